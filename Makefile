@@ -1,0 +1,48 @@
+# Two commands: `make demo` and `make test`. Both set up what they need in .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+MINUTES ?= 5
+
+.PHONY: demo test test-all bench clean help
+
+help:
+	@echo "make demo      train an English-German translator with one three-way tied matrix, and translate (MINUTES=5)"
+	@echo "make test      lint, types and tests, without the slow ones"
+	@echo "make test-all  the same with the slow ones"
+	@echo "make bench     measure against dm-haiku, flax, equinox and plain JAX; writes docs/benchmarks.md"
+
+$(VENV)/.base:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.base pyproject.toml constraints.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[translate]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base pyproject.toml constraints.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.base pyproject.toml constraints.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+demo: $(VENV)/.demo
+	$(PY) -m examples.translate --minutes $(MINUTES)
+
+test: $(VENV)/.test
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest -m 'not slow'
+
+test-all: $(VENV)/.test
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest
+
+bench: $(VENV)/.bench
+	$(PY) -m benchmarks --out docs/benchmarks.md
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,1 @@
+"""What Tenure costs, next to hand-written JAX and the other libraries of its kind."""

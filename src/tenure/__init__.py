@@ -1,0 +1,85 @@
+"""Neural networks on JAX in which every parameter has exactly one owner."""
+
+from tenure._version import __version__
+from tenure.core import errors, views
+from tenure.core.declare import borrow, declare
+from tenure.core.errors import TenureError
+from tenure.core.hooks import custom_creator, custom_getter, custom_setter, intercept_methods
+from tenure.core.ledger import Ledger
+from tenure.core.lifting import (
+    checkpoint,
+    cond,
+    eval_shape,
+    fori_loop,
+    grad,
+    jit,
+    map,
+    remat,
+    scan,
+    switch,
+    value_and_grad,
+    vmap,
+    while_loop,
+)
+from tenure.core.module import Module, to_module
+from tenure.core.naming import current_name, force_name, name_like, name_scope, transparent
+from tenure.core.plan import Plan
+from tenure.core.refs import Ref
+from tenure.core.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
+from tenure.core.slots import get_parameter
+from tenure.core.sources import forbid, own
+from tenure.core.stack import layer_stack
+from tenure.core.state import get_state, set_state
+from tenure.core.ties import tie, untie
+from tenure.core.transform import running_init, transform, transform_with_state, without_apply_rng
+
+__all__ = [
+    "Ledger",
+    "Module",
+    "Plan",
+    "Ref",
+    "TenureError",
+    "__version__",
+    "borrow",
+    "checkpoint",
+    "cond",
+    "current_name",
+    "custom_creator",
+    "custom_getter",
+    "custom_setter",
+    "declare",
+    "errors",
+    "eval_shape",
+    "forbid",
+    "force_name",
+    "fori_loop",
+    "get_parameter",
+    "get_state",
+    "grad",
+    "intercept_methods",
+    "jit",
+    "layer_stack",
+    "map",
+    "maybe_next_rng_key",
+    "name_like",
+    "name_scope",
+    "next_rng_key",
+    "next_rng_keys",
+    "own",
+    "remat",
+    "running_init",
+    "scan",
+    "set_state",
+    "switch",
+    "tie",
+    "to_module",
+    "transform",
+    "transform_with_state",
+    "transparent",
+    "untie",
+    "value_and_grad",
+    "views",
+    "vmap",
+    "while_loop",
+    "without_apply_rng",
+]

@@ -1,0 +1,1 @@
+"""The core: slots, references, views, the ledger, and the transforms that keep them."""

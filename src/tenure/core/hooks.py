@@ -1,0 +1,107 @@
+"""Creators, getters, setters and method interceptors: functions around the core's own, outermost first."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class GetterContext(NamedTuple):
+    """What a creator or getter is told about the parameter (or state) that it handles."""
+
+    full_name: str
+    module: Any
+    original_dtype: Any
+    original_shape: Any
+    original_init: Any
+
+    @property
+    def module_name(self) -> str:
+        return self.full_name.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
+
+
+class SetterContext(NamedTuple):
+    """What a setter is told about the state that it handles."""
+
+    full_name: str
+    module: Any
+    original_dtype: Any
+    original_shape: Any
+
+
+class MethodContext(NamedTuple):
+    """What an interceptor is told about the method that it wraps."""
+
+    module: Any
+    method_name: str
+    orig_method: Callable[..., Any]
+    orig_class: type
+
+
+Chain = tuple[Callable[..., Any], ...]
+
+_chains: dict[str, contextvars.ContextVar[Chain]] = {
+    kind: contextvars.ContextVar(f"tenure_{kind}", default=())
+    for kind in ("param_creator", "state_creator", "param_getter", "state_getter", "setter", "method")
+}
+
+
+@contextlib.contextmanager
+def _installed(hook: Callable[..., Any], *kinds: str) -> Iterator[None]:
+    tokens = [(_chains[kind], _chains[kind].set((*_chains[kind].get(), hook))) for kind in kinds]
+    try:
+        yield
+    finally:
+        for variable, token in reversed(tokens):
+            variable.reset(token)
+
+
+def custom_creator(creator: Callable[..., Any], *, params: bool = True, state: bool = False):
+    """Within, `creator(next_creator, shape, dtype, init, context)` makes each new parameter (or state)."""
+    return _installed(creator, *["param_creator"] * params, *["state_creator"] * state)
+
+
+def custom_getter(getter: Callable[..., Any], *, params: bool = True, state: bool = False):
+    """Within, `getter(next_getter, value, context)` answers each read of a parameter (or state)."""
+    return _installed(getter, *["param_getter"] * params, *["state_getter"] * state)
+
+
+def custom_setter(setter: Callable[..., Any]):
+    """Within, `setter(next_setter, value, context)` handles each `set_state`."""
+    return _installed(setter, "setter")
+
+
+def intercept_methods(interceptor: Callable[..., Any]):
+    """Within, `interceptor(next_method, args, kwargs, context)` handles each call of a module's method."""
+    return _installed(interceptor, "method")
+
+
+def chain(kind: str) -> Chain:
+    """The hooks of that kind, outermost first."""
+    return _chains[kind].get()
+
+
+def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., Any], context: GetterContext) -> Any:
+    """The new value: the outermost creator's answer, the initialiser's if there is none."""
+    if not creators:
+        return init(shape, dtype)
+
+    def following(shape: Any, dtype: Any, init: Callable[..., Any]) -> Any:
+        return run_creators(creators[1:], shape, dtype, init, context)
+
+    return creators[0](following, shape, dtype, init, context)
+
+
+def run_getters(getters: Chain, value: T, context: Any) -> T:
+    """The value as the outermost getter (or setter) answers."""
+    if not getters:
+        return value
+    return getters[0](lambda value: run_getters(getters[1:], value, context), value, context)

@@ -1,0 +1,281 @@
+"""Modules: Python objects built inside a transformed function, with names, and with slots instead of values."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+import os
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import jax
+from jax.extend.core import get_opaque_trace_state
+
+from tenure.core import hooks, naming, paths, values
+from tenure.core.errors import CachedTransformError, Party, TenureError
+from tenure.core.frame import Frame, Scope, current_frame, maybe_frame
+from tenure.core.refs import Ref
+from tenure.core.sites import Site, caching_transform, call_site
+
+T = TypeVar("T")
+
+
+def _wrap(method_name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, run in a scope of its own."""
+    as_method = getattr(method, "_tenure_method", method_name)
+    if as_method is None:  # transparent
+        return method
+
+    @functools.wraps(method)
+    def wrapped(self: Module, *args: Any, **kwargs: Any) -> Any:
+        frame = maybe_frame()
+        path = self.__dict__.get("module_name")
+        if frame is None or path is None:
+            return method(self, *args, **kwargs)
+        bound = functools.partial(method, self)
+        interceptors = hooks.chain("method")
+        scopes = frame.scopes
+        scopes.append(Scope(path, as_method, self))
+        try:
+            with jax.named_scope(self.name):
+                if not interceptors:
+                    return method(self, *args, **kwargs)
+                context = hooks.MethodContext(self, method_name, bound, type(self))
+                return _intercepted(interceptors, bound, args, kwargs, context)
+        finally:
+            scopes.pop()
+
+    return wrapped
+
+
+def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context: hooks.MethodContext) -> Any:
+    if not chain:
+        return bound(*args, **kwargs)
+    return chain[0](lambda *a, **k: _intercepted(chain[1:], bound, a, k, context), args, kwargs, context)
+
+
+class ModuleMeta(type(Protocol)):  # type: ignore[misc]
+    """Wraps every method in a name scope, and takes `share=` on behalf of every subclass."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
+        for key, value in namespace.items():
+            if key.startswith("__") and key != "__call__":
+                continue
+            if isinstance(value, types.FunctionType):
+                namespace[key] = _wrap(key, value)
+            elif isinstance(value, property):
+                get, set_, delete = (f and _wrap(key, f) for f in (value.fget, value.fset, value.fdel))
+                namespace[key] = property(get, set_, delete, value.__doc__)
+        return super().__new__(mcs, name, bases, namespace, **kwargs)
+
+    __instancecheck__ = abc.ABCMeta.__instancecheck__
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        frame = current_frame(f"{cls.__name__}(...)")
+        share = kwargs.pop("share", None)
+        site = call_site()
+        if get_opaque_trace_state(convention="tenure") != frame.trace:
+            _check_cached(cls, site)
+        module = cls.__new__(cls, *args, **kwargs)
+        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site)
+        frame.scopes.append(scope := Scope("", "__init__", module))
+        try:
+            init = cls.__init__  # type: ignore[misc]
+            interceptors = hooks.chain("method")
+            if interceptors:
+                bound = functools.partial(init, module)
+                context = hooks.MethodContext(module, "__init__", bound, cls)
+                _intercepted(interceptors, bound, args, kwargs, context)
+            else:
+                init(module, *args, **kwargs)
+        finally:
+            frame.scopes.remove(scope)
+        if "module_name" not in module.__dict__:
+            raise TenureError(
+                f"{cls.__name__}.__init__ does not call its base class",
+                parties=[Party("module", cls.__name__, "", str(site))],
+                ways=["add super().__init__(name=name) as its first line"],
+            )
+        return module
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+class _Birth:
+    """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
+
+    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "site")
+
+    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site):
+        self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
+        scope = frame.scope
+        self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
+
+    def replays(self, other: _Birth) -> bool:
+        """Whether both are one line of one module's code, run again by another call of that module."""
+        again = self.scope_id != other.scope_id or self.epoch != other.epoch
+        same = self.parent == other.parent and self.method == other.method
+        return again and same and self.site.same_asker(other.site)
+
+
+def _check_cached(cls: type, site: Site) -> None:
+    """Raises if JAX would skip this constructor when the code runs again."""
+    caching = caching_transform()
+    if caching is not None:
+        raise CachedTransformError(
+            f"{cls.__name__} is built inside of {caching[0]}, whose next call would skip this line and share its "
+            "parameters silently",
+            parties=[Party("module", cls.__name__, "", str(site)), Party("inside", caching[0], "", str(caching[1]))],
+            ways=[
+                "use tn.jit, tn.remat, tn.scan, tn.cond, … inside of tn.transform",
+                "build the module before the transformation, and call it inside",
+            ],
+        )
+
+
+class Module(metaclass=ModuleMeta):
+    """A part of a network. Built inside a transformed function; its methods ask for parameters by local names.
+
+    Every subclass also takes `share=`, a dict from its local parameter names to where they come from:
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> from tenure import nn
+    >>> def lm(tokens):
+    ...     embed = nn.Embed(11, 4, name="embed")
+    ...     head = nn.Linear(11, with_bias=False, share={"w": embed.ref("embeddings").T}, name="head")
+    ...     return head(embed(tokens))
+    >>> plan = tn.transform(lm).plan(jnp.zeros((2, 3), int))
+    >>> plan.ledger.owner_of("head/w")
+    'embed/embeddings'
+    """
+
+    module_name: str
+    name: str
+    AUTO_REPR = True
+
+    def __init__(self, name: str | None = None):
+        """Names the module.
+
+        Args:
+          name: a Python identifier; the class's name in snake_case if None. Made unique in its scope.
+
+        Raises:
+          PathSyntaxError: `name` is not an identifier.
+        """
+        frame = current_frame("Module.__init__")
+        name = name if name is not None else self.__dict__.get("name")
+        if name is None:
+            name = naming.snake_case(type(self).__name__)
+        naming.check_name(name)
+        inits = []
+        while frame.scopes[-1].module is self:  # our own __init__ is not the scope that we are built in
+            inits.append(frame.scopes.pop())
+        try:
+            self.__dict__["module_name"] = path = naming.unique_name(frame, name)
+        finally:
+            frame.scopes.extend(reversed(inits))
+        self.__dict__["name"] = path.rpartition("/")[2]
+        for scope in inits:
+            scope.path, scope.prefix = path, f"{path}/~"
+        birth: _Birth = self.__dict__["_born"]
+        if birth.share is not None:
+            frame.sources.add_share(path, birth.share, birth.site)
+
+    __post_init__ = __init__
+
+    @property
+    def params(self) -> Params:
+        """Every parameter of this module under its local name, owned or not: what the layer computes with."""
+        return Params(self)
+
+    @property
+    def owned(self) -> dict[str, Any]:
+        """The parameters that this module owns, by local name."""
+        params = self.params
+        return {name: params[name] for name in params if values.kind_of(params.path(name)) == "owned"}
+
+    def ref(self, name: str) -> Ref:
+        """A reference to the parameter that this module calls `name`, for another module's `share=`.
+
+        Raises:
+          PathSyntaxError: `name` is not a path.
+        """
+        return Ref(paths.join(self.module_name, paths.check(name, "parameter name")), (), absolute=True)
+
+    def _asker(self) -> str:
+        birth = self.__dict__.get("_born")
+        cls = type(self)
+        room = ".".join(part for part in cls.__module__.split(".")[1:2] if cls.__module__.startswith("tenure."))
+        shown = f"{room}.{cls.__name__}" if room else cls.__name__
+        if birth is None:
+            return shown
+        arguments = ", ".join(
+            [_brief(a) for a in birth.args] + [f"{k}={_brief(v)}" for k, v in birth.kwargs.items() if k != "name"]
+        )
+        return f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
+
+    def __repr__(self) -> str:
+        if not type(self).AUTO_REPR:
+            return object.__repr__(self)
+        birth: _Birth = self.__dict__["_born"]
+        try:
+            bound = inspect.signature(type(self)).bind(*birth.args, **birth.kwargs).arguments
+        except TypeError:
+            bound = dict(birth.kwargs)
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in bound.items())})"
+
+
+def _brief(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"array{tuple(value.shape)}"
+    if callable(value) and not isinstance(value, type):
+        return getattr(value, "__name__", type(value).__name__)
+    return repr(value)
+
+
+class Params(Mapping[str, Any]):
+    """A module's parameters by local name; names of sub-modules' ones have their path before them."""
+
+    def __init__(self, module: Module):
+        self._prefix = module.module_name
+
+    def path(self, name: str) -> str:
+        """The absolute path of the slot with that local name."""
+        return values.find(f"{self._prefix}/{name}")
+
+    def __getitem__(self, name: str) -> Any:
+        return values.value_of(self.path(name))
+
+    def __iter__(self) -> Iterator[str]:
+        start = self._prefix + "/"
+        return (path[len(start) :] for path in values.known() if path.startswith(start))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(known == name for known in self)
+
+
+def to_module(fn: Callable[..., Any]) -> type[Module]:
+    """A Module class whose `__call__` is `fn`.
+
+    >>> to_module(lambda x: x).__name__
+    'ToModule'
+    """
+
+    class ToModule(Module):
+        def __init__(self, name: str | None = None):
+            if name is not None and not isinstance(name, str):
+                raise TypeError("a to_module class takes a name only: build it first, then call it with the inputs")
+            super().__init__(name=name or naming.snake_case(getattr(fn, "__name__", "fn").strip("<>")))
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return fn(*args, **kwargs)
+
+    return ToModule

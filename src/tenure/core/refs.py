@@ -1,0 +1,122 @@
+"""References: the path of another slot, plus views. A reference is data; it never holds a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tenure.core import paths, views
+from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The slot at `path`, seen through `views`.
+
+    Attributes:
+      path: a slot's path, such as `embed/w`.
+      views: applied from left to right.
+      absolute: whether `path` starts at the root; else it is looked up among the borrower's siblings, then outwards.
+
+    >>> Ref.parse("/embed/w | transpose")
+    /embed/w | transpose
+    >>> Ref.parse("embed/w").T == Ref.parse("embed/w | transpose")
+    True
+    """
+
+    path: str
+    views: tuple[views.View, ...] = ()
+    absolute: bool = False
+
+    @staticmethod
+    def parse(text: Any) -> Ref:
+        """A reference from its string, from `to_json`, or from a reference.
+
+        Raises:
+          PathSyntaxError, ViewSyntaxError, UnknownViewError: what is wrong with it.
+        """
+        if isinstance(text, Ref):
+            return text
+        if not isinstance(text, str):
+            raise PathSyntaxError(
+                f"a reference is a string such as 'embed/w | transpose', not {type(text).__name__}",
+                ways=["use module.ref('w')", "use a string"],
+            )
+        path, *steps = _pipeline(text)
+        absolute = path.startswith("/")
+        return Ref(
+            paths.check(path[1:] if absolute else path, "reference"), tuple(views.parse(s) for s in steps), absolute
+        )
+
+    @property
+    def T(self) -> Ref:
+        """This reference, transposed."""
+        return self | views.Transpose()
+
+    def __or__(self, view: views.View | str | Callable[[Any], Any]) -> Ref:
+        further = map(views.parse, _pipeline(view)) if isinstance(view, str) else [views.as_view(view)]
+        return replace(self, views=(*self.views, *further))
+
+    def __str__(self) -> str:
+        return " | ".join(["/" * self.absolute + self.path, *map(str, self.views)])
+
+    __repr__ = __str__
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TenureError(
+            f"the reference '{self}' is not a value",
+            ways=["hand it to another module:  share={'w': module.ref('w')}", "read the value:  module.params['w']"],
+        )
+
+    __jax_array__ = __array__
+
+    def to_json(self) -> str:
+        """The reference as JSON; `Ref.from_json` reads it back."""
+        return json.dumps({"path": "/" * self.absolute + self.path, "views": [v.to_data() for v in self.views]})
+
+    @staticmethod
+    def from_json(text: str | dict[str, Any]) -> Ref:
+        """A reference from `to_json`'s string, or from the same as data."""
+        try:
+            data = json.loads(text) if isinstance(text, (str, bytes)) else text
+            path, steps = data["path"], list(data.get("views", []))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            raise PathSyntaxError(
+                f"not a reference as JSON: {brief(text)}",
+                ways=['write {"path": "embed/w", "views": [["transpose", {}]]}'],
+            ) from None
+        bare = Ref.parse(path)
+        return replace(bare, views=(*bare.views, *map(views.View.from_json, steps)))
+
+    def others(self) -> Iterator[Ref]:
+        """The further references in its views."""
+        for view in self.views:
+            if isinstance(view, views.Concat):
+                yield from map(Ref.parse, view.arguments["others"])
+
+
+def _pipeline(text: str) -> list[str]:
+    """`a | f('x|y') | g` → its steps: split at bars outside of quotes and brackets."""
+    steps, depth, quote, start, i = [], 0, "", 0, -1
+    while (i := i + 1) < len(text):
+        c = text[i]
+        if quote:
+            i += c == "\\"  # what follows is part of the string
+            quote = "" if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        elif c in "([":
+            depth += 1
+        elif c in ")]":
+            depth -= 1
+        elif c == "|" and depth == 0:
+            steps.append(text[start:i].strip())
+            start = i + 1
+    if quote or depth:
+        raise ViewSyntaxError(
+            f"{brief(text)} has a quote or a bracket without its partner",
+            ways=["write it like 'embed/w | slice(0, 4)'"],
+        )
+    return [*steps, text[start:].strip()]

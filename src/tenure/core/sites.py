@@ -1,0 +1,122 @@
+"""Where in the program something was asked for: `lm.py:31`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+import jax
+
+_CORE = os.path.dirname(__file__) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_JAX = os.path.dirname(jax.__file__) + os.sep
+_CACHING = {
+    "ad_checkpoint.py": "jax.checkpoint",
+    "control_flow": "jax.lax.scan, cond, while_loop or the like",
+    "custom_derivatives.py": "jax.custom_jvp or custom_vjp",
+    "shard_map.py": "jax.shard_map",
+    "pmap.py": "jax.pmap",
+    "pjit.py": "jax.jit",
+}
+_GENERATED = ("<string>", "<frozen", "<attrs")  # code of dataclasses and the like; "<stdin>" is a user's program
+_rooms: dict[str, int] = {}  # file name → 2 core, or JAX; 1 elsewhere in the package, 0 the user's program
+
+
+class Site(NamedTuple):
+    """A line of the program.
+
+    Attributes:
+      file: the file's path as Python knows it.
+      line: its line.
+      code: the code object of the first caller outside of the core, for telling two askers apart.
+      at: the line in that code object.
+    """
+
+    file: str
+    line: int
+    code: CodeType | None
+    at: int
+
+    def __str__(self) -> str:
+        return f"{_short(self.file)}:{self.line}" if self.file else ""
+
+    @property
+    def in_package(self) -> bool:
+        """Whether a layer of this package asked, on behalf of the program."""
+        return self.code is not None and _room(self.code.co_filename) == 1
+
+    def same_asker(self, other: Site) -> bool:
+        """Whether both are the same line of code, run again."""
+        return self.code is other.code and self.at == other.at
+
+
+NOWHERE = Site("", 0, None, 0)
+
+
+def _short(file: str) -> str:
+    try:
+        here = os.getcwd() + os.sep
+    except OSError:  # the directory is gone
+        return os.path.basename(file)
+    return file[len(here) :] if file.startswith(here) else os.path.basename(file)
+
+
+def _room(file: str) -> int:
+    room = _rooms.get(file)
+    if room is None:
+        if file.startswith((_CORE, _JAX, *_GENERATED)) or "contextlib" in file:
+            room = 2
+        else:
+            room = 1 if file.startswith(_PACKAGE) else 0
+        _rooms[file] = room
+    return room
+
+
+def call_site() -> Site:
+    """The nearest line of the user's program on the stack, and the nearest line outside of the core."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _room(frame.f_code.co_filename) == 2:
+        frame = frame.f_back
+    if frame is None:
+        return NOWHERE
+    user = user_frame(frame) or frame
+    return Site(user.f_code.co_filename, user.f_lineno, frame.f_code, frame.f_lineno)
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the user's program, from `frame` outwards."""
+    while frame is not None and _room(frame.f_code.co_filename) != 0:
+        frame = frame.f_back
+    return frame
+
+
+def caching_transform() -> tuple[str, Site] | None:
+    """The JAX transformation around the caller that remembers what it traced, and where it was called.
+
+    Outside of Tenure's own transformations, jax.vmap and jax.grad run the Python code each time; jit, checkpoint, scan,
+    cond and the like do not.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_CORE) and file.endswith(("transform.py", "plan.py")):
+            return None
+        found = [name for part, name in _CACHING.items() if part in file] if file.startswith(_JAX) else []
+        if found:
+            user = user_frame(frame)
+            return found[0], Site(user.f_code.co_filename, user.f_lineno, None, 0) if user else NOWHERE
+        frame = frame.f_back
+    return None
+
+
+def raised_at(error: BaseException) -> Site:
+    """The innermost line of the user's program that an error went through."""
+    found, entry = NOWHERE, error.__traceback__
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        if _room(code.co_filename) == 0:
+            found = Site(code.co_filename, entry.tb_lineno, code, entry.tb_lineno)
+        entry = entry.tb_next
+    return found

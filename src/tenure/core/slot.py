@@ -1,0 +1,93 @@
+"""A slot: one request for a parameter or a state, as the plan records it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tenure.core.errors import Party, TenureError
+from tenure.core.frame import Frame
+from tenure.core.refs import Ref
+from tenure.core.sites import NOWHERE, Site, call_site
+from tenure.core.sources import OWN, Source
+
+
+@dataclasses.dataclass
+class Slot:
+    """One request for a parameter or a state, as the plan records it.
+
+    Attributes:
+      path: absolute.
+      kind: "owned", "borrowed" or "given".
+      shape, dtype: as requested; inside a layer stack, of one layer.
+      source: what the ties, the share or the declaration say.
+      asker: the module that asked, as text.
+      site: the line that asked.
+      target: what is borrowed, with an absolute path; set when the plan is linked.
+      stack: the layer stacks around it.
+      axes: logical axis names.
+      make: creates one value, drawing keys as it goes; None if only the forward pass can.
+      init: the initialiser as handed in.
+      explicit_init: whether the program, and not the layer's default, chose `init`.
+      order: when it was first asked for.
+      value: the structure of shapes of a state that is not one array.
+    """
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: Any
+    source: Source = OWN
+    asker: str = ""
+    site: Site = NOWHERE
+    target: Ref | None = None
+    stack: tuple[tuple[str, int], ...] = ()
+    axes: tuple[str | None, ...] | None = None
+    make: Callable[[], Any] | None = None
+    init: Any = None
+    explicit_init: bool = False
+    order: int = 0
+    collection: str = "params"
+    value: Any = None
+    birth: Any = None
+    declared: bool = False
+
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """The shape of the leaf: of all layers, if stacked."""
+        return tuple(n for _, n in self.stack) + self.shape
+
+    def party(self, role: str, through: str = "") -> Party:
+        """This slot as a row of an error."""
+        what = f"{self.full_shape if role == 'owner' else self.shape} {self.dtype}"
+        return Party(role, self.path, what, str(self.site), self.asker, through)
+
+
+def describe(frame: Frame, slot: Slot) -> None:
+    """Fills in who asked for a slot, and where."""
+    scope = frame.scope
+    module = scope.module
+    if module is not None:
+        birth = module.__dict__["_born"]
+        slot.asker, slot.birth = module._asker(), (module, birth)
+        site = call_site()
+        slot.site = birth.site if site.in_package else site
+    else:
+        slot.asker, slot.site = "get_parameter", call_site()
+        slot.birth = (scope, scope.origin)
+    slot.order, slot.stack = next(frame.order), frame.stack_of(slot.path)
+
+
+def as_shape(shape: Any, path: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(s) for s in ([shape] if isinstance(shape, (int, np.integer)) else shape))
+        if any(s < 0 for s in sizes):
+            raise ValueError
+        return sizes
+    except (TypeError, ValueError):
+        raise TenureError(
+            f"the shape of '{path}' is {shape!r}, not a sequence of sizes", ways=["shape=(3, 4)"]
+        ) from None

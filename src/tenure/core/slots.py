@@ -1,0 +1,230 @@
+"""Slots: what `get_parameter` fills. Owned, borrowed or given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core import hooks, paths, rng
+from tenure.core.errors import (
+    AxesError,
+    BorrowedInParamsError,
+    ForbiddenSlotError,
+    MissingParameterError,
+    ParameterShapeError,
+    Party,
+    ViewShapeError,
+)
+from tenure.core.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.requests import check_repeated
+from tenure.core.sites import call_site
+from tenure.core.slot import Slot, as_shape, describe
+from tenure.core.sources import OWN, Source
+from tenure.core.values import evaluate, missing, owned_value
+
+Initializer = Callable[[Sequence[int], Any], jax.Array]
+
+
+def get_parameter(
+    name: str,
+    shape: Sequence[int],
+    dtype: Any = jnp.float32,
+    init: Initializer | None = None,
+    *,
+    axes: Sequence[str | None] | None = None,
+) -> jax.Array:
+    """The current module's parameter `name`: its own, or what its `share=` or the model's `ties=` say.
+
+    Args:
+      name: local name.
+      shape: of the array.
+      dtype: of the array.
+      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      axes: logical names of the axes, for `ledger.shardings`.
+
+    Returns:
+      An array of that shape.
+
+    Raises:
+      OutsideTransformError: no transformed function is running.
+      RequestConflictError, PathConflictError: the path was asked for before, differently or by another instance.
+      MissingParameterError, ParameterShapeError: the params handed to `apply` do not fit.
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2,), init=jnp.ones))
+    >>> model.init(None)
+    {'~': {'w': Array([1., 1.], dtype=float32)}}
+    """
+    frame = current_frame("get_parameter")
+    path = paths.join(frame.scope.path, name)
+    source = frame.sources.of(path)
+    if frame.mode is Mode.PLAN:
+        value = plan_parameter(frame, path, shape, dtype, init, axes, source)
+    elif source is OWN:
+        value = _owned(frame, path, shape, dtype, init)
+    else:
+        value = sourced(frame, path, shape, dtype, init, source)
+    getters = hooks.chain("param_getter")
+    if getters:
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        value = hooks.run_getters(getters, value, context)
+    return value
+
+
+def plan_parameter(
+    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, declared: bool = False
+) -> Any:
+    """Records the slot, and answers with the shape that was asked for."""
+    if "/" in paths.split(path)[1] or not paths.split(path)[1]:
+        paths.check(path, "parameter name")
+    shape = as_shape(shape, path)
+    dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
+    slot = Slot(path, "owned", shape, dtype, source, init=init, declared=declared)
+    describe(frame, slot)
+    slot.axes = _as_axes(axes, slot)
+    earlier = frame.slots.get(path)
+    if earlier is not None:
+        check_repeated(earlier, slot)
+        return placeholder(earlier.shape, earlier.dtype)
+    if source.kind == "forbid":
+        raise ForbiddenSlotError(
+            f"'{path}' would be a new parameter, which its {source.origin} forbids",
+            parties=[slot.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
+            ways=[
+                f"borrow it:  {source.origin}={{'{paths.split(path)[1]}': 'owner/path'}}",
+                f"own it:  {{'{paths.split(path)[1]}': None}}",
+            ],
+        )
+    if source.kind == "given":
+        slot.kind = "given"
+        _check_given(slot, source)
+    elif source.kind == "borrow":
+        slot.kind = "borrowed"
+    creators = hooks.chain("param_creator")
+    scope, module = frame.scope, frame.scope.module
+    slot.explicit_init = init is not None and _is_explicit(init, scope)
+    context = hooks.GetterContext(path, module, dtype, shape, init)
+    slot.make = _maker(creators, shape, dtype, init, context, slot)
+    if creators and slot.kind == "owned":
+        made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), slot.make))
+        slot.shape, slot.dtype = made.shape, made.dtype
+    frame.slots[path] = slot
+    return placeholder(slot.shape, slot.dtype)
+
+
+def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: Any, slot: Slot) -> Callable[[], Any]:
+    def make() -> Any:
+        def run(shape: Any, dtype: Any) -> Any:
+            if init is None:
+                raise MissingParameterError(
+                    f"'{slot.path}' needs an initialiser: it is owned here, and nobody gave its value",
+                    parties=[slot.party("owner")],
+                    ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
+                )
+            return init(shape, dtype)
+
+        return jnp.asarray(hooks.run_creators(creators, shape, dtype, run, context))
+
+    return make
+
+
+def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
+    assert make is not None
+    with rng.initialising(key):
+        return make()
+
+
+def _is_key(dtype: Any) -> bool:
+    return jax.dtypes.issubdtype(dtype, jax.dtypes.extended)
+
+
+def _as_axes(axes: Any, slot: Slot) -> tuple[str | None, ...] | None:
+    if axes is None:
+        return None
+    axes = tuple(axes)
+    if len(axes) != len(slot.shape):
+        raise AxesError(
+            f"'{slot.path}' has {len(slot.shape)} axes and {len(axes)} axis names {axes}",
+            parties=[slot.party("asker")],
+            ways=["give one name, or None, for each axis"],
+        )
+    return axes
+
+
+def _is_explicit(init: Any, scope: Scope) -> bool:
+    """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
+    site = call_site()
+    if not site.in_package or scope.module is None:
+        return True
+    birth = scope.module.__dict__["_born"]
+    return any(init is a for a in (*birth.args, *birth.kwargs.values()))
+
+
+def _check_given(slot: Slot, source: Source) -> None:
+    if tuple(source.value.shape) != slot.shape:
+        name = paths.split(slot.path)[1]
+        raise ViewShapeError(
+            f"'{slot.path}' needs {slot.shape} but is given {tuple(source.value.shape)}",
+            parties=[
+                slot.party("user"),
+                Party("given", name, f"{tuple(source.value.shape)} {source.value.dtype}", str(source.site)),
+            ],
+            ways=["give an array of the shape that is needed", f"own it instead:  share={{'{name}': None}}"],
+        )
+
+
+def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    value = owned_value(frame, path)
+    if value is None and frame.mode is Mode.INIT:
+        value = with_key(
+            frame.keys and frame.keys.draw(path),
+            _maker(
+                hooks.chain("param_creator"),
+                shape,
+                dtype,
+                init,
+                hooks.GetterContext(path, frame.scope.module, dtype, shape, init),
+                Slot(path, "owned", tuple(shape), dtype),
+            ),
+        )
+        frame.write(("params", path), value)
+    if value is None:
+        raise missing(frame, path, shape, dtype)
+    if value.shape != shape and tuple(value.shape) != as_shape(shape, path):
+        slot = Slot(path, "owned", as_shape(shape, path), dtype)
+        describe(frame, slot)
+        raise ParameterShapeError(
+            f"'{path}' needs {slot.shape} but the params have {tuple(value.shape)}",
+            parties=[
+                slot.party("asker"),
+                Party("params", path, f"{tuple(value.shape)} {value.dtype}", "the params given to apply"),
+            ],
+            ways=["use params from init of this model, with inputs of these shapes", "reshape the value in params"],
+        )
+    return value
+
+
+def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    """A slot's value in a run, where a tie or a share speaks of it."""
+    if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
+        return _owned(frame, path, shape, dtype, init)
+    planned = frame.planned("slots", path)
+    if owned_value(frame, path) is not None:
+        raise BorrowedInParamsError(
+            f"the params have a leaf for '{path}', which is {planned.kind}",
+            parties=[planned.party("user"), Party("owner", frame.plan.ledger.describe_owners(path))],
+            ways=[
+                f"delete it from params: params['{paths.split(path)[0]}'].pop('{paths.split(path)[1]}')",
+                f"own it: ties={{'{path}': tn.own}}",
+            ],
+        )
+    if source.kind == "given":
+        frame.given[path] = source.value
+        slot = dataclasses.replace(planned, shape=as_shape(shape, path))
+        _check_given(slot, source)
+        return source.value
+    return evaluate(frame, path)

@@ -1,0 +1,130 @@
+"""The value of a slot: the owner's leaf, through the views of the chain that leads to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from tenure.core import paths, views
+from tenure.core.errors import GivenTooLateError, MissingParameterError, Party, UnknownSlotError, nearest
+from tenure.core.frame import Frame, Mode, Overlay, current_frame, placeholder
+from tenure.core.refs import Ref
+from tenure.core.slot import Slot, as_shape, describe
+
+
+def owned_value(frame: Frame, path: str) -> Any:
+    """The leaf of an owner: inside its layer stack, that layer's slice. None if there is none."""
+    for overlay in reversed(frame.overlays):
+        if path in overlay.params:
+            return overlay.params[path]
+    module, name = paths.split(path)
+    if frame.mode is Mode.INIT:
+        value = frame.read(("params", path))
+        if value is not None:
+            return value
+    try:
+        return frame.params[module][name]
+    except KeyError:
+        return None
+
+
+def missing(frame: Frame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
+    slot = Slot(path, "owned", as_shape(shape, path), dtype)
+    describe(frame, slot)
+    known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
+    return MissingParameterError(
+        f"Unable to retrieve parameter '{path}': the params given to apply do not have it",
+        parties=[slot.party("asker"), Party("params", f"{len(known)} leaves", "", "the params given to apply")],
+        near=nearest(path, known),
+        ways=[
+            "use params from init of this model, with inputs of these shapes",
+            "tie it: ties={'" + path + "': 'owner/path'}",
+        ],
+    )
+
+
+def evaluate(frame: Frame, path: str) -> Any:
+    """The value of any slot: the owner's, through the views of the chain that leads to it."""
+    slot = frame.plan.slots[path]
+    if slot.kind == "given":
+        if path not in frame.given:
+            raise GivenTooLateError(
+                f"'{path}' is given a computed value, which is not there yet",
+                parties=[slot.party("given")],
+                ways=["build its module before the one that borrows from it"],
+            )
+        return frame.given[path]
+    if slot.kind == "owned":
+        value = owned_value(frame, path)
+        if value is None:
+            raise missing(frame, path, slot.full_shape, slot.dtype)
+        return value
+    assert slot.target is not None
+    active = {overlay.prefix for overlay in frame.overlays}
+    outside = [(prefix, size) for prefix, size in slot.stack if prefix not in active]
+    return _all_layers(frame, path, *outside[0]) if outside else through(frame, slot.target)
+
+
+def _all_layers(frame: Frame, path: str, prefix: str, size: int) -> Any:
+    """A borrower inside a layer stack, as seen from outside of it: its value in each layer, stacked."""
+
+    def layer(params: dict[str, Any]) -> Any:
+        frame.overlays.append(Overlay(prefix, size, params))
+        try:
+            return evaluate(frame, path)
+        finally:
+            frame.overlays.pop()
+
+    return jax.vmap(layer, axis_size=size)(frame.stacked_params(prefix))
+
+
+def through(frame: Frame, ref: Ref) -> Any:
+    """The value that a linked reference stands for."""
+    value = evaluate(frame, ref.path)
+    for view in ref.views:
+        if isinstance(view, views.Concat):
+            others = [through(frame, Ref.parse(o)) for o in view.arguments["others"]]
+            value = view.join([value, *others])
+        else:
+            value = view(value)
+    return value
+
+
+def known() -> list[str]:
+    """The paths of all slots: as planned, or asked for so far while planning."""
+    frame = current_frame("module.params")
+    return list(frame.slots if frame.planning else frame.plan.slots)
+
+
+def find(path: str) -> str:
+    """The slot's exact path; method segments may be left out."""
+    paths_known = known()
+    if path in paths_known:
+        return path
+    found = [p for p in paths_known if paths.plain(p) == paths.plain(path)]
+    if len(found) == 1:
+        return found[0]
+    raise UnknownSlotError(
+        f"no parameter '{path}' has been asked for" + (" yet" if current_frame("params").planning else ""),
+        near=nearest(path, paths_known),
+        ways=[
+            "module.params has what the module asked for: call the module first",
+            "module.ref(name) works at any time, before the module is called and before it is built",
+        ],
+    )
+
+
+def kind_of(path: str) -> str:
+    """ "owned", "borrowed" or "given"."""
+    frame = current_frame("module.owned")
+    return (frame.slots if frame.planning else frame.plan.slots)[path].kind
+
+
+def value_of(path: str) -> Any:
+    """The value of a slot, at any place of a transformed function."""
+    frame = current_frame("module.params")
+    if frame.planning:
+        slot = frame.slots[path]
+        return placeholder(slot.shape, slot.dtype)
+    return evaluate(frame, path)

@@ -1,0 +1,54 @@
+"""The inner part of attention: from the heads' queries, keys and values to their outputs."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+#: Keys and values that queries attend to: {"key": [..., T, heads, K], "value": [..., T, heads, V]}.
+KeyValues = dict[str, jax.Array]
+
+
+def attend(
+    query: jax.Array,
+    memory: KeyValues,
+    mask: jax.Array | None = None,
+    causal: bool = False,
+    fused: bool = True,
+    implementation: str | None = None,
+) -> jax.Array:
+    """`softmax(Q Kᵀ / √K) V`, head by head. A query that may see no key at all gets the mean of all values.
+
+    Args:
+      query: [..., T', heads, K].
+      memory: [..., T, heads, size]; with fewer heads, each one serves several heads of the queries in a row.
+      mask: True where a query may look at a key; broadcasts to [..., heads, T', T].
+      causal: whether query t sees keys 0 … t only.
+      fused: whether to use `jax.nn.dot_product_attention`, where the shapes are what it takes.
+      implementation: of `jax.nn.dot_product_attention`.
+
+    Returns:
+      [..., T', heads, V].
+
+    >>> x = jnp.arange(3.0).reshape(1, 3, 1, 1)
+    >>> attend(0 * x, {"key": x, "value": x}, causal=True).ravel()
+    Array([0. , 0.5, 1. ], dtype=float32)
+    """
+    key, value = memory["key"].astype(query.dtype), memory["value"].astype(query.dtype)
+    if fused and key.shape == value.shape and query.ndim in (3, 4):
+        mask = None if mask is None else mask.astype(bool)
+        return jax.nn.dot_product_attention(
+            query, key, value, mask=mask, is_causal=causal, implementation=implementation
+        )
+    groups = query.shape[-2] // key.shape[-2]
+    if groups > 1:
+        key, value = jnp.repeat(key, groups, axis=-2), jnp.repeat(value, groups, axis=-2)
+    if causal:
+        seen = jnp.tril(jnp.ones((query.shape[-3], key.shape[-3]), bool))
+        mask = seen if mask is None else mask & seen
+    logits = jnp.einsum("...thd,...Thd->...htT", query, key)
+    logits = logits / np.sqrt(key.shape[-1]).astype(key.dtype)
+    if mask is not None:
+        logits = jnp.where(mask, logits, -1e30)
+    return jnp.einsum("...htT,...Thd->...thd", jax.nn.softmax(logits), value)

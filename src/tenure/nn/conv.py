@@ -1,0 +1,267 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from tenure.core.module import Module
+from tenure.core.slots import get_parameter
+from tenure.initializers import Initializer, TruncatedNormal
+from tenure.nn import padding as pad
+from tenure.nn.axes import get_channel_index
+
+Sizes = int | Sequence[int]
+
+
+def dimension_numbers(num_spatial_dims: int, channel_index: int, transpose: bool) -> lax.ConvDimensionNumbers:
+    """Which axis is what: in images the channels are where they are, in kernels the last two are [in, out].
+
+    Args:
+      num_spatial_dims: the number of spatial axes.
+      channel_index: -1 or 1.
+      transpose: whether the kernel's last axes are [out, in].
+    """
+    rank = num_spatial_dims + 2
+    spatial = tuple(range(1, rank - 1)) if channel_index == -1 else tuple(range(2, rank))
+    image = (0, channel_index % rank, *spatial)
+    outputs, inputs = (rank - 2, rank - 1) if transpose else (rank - 1, rank - 2)
+    return lax.ConvDimensionNumbers(image, (outputs, inputs, *range(num_spatial_dims)), image)
+
+
+def as_batch(inputs: Any, num_spatial_dims: int, layer: str) -> tuple[jax.Array, bool]:
+    """The input with a batch axis, and whether it lacked one.
+
+    Raises:
+      ValueError: it has the wrong number of axes.
+    """
+    x = jnp.asarray(inputs)
+    if x.ndim not in (num_spatial_dims + 1, num_spatial_dims + 2):
+        raise ValueError(
+            f"{layer} takes {num_spatial_dims} spatial axes, one for the channels and perhaps a batch, not {x.shape}"
+        )
+    single = x.ndim == num_spatial_dims + 1
+    return (x[None] if single else x), single
+
+
+def masked(w: jax.Array, mask: Any) -> jax.Array:
+    """The kernel times a mask, if there is one.
+
+    Raises:
+      ValueError: their shapes differ.
+    """
+    if mask is None:
+        return w
+    if mask.shape != w.shape:
+        raise ValueError(f"the mask is {mask.shape}, but the kernel {w.shape}")
+    return w * mask
+
+
+def kernel_init(w_init: Initializer | None, inputs: int) -> Initializer:
+    """The given initialiser, or the default for a kernel that sums over so many inputs."""
+    return TruncatedNormal(1.0 / np.sqrt(inputs)) if w_init is None else w_init
+
+
+def with_bias(y: jax.Array, channel_index: int, b_init: Initializer, dtype: Any) -> jax.Array:
+    """Adds the current module's `b`, one value for each channel."""
+    channels = y.shape[channel_index]
+    shape = (channels,) if channel_index == -1 else (channels,) + (1,) * (y.ndim - 2)
+    return y + jnp.broadcast_to(get_parameter("b", shape, dtype, b_init), y.shape)
+
+
+class ConvND(Module):
+    """Convolution over any number of spatial axes.
+
+    Owns `w` [*kernel, inputs / groups, outputs] and, unless `with_bias=False`, `b` [outputs] (or [outputs, 1, …] if the
+    channels come first).
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda x: ConvND(2, 7, kernel_shape=3, stride=2)(x))
+    >>> params = model.init(jax.random.key(0), jnp.ones((1, 8, 8, 3)))
+    >>> params["conv_nd"]["w"].shape, model.apply(params, None, jnp.ones((1, 8, 8, 3))).shape
+    ((3, 3, 3, 7), (1, 4, 4, 7))
+    """
+
+    def __init__(
+        self,
+        num_spatial_dims: int,
+        output_channels: int,
+        kernel_shape: Sizes,
+        stride: Sizes = 1,
+        rate: Sizes = 1,
+        padding: pad.Padding = "SAME",
+        with_bias: bool = True,
+        w_init: Initializer | None = None,
+        b_init: Initializer | None = None,
+        data_format: str = "channels_last",
+        mask: Any = None,
+        feature_group_count: int = 1,
+        name: str | None = None,
+    ):
+        """Describes the convolution. Sizes are one number, or one for each spatial axis.
+
+        Args:
+          num_spatial_dims: the number of spatial axes.
+          output_channels: the number of outputs.
+          kernel_shape: the kernel's size.
+          stride: how far apart outputs are, counted in inputs.
+          rate: how far apart the inputs of one output are.
+          padding: "SAME" or "VALID", pairs (before, after), or functions of the kernel's extent; see `nn.padding`.
+          with_bias: whether to add `b`.
+          w_init: by default a truncated normal distribution with standard deviation `(kernel * inputs) ** -0.5`.
+          b_init: by default zeros.
+          data_format: where the channels are; see `get_channel_index`.
+          mask: an array that the kernel is multiplied with.
+          feature_group_count: the channels are split in so many groups, each of which has its own outputs.
+          name: of the module.
+
+        Raises:
+          ValueError: there is no spatial axis.
+          TypeError: sizes for another number of axes.
+        """
+        super().__init__(name=name)
+        if num_spatial_dims <= 0:
+            raise ValueError(f"a convolution has at least one spatial axis, not {num_spatial_dims}")
+        self.num_spatial_dims = num_spatial_dims
+        self.output_channels = output_channels
+        self.kernel_shape = pad.replicate(kernel_shape, num_spatial_dims, "kernel_shape")
+        self.stride = pad.replicate(stride, num_spatial_dims, "stride")
+        self.kernel_dilation = pad.replicate(rate, num_spatial_dims, "rate")
+        self.with_bias = with_bias
+        self.w_init = w_init
+        self.b_init = b_init or jnp.zeros
+        self.mask = mask
+        self.feature_group_count = feature_group_count
+        self.data_format = data_format
+        self.channel_index = get_channel_index(data_format)
+        self.padding: Any = (
+            padding.upper()
+            if isinstance(padding, str)
+            else pad.create(padding, self.kernel_shape, self.kernel_dilation, num_spatial_dims)
+        )
+
+    def __call__(self, inputs: jax.Array, *, precision: lax.PrecisionLike = None) -> jax.Array:
+        """Maps [N, *spatial, inputs] to [N, *spatial, outputs], or the same without N.
+
+        Raises:
+          ValueError: the wrong number of axes, channels that do not make equal groups, or a mask of another shape.
+        """
+        x, single = as_batch(inputs, self.num_spatial_dims, "nn.ConvND")
+        channels, rest = divmod(x.shape[self.channel_index], self.feature_group_count)
+        if rest:
+            raise ValueError(
+                f"{x.shape[self.channel_index]} channels do not make {self.feature_group_count} groups of equal size"
+            )
+        shape = (*self.kernel_shape, channels, self.output_channels)
+        w = get_parameter("w", shape, x.dtype, kernel_init(self.w_init, np.prod(shape[:-1])))
+        y = lax.conv_general_dilated(
+            x,
+            masked(w, self.mask),
+            window_strides=self.stride,
+            padding=self.padding,
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=dimension_numbers(self.num_spatial_dims, self.channel_index, transpose=False),
+            feature_group_count=self.feature_group_count,
+            precision=precision,
+        )
+        if self.with_bias:
+            y = with_bias(y, self.channel_index, self.b_init, x.dtype)
+        return y[0] if single else y
+
+
+class Conv1D(ConvND):
+    """Convolution along one axis; see `ConvND`.
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda x: Conv1D(7, 3)(x))
+    >>> model.init(jax.random.key(0), jnp.ones((1, 8, 5)))["conv1_d"]["w"].shape
+    (3, 5, 7)
+    """
+
+    def __init__(
+        self,
+        output_channels: int,
+        kernel_shape: Sizes,
+        stride: Sizes = 1,
+        rate: Sizes = 1,
+        padding: pad.Padding = "SAME",
+        with_bias: bool = True,
+        w_init: Initializer | None = None,
+        b_init: Initializer | None = None,
+        data_format: str = "NWC",
+        mask: Any = None,
+        feature_group_count: int = 1,
+        name: str | None = None,
+    ):
+        """As `ConvND`; `data_format` is "NWC" or "NCW"."""
+        super().__init__(
+            1, output_channels, kernel_shape, stride, rate, padding, with_bias, w_init, b_init, data_format, mask,
+            feature_group_count, name,
+        )  # fmt: skip
+
+
+class Conv2D(ConvND):
+    """Convolution over images; see `ConvND`.
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda x: Conv2D(7, 3)(x))
+    >>> model.init(jax.random.key(0), jnp.ones((1, 8, 8, 5)))["conv2_d"]["w"].shape
+    (3, 3, 5, 7)
+    """
+
+    def __init__(
+        self,
+        output_channels: int,
+        kernel_shape: Sizes,
+        stride: Sizes = 1,
+        rate: Sizes = 1,
+        padding: pad.Padding = "SAME",
+        with_bias: bool = True,
+        w_init: Initializer | None = None,
+        b_init: Initializer | None = None,
+        data_format: str = "NHWC",
+        mask: Any = None,
+        feature_group_count: int = 1,
+        name: str | None = None,
+    ):
+        """As `ConvND`; `data_format` is "NHWC" or "NCHW"."""
+        super().__init__(
+            2, output_channels, kernel_shape, stride, rate, padding, with_bias, w_init, b_init, data_format, mask,
+            feature_group_count, name,
+        )  # fmt: skip
+
+
+class Conv3D(ConvND):
+    """Convolution over volumes, or over images in time; see `ConvND`.
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda x: Conv3D(7, 3)(x))
+    >>> model.init(jax.random.key(0), jnp.ones((1, 8, 8, 8, 5)))["conv3_d"]["w"].shape
+    (3, 3, 3, 5, 7)
+    """
+
+    def __init__(
+        self,
+        output_channels: int,
+        kernel_shape: Sizes,
+        stride: Sizes = 1,
+        rate: Sizes = 1,
+        padding: pad.Padding = "SAME",
+        with_bias: bool = True,
+        w_init: Initializer | None = None,
+        b_init: Initializer | None = None,
+        data_format: str = "NDHWC",
+        mask: Any = None,
+        feature_group_count: int = 1,
+        name: str | None = None,
+    ):
+        """As `ConvND`; `data_format` is "NDHWC" or "NCDHW"."""
+        super().__init__(
+            3, output_channels, kernel_shape, stride, rate, padding, with_bias, w_init, b_init, data_format, mask,
+            feature_group_count, name,
+        )  # fmt: skip

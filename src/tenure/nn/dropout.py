@@ -1,0 +1,43 @@
+"""Dropout, a function: whether it runs is the caller's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+
+def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dims: Sequence[int] = ()) -> jax.Array:
+    """Sets each element to zero with probability `rate`, and divides the others by `1 - rate`.
+
+    Source: Hinton et al. 2012, https://arxiv.org/abs/1207.0580.
+
+    Args:
+      rng: a random key, say `tn.next_rng_key()`.
+      rate: in [0, 1). Its dtype is that of the samples: `np.float16(0.1)` draws cheaper ones.
+      x: any array.
+      broadcast_dims: axes along which all elements share their fate.
+
+    Returns:
+      An array of x's shape.
+
+    Raises:
+      ValueError: the rate is outside of [0, 1) (if it is known), or x lacks an axis of `broadcast_dims`.
+
+    >>> dropout(jax.random.key(0), 0.5, jnp.ones(8))
+    Array([0., 0., 2., 2., 0., 2., 2., 0.], dtype=float32)
+    """
+    if not isinstance(rate, jax.core.Tracer):
+        if not 0 <= rate < 1:
+            raise ValueError(f"the dropout rate is a probability less than 1, not {rate}")
+        if rate == 0:
+            return x
+    shape = list(x.shape)
+    for dim in broadcast_dims:
+        if not -x.ndim <= dim < x.ndim:
+            raise ValueError(f"broadcast_dims has {dim}, which is not an axis of shape {x.shape}")
+        shape[dim] = 1
+    keep_rate = 1.0 - rate
+    keep = jax.random.bernoulli(rng, keep_rate, shape=shape)
+    return jnp.broadcast_to(keep, x.shape) * x / keep_rate

@@ -1,0 +1,134 @@
+"""Affine maps of the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.module import Module
+from tenure.core.slots import get_parameter
+from tenure.initializers import Initializer, TruncatedNormal
+
+
+class Linear(Module):
+    """`x @ w + b`.
+
+    Owns `w` [inputs, outputs] and, unless `with_bias=False`, `b` [outputs].
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda x: Linear(3)(x))
+    >>> params = model.init(jax.random.key(0), jnp.ones((2, 4)))
+    >>> {name: w.shape for name, w in params["linear"].items()}
+    {'w': (4, 3), 'b': (3,)}
+    """
+
+    def __init__(
+        self,
+        output_size: int,
+        with_bias: bool = True,
+        w_init: Initializer | None = None,
+        b_init: Initializer | None = None,
+        name: str | None = None,
+    ):
+        """Describes the map; the number of inputs is known at the first call, and then also as `input_size`.
+
+        Args:
+          output_size: the number of outputs.
+          with_bias: whether to add `b`.
+          w_init: by default a truncated normal distribution with standard deviation `inputs ** -0.5`.
+          b_init: by default zeros.
+          name: of the module.
+        """
+        super().__init__(name=name)
+        self.input_size: int | None = None
+        self.output_size = output_size
+        self.with_bias = with_bias
+        self.w_init = w_init
+        self.b_init = b_init or jnp.zeros
+
+    def __call__(self, inputs: jax.Array, *, precision: jax.lax.PrecisionLike = None) -> jax.Array:
+        """Maps [..., inputs] to [..., outputs].
+
+        Raises:
+          ValueError: the input is a scalar.
+        """
+        if not inputs.shape:
+            raise ValueError("nn.Linear maps the last axis of its input, and a scalar has none")
+        x = jnp.asarray(inputs)
+        self.input_size = x.shape[-1]
+        w_init = self.w_init
+        if w_init is None:
+            w_init = TruncatedNormal(1.0 / np.sqrt(self.input_size))
+        w = get_parameter("w", (self.input_size, self.output_size), x.dtype, w_init)
+        y = jnp.dot(x, w, precision=precision)
+        if not self.with_bias:
+            return y
+        b = get_parameter("b", (self.output_size,), x.dtype, self.b_init)
+        return y + jnp.broadcast_to(b, y.shape)
+
+
+class Bias(Module):
+    """Adds a learned array `b` to all or to some of the axes after the first, the batch.
+
+    >>> import tenure as tn
+    >>> def shape_of(bias_dims):
+    ...     model = tn.transform(lambda x: Bias(bias_dims=bias_dims)(x))
+    ...     return model.init(None, jnp.ones((1, 2, 3, 4)))["bias"]["b"].shape
+    >>> shape_of(None), shape_of([-1]), shape_of([1]), shape_of([])
+    ((2, 3, 4), (4,), (2, 1, 1), ())
+    """
+
+    def __init__(
+        self,
+        output_size: Sequence[int] | None = None,
+        bias_dims: Sequence[int] | None = None,
+        b_init: Initializer | None = None,
+        name: str | None = None,
+    ):
+        """Describes the bias.
+
+        Args:
+          output_size: the input's shape without the batch, to be checked; None takes any.
+          bias_dims: the axes along which the bias varies; None means all but the batch.
+          b_init: by default zeros.
+          name: of the module.
+        """
+        super().__init__(name=name)
+        self.output_size = output_size
+        self.bias_dims = bias_dims
+        self.b_init = b_init or jnp.zeros
+        self.bias_shape: tuple[int, ...] | None = None
+
+    def __call__(self, inputs: jax.Array, multiplier: float | jax.Array | None = None) -> jax.Array:
+        """`inputs + b`, or `inputs + b * multiplier`: -1 takes away what was added elsewhere.
+
+        Raises:
+          ValueError: the input has one axis only, another shape than `output_size`, or not all of `bias_dims`.
+        """
+        if inputs.ndim < 2:
+            raise ValueError(f"nn.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
+        if self.output_size is not None and tuple(self.output_size) != inputs.shape[1:]:
+            raise ValueError(f"nn.Bias is for inputs {('batch', *self.output_size)}, not {inputs.shape}")
+        self.input_size = inputs.shape[1:]
+        self.bias_shape = _bias_shape(inputs.shape, self.bias_dims)
+        b = get_parameter("b", self.bias_shape, inputs.dtype, self.b_init)
+        b = jnp.broadcast_to(b, inputs.shape)
+        return inputs + (b if multiplier is None else b * multiplier)
+
+
+def _bias_shape(shape: Sequence[int], dims: Sequence[int] | None) -> tuple[int, ...]:
+    """The input's sizes along `dims` and 1 elsewhere, without 1s in front."""
+    if dims is None:
+        return tuple(shape[1:])
+    rank = len(shape)
+    chosen = {dim % rank if dim < 0 else dim for dim in dims}
+    if 0 in chosen:
+        raise ValueError(f"bias_dims={tuple(dims)}: a bias cannot vary along the batch axis")
+    if any(dim >= rank for dim in chosen):
+        raise ValueError(f"bias_dims={tuple(dims)} are not all axes of an input of rank {rank}")
+    sizes = [size if dim in chosen else 1 for dim, size in enumerate(shape)]
+    start = next((dim for dim in range(1, rank) if sizes[dim] != 1), rank)
+    return tuple(sizes[start:])

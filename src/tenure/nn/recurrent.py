@@ -1,0 +1,292 @@
+"""Recurrent cores: `output, state = core(input, state)`."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.module import Module
+from tenure.core.slots import get_parameter
+from tenure.initializers import Initializer, VarianceScaling
+from tenure.nn.conv import ConvND, Sizes
+from tenure.nn.linear import Linear
+
+
+class RNNCore(Module):
+    """What all cores are: something to call for each step, and a state to start from.
+
+    >>> RNNCore.__abstractmethods__ == {"__call__", "initial_state"}
+    True
+    """
+
+    @abc.abstractmethod
+    def __call__(self, inputs: Any, prev_state: Any) -> tuple[Any, Any]:
+        """One step: the output, and the next state, which looks like the one before."""
+
+    @abc.abstractmethod
+    def initial_state(self, batch_size: int | None) -> Any:
+        """The state before the first step, with an axis for the batch unless `batch_size` is None."""
+
+
+def zeros(shape: Sequence[int], batch_size: int | None) -> jax.Array:
+    """A zero state, with an axis for the batch unless `batch_size` is None."""
+    state = jnp.zeros(tuple(shape))
+    return state if batch_size is None else jnp.broadcast_to(state, (batch_size, *state.shape))
+
+
+class VanillaRNN(RNNCore):
+    """`h' = relu(W x + b + U h + c)`; the output is the new state h'.
+
+    Two modules own the parameters: `linear` for x, `linear_1` for h.
+
+    Source: Elman 1990, "Finding structure in time", with a rectifier.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = VanillaRNN(3)
+    ...     return core(x, core.initial_state(len(x)))
+    >>> list(tn.transform(step).init(jax.random.key(0), jnp.ones((2, 4))))
+    ['vanilla_rnn/linear', 'vanilla_rnn/linear_1']
+    """
+
+    def __init__(self, hidden_size: int, double_bias: bool = True, name: str | None = None):
+        """Describes the core.
+
+        Args:
+          hidden_size: of state and output.
+          double_bias: whether there is a c besides b, which is redundant.
+          name: of the module.
+        """
+        super().__init__(name=name)
+        self.hidden_size = hidden_size
+        self.double_bias = double_bias
+
+    def __call__(self, inputs: jax.Array, prev_state: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One step from [..., inputs] and [..., hidden] to [..., hidden], twice."""
+        from_input = Linear(self.hidden_size)
+        from_state = Linear(self.hidden_size, with_bias=self.double_bias)
+        h = jax.nn.relu(from_input(jnp.asarray(inputs)) + from_state(jnp.asarray(prev_state)))
+        return h, h
+
+    def initial_state(self, batch_size: int | None) -> jax.Array:
+        """Zeros [hidden] or [B, hidden]."""
+        return zeros((self.hidden_size,), batch_size)
+
+
+class LSTMState(NamedTuple):
+    """The state of an LSTM: its last output, and the cells.
+
+    >>> LSTMState(1, 2)
+    LSTMState(hidden=1, cell=2)
+    """
+
+    hidden: jax.Array
+    cell: jax.Array
+
+
+def lstm_update(gates: jax.Array, cell: jax.Array) -> LSTMState:
+    """The next state from the sums [..., 4 * hidden] of input gate, candidate, forget gate and output gate."""
+    i, g, f, o = jnp.split(gates, 4, axis=-1)
+    cell = jax.nn.sigmoid(f + 1) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(cell), cell)
+
+
+class LSTM(RNNCore):
+    """`c' = σ(f + 1) c + σ(i) tanh(g)`, `h' = σ(o) tanh(c')`, where i, g, f and o are affine in x and h.
+
+    The module `linear` owns all four maps side by side, in this order. The forget gate's 1 lets the cells remember at
+    first.
+
+    Sources: Hochreiter & Schmidhuber 1997; Zaremba et al. 2014, https://arxiv.org/abs/1409.2329; the 1: Jozefowicz et
+    al. 2015.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = LSTM(3)
+    ...     return core(x, core.initial_state(len(x)))
+    >>> jax.tree.map(jnp.shape, tn.transform(step).init(jax.random.key(0), jnp.ones((2, 4))))
+    {'lstm/linear': {'b': (12,), 'w': (7, 12)}}
+    """
+
+    def __init__(self, hidden_size: int, name: str | None = None):
+        """Describes a core with so many cells."""
+        super().__init__(name=name)
+        self.hidden_size = hidden_size
+
+    def __call__(self, inputs: jax.Array, prev_state: LSTMState) -> tuple[jax.Array, LSTMState]:
+        """One step from [inputs] or [B, inputs] to [hidden] or [B, hidden].
+
+        Raises:
+          ValueError: the input has another number of axes.
+        """
+        x = jnp.asarray(inputs)
+        if x.ndim not in (1, 2):
+            raise ValueError(f"nn.LSTM takes [inputs] or [batch, inputs], not {x.shape}")
+        state = jax.tree.map(jnp.asarray, prev_state)
+        gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
+        new = lstm_update(gates, state.cell)
+        return new.hidden, new
+
+    def initial_state(self, batch_size: int | None) -> LSTMState:
+        """Zeros [hidden] or [B, hidden]."""
+        return LSTMState(*(zeros((self.hidden_size,), batch_size) for _ in range(2)))
+
+
+class GRU(RNNCore):
+    """`h' = (1 - z) h + z tanh(W x + U (r h) + b)`, where z and r are sigmoids of affine maps of x and h.
+
+    Owns `w_i` [inputs, 3 * hidden], `w_h` [hidden, 3 * hidden] and `b`, each of them for z, r and the candidate.
+
+    Source: Chung et al. 2014, https://arxiv.org/abs/1412.3555, with biases.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = GRU(3)
+    ...     return core(x, core.initial_state(len(x)))
+    >>> jax.tree.map(jnp.shape, tn.transform(step).init(jax.random.key(0), jnp.ones((2, 4))))
+    {'gru': {'b': (9,), 'w_h': (3, 9), 'w_i': (4, 9)}}
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        w_i_init: Initializer | None = None,
+        w_h_init: Initializer | None = None,
+        b_init: Initializer | None = None,
+        name: str | None = None,
+    ):
+        """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`."""
+        super().__init__(name=name)
+        self.hidden_size = hidden_size
+        self.w_i_init = w_i_init or VarianceScaling()
+        self.w_h_init = w_h_init or VarianceScaling()
+        self.b_init = b_init or jnp.zeros
+
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One step from [inputs] or [B, inputs] to [hidden] or [B, hidden], twice.
+
+        Raises:
+          ValueError: the input has another number of axes.
+        """
+        x, h = jnp.asarray(inputs), jnp.asarray(state)
+        if x.ndim not in (1, 2):
+            raise ValueError(f"nn.GRU takes [inputs] or [batch, inputs], not {x.shape}")
+        size = self.hidden_size
+        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
+        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)
+        b = get_parameter("b", (3 * size,), x.dtype, self.b_init)
+        w_gates, w_candidate = jnp.split(w_h, [2 * size], axis=1)
+        b_gates, b_candidate = jnp.split(b, [2 * size])
+        x_gates, x_candidate = jnp.split(jnp.matmul(x, w_i), [2 * size], axis=-1)
+        h_gates = jnp.matmul(h, w_gates)
+        gates = jax.nn.sigmoid(x_gates + h_gates + jnp.broadcast_to(b_gates, h_gates.shape))
+        update, reset = jnp.split(gates, 2, axis=-1)
+        h_candidate = jnp.matmul(reset * h, w_candidate)
+        candidate = jnp.tanh(x_candidate + h_candidate + jnp.broadcast_to(b_candidate, h_candidate.shape))
+        new = (1 - update) * h + update * candidate
+        return new, new
+
+    def initial_state(self, batch_size: int | None) -> jax.Array:
+        """Zeros [hidden] or [B, hidden]."""
+        return zeros((self.hidden_size,), batch_size)
+
+
+class ConvNDLSTM(RNNCore):
+    """An `LSTM` whose maps are convolutions: `input_to_hidden` of the input, `hidden_to_hidden` of the last output.
+
+    Source: Shi et al. 2015, https://arxiv.org/abs/1506.04214, without peepholes.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = ConvNDLSTM(2, (8, 8), output_channels=5, kernel_shape=3)
+    ...     return core(x, core.initial_state(len(x)))[0]
+    >>> tn.transform(step).plan(jnp.ones((2, 8, 8, 3))).out.shape
+    (2, 8, 8, 5)
+    """
+
+    def __init__(
+        self,
+        num_spatial_dims: int,
+        input_shape: Sequence[int],
+        output_channels: int,
+        kernel_shape: Sizes,
+        name: str | None = None,
+    ):
+        """Describes the core.
+
+        Args:
+          num_spatial_dims: the number of spatial axes.
+          input_shape: their sizes.
+          output_channels: the number of outputs.
+          kernel_shape: the kernel's size: one number, or one for each spatial axis.
+          name: of the module.
+        """
+        super().__init__(name=name)
+        self.num_spatial_dims = num_spatial_dims
+        self.input_shape = tuple(input_shape)
+        self.output_channels = output_channels
+        self.kernel_shape = kernel_shape
+
+    def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
+        """One step from [B, *spatial, inputs] to [B, *spatial, outputs], or the same without B."""
+        state = jax.tree.map(jnp.asarray, state)
+        from_input, from_state = (
+            ConvND(self.num_spatial_dims, 4 * self.output_channels, self.kernel_shape, name=name)
+            for name in ("input_to_hidden", "hidden_to_hidden")
+        )
+        new = lstm_update(from_input(jnp.asarray(inputs)) + from_state(state.hidden), state.cell)
+        return new.hidden, new
+
+    def initial_state(self, batch_size: int | None) -> LSTMState:
+        """Zeros of the output's shape."""
+        shape = (*self.input_shape, self.output_channels)
+        return LSTMState(*(zeros(shape, batch_size) for _ in range(2)))
+
+
+class Conv1DLSTM(ConvNDLSTM):
+    """`ConvNDLSTM` along one axis.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = Conv1DLSTM((8,), 5, 3)
+    ...     return core(x, core.initial_state(len(x)))[0]
+    >>> tn.transform(step).plan(jnp.ones((2, 8, 3))).out.shape
+    (2, 8, 5)
+    """
+
+    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
+        super().__init__(1, input_shape, output_channels, kernel_shape, name)
+
+
+class Conv2DLSTM(ConvNDLSTM):
+    """`ConvNDLSTM` over images.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = Conv2DLSTM((8, 8), 5, 3)
+    ...     return core(x, core.initial_state(len(x)))[0]
+    >>> tn.transform(step).plan(jnp.ones((2, 8, 8, 3))).out.shape
+    (2, 8, 8, 5)
+    """
+
+    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
+        super().__init__(2, input_shape, output_channels, kernel_shape, name)
+
+
+class Conv3DLSTM(ConvNDLSTM):
+    """`ConvNDLSTM` over volumes.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = Conv3DLSTM((4, 4, 4), 5, 3)
+    ...     return core(x, core.initial_state(len(x)))[0]
+    >>> tn.transform(step).plan(jnp.ones((2, 4, 4, 4, 3))).out.shape
+    (2, 4, 4, 4, 5)
+    """
+
+    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
+        super().__init__(3, input_shape, output_channels, kernel_shape, name)
