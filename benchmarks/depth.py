@@ -23,10 +23,11 @@ def label(name: str, depth: int) -> str:
 
 
 def measure_depths(names: Sequence[str], depths: Sequence[int], rounds: int, samples: Samples) -> None:
-    """Everyone at every depth once per round; the first round, which fills JAX's caches, does not count."""
-    cases = [(name, depth) for depth in depths for name in names]
-    for i, (name, depth) in turns(cases, rounds + 1):
-        measure_depth(name, replace(SMALL, layers=depth), Samples() if i == 0 else samples)
+    """Everyone at every depth once per round, after everyone has filled JAX's caches at the first one."""
+    for name in names:
+        measure_depth(name, replace(SMALL, layers=depths[0]), Samples())
+    for _, (name, depth) in turns([(name, depth) for depth in depths for name in names], rounds):
+        measure_depth(name, replace(SMALL, layers=depth), samples)
 
 
 def measure_loops(names: Sequence[str], depths: Sequence[int], rounds: int, samples: Samples) -> None:

@@ -45,6 +45,7 @@ def integer(x: float) -> str:
 #: Title of the row, measure, how to print it.
 ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("plan and initialise", "init", seconds),
+    ("… three times as wide", "init, wide", seconds),
     ("trace `value_and_grad`", "trace", seconds),
     ("… with loaded parameters", "trace, loaded", seconds),
     ("lower", "lower", seconds),
@@ -94,8 +95,8 @@ def base_depth(depths: Sequence[int]) -> int:
 
 
 def growth_of(samples: Samples, measure: str, name: str, depths: Sequence[int]) -> float | None:
-    """Cost at the greatest depth over that at 12 layers, minus 1 (median over the rounds)."""
-    ratio = samples.ratio(measure, label(name, depths[-1]), label(name, base_depth(depths)))
+    """Cost at the greatest depth over that at 12 layers, minus 1 (the quickest rounds of both)."""
+    ratio = samples.best_ratio(measure, label(name, depths[-1]), label(name, base_depth(depths)))
     return None if ratio is None else ratio - 1
 
 

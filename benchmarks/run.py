@@ -19,7 +19,7 @@ from benchmarks.check import check_peers
 from benchmarks.memory import measure_memory
 from benchmarks.models import PEERS, REFERENCE, Config, distribution
 from benchmarks.report import Table
-from benchmarks.stages import measure_cold, measure_python, measure_steps
+from benchmarks.stages import measure_cold, measure_python, measure_steps, measure_wide
 from benchmarks.timing import Samples
 
 QUICK = {"layers": 4, "d_model": 64, "vocab": 512, "batch": 4, "length": 32}
@@ -69,6 +69,7 @@ def measure(args: argparse.Namespace) -> Samples:
     check_peers(args.peers, args.config)
     note(f"initialise, trace, lower: {args.rounds} rounds")
     measure_python(args.peers, args.config, args.rounds, samples)
+    measure_wide(args.peers, args.config, args.cold_rounds, samples)
     note(f"for the first time, and compile: {args.cold_rounds} rounds")
     steps = measure_cold(args.peers, args.config, args.cold_rounds, samples)
     note(f"steps: {args.step_rounds} rounds")

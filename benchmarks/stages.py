@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -38,6 +39,15 @@ def measure_python(names: Sequence[str], config: Config, rounds: int, samples: S
         take.timed("lower", name, traced.lower)
         take.add("equations", name, count_equations(traced.jaxpr))
         take.timed("trace, loaded", name, lambda name=name, params=params: trace_loaded(name, config, params, tokens))
+
+
+def measure_wide(names: Sequence[str], config: Config, rounds: int, samples: Samples) -> None:
+    """Initialise a model of a more usual width: what a library adds depends on the depth only."""
+    wide = replace(config, d_model=3 * config.d_model)
+    key = jax.random.key(KEY)
+    for i, name in turns(names, rounds + 1):
+        take = Samples() if i == 0 else samples
+        take.timed("init, wide", name, lambda name=name: make(name, wide).init(key))
 
 
 def trace(peer: Peer, params: Params, tokens: jax.Array) -> Any:

@@ -50,6 +50,11 @@ class Samples:
         pairs = list(zip(rows.get(who, ()), rows.get(reference, ()), strict=False))
         return statistics.median(a / b for a, b in pairs) if pairs and all(b for _, b in pairs) else None
 
+    def best_ratio(self, measure: str, who: str, reference: str) -> float | None:
+        """Quickest over quickest: other processes only ever add time."""
+        ours, theirs = (self.values.get(measure, {}).get(name) for name in (who, reference))
+        return min(ours) / min(theirs) if ours and theirs and min(theirs) else None
+
     def to_json(self) -> dict[str, dict[str, list[float]]]:
         return {measure: dict(rows) for measure, rows in self.values.items()}
 

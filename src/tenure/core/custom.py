@@ -84,10 +84,11 @@ def register(
     >>> Roll(3), parse("roll_for_doctest(by=3)") == Roll(3)
     (roll_for_doctest(by=3), True)
     """
-    if not (isinstance(name, str) and name.isidentifier()) or name in registry:
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise ViewSyntaxError(f"a view's name is a Python identifier, not {brief(name)}", ways=["use one such as 'flip'"])
+    if name in registry:
         raise ViewSyntaxError(
-            f"a view can not be registered as {brief(name)}",
-            ways=["use a Python identifier", "use a new name: " + ", ".join(sorted(registry)) + " are taken"],
+            f"there is a view '{name}' already", ways=["use another name; taken: " + ", ".join(sorted(registry))]
         )
     takes = _signature_of(name, fn)
 

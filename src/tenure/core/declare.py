@@ -13,9 +13,9 @@ from tenure.core.errors import DeclaredTwiceError, Party, UndeclaredError, ViewS
 from tenure.core.frame import current_frame, placeholder
 from tenure.core.refs import Ref
 from tenure.core.sites import call_site
-from tenure.core.slot import Slot, describe
+from tenure.core.slot import Slot, as_shape, describe, named
 from tenure.core.slots import Initializer, get_parameter, plan_parameter, sourced
-from tenure.core.sources import Source
+from tenure.core.sources import OWN, Source
 from tenure.core.values import through
 
 
@@ -30,15 +30,18 @@ def declare(
     frame = current_frame("declare")
     scope = frame.scope
     names = frame.sources.declared.setdefault(paths.plain(scope.path), {})
+    path, shape = paths.join(scope.path, name), as_shape(shape, paths.join(scope.path, name))
     site, earlier = call_site(), names.get(name)
     if earlier is not None and earlier[1:3] == (scope.id, frame.epoch):
         raise DeclaredTwiceError(
             f"'{name}' is declared twice in '{scope.path or '~'}'",
-            parties=[Party("first", name, "", str(earlier[3])), Party("second", name, "", str(site))],
+            parties=[
+                Party("first", path, f"{earlier[4]} {named(earlier[5])}", str(earlier[3])),
+                Party("second", path, f"{shape} {named(dtype)}", str(site)),
+            ],
             ways=["declare it once, and borrow it everywhere else: tn.borrow(name)", "give one of them another name"],
         )
-    path = paths.join(scope.path, name)
-    names[name] = path, scope.id, frame.epoch, site, tuple(shape), dtype
+    names[name] = path, scope.id, frame.epoch, site, shape, dtype, init
     value = get_parameter(name, shape, dtype, init, axes=axes)
     if frame.planning:
         frame.slots[path].declared = True
@@ -65,34 +68,50 @@ def borrow(name: str, view: Any = None) -> jax.Array:
     if entry is None:
         slot = Slot(path, "borrowed", (), None)
         describe(frame, slot)
-        declared = [f"{m or '~'}: {n}" for m, names in frame.sources.declared.items() for n in names]
+        entries = {e[0]: n for names in frame.sources.declared.values() for n, e in names.items()}
+        near = nearest(path, [p for p, n in entries.items() if n == name or n in nearest(name, entries.values())])
         raise UndeclaredError(
             f"'{name}' is borrowed in '{scope.path or '~'}', and no module around it has declared it",
-            parties=[Party("user", path, slot.asker, str(slot.site)), Party("owner", "nobody")],
-            near=nearest(name, [n for names in frame.sources.declared.values() for n in names]) or declared,
+            parties=[
+                Party("user", path, "", str(slot.site), slot.asker),
+                Party("owner", f"(none of {', '.join(entries) or 'no declarations'})"),
+            ],
+            near=near,
             ways=[
-                f"tn.declare('{name}', shape, init=…) in a module around it, before it",
-                "share= or ties=, for modules side by side",
+                *[f"borrow what is declared:  tn.borrow('{entries[p]}')" for p in near[:1] if entries[p] != name],
+                f"declare it in a module around this one, before it is built:  tn.declare('{name}', shape, init=…)",
+                f"for modules side by side:  share={{\"{name}\": other.ref(\"…\")}}",
             ],
         )
     ref = Ref(entry[0], (), absolute=True)
     if view is not None:
         ref = ref | view
-    shape, dtype = _viewed(ref, entry[4], entry[5])
+    shape, dtype = _viewed(ref, entry, path)
     if entry[0] == path:  # the declaring module uses it itself
         return placeholder(shape, dtype) if frame.planning else through(frame, ref)
     source = Source("borrow", ref=ref, origin="declare", key=name, base="", site=call_site())
+    outside = frame.sources.of(path)
+    if outside is not OWN:
+        source = outside._replace(hides=source)
+    init = entry[6] if source.kind == "own" else None
     if frame.planning:
-        return plan_parameter(frame, path, shape, dtype, None, None, source)
-    return sourced(frame, path, shape, dtype, None, source)
+        return plan_parameter(frame, path, shape, dtype, init, None, source)
+    return sourced(frame, path, shape, dtype, init, source)
 
 
-def _viewed(ref: Ref, shape: tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], Any]:
+def _viewed(ref: Ref, entry: Any, path: str) -> tuple[tuple[int, ...], Any]:
+    """The shape and dtype of a declaration seen through a view."""
+    (shape, dtype), declared = entry[4:6], entry[3]
     for view in ref.views:
         try:
             shape, dtype = view.out(shape, dtype)
         except views.Misfit as e:
             raise ViewShapeError(
-                f"'{ref}': {e}", parties=[Party("owner", ref.path, str(shape))], ways=["change the view"]
+                f"the view of '{path}' does not fit its owner: {e}",
+                parties=[
+                    Party("user", path, "", str(call_site()), through=str(view)),
+                    Party("owner", ref.path, f"{entry[4]} {named(entry[5])}", str(declared)),
+                ],
+                ways=["borrow it through a view that fits, or through none"],
             ) from None
     return shape, dtype

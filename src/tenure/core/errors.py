@@ -40,7 +40,7 @@ def brief(value: Any, size: int = 80) -> str:
     ("'embed/w'", '[0, 0, 0… 0]', '<lambda>')
     """
     try:
-        text = repr(value)
+        text = value.__name__ if isinstance(value, type) else repr(value)
     except Exception:  # an integer too long to print, nested too deeply, a broken __repr__
         text = f"⟨{type(value).__name__}⟩"
     if " at 0x" in text:

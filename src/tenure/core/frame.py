@@ -44,7 +44,7 @@ class Scope:
         self.path, self.method, self.module, self.origin = path, method, module, origin
         self.prefix = path if method == "__call__" else f"{path}/~" if method == "__init__" else f"{path}/~{method}"
         self.counters: dict[str, int] = {}
-        self.used: set[str] = set()
+        self.used: dict[str, Any] = {}  # names given out here → the line that asked
         self.id = next(_scope_ids)
 
 
@@ -152,7 +152,7 @@ class Frame:
     def mark(self) -> tuple[Any, ...]:
         """What a transformed function must start from, each time that JAX runs it."""
         scope = self.scope
-        return scope, dict(scope.counters), set(scope.used), dict(self.key_counts)
+        return scope, dict(scope.counters), dict(scope.used), dict(self.key_counts)
 
     @contextlib.contextmanager
     def inside(
@@ -175,7 +175,7 @@ class Frame:
         self.trace = get_opaque_trace_state(convention="tenure")
         self.epoch = next(_scope_ids)
         self.scopes = list(self.scopes)
-        scope.counters, scope.used, self.key_counts = dict(counters), set(used), dict(counts)
+        scope.counters, scope.used, self.key_counts = dict(counters), dict(used), dict(counts)
         depth = len(self.layers)
         self.layers += [dict(entries), writes]
         if index is not None and self.keys is not None:

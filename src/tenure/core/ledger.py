@@ -173,115 +173,6 @@ class Ledger:
         return sum(r.count for r in rows)
 
     def bytes(self) -> int:
-        """What the elements take in memory."""
-        return self.count * (
-            0 if self.dtype == "tree" else jnp.dtype(self.dtype).itemsize if not self.dtype.startswith("key") else 8
-        )
-
-    def party(self, role: str) -> Party:
-        """This row as a row of an error."""
-        return Party(role, self.path, f"{self.shape} {self.dtype}", self.site, self.asker)
-
-
-class Ledger:
-    """Who owns, who borrows. Made by `plan`; equal for equal models; `Ledger.from_json(ledger.to_json()) == ledger`.
-
-    >>> import jax.numpy as jnp, tenure as tn
-    >>> from tenure import nn
-    >>> def lm(tokens):
-    ...     embed = nn.Embed(11, 4, name="embed")
-    ...     return nn.Linear(11, with_bias=False, share={"w": embed.ref("embeddings").T}, name="head")(embed(tokens))
-    >>> ledger = tn.transform(lm).plan(jnp.zeros((2, 3), int)).ledger
-    >>> ledger.users_of("embed/embeddings")
-    ('embed/embeddings', 'head/w')
-    >>> ledger.count()
-    44
-    """
-
-    def __init__(self, rows: Iterable[Row]):
-        self.rows = tuple(rows)
-        self._params = {r.path: r for r in self.rows if r.collection == "params"}
-        self._state = {r.path: r for r in self.rows if r.collection == "state"}
-
-    @staticmethod
-    def of(slots: Mapping[str, Slot], states: Mapping[str, Slot]) -> Ledger:
-        """The ledger of linked slots."""
-        return Ledger([_row(s, table) for table in (slots, states) for s in table.values()])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ledger) and self.rows == other.rows
-
-    def __hash__(self) -> int:
-        return hash(self.rows)
-
-    @property
-    def owners(self) -> tuple[str, ...]:
-        """The owners' paths: one for each leaf of `params`."""
-        return tuple(r.path for r in self._params.values() if r.kind == "owned")
-
-    @property
-    def borrowers(self) -> tuple[str, ...]:
-        """The borrowers' paths."""
-        return tuple(r.path for r in self._params.values() if r.kind == "borrowed")
-
-    def __getitem__(self, path: str) -> Row:
-        """The row of a slot.
-
-        Raises:
-          UnknownSlotError: there is none.
-        """
-        for table in (self._params, self._state):
-            if path in table:
-                return table[path]
-        everything = [*self._params, *self._state]
-        found = [p for p in everything if isinstance(path, str) and paths.plain(p) == paths.plain(path)]
-        if len(found) == 1:
-            return self[found[0]]
-        raise UnknownSlotError(
-            f"the ledger has no slot {path!r}",
-            near=nearest(str(path), everything),
-            ways=["print(ledger) shows all paths"],
-        )
-
-    def owner_of(self, path: str) -> str:
-        """The path of the slot's owner: its own path if it is owned, or given.
-
-        Raises:
-          UnknownSlotError: there is no such slot, or it is put together from several owners.
-        """
-        owners = self.owners_of(path)
-        if len(owners) > 1:
-            raise UnknownSlotError(
-                f"'{path}' has {len(owners)} owners: {', '.join(owners)}", ways=["use ledger.owners_of(path)"]
-            )
-        return owners[0]
-
-    def owners_of(self, path: str) -> tuple[str, ...]:
-        """The paths of all owners that a slot's value is made of."""
-        return self[path].owners
-
-    def users_of(self, path: str) -> tuple[str, ...]:
-        """All slots that use the owner at `path`, itself first."""
-        row = self[path]
-        table = self._params if row.collection == "params" else self._state
-        return tuple(r.path for r in table.values() if row.path in r.owners)
-
-    def chain_of(self, path: str) -> tuple[str, ...]:
-        """From the slot to its owner, hop by hop."""
-        return self[path].chain
-
-    def describe_owners(self, path: str) -> str:
-        """The owners of a slot, for a message."""
-        return ", ".join(self.owners_of(path))
-
-    def count(self, module: str | None = None) -> int:
-        """The number of parameters, each counted once: of the model, or of what a module (with its parts) owns."""
-        rows = [r for r in self._params.values() if r.kind == "owned"]
-        if module is not None:
-            rows = [r for r in rows if r.path.startswith(module + "/") or paths.plain(r.path).startswith(module + "/")]
-        return sum(r.count for r in rows)
-
-    def bytes(self) -> int:
         """What the parameters take in memory."""
         return sum(r.bytes for r in self._params.values() if r.kind == "owned")
 
@@ -486,7 +377,7 @@ def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
     owners, chain, steps = _follow(slot, slots)
     notes = []
     if slot.source.hides is not None:
-        notes.append(f"{slot.source.origin} overrides share='{slot.source.hides.ref or slot.source.hides.kind}'")
+        notes.append(f"{slot.source.origin} overrides {slot.source.hides.origin}='{slot.source.hides.ref or slot.source.hides.kind}'")
     if slot.kind != "owned" and slot.explicit_init:
         notes.append("its own initialiser is not used")
     if any("⟨" in step for step in steps):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import functools
 import inspect
-import os
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
@@ -14,7 +13,7 @@ import jax
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core import hooks, naming, paths, values
-from tenure.core.errors import CachedTransformError, Party, TenureError
+from tenure.core.errors import CachedTransformError, Party, TenureError, brief
 from tenure.core.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.refs import Ref
 from tenure.core.sites import Site, caching_transform, call_site
@@ -235,7 +234,7 @@ def _brief(value: Any) -> str:
         return f"array{tuple(value.shape)}"
     if callable(value) and not isinstance(value, type):
         return getattr(value, "__name__", type(value).__name__)
-    return repr(value)
+    return brief(value, 40)
 
 
 class Params(Mapping[str, Any]):

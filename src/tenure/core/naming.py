@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tenure.core import paths
-from tenure.core.errors import PathConflictError, PathSyntaxError
+from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
 from tenure.core.frame import Frame, Scope, current_frame
 from tenure.core.sites import call_site
 
@@ -60,9 +60,10 @@ def unique_name(frame: Frame, name: str) -> str:
     if local in scope.used:
         raise PathConflictError(
             f"Module name {local!r} is not unique in {scope.prefix or 'the model'}",
-            ways=["leave the number away: the second 'linear' becomes 'linear_1'", "give it another name"],
+            parties=[Party("first", local, "", str(scope.used[local])), Party("second", local, "", str(call_site()))],
+            ways=["give one of them another name", f"leave the numbers away: they are counted, '{base}', '{base}_1', …"],
         )
-    scope.used.add(local)
+    scope.used[local] = call_site()
     return f"{scope.prefix}/{local}" if scope.prefix else local
 
 
@@ -72,7 +73,9 @@ def check_name(name: str) -> None:
         paths.check(str(name), "module name")
     elif not isinstance(name, str) or not name.replace("~", "a").isidentifier():
         raise PathSyntaxError(
-            f"{name!r} is not a valid module name", ways=["use a Python identifier without '/', such as 'encoder'"]
+            f"{brief(name)} is not a valid module name",
+            parties=[Party("module", brief(name), "", str(call_site()))],
+            ways=["use a Python identifier without '/', such as 'encoder'"]
         )
 
 

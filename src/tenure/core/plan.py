@@ -98,6 +98,7 @@ def make_plan(function: Callable[..., Any], sources: Sources, ties: Mapping[str,
         with frame.active():
             out = function(*a, **k)
         frame.keys = None
+        frame.sources.release()
         outs, out_tree = jax.tree.flatten(out)
         traced = [isinstance(o, (jax.Array, np.ndarray)) for o in outs]
         static_out.append((out_tree, [None if t else o for o, t in zip(outs, traced, strict=True)], traced))
@@ -210,15 +211,13 @@ def _lookup(ref: Ref, slot: Slot, slots: Slots, index: Mapping[str, list[str]]) 
 
 
 def _unknown(ref: Ref, slot: Slot, slots: Slots) -> UnknownOwnerError:
-    name = paths.split(slot.path)[1]
+    origin, base = slot.source.origin, slot.source.base
+    scope = "" if ref.absolute or not base else f" ('{ref.path}' is looked up among the siblings of '{base}', then outwards)"
     return UnknownOwnerError(
         f"'{slot.path}' borrows from '{ref.path}', which nobody owns",
-        parties=[slot.party("user", str(ref)), Party("owner", ref.path, "(not found)", str(slot.source.site))],
+        parties=[slot.party("user"), Party(origin or "owner", ref.path, "(not found)", str(slot.source.site))],
         near=nearest(ref.path, [p for p in slots if p != slot.path]),
-        ways=[
-            f"correct the path in {slot.source.origin or 'share'}= ({'an absolute path' if ref.absolute else 'looked up among siblings, then outwards'})",
-            f"own it instead:  share={{'{name}': None}}",
-        ],
+        ways=[f"correct the path in  {_entry(slot)}{scope}", _own_way(slot)],
     )
 
 
@@ -234,7 +233,7 @@ def _check_loop(slot: Slot, slots: Slots) -> None:
             raise CycleError(
                 "parameters borrow from each other in a loop: " + " → ".join(loop),
                 parties=[slots[p].party("user", str(slots[p].target)) for p in loop[:-1]],
-                ways=["let one of them own it:  share={'…': None}, or ties={'" + loop[0] + "': tn.own}"],
+                ways=[f"'{p}' could be an owner:  {_own_way(slots[p]).partition(':  ')[2]}" for p in loop[:-1][:3]],
             )
         if slots[path].kind == "borrowed":
             for target in _next(slots[path]):
@@ -280,7 +279,7 @@ def _check_fit(slot: Slot, slots: Slots) -> None:
         raise ViewShapeError(
             f"'{slot.path}' needs {slot.shape}, and the view does not fit its owner: {e}",
             parties=parties,
-            ways=["change the view", _own_way(slot)],
+            ways=[f"change the view in  {_entry(slot)}", _own_way(slot)],
         ) from None
     if shape != slot.shape:
         raise ViewShapeError(
@@ -348,12 +347,14 @@ def _shape_ways(slot: Slot, shape: tuple[int, ...], owner: Slot) -> list[str]:
 
 
 def _check_used(frame: Frame) -> None:
-    asked = [*frame.slots, *frame.states]
+    asked = [paths.plain(path) for path in (*frame.slots, *frame.states)]
+    modules = dict.fromkeys(f"{path.rpartition('/')[0]}/*" for path in asked if "/" in path)
     for key, source in frame.sources.unused():
+        whole = isinstance(source, Wildcard)
         shown = f"module '{source.lender}'" if isinstance(source, Wildcard) else f"'{source.ref or source.kind}'"
         raise UnusedTieError(
-            f"the {source.origin} entry for '{key}' was never used: no module asked for that parameter",
+            f"the {source.origin} entry for '{key}' was never used: no module asked for {'any of these' if whole else 'that'}",
             parties=[Party(source.origin, key, f"→ {shown}", str(source.site))],
-            near=nearest(key, map(paths.plain, asked)),
-            ways=["correct the path", "remove the entry", "print(model.plan(...).ledger) without it shows all paths"],
+            near=nearest(key, modules if whole else asked),
+            ways=["correct the path", "remove the entry", "print(model.plan(…).ledger) without it shows all paths"],
         )

@@ -70,8 +70,6 @@ class Ref:
             ways=["hand it to another module:  share={'w': module.ref('w')}", "read the value:  module.params['w']"],
         )
 
-    __jax_array__ = __array__
-
     def to_json(self) -> str:
         """The reference as JSON; `Ref.from_json` reads it back."""
         return json.dumps({"path": "/" * self.absolute + self.path, "views": [v.to_data() for v in self.views]})

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tenure.core.errors import PathConflictError, RequestConflictError, brief
+from tenure.core import paths
+from tenure.core.errors import Party, PathConflictError, RequestConflictError, brief
 from tenure.core.slot import Slot
 
 
 def check_repeated(first: Slot, again: Slot) -> None:
     """Raises unless a second request for a path is the first one, made again by the same module."""
     if first.birth[0] is not again.birth[0]:
-        one, two = first.birth[1], again.birth[1]
+        one, two, name = first.birth[1], again.birth[1], paths.split(first.path)[1]
         if not _replayed(one, two):
             raise PathConflictError(
                 f"two instances ask for '{first.path}'",
-                parties=[first.party("first"), again.party("second")],
+                parties=[_built(first, "first"), _built(again, "second")],
                 ways=[
-                    "share on purpose: own it once, and hand the other one share={'…': owner.ref('…')}",
-                    "or declare it in the module around both: tn.declare(name, …), tn.borrow(name)",
                     "keep them apart: give one of them another name",
+                    f"share on purpose: give one another name, and  share={{\"{name}\": \"/{first.path}\"}}",
+                    f"or own it in the module around both:  tn.declare('{name}', …), and tn.borrow('{name}') in each",
                 ],
             )
     differ = [k for k in ("shape", "dtype") if getattr(first, k) != getattr(again, k)]
@@ -35,6 +36,12 @@ def check_repeated(first: Slot, again: Slot) -> None:
             ],
             ways=["ask for the same thing both times", "give one of them another name"],
         )
+
+
+def _built(slot: Slot, role: str) -> Party:
+    """The slot, with the line that built its module."""
+    site = getattr(slot.birth[1], "site", slot.site)
+    return dataclasses.replace(slot.party(role), site=str(site))
 
 
 def _replayed(one: Any, two: Any) -> bool:

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import MissingRNGError
+from tenure.core.errors import MissingRNGError, Party
 from tenure.core.frame import current_frame
+from tenure.core.sites import call_site
 
 
 def hash32(text: str) -> int:
@@ -64,7 +65,7 @@ class _InitKeys:
 
     def draw(self) -> jax.Array:
         if self.key is None:
-            raise _missing()
+            raise missing_key("init(jax.random.key(0), …)", Party("asker", "an initialiser", "", str(call_site())))
         self.count += 1
         return self.key if self.count == 1 else jax.random.fold_in(self.key, self.count - 1)
 
@@ -126,7 +127,8 @@ def next_rng_key() -> jax.Array:
     """
     key = maybe_next_rng_key()
     if key is None:
-        raise _missing()
+        path = current_frame("next_rng_key").scope.path or "~"
+        raise missing_key("apply(params, jax.random.key(0), …)", Party("asker", path, "", str(call_site())))
     return key
 
 
@@ -149,8 +151,10 @@ def next_rng_keys(num: int) -> jax.Array:
     return jax.random.split(next_rng_key(), num)
 
 
-def _missing() -> MissingRNGError:
+def missing_key(call: str, party: Party) -> MissingRNGError:
+    """The error of a key that is needed in a call that was given none."""
     return MissingRNGError(
-        "a random key is needed and none was given",
-        ways=["model.apply(params, jax.random.key(0), x)", "turn dropout off where there is no key"],
+        f"a random key is needed, and none was given to {call.partition('(')[0]}",
+        parties=[party],
+        ways=[f"give one:  model.{call}", "turn off what draws keys, such as dropout, where there is none"],
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tenure.core.errors import Party, TenureError
+from tenure.core.errors import Party, TenureError, brief
 from tenure.core.frame import Frame
 from tenure.core.refs import Ref
 from tenure.core.sites import NOWHERE, Site, call_site
@@ -62,8 +62,18 @@ class Slot:
 
     def party(self, role: str, through: str = "") -> Party:
         """This slot as a row of an error."""
-        what = f"{self.full_shape if role == 'owner' else self.shape} {self.dtype}"
+        what = f"{self.full_shape if role == 'owner' else self.shape} {named(self.dtype)}"
         return Party(role, self.path, what, str(self.site), self.asker, through)
+
+
+def named(dtype: Any) -> str:
+    """A dtype's name, however it was written.
+
+    >>> import jax.numpy as jnp
+    >>> named(jnp.float32), named(jnp.ones(2).dtype), named("bfloat16")
+    ('float32', 'float32', 'bfloat16')
+    """
+    return str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype))
 
 
 def describe(frame: Frame, slot: Slot) -> None:
@@ -89,5 +99,5 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
         return sizes
     except (TypeError, ValueError):
         raise TenureError(
-            f"the shape of '{path}' is {shape!r}, not a sequence of sizes", ways=["shape=(3, 4)"]
+            f"the shape of '{path}' is {brief(shape)}, not a sequence of sizes", ways=["shape=(3, 4)"]
         ) from None

@@ -95,13 +95,14 @@ def plan_parameter(
             f"'{path}' would be a new parameter, which its {source.origin} forbids",
             parties=[slot.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
             ways=[
-                f"borrow it:  {source.origin}={{'{paths.split(path)[1]}': 'owner/path'}}",
-                f"own it:  {{'{paths.split(path)[1]}': None}}",
+                f'borrow it:  share={{"{paths.split(path)[1]}": "owner/path"}}',
+                f'own it:  share={{"{paths.split(path)[1]}": None}}',
             ],
         )
     if source.kind == "given":
         slot.kind = "given"
         _check_given(slot, source)
+        slot.source = source._replace(value=None)  # a plan outlives the trace that the value belongs to
     elif source.kind == "borrow":
         slot.kind = "borrowed"
     creators = hooks.chain("param_creator")
@@ -166,14 +167,17 @@ def _is_explicit(init: Any, scope: Scope) -> bool:
 
 def _check_given(slot: Slot, source: Source) -> None:
     if tuple(source.value.shape) != slot.shape:
-        name = paths.split(slot.path)[1]
+        name, shape = paths.split(slot.path)[1], tuple(source.value.shape)
         raise ViewShapeError(
-            f"'{slot.path}' needs {slot.shape} but is given {tuple(source.value.shape)}",
+            f"'{slot.path}' needs {slot.shape} but is given {shape}",
             parties=[
                 slot.party("user"),
-                Party("given", name, f"{tuple(source.value.shape)} {source.value.dtype}", str(source.site)),
+                Party("given", name, f"{shape} {source.value.dtype}", str(source.site)),
             ],
-            ways=["give an array of the shape that is needed", f"own it instead:  share={{'{name}': None}}"],
+            ways=[
+                "give its transpose" if shape == slot.shape[::-1] else "give an array of the shape that is needed",
+                f'own it instead:  share={{"{name}": None}}',
+            ],
         )
 
 
@@ -216,10 +220,13 @@ def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: 
     if owned_value(frame, path) is not None:
         raise BorrowedInParamsError(
             f"the params have a leaf for '{path}', which is {planned.kind}",
-            parties=[planned.party("user"), Party("owner", frame.plan.ledger.describe_owners(path))],
+            parties=[
+                planned.party("user", str(planned.target or "")),
+                *(frame.plan.slots[owner].party("owner") for owner in frame.plan.ledger.owners_of(path)),
+            ],
             ways=[
-                f"delete it from params: params['{paths.split(path)[0]}'].pop('{paths.split(path)[1]}')",
-                f"own it: ties={{'{path}': tn.own}}",
+                f"delete it from params:  del params['{paths.split(path)[0]}']['{paths.split(path)[1]}']",
+                f"own it:  tn.transform(f, ties={{'{path}': tn.own}})",
             ],
         )
     if source.kind == "given":

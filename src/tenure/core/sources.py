@@ -126,6 +126,16 @@ def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Wildcard:
     )
 
 
+def _tie(key: Any, site: Site) -> str:
+    """The path that a key of `ties=` names; that of a whole module ends in `/*`."""
+    bare = key.removeprefix("/") if isinstance(key, str) else key
+    whole = isinstance(bare, str) and bare.endswith("/*")
+    try:
+        return paths.check(bare[:-2] if whole else bare, "tie") + "/*" * whole
+    except PathSyntaxError as e:
+        raise PathSyntaxError(e.rule, parties=[Party("ties", brief(key), "", str(site))], ways=e.ways) from None
+
+
 class Sources:
     """The ties of a model and the shares of the modules built so far."""
 
@@ -140,18 +150,17 @@ class Sources:
             raise PathSyntaxError(f"ties= is a dict, not {type(ties).__name__}", ways=["ties={'head/w': 'embed/w'}"])
         site = call_site() if ties else NOWHERE
         for key, value in (ties or {}).items():
-            if isinstance(key, str) and key.endswith("/*"):
-                module = paths.check(key[:-2].removeprefix("/"), "tie")
-                self.tie_wildcards[module] = read_wildcard(value, "ties", "", site)
-                continue
-            path = paths.check(key.removeprefix("/") if isinstance(key, str) else key, "tie")
-            if path in self.ties:
+            path = _tie(key, site)
+            if path in self.ties or (path.endswith("/*") and path[:-2] in self.tie_wildcards):
                 raise PathSyntaxError(
                     f"ties= has two entries for '{path}'",
                     parties=[Party("ties", path, "", str(site)), Party("ties", key, "", str(site))],
                     ways=["keep one: 'embed/w' and '/embed/w' are the same"],
                 )
-            self.ties[path] = read(value, "ties", path, site=site)
+            if path.endswith("/*"):
+                self.tie_wildcards[path[:-2]] = read_wildcard(value, "ties", "", site)
+            else:
+                self.ties[path] = read(value, "ties", path, site=site)
 
     def fresh(self) -> Sources:
         """The same ties, nothing built yet: for a new run."""
@@ -168,6 +177,7 @@ class Sources:
         if not isinstance(share, Mapping):
             raise PathSyntaxError(
                 f"share= of '{module}' is {type(share).__name__}, not a dict",
+                parties=[Party("share", module, brief(share), str(site))],
                 ways=["share={'w': other.ref('w')}", "share=other, to borrow everything from another module"],
             )
         for key, value in share.items():
@@ -209,6 +219,10 @@ class Sources:
                 ref = Ref(f"{wild.lender}/{local}", (), wild.absolute)
                 return Source("borrow", ref=ref, or_own=wild.or_own, **common)
         return None
+
+    def release(self) -> None:
+        """Forgets values of the trace that ends."""
+        self.shares = {k: s._replace(value=None) for k, s in self.shares.items()}
 
     def unused(self) -> list[tuple[str, Source | Wildcard]]:
         """The entries that no slot asked for."""

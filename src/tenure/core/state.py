@@ -89,7 +89,8 @@ def _abstract(value: Any) -> Any:
 
 def _record(frame: Frame, path: str, value: Any, source: Source) -> Slot:
     leaf = value if isinstance(value, jax.ShapeDtypeStruct) else None
-    slot = Slot(path, "owned", leaf.shape if leaf else (), leaf.dtype if leaf else "tree", source, collection="state")
+    shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
+    slot = Slot(path, "owned", shape, dtype, source, collection="state")
     slot.value, slot.kind = value, "borrowed" if source.kind == "borrow" else "owned"
     describe(frame, slot)
     frame.states[path] = slot
@@ -180,5 +181,6 @@ def in_loop(path: str) -> StateError:
     """The error of a state that a loop's body would create."""
     return StateError(
         f"the state '{path}' is first set inside a loop, whose steps must all carry it",
+        parties=[Party("state", path, "(no value before the loop)"), Party("loop", "", "", str(call_site()))],
         ways=["read it with get_state(name, shape, dtype, init) so that init can make it", "set it before the loop"],
     )

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core import paths, rng
-from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError
+from tenure.core.errors import MissingParameterError, MissingRNGError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.frame import Entry, Frame, Mode, Params
 from tenure.core.plan import Plan, is_array, leaked, make_plan
+from tenure.core.sites import call_site
 from tenure.core.slot import Slot
 from tenure.core.sources import Sources
 
@@ -150,11 +151,15 @@ def _as_params(params: Any) -> Params:
         return {}
     if not isinstance(params, Mapping) or not all(isinstance(v, Mapping) for v in params.values()):
         raise MissingParameterError(
-            f"params must be {{module: {{name: array}}}}, not {type(params).__name__}",
-            parties=[Party("params", type(params).__name__)],
+            "params must be {module: {name: array}}, not " + _kind(params),
+            parties=[Party("params", "", _kind(params), str(call_site()))],
             ways=["the signature is apply(params, rng, *inputs), or apply(params, state, rng, *inputs) with state"],
         )
     return params
+
+
+def _kind(value: Any) -> str:
+    return f"an array {value.shape}" if hasattr(value, "shape") else brief(value, 40)
 
 
 def _nest(flat: Mapping[str, Any], order: list[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -180,6 +185,8 @@ def _draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any],
         except jax.errors.UnexpectedTracerError:
             late.append(slot.path)
             continue
+        except MissingRNGError:
+            raise rng.missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
         made, wanted = jnp.shape(values[slot.path]) if slot.collection == "params" else None, slot.full_shape
         if made is not None and made != wanted:
             raise TenureError(
