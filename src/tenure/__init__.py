@@ -1,5 +1,6 @@
 """Neural networks on JAX in which every parameter has exactly one owner."""
 
+from tenure import initializers, nets, nn
 from tenure._version import __version__
 from tenure.core import errors, views
 from tenure.core.declare import borrow, declare
@@ -56,6 +57,7 @@ __all__ = [
     "get_parameter",
     "get_state",
     "grad",
+    "initializers",
     "intercept_methods",
     "jit",
     "layer_stack",
@@ -63,8 +65,10 @@ __all__ = [
     "maybe_next_rng_key",
     "name_like",
     "name_scope",
+    "nets",
     "next_rng_key",
     "next_rng_keys",
+    "nn",
     "own",
     "remat",
     "running_init",

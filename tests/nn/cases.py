@@ -166,7 +166,8 @@ case("attention, biases", lambda m, x: attention(m, x, b_init=m.initializers.Con
 
 def mlp_and_reverse(m: Any, x: Any) -> Any:
     mlp = m.nets.MLP([5, 3], activate_final=True)
-    return mlp.reverse()(mlp(x))
+    y = mlp(x)
+    return mlp.reverse()(y)
 
 
 case("mlp", lambda m, x: m.nets.MLP([5, 3])(x), X)
@@ -184,7 +185,7 @@ case("reshape, replace two", lambda m, x: m.Reshape((-1, 3), preserve_dims=-2)(x
 case("reshape, too few", lambda m, x: m.Reshape((3,), preserve_dims=4)(x), IMAGE)
 case("flatten", lambda m, x: m.Flatten()(x), IMAGE)
 case("flatten, last two", lambda m, x: m.Flatten(-2)(x), IMAGE)
-case("batch apply", lambda m, x, y: m.BatchApply(lambda a, *, b: (m.Linear(3)(a), b))(x, b=y), SEQUENCE, X[0])
+case("batch apply", lambda m, x, y: m.BatchApply(lambda a, *, b: (m.Linear(3)(a) * b[0], a))(x, b=y), SEQUENCE, X[0, :3])
 case("batch apply, three", lambda m, x: m.BatchApply(m.Linear(3), 3)(x), IMAGE)
 case("expand apply", lambda m, x: m.expand_apply(m.Linear(3), axis=0)(x), X[0])
 case("one hot", lambda m, i: m.one_hot(i, 4, jnp.int8), ints(6, 2, 5))

@@ -131,6 +131,13 @@ class Frame:
             _current.reset(token)
             self.trace = None
 
+    def release(self) -> None:
+        """Forgets what belongs to the trace that ends; the recorded slots live on."""
+        self.keys = None
+        self.sources.release()
+        for slot in (*self.slots.values(), *self.states.values()):
+            slot.birth = None
+
     def read(self, entry: Entry, default: Any = None) -> Any:
         """The newest value written for an entry, or `default`."""
         for layer in reversed(self.layers):

@@ -184,6 +184,7 @@ class Module(metaclass=ModuleMeta):
         birth: _Birth = self.__dict__["_born"]
         if birth.share is not None:
             frame.sources.add_share(path, birth.share, birth.site)
+            birth.share = None
 
     __post_init__ = __init__
 

@@ -97,8 +97,7 @@ def make_plan(function: Callable[..., Any], sources: Sources, ties: Mapping[str,
         frame.keys = rng.PlanKeys()
         with frame.active():
             out = function(*a, **k)
-        frame.keys = None
-        frame.sources.release()
+        frame.release()
         outs, out_tree = jax.tree.flatten(out)
         traced = [isinstance(o, (jax.Array, np.ndarray)) for o in outs]
         static_out.append((out_tree, [None if t else o for o, t in zip(outs, traced, strict=True)], traced))

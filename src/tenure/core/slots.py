@@ -106,10 +106,10 @@ def plan_parameter(
     elif source.kind == "borrow":
         slot.kind = "borrowed"
     creators = hooks.chain("param_creator")
-    scope, module = frame.scope, frame.scope.module
-    slot.explicit_init = init is not None and _is_explicit(init, scope)
-    context = hooks.GetterContext(path, module, dtype, shape, init)
-    slot.make = _maker(creators, shape, dtype, init, context, slot)
+    slot.explicit_init = init is not None and _is_explicit(init, frame.scope)
+    if slot.kind == "owned" or source.or_own:
+        module = frame.scope.module if creators else None  # a plan should not keep modules alive
+        slot.make = _maker(creators, shape, dtype, init, hooks.GetterContext(path, module, dtype, shape, init), slot)
     if creators and slot.kind == "owned":
         made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), slot.make))
         slot.shape, slot.dtype = made.shape, made.dtype

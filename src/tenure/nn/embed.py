@@ -105,15 +105,21 @@ class Embed(Module):
         ids = jnp.asarray(ids)
         if not jnp.issubdtype(ids.dtype, jnp.integer):
             raise ValueError(f"nn.Embed looks up integers, not {ids.dtype}")
-        style = lookup_style or self.lookup_style
-        if isinstance(style, str):
-            style = getattr(EmbedLookupStyle, style.upper())
+        style = _style(lookup_style or self.lookup_style)
         if style is EmbedLookupStyle.ARRAY_INDEX:
             return jnp.asarray(self.embeddings)[(ids,)]
         if style is EmbedLookupStyle.ONE_HOT:
             rows = jax.nn.one_hot(ids, self.vocab_size)
             return jnp.dot(rows, self.embeddings, precision=self.precision if precision is None else precision)
         raise NotImplementedError(f"nn.Embed cannot look up by {style!r}")
+
+
+def _style(style: str | EmbedLookupStyle) -> EmbedLookupStyle:
+    if not isinstance(style, str):
+        return style
+    if style.upper() not in EmbedLookupStyle.__members__:
+        raise AttributeError(f"lookup_style is one of {', '.join(EmbedLookupStyle.__members__)}, not {style!r}")
+    return EmbedLookupStyle[style.upper()]
 
 
 class _Given:
