@@ -10,8 +10,12 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
+
+import jax
 
 from benchmarks import depth, report
 from benchmarks.bars import bars_table
@@ -63,27 +67,36 @@ def note(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
-def measure(args: argparse.Namespace) -> Samples:
+def measure(args: argparse.Namespace, facts: dict[str, str]) -> Samples:
+    """All stages; the raw numbers are written after each, as the whole takes a while."""
     samples = Samples()
-    note("checking that all models compute the same")
-    check_peers(args.peers, args.config)
-    note(f"initialise, trace, lower: {args.rounds} rounds")
-    measure_python(args.peers, args.config, args.rounds, samples)
-    measure_wide(args.peers, args.config, args.cold_rounds, samples)
-    note(f"for the first time, and compile: {args.cold_rounds} rounds")
-    steps = measure_cold(args.peers, args.config, args.cold_rounds, samples)
-    note(f"steps: {args.step_rounds} rounds")
-    measure_steps(steps, args.config, args.step_rounds, samples)
-    if not args.no_memory:
-        note("memory: a process per model")
-        measure_memory(args.peers, args.config, samples)
-    if args.depths:
-        note(f"depths {args.depths}: {args.depth_rounds} rounds")
-        depth.measure_depths(args.peers, args.depths, args.depth_rounds, samples)
-    if loop_depths(args):
-        note(f"for contrast, loops of {loop_depths(args)} layers")
-        depth.measure_loops(args.peers, loop_depths(args), 1, samples)
+    for text, stage in stages(args, samples):
+        note(text)
+        stage()
+        if args.json:
+            raw = {"facts": facts, "config": asdict(args.config), "seconds_bytes_counts": samples.to_json()}
+            args.json.write_text(json.dumps(raw, indent=1))
     return samples
+
+
+def stages(args: argparse.Namespace, samples: Samples) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What to say, and what to do then."""
+    names, config, cold = args.peers, args.config, args.cold_rounds
+    steps: dict[str, Any] = {}
+    yield "checking that all models compute the same", lambda: check_peers(names, config)
+    python = f"initialise, trace, lower: {args.rounds} rounds"
+    yield python, lambda: measure_python(names, config, args.rounds, samples)
+    yield f"initialise a wide model: {cold} rounds", lambda: measure_wide(names, config, cold, samples)
+    first = f"everything for the first time, and compile: {cold} rounds"
+    yield first, lambda: steps.update(measure_cold(names, config, cold, samples))
+    yield f"steps: {args.step_rounds} rounds", lambda: measure_steps(steps, config, args.step_rounds, samples)
+    if not args.no_memory:
+        yield "memory: a process per model", lambda: measure_memory(names, config, samples)
+    if args.depths:
+        stacks = f"stacks of {args.depths} layers: {args.depth_rounds} rounds"
+        yield stacks, lambda: depth.measure_depths(names, args.depths, args.depth_rounds, samples)
+    if loops := loop_depths(args):
+        yield f"for contrast, loops of {loops} layers", lambda: depth.measure_loops(names, loops, 1, samples)
 
 
 def loop_depths(args: argparse.Namespace) -> tuple[int, ...]:
@@ -122,10 +135,12 @@ def provenance(args: argparse.Namespace) -> dict[str, str]:
     peers = "" if args.peers == list(PEERS) else f" --peers {','.join(args.peers)}"
     rounds = ("rounds", "cold_rounds", "step_rounds", "depth_rounds")
     counts = "" if args.quick else "".join(f" --{r.replace('_', '-')} {getattr(args, r)}" for r in rounds)
+    depths = "" if args.quick or args.depths == depth.DEPTHS else f" --depths '{','.join(map(str, args.depths))}'"
+    memory = " --no-memory" if args.no_memory else ""
     return {
-        "command": f"python -m benchmarks{quick}{sizes}{peers}{counts}",
+        "command": f"python -m benchmarks{quick}{sizes}{peers}{counts}{depths}{memory}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, no accelerator",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, JAX on {jax.default_backend()}",
         "load": f"{os.getloadavg()[0]:.1f} when it started" if hasattr(os, "getloadavg") else "unknown",
         "versions": ", ".join(
             f"{k} {v}" for k, v in ({"Python": platform.python_version()} | versions(args.peers)).items()
@@ -141,11 +156,8 @@ def to_markdown(facts: dict[str, str], shown: list[Table]) -> str:
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     facts = provenance(args)
-    samples = measure(args)
+    samples = measure(args, facts)
     shown = tables(args, samples)
     report.show(shown)
     if args.out:
         report.write_between_marks(args.out, to_markdown(facts, shown))
-    if args.json:
-        raw = {"facts": facts, "config": asdict(args.config), "seconds_bytes_counts": samples.to_json()}
-        args.json.write_text(json.dumps(raw, indent=1))

@@ -12,6 +12,10 @@ Trains an English-German translator on about 23,500 sentence pairs of interface 
 The source embedding, the target embedding and the output projection are one matrix.
 Run it again and it continues from where it was; ctrl-C saves first."""
 
+LONG = 20.0
+"""Minutes from which on a run sees the data often enough to need more dropout."""
+LONG_DROPOUT = 0.25
+
 
 @dataclass(frozen=True)
 class Options:
@@ -30,7 +34,7 @@ class Options:
     layers: int = 2
     heads: int = 4
     dropout: float = 0.1
-    rate: float = 3e-3
+    rate: float = 5e-3
     tokens: int = 512
     beam: int = 4
     seed: int = 0
@@ -44,6 +48,8 @@ def parse(arguments: list[str] | None = None) -> Options:
     given["out"] = Path(given["out"] or f"runs/translate{untied}")
     given["cache"] = Path(given["cache"]).expanduser()
     given["translate"] = tuple(given["translate"])
+    if given["dropout"] is None:
+        given["dropout"] = LONG_DROPOUT if given["minutes"] >= LONG else Options.dropout
     return Options(**given)
 
 
@@ -112,7 +118,6 @@ def _add_model(group: argparse._ArgumentGroup, usual: Options) -> None:
         ("width", "size of the embeddings and of the layers"),
         ("layers", "of the encoder, and as many of the decoder"),
         ("heads", "of each attention"),
-        ("dropout", "probability"),
         ("rate", "highest learning rate"),
         ("tokens", "positions in a batch"),
         ("beam", "hypotheses in the search"),
@@ -120,6 +125,12 @@ def _add_model(group: argparse._ArgumentGroup, usual: Options) -> None:
     ):
         value = getattr(usual, name)
         add(f"--{name}", type=type(value), default=value, metavar="N", help=f"{help} (default: %(default)g)")
+    add(
+        "--dropout",
+        type=float,
+        metavar="P",
+        help=f"probability (default: {usual.dropout:g}; {LONG_DROPOUT:g} from {LONG:g} minutes on)",
+    )
 
 
 def _positive(text: str) -> float:

@@ -22,7 +22,7 @@ from .vocabulary import PAD
 class Recipe:
     """How to train; kept in the checkpoint."""
 
-    peak: float = 2e-3
+    peak: float = 5e-3
     warmup: int = 200
     smoothing: float = 0.1
     decay: float = 0.01

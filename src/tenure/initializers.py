@@ -38,6 +38,18 @@ class Constant:
         return jnp.broadcast_to(value, shape).astype(dtype)
 
 
+def _affine(sample: jax.Array, scale: Any, shift: Any, scale_dtype: Any, shift_dtype: Any) -> jax.Array:
+    """`sample * scale + shift`; what is nothing to do takes no time."""
+    scaled = _typed(scale, scale_dtype) * sample
+    return scaled if isinstance(shift, (int, float)) and shift == 0 else scaled + _typed(shift, shift_dtype)
+
+
+def _typed(value: Any, dtype: Any) -> Any:
+    if isinstance(value, (int, float, np.number)):
+        return np.asarray(value, dtype)
+    return jax.lax.convert_element_type(value, dtype)
+
+
 class RandomNormal:
     """Independent normal samples.
 
@@ -51,9 +63,7 @@ class RandomNormal:
         self.stddev, self.mean = stddev, mean
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
-        mean = jax.lax.convert_element_type(self.mean, dtype)
-        stddev = jax.lax.convert_element_type(self.stddev, dtype)
-        return mean + stddev * jax.random.normal(next_rng_key(), shape, dtype)
+        return _affine(jax.random.normal(next_rng_key(), shape, dtype), self.stddev, self.mean, dtype, dtype)
 
 
 class TruncatedNormal:
@@ -72,14 +82,12 @@ class TruncatedNormal:
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         real = jnp.finfo(dtype).dtype
-        mean = jax.lax.convert_element_type(self.mean, dtype)
-        stddev = jax.lax.convert_element_type(self.stddev, real)
         parts = jnp.issubdtype(dtype, jnp.complexfloating)
         drawn = (2, *shape) if parts else tuple(shape)
         sample = jax.random.truncated_normal(next_rng_key(), self.lower, self.upper, drawn, real)
         if parts:
             sample = sample[0] + 1j * sample[1]
-        return stddev * sample + mean
+        return _affine(sample, self.stddev, self.mean, real, dtype)
 
 
 class RandomUniform:

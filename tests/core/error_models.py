@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import tenure as tn
-from tenure.core import errors
+from tenure.core import errors, ties
 
 CASES = {}
 TOKENS = jnp.zeros((2, 3), int)
@@ -553,15 +553,18 @@ def key_missing_in_init():
 
 @mistake(errors.UnknownOwnerError)
 def ambiguous_address():
-    class Pair(tn.Module):
-        def __init__(self, name=None):
-            super().__init__(name=name)
-            self.one = Linear(4, name="inner")
+    class Coder(tn.Module):
+        def encode(self, x):
+            return Linear(4, name="inner")(x)
 
-        def __call__(self, x):
-            return self.one(x) + Linear(4, name="inner")(x)
+        def decode(self, x):
+            return Linear(4, name="inner")(x)
 
-    plan(lambda x: Pair()(x) + Linear(4, name="last", share={"w": "pair/inner/w"})(x), X)
+    def model(x):
+        coder = Coder()
+        return coder.decode(coder.encode(x)) + Linear(4, name="last", share={"w": "coder/inner/w"})(x)
+
+    plan(model, X)
 
 
 @mistake(errors.AxesError)
@@ -578,7 +581,7 @@ def axes_that_disagree():
 def reference_as_value():
     def model(tokens):
         embed = Embed(11, 4, name="embed")
-        return jnp.dot(embed(tokens), embed.ref("w").T)
+        return embed(tokens) @ jnp.asarray(embed.ref("w").T)
 
     plan(model)
 
@@ -600,3 +603,15 @@ def view_registered_under_a_name_that_is_taken():
 @mistake(errors.UnknownOwnerError)
 def no_owner_for_a_whole_module():
     plan(lambda x: Linear(4, name="a", share={"*": "bb"})(x) + Linear(4, name="b")(x), X)
+
+
+@mistake(errors.TieValueError)
+def two_values_for_a_tie():
+    model = tn.transform(lm())
+    ties.tie(model.plan(TOKENS), model.init(0, TOKENS), {"head/w": "embed/w | transpose"})
+
+
+@mistake(errors.UnknownSlotError)
+def untie_an_owner():
+    model = tn.transform(lm())
+    ties.untie(model.plan(TOKENS), model.init(0, TOKENS), "head/w")

@@ -85,7 +85,9 @@ def register(
     (roll_for_doctest(by=3), True)
     """
     if not (isinstance(name, str) and name.isidentifier()):
-        raise ViewSyntaxError(f"a view's name is a Python identifier, not {brief(name)}", ways=["use one such as 'flip'"])
+        raise ViewSyntaxError(
+            f"a view's name is a Python identifier, not {brief(name)}", ways=["use one such as 'flip'"]
+        )
     if name in registry:
         raise ViewSyntaxError(
             f"there is a view '{name}' already", ways=["use another name; taken: " + ", ".join(sorted(registry))]

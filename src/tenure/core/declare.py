@@ -74,13 +74,13 @@ def borrow(name: str, view: Any = None) -> jax.Array:
             f"'{name}' is borrowed in '{scope.path or '~'}', and no module around it has declared it",
             parties=[
                 Party("user", path, "", str(slot.site), slot.asker),
-                Party("owner", f"(none of {', '.join(entries) or 'no declarations'})"),
+                Party("owner", f"(none of {', '.join(entries)})" if entries else "(nothing is declared)"),
             ],
             near=near,
             ways=[
                 *[f"borrow what is declared:  tn.borrow('{entries[p]}')" for p in near[:1] if entries[p] != name],
                 f"declare it in a module around this one, before it is built:  tn.declare('{name}', shape, init=…)",
-                f"for modules side by side:  share={{\"{name}\": other.ref(\"…\")}}",
+                f'for modules side by side:  share={{"{name}": other.ref("…")}}',
             ],
         )
     ref = Ref(entry[0], (), absolute=True)

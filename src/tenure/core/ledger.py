@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.core import paths
-from tenure.core.errors import Party, RuleError, UnknownSlotError, nearest
+from tenure.core.errors import Party, RuleError, UnknownSlotError, brief, nearest
 
 if TYPE_CHECKING:
     from tenure.core.slot import Slot
@@ -51,6 +51,21 @@ class Row:
     asker: str = ""
     site: str = ""
     notes: tuple[str, ...] = ()
+
+    def is_valid(self, known: Set[str]) -> bool:
+        """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
+        texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site
+        many = self.owners, self.chain, self.views, self.notes
+        sizes = isinstance(self.shape, tuple) and all(type(n) is int and 0 <= n < 2**63 for n in self.shape[:64])
+        return (
+            self.kind in ("owned", "borrowed", "given")
+            and self.collection in ("params", "state")
+            and all(isinstance(text, str) for text in texts)
+            and all(isinstance(item, tuple) and all(isinstance(text, str) for text in item) for item in many)
+            and (self.axes is None or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes)))
+            and (sizes and len(self.shape) <= 64 and self.bytes >= 0)
+            and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
+        )
 
     @property
     def count(self) -> int:
@@ -116,7 +131,7 @@ class Ledger:
         Raises:
           UnknownSlotError: there is none.
         """
-        for table in (self._params, self._state):
+        for table in (self._params, self._state) if isinstance(path, str) else ():
             if path in table:
                 return table[path]
         everything = [*self._params, *self._state]
@@ -124,8 +139,8 @@ class Ledger:
         if len(found) == 1:
             return self[found[0]]
         raise UnknownSlotError(
-            f"the ledger has no slot {path!r}",
-            near=nearest(str(path), everything),
+            f"the ledger has no slot {brief(path)}",
+            near=nearest(path, everything) if isinstance(path, str) else (),
             ways=["print(ledger) shows all paths"],
         )
 
@@ -217,10 +232,14 @@ class Ledger:
         """
         if callable(rule):
             return self.labels(lambda row: bool(rule(row)))
-        globs = [rule] if isinstance(rule, str) else list(rule)
+        globs = _globs(rule)
         return self.labels(dict.fromkeys(globs, True), default=False)
 
     def _by_glob(self, rules: Mapping[str, Any], default: Any) -> Callable[[Row], Any]:
+        if not isinstance(rules, Mapping):
+            raise RuleError(
+                f"labels are a function of a row, or globs → labels, not {brief(rules)}", ways=["{'**/b': 'bias'}, or a mask"]
+            )
         for glob in rules:
             self.select(glob)
         return lambda row: next((v for g, v in rules.items() if paths.matches(g, row.path)), default)
@@ -232,7 +251,7 @@ class Ledger:
           RuleError: it selects none.
         """
         if not isinstance(glob, str):
-            raise RuleError(f"a rule is a glob such as '**/w', not {glob!r}", ways=["'**/w', 'encoder/**', 'embed/w'"])
+            raise RuleError(f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"])
         found = paths.select(glob, self.owners)
         if found:
             return found
@@ -249,7 +268,7 @@ class Ledger:
                 ],
             )
         raise RuleError(
-            f"the rule '{glob}' selects nothing",
+            f"the rule {brief(glob)} selects nothing",
             near=nearest(glob, [*self.owners, *self.borrowers]),
             ways=["'**' matches across '/', '*' within a name", "print(ledger) shows all paths"],
         )
@@ -304,7 +323,9 @@ class Ledger:
         Raises:
           RuleError: a slot that no stage holds.
         """
-        globs = {name: [g] if isinstance(g, str) else list(g) for name, g in stages.items()}
+        if not isinstance(stages, Mapping):
+            raise RuleError(f"stages are names → globs, not {brief(stages)}", ways=["{'first': 'embed/**', 'second': '**'}"])
+        globs = {name: _globs(g) for name, g in stages.items()}
 
         def stage(path: str) -> str:
             for name, patterns in globs.items():
@@ -336,10 +357,17 @@ class Ledger:
           UnknownSlotError: it is none.
         """
         try:
-            data = json.loads(text) if isinstance(text, str) else text
+            data = json.loads(text) if isinstance(text, (str, bytes)) else text
             rows = [Row(**{k: _frozen(v) for k, v in row.items()}) for row in data["rows"]]
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
-            raise UnknownSlotError(f"not a ledger as JSON: {e}", ways=["use the string of ledger.to_json()"]) from None
+            known = {r.path for r in rows}
+            if wrong := [r for r in rows if not r.is_valid(known)]:
+                raise ValueError(f"the row of {brief(wrong[0].path)}")
+            if len(known) < len(rows):
+                raise ValueError("two rows with one path")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
+            raise UnknownSlotError(
+                f"not a ledger as JSON: {str(e)[:200]}", ways=["use the string of ledger.to_json()"]
+            ) from None
         return Ledger(rows)
 
     def __str__(self) -> str:
@@ -369,6 +397,19 @@ class Ledger:
         return page.html(self, title)
 
 
+def _globs(rule: Any) -> list[str]:
+    """One glob, or several.
+
+    Raises:
+      RuleError: it is neither.
+    """
+    if isinstance(rule, str):
+        return [rule]
+    if isinstance(rule, (list, tuple, set, frozenset)) and all(isinstance(glob, str) for glob in rule):
+        return list(rule)
+    raise RuleError(f"a rule is a glob, or several, not {brief(rule)}", ways=["'**/w', or ['embed/w', '**/b']"])
+
+
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
 
@@ -377,7 +418,9 @@ def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
     owners, chain, steps = _follow(slot, slots)
     notes = []
     if slot.source.hides is not None:
-        notes.append(f"{slot.source.origin} overrides {slot.source.hides.origin}='{slot.source.hides.ref or slot.source.hides.kind}'")
+        notes.append(
+            f"{slot.source.origin} overrides {slot.source.hides.origin}='{slot.source.hides.ref or slot.source.hides.kind}'"
+        )
     if slot.kind != "owned" and slot.explicit_init:
         notes.append("its own initialiser is not used")
     if any("⟨" in step for step in steps):

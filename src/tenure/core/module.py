@@ -170,18 +170,18 @@ class Module(metaclass=ModuleMeta):
         name = name if name is not None else self.__dict__.get("name")
         if name is None:
             name = naming.snake_case(type(self).__name__)
-        naming.check_name(name)
+        birth: _Birth = self.__dict__["_born"]
+        naming.check_name(name, birth.site)
         inits = []
         while frame.scopes[-1].module is self:  # our own __init__ is not the scope that we are built in
             inits.append(frame.scopes.pop())
         try:
-            self.__dict__["module_name"] = path = naming.unique_name(frame, name)
+            self.__dict__["module_name"] = path = naming.unique_name(frame, name, birth.site)
         finally:
             frame.scopes.extend(reversed(inits))
         self.__dict__["name"] = path.rpartition("/")[2]
         for scope in inits:
             scope.path, scope.prefix = path, f"{path}/~"
-        birth: _Birth = self.__dict__["_born"]
         if birth.share is not None:
             frame.sources.add_share(path, birth.share, birth.site)
             birth.share = None

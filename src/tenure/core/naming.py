@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from tenure.core import paths
 from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
 from tenure.core.frame import Frame, Scope, current_frame
-from tenure.core.sites import call_site
+from tenure.core.sites import Site, call_site
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ def snake_case(name: str) -> str:
     return _HUMPS.sub(r"_\1", name).lower()
 
 
-def unique_name(frame: Frame, name: str) -> str:
+def unique_name(frame: Frame, name: str, site: Site) -> str:
     """The full name for something built in the innermost scope.
 
     The first `linear` is `linear`, the second `linear_1`; a name that ends in a number must be free.
@@ -60,22 +60,25 @@ def unique_name(frame: Frame, name: str) -> str:
     if local in scope.used:
         raise PathConflictError(
             f"Module name {local!r} is not unique in {scope.prefix or 'the model'}",
-            parties=[Party("first", local, "", str(scope.used[local])), Party("second", local, "", str(call_site()))],
-            ways=["give one of them another name", f"leave the numbers away: they are counted, '{base}', '{base}_1', …"],
+            parties=[Party("first", local, "", str(scope.used[local])), Party("second", local, "", str(site))],
+            ways=[
+                "give one of them another name",
+                f"leave the numbers away: they are counted, '{base}', '{base}_1', …",
+            ],
         )
-    scope.used[local] = call_site()
+    scope.used[local] = site
     return f"{scope.prefix}/{local}" if scope.prefix else local
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, site: Site) -> None:
     """Raises `PathSyntaxError` if `name` cannot name a module."""
     if isinstance(name, ForcedName):
         paths.check(str(name), "module name")
     elif not isinstance(name, str) or not name.replace("~", "a").isidentifier():
         raise PathSyntaxError(
             f"{brief(name)} is not a valid module name",
-            parties=[Party("module", brief(name), "", str(call_site()))],
-            ways=["use a Python identifier without '/', such as 'encoder'"]
+            parties=[Party("module", brief(name), "", str(site))],
+            ways=["use a Python identifier without '/', such as 'encoder'"],
         )
 
 
@@ -94,7 +97,7 @@ def name_scope(name: str, *, method_name: str = "__call__") -> Iterator[None]:
     frame = current_frame("name_scope")
     paths.check(str(name), "scope name")
     origin = call_site(), frame.scope, frame.epoch
-    scope = Scope(unique_name(frame, name), method_name, origin=origin)
+    scope = Scope(unique_name(frame, name, origin[0]), method_name, origin=origin)
     frame.scopes.append(scope)
     try:
         yield

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from tenure.core.errors import PathSyntaxError, brief
 
+_LONGEST = 2000  # characters of a glob
 _SEGMENT = re.compile(r"[^\s/|@()\[\],'\"*?\x00-\x1f\x7f\ud800-\udfff]+")
 
 
@@ -82,6 +83,10 @@ def outwards(name: str, module: str) -> Iterator[str]:
 @functools.lru_cache(maxsize=4096)
 def _glob(pattern: str) -> re.Pattern[str]:
     """As a regular expression whose time is linear in the path for any pattern: no wildcard is tried again."""
+    if len(pattern) > _LONGEST:
+        raise PathSyntaxError(
+            f"{brief(pattern)} is not a glob: it has more than {_LONGEST} characters", ways=["'**/w', 'encoder/**'"]
+        )
     runs: list[list[str]] = [[]]
     for segment in pattern.split("/"):
         if segment == "**":

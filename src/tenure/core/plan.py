@@ -201,8 +201,8 @@ def _lookup(ref: Ref, slot: Slot, slots: Slots, index: Mapping[str, list[str]]) 
         if len(found) > 1 and name not in found:
             raise UnknownOwnerError(
                 f"'{ref}' could be {' or '.join(map(repr, found))}",
-                parties=[slot.party("user")],
-                ways=["write the whole path, with its '~' segments and a leading '/'"],
+                parties=[slot.party("user"), *(slots[p].party("owner") for p in found)],
+                ways=[f"write the whole path, such as '/{found[0]}'"],
             )
         if found:
             return name if name in found else found[0]
@@ -211,7 +211,11 @@ def _lookup(ref: Ref, slot: Slot, slots: Slots, index: Mapping[str, list[str]]) 
 
 def _unknown(ref: Ref, slot: Slot, slots: Slots) -> UnknownOwnerError:
     origin, base = slot.source.origin, slot.source.base
-    scope = "" if ref.absolute or not base else f" ('{ref.path}' is looked up among the siblings of '{base}', then outwards)"
+    scope = (
+        ""
+        if ref.absolute or not base
+        else f" ('{ref.path}' is looked up among the siblings of '{base}', then outwards)"
+    )
     return UnknownOwnerError(
         f"'{slot.path}' borrows from '{ref.path}', which nobody owns",
         parties=[slot.party("user"), Party(origin or "owner", ref.path, "(not found)", str(slot.source.site))],
@@ -317,7 +321,11 @@ def _entry(slot: Slot, steps: str = "") -> str:
         return f'tn.borrow("{name}", "{steps}")'
     ref = str(source.ref) if "/" in paths.split(slot.path)[0] else str(source.ref).removeprefix("/")
     ref = f"{ref} | {steps}" if steps else ref
-    return f'ties={{"{slot.path}": "{ref.removeprefix("/")}"}}' if source.origin == "ties" else f'share={{"{name}": "{ref}"}}'
+    return (
+        f'ties={{"{slot.path}": "{ref.removeprefix("/")}"}}'
+        if source.origin == "ties"
+        else f'share={{"{name}": "{ref}"}}'
+    )
 
 
 def _own_way(slot: Slot) -> str:

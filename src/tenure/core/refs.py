@@ -10,6 +10,8 @@ from typing import Any
 from tenure.core import paths, views
 from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief
 
+_LONGEST = 100_000  # characters of a reference's string
+
 
 @dataclass(frozen=True)
 class Ref:
@@ -80,7 +82,7 @@ class Ref:
         try:
             data = json.loads(text) if isinstance(text, (str, bytes)) else text
             path, steps = data["path"], list(data.get("views", []))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
             raise PathSyntaxError(
                 f"not a reference as JSON: {brief(text)}",
                 ways=['write {"path": "embed/w", "views": [["transpose", {}]]}'],
@@ -97,6 +99,10 @@ class Ref:
 
 def _pipeline(text: str) -> list[str]:
     """`a | f('x|y') | g` → its steps: split at bars outside of quotes and brackets."""
+    if len(text) > _LONGEST:
+        raise ViewSyntaxError(
+            f"{brief(text)} is no reference: it has more than {_LONGEST:,} characters", ways=["register a view of your own"]
+        )
     steps, depth, quote, start, i = [], 0, "", 0, -1
     while (i := i + 1) < len(text):
         c = text[i]

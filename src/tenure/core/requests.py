@@ -20,7 +20,7 @@ def check_repeated(first: Slot, again: Slot) -> None:
                 parties=[_built(first, "first"), _built(again, "second")],
                 ways=[
                     "keep them apart: give one of them another name",
-                    f"share on purpose: give one another name, and  share={{\"{name}\": \"/{first.path}\"}}",
+                    f'share on purpose: give one another name, and  share={{"{name}": "/{first.path}"}}',
                     f"or own it in the module around both:  tn.declare('{name}', …), and tn.borrow('{name}') in each",
                 ],
             )

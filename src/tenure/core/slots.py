@@ -128,7 +128,8 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                 )
             return init(shape, dtype)
 
-        return jnp.asarray(hooks.run_creators(creators, shape, dtype, run, context))
+        made = hooks.run_creators(creators, shape, dtype, run, context)
+        return made if isinstance(made, jax.Array) else jnp.asarray(made)
 
     return make
 

@@ -12,7 +12,7 @@ from jax.extend.core import get_opaque_trace_state
 from tenure.core import hooks, paths
 from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
 from tenure.core.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.sites import call_site
+from tenure.core.sites import caching_transform, call_site
 from tenure.core.slot import Slot, describe
 from tenure.core.slots import with_key
 from tenure.core.sources import Source
@@ -64,9 +64,10 @@ def set_state(name: str, value: Any) -> None:
     frame = current_frame("set_state")
     path = paths.join(frame.scope.path, name)
     if get_opaque_trace_state(convention="tenure") != frame.trace:
+        inside, site = caching_transform() or ("a JAX transformation", "")
         raise LeakedTracerError(
-            f"the state '{path}' is set inside a JAX transformation, which its value would outlive",
-            parties=[Party("asker", path, "", str(call_site()))],
+            f"the state '{path}' is set inside of {inside}, which its value would outlive",
+            parties=[Party("asker", path, "", str(call_site())), Party("inside", inside, "", str(site))],
             ways=["use tn.jit, tn.vmap, tn.grad, tn.scan, … inside of tn.transform_with_state"],
         )
     setters = hooks.chain("setter")

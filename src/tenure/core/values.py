@@ -35,7 +35,15 @@ def missing(frame: Frame, path: str, shape: Any, dtype: Any) -> MissingParameter
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
     return MissingParameterError(
         f"Unable to retrieve parameter '{path}': the params given to apply do not have it",
-        parties=[slot.party("asker"), Party("params", "", f"{len(known)} leaf" if len(known) == 1 else f"{len(known)} leaves", "the params given to apply")],
+        parties=[
+            slot.party("asker"),
+            Party(
+                "params",
+                "",
+                f"{len(known)} leaf" if len(known) == 1 else f"{len(known)} leaves",
+                "the params given to apply",
+            ),
+        ],
         near=nearest(path, known),
         ways=[
             "use params from init of this model, with inputs of these shapes",

@@ -6,14 +6,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.nn.traced import traced_once
+
 #: Keys and values that queries attend to: {"key": [..., T, heads, K], "value": [..., T, heads, V]}.
 KeyValues = dict[str, jax.Array]
 
 
+@traced_once("causal", "fused", "implementation")
 def attend(
     query: jax.Array,
     memory: KeyValues,
     mask: jax.Array | None = None,
+    *,
     causal: bool = False,
     fused: bool = True,
     implementation: str | None = None,

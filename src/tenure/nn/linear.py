@@ -11,6 +11,13 @@ import numpy as np
 from tenure.core.module import Module
 from tenure.core.slots import get_parameter
 from tenure.initializers import Initializer, TruncatedNormal
+from tenure.nn.traced import traced_once
+
+
+@traced_once("precision")
+def _map(x: jax.Array, w: jax.Array, b: jax.Array | None, *, precision: jax.lax.PrecisionLike) -> jax.Array:
+    y = jnp.dot(x, w, precision=precision)
+    return y if b is None else y + jnp.broadcast_to(b, y.shape)
 
 
 class Linear(Module):
@@ -63,11 +70,8 @@ class Linear(Module):
         if w_init is None:
             w_init = TruncatedNormal(1.0 / np.sqrt(self.input_size))
         w = get_parameter("w", (self.input_size, self.output_size), x.dtype, w_init)
-        y = jnp.dot(x, w, precision=precision)
-        if not self.with_bias:
-            return y
-        b = get_parameter("b", (self.output_size,), x.dtype, self.b_init)
-        return y + jnp.broadcast_to(b, y.shape)
+        b = get_parameter("b", (self.output_size,), x.dtype, self.b_init) if self.with_bias else None
+        return _map(x, w, b, precision=precision)
 
 
 class Bias(Module):

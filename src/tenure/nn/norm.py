@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from tenure.core.naming import transparent
 from tenure.core.slots import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, absolute, as_axes, get_channel_index, parameter_shape
+from tenure.nn.traced import traced_once
 
 
 def check_creates(create_scale: bool, create_offset: bool, scale: object, offset: object, what: str) -> None:
@@ -23,6 +26,19 @@ def check_creates(create_scale: bool, create_offset: bool, scale: object, offset
         raise ValueError(f"{what} is given, and create_scale={create_scale}")
     if offset is not None and bool(create_offset) == at_call:
         raise ValueError(f"{what.replace('scale', 'offset')} is given, and create_offset={create_offset}")
+
+
+@traced_once("axis", "eps", "fast")
+def _normalise(x: jax.Array, scale: Any, offset: Any, *, axis: Any, eps: float, fast: bool) -> jax.Array:
+    mean = jnp.mean(x, axis=axis, keepdims=True)
+    if fast:
+        variance = jnp.mean(jnp.square(x), axis=axis, keepdims=True) - jnp.square(mean)
+    else:
+        variance = jnp.var(x, axis=axis, keepdims=True)
+    if jax.config.jax_numpy_rank_promotion != "allow":
+        scale, offset, mean = (jnp.broadcast_to(a, x.shape) for a in (scale, offset, mean))
+    inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(eps, variance.dtype))
+    return inverse * (x - mean) + offset
 
 
 class LayerNorm(Module):
@@ -93,16 +109,8 @@ class LayerNorm(Module):
         check_creates(self.create_scale, self.create_offset, scale, offset, "scale")
         x = jnp.asarray(inputs)
         axis = absolute(self.axis, x.ndim)
-        mean = jnp.mean(x, axis=axis, keepdims=True)
-        if self.use_fast_variance:
-            variance = jnp.mean(jnp.square(x), axis=axis, keepdims=True) - jnp.square(mean)
-        else:
-            variance = jnp.var(x, axis=axis, keepdims=True)
         scale, offset = self._scale_and_offset(x, scale, offset)
-        if jax.config.jax_numpy_rank_promotion != "allow":
-            scale, offset, mean = (jnp.broadcast_to(a, x.shape) for a in (scale, offset, mean))
-        inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(self.eps, variance.dtype))
-        return inverse * (x - mean) + offset
+        return _normalise(x, scale, offset, axis=axis, eps=self.eps, fast=self.use_fast_variance)
 
     @transparent
     def _scale_and_offset(self, x: jax.Array, scale: jax.Array | None, offset: jax.Array | None) -> tuple:

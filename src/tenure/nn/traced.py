@@ -1,0 +1,41 @@
+"""Tracing the maths of a layer once for all layers of the same shapes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def traced_once(*static: str) -> Callable[[F], F]:
+    """Decorator of a pure function of arrays: inside a trace, JAX takes its equations from the first call's.
+
+    The equations are the same as without it, and are inlined where the function is called. A deep model has few layers
+    that differ in shapes, so planning and tracing it take less time than its depth suggests. Outside of a trace the
+    function runs as it is, operation by operation.
+
+    Args:
+      *static: names of arguments that are not arrays.
+
+    >>> @traced_once("times")
+    ... def repeat(x, times):
+    ...     return x * times
+    >>> repeat(3.0, times=2)
+    6.0
+    """
+
+    def decorate(function: F) -> F:
+        jitted = jax.jit(function, static_argnames=static, inline=True)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            traced = any(isinstance(a, jax.core.Tracer) for a in args)
+            return (jitted if traced else function)(*args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
