@@ -23,11 +23,18 @@ _DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
-class Constant:
+class _Shown:
+    """Shows itself as the call that makes it, in errors too."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+class Constant(_Shown):
     """The same value everywhere, or an array that broadcasts to the shape.
 
-    >>> Constant(3)((2,), jnp.float32)
-    Array([3., 3.], dtype=float32)
+    >>> Constant(3), Constant(3)((2,), jnp.float32)
+    (Constant(constant=3), Array([3., 3.], dtype=float32))
     """
 
     def __init__(self, constant: Any):
@@ -50,7 +57,7 @@ def _typed(value: Any, dtype: Any) -> Any:
     return jax.lax.convert_element_type(value, dtype)
 
 
-class RandomNormal:
+class RandomNormal(_Shown):
     """Independent normal samples.
 
     >>> import tenure as tn
@@ -66,7 +73,7 @@ class RandomNormal:
         return _affine(jax.random.normal(next_rng_key(), shape, dtype), self.stddev, self.mean, dtype, dtype)
 
 
-class TruncatedNormal:
+class TruncatedNormal(_Shown):
     """Normal samples, drawn again where they are outside of [`lower`, `upper`] standard deviations.
 
     `stddev` is that of the distribution before it is cut off. For a complex dtype both parts are drawn this way.
@@ -90,7 +97,7 @@ class TruncatedNormal:
         return _affine(sample, self.stddev, self.mean, real, dtype)
 
 
-class RandomUniform:
+class RandomUniform(_Shown):
     """Uniform samples in [`minval`, `maxval`).
 
     >>> import tenure as tn
@@ -127,7 +134,7 @@ def fans(shape: Sequence[int], fan_in_axes: Sequence[int] | None = None) -> tupl
     return math.prod(shape[axis] for axis in fan_in_axes), math.prod(outputs)
 
 
-class VarianceScaling:
+class VarianceScaling(_Shown):
     """Samples of variance `scale / n`, where n is a number of units that the weight connects.
 
     The well-known ones, each with any of the distributions: LeCun's is `VarianceScaling(1.0, "fan_in")`, Glorot's
@@ -178,7 +185,7 @@ class VarianceScaling:
         return TruncatedNormal(stddev / np.asarray(_TRUNCATED_STDDEV, dtype))(shape, dtype)
 
 
-class UniformScaling:
+class UniformScaling(_Shown):
     """Uniform samples of variance `scale² / n`, where n is the product of all axes but the last.
 
     >>> import tenure as tn
@@ -195,7 +202,7 @@ class UniformScaling:
         return RandomUniform(-limit, limit)(shape, dtype)
 
 
-class Orthogonal:
+class Orthogonal(_Shown):
     """An orthogonal matrix, uniformly distributed; orthonormal along the longer side if it is not square.
 
     Weights of more than two axes are taken as a matrix of `axis` and all the others.
@@ -231,7 +238,7 @@ class Orthogonal:
         return jax.lax.convert_element_type(self.scale, dtype) * q
 
 
-class Identity:
+class Identity(_Shown):
     """The identity matrix in the last two axes, times `gain`.
 
     Raises:

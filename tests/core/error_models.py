@@ -499,7 +499,11 @@ def owner_of_an_unknown_slot():
 @mistake(errors.UnknownSlotError)
 def owner_of_a_concat():
     def model(x):
-        return (Linear(2, name="a")(x), Linear(2, name="b")(x), Linear(4, name="c", share={"w": "a/w | concat('b/w', axis=1)"})(x))
+        return (
+            Linear(2, name="a")(x),
+            Linear(2, name="b")(x),
+            Linear(4, name="c", share={"w": "a/w | concat('b/w', axis=1)"})(x),
+        )
 
     plan(model, X).ledger.owner_of("c/w")
 

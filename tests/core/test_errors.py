@@ -97,7 +97,18 @@ def nested(depth):
 
 
 def test_brief_shows_anything():
-    for value in (Unprintable(), 1 << 100_000, nested(100_000), "x" * 10**6, lambda: 0, object(), b"\0", "\ud800", float, jax.numpy.float32):
+    for value in (
+        Unprintable(),
+        1 << 100_000,
+        nested(100_000),
+        "x" * 10**6,
+        lambda: 0,
+        object(),
+        b"\0",
+        "\ud800",
+        float,
+        jax.numpy.float32,
+    ):
         shown = errors.brief(value, 50)
         assert 0 < len(shown) <= 50 and " at 0x" not in shown
 
@@ -109,4 +120,7 @@ def test_nearest_is_fast_on_a_long_name():
 
 def test_the_message_of_an_error_without_parties():
     assert str(errors.TenureError("a rule")) == "a rule"
-    assert str(errors.TenureError("a rule", near=["a", "b"], ways=["x", "y"])) == "a rule\n  nearest names: a, b\n  1. x\n  2. y"
+    assert (
+        str(errors.TenureError("a rule", near=["a", "b"], ways=["x", "y"]))
+        == "a rule\n  nearest names: a, b\n  1. x\n  2. y"
+    )

@@ -78,7 +78,26 @@ VALID = [
     '["slice", {"start": 0, "stop": 4, "axis": 1}]',
     '{"path": "/embed/w", "views": [["einops", {"pattern": "a b -> b a"}], ["transpose", {}]]}',
 ]
-PIECES = [*"|/~*?@()[]{}'\",:=+-.\\ \t\n\0\x7f\ud800é中⟨⟩٣²_019aweh", "**", "//", " | ", "()", "None", "True", "1e999", "0x", "9" * 5000, "(" * 300, "[" * 3000, "-" * 300, "axis=", "lambda x: x", "'''", "#", "\r"]
+PIECES = [
+    *"|/~*?@()[]{}'\",:=+-.\\ \t\n\0\x7f\ud800é中⟨⟩٣²_019aweh",
+    "**",
+    "//",
+    " | ",
+    "()",
+    "None",
+    "True",
+    "1e999",
+    "0x",
+    "9" * 5000,
+    "(" * 300,
+    "[" * 3000,
+    "-" * 300,
+    "axis=",
+    "lambda x: x",
+    "'''",
+    "#",
+    "\r",
+]
 
 
 @st.composite
@@ -98,14 +117,35 @@ INTEGERS = st.integers(0, len(EXTREMES) - 1).map(lambda i: EXTREMES[i])  # the l
 ARGUMENTS = st.one_of(
     INTEGERS.map(hex), st.sampled_from(["0.5", "1e308", "-0.0", "1e-400", "None", "True", "'a'", "float32", "'int4'", "complex64", "[1, 0]", "()", "'head/b'", "'a b -> b a'", "1j", "{}", "'" + "x" * 5000 + "'"])
 )  # fmt: skip
-KEYWORDS = st.sampled_from(["axis", "i", "n", "start", "stop", "to", "factor", "pattern", "a", "order", "sizes", "others", "spec", "self", "cls", "x"])
+KEYWORDS = st.sampled_from(
+    [
+        "axis",
+        "i",
+        "n",
+        "start",
+        "stop",
+        "to",
+        "factor",
+        "pattern",
+        "a",
+        "order",
+        "sizes",
+        "others",
+        "spec",
+        "self",
+        "cls",
+        "x",
+    ]
+)
 
 
 @st.composite
 def calls(draw):
     """A view's name with any arguments."""
     name = draw(st.sampled_from(sorted(n for n in views.registry if not n.startswith("test_"))))
-    args = draw(st.lists(ARGUMENTS, max_size=3)) + [f"{k}={draw(ARGUMENTS)}" for k in draw(st.lists(KEYWORDS, max_size=2))]
+    args = draw(st.lists(ARGUMENTS, max_size=3)) + [
+        f"{k}={draw(ARGUMENTS)}" for k in draw(st.lists(KEYWORDS, max_size=2))
+    ]
     return f"{name}({', '.join(args)})"
 
 
@@ -114,7 +154,9 @@ STRINGS = st.one_of(
     mutated(references().map(str)),
     st.text(max_size=30),
     st.lists(calls(), min_size=1, max_size=3).map(lambda c: " | ".join(["embed/w", *c])),
-    st.sampled_from(["x" * 10**5, "a/" * 10**4 + "w", "a | transpose" * 3000, "*" * 10**4, "**/" * 3000, "(" * 10**5, "'" * 10**5]),
+    st.sampled_from(
+        ["x" * 10**5, "a/" * 10**4 + "w", "a | transpose" * 3000, "*" * 10**4, "**/" * 3000, "(" * 10**5, "'" * 10**5]
+    ),
 )
 ODD_VALUES = [
     None, True, 0, -1, 1 << 100_000, float("nan"), float("inf"), 1j, b"embed/w", b"\xff", (), [], {}, set(), object(), Unprintable(), Unhashable(), nested(100),
@@ -124,8 +166,18 @@ ODD_VALUES = [
 ODD = st.integers(0, len(ODD_VALUES) - 1).map(lambda i: ODD_VALUES[i])
 ANYTHING = st.one_of(STRINGS, ODD).map(Hidden)
 DATA = st.recursive(
-    st.one_of(st.none(), st.booleans(), INTEGERS, st.floats(), STRINGS, st.sampled_from(["path", "views", "transpose", "index", "embed/w"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.one_of(KEYWORDS, st.sampled_from(["path", "views", "rows"])), inner, max_size=3),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        INTEGERS,
+        st.floats(),
+        STRINGS,
+        st.sampled_from(["path", "views", "transpose", "index", "embed/w"]),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.one_of(KEYWORDS, st.sampled_from(["path", "views", "rows"])), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -174,7 +226,14 @@ def check_questions(hidden):
     value = hidden.value
     ledger = LEDGER
     survives(paths.check, value)
-    for question in (ledger.owner_of, ledger.owners_of, ledger.users_of, ledger.chain_of, ledger.__getitem__, ledger.select):
+    for question in (
+        ledger.owner_of,
+        ledger.owners_of,
+        ledger.users_of,
+        ledger.chain_of,
+        ledger.__getitem__,
+        ledger.select,
+    ):
         survives(question, value)
     survives(ledger.mask, [value])
     if not callable(value):  # a rule of the user's own may raise what it likes
@@ -188,7 +247,11 @@ def check_questions(hidden):
 
 def check_plan(key, value):
     key, value = key.value, value.value
-    for ties in ({key: value}, {"head/w": value}, {"head/b": value, "embed/w": value}, {"head/*": value}) if _hashable(key) else ():
+    for ties in (
+        ({key: value}, {"head/w": value}, {"head/b": value, "embed/w": value}, {"head/*": value})
+        if _hashable(key)
+        else ()
+    ):
         survives(lambda ties=ties: tn.transform(model(), ties=ties).plan(TOKENS))
     survives(lambda: tn.transform(model(), ties=value).plan(TOKENS))
     for share in ({"w": value}, {"*": value}, value, {key: value} if _hashable(key) else None):
@@ -241,7 +304,11 @@ def ledgers(draw):
             row[key] = draw(DATA)
         else:
             row.pop(key, None)
-        if not isinstance(data.get("rows"), list) or not data["rows"] or not all(isinstance(r, dict) for r in data["rows"]):
+        if (
+            not isinstance(data.get("rows"), list)
+            or not data["rows"]
+            or not all(isinstance(r, dict) for r in data["rows"])
+        ):
             break
     return Hidden(data)
 
@@ -251,7 +318,18 @@ def check_ledger(hidden):
     ledger = survives(Ledger.from_json, data)
     if ledger is not None:
         assert Ledger.from_json(ledger.to_json()) == ledger
-        survives(lambda: (str(ledger), repr(ledger), hash(ledger), ledger.count(), ledger.counts(), ledger.to_mermaid(), ledger.to_dot(), ledger.to_html()))
+        survives(
+            lambda: (
+                str(ledger),
+                repr(ledger),
+                hash(ledger),
+                ledger.count(),
+                ledger.counts(),
+                ledger.to_mermaid(),
+                ledger.to_dot(),
+                ledger.to_html(),
+            )
+        )
         for row in ledger.rows:
             survives(ledger.owner_of, row.path)
             survives(ledger.users_of, row.path)
@@ -280,7 +358,7 @@ def test_questions_for_longer():
 
 @pytest.mark.slow
 def test_plans_for_longer():
-    profile(600)(given(ANYTHING, ANYTHING)(check_plan))()
+    profile(300)(given(ANYTHING, ANYTHING)(check_plan))()
 
 
 @pytest.mark.slow

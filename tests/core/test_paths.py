@@ -12,7 +12,9 @@ from tenure.core.errors import PathSyntaxError
 
 NAMES = st.sampled_from(["a", "b", "ab", "w", "~", "~enc", "layer_0"])
 PATHS = st.lists(NAMES, min_size=1, max_size=5).map("/".join)
-GLOBS = st.lists(st.sampled_from(["a", "b", "w", "*", "**", "a*", "*b", "?", "l*_?", "~"]), min_size=1, max_size=5).map("/".join)
+GLOBS = st.lists(st.sampled_from(["a", "b", "w", "*", "**", "a*", "*b", "?", "l*_?", "~"]), min_size=1, max_size=5).map(
+    "/".join
+)
 
 
 @pytest.mark.parametrize("path", ["w", "embed/w", "a/~/b/w", "~/w", "ä/ö", "layer.0/w:0", "a-b/c", "layer_0/w"])

@@ -36,7 +36,10 @@ def test_there_and_back(ref):
         ("/embed/w", Ref("embed/w", (), True)),
         ("  /embed/w|transpose  ", Ref("embed/w", (views.Transpose(),), True)),
         ("w | index(0) | transpose", Ref("w", (views.Index(0), views.Transpose()))),
-        ("w | concat('a | transpose', \"b | cast('int32')\")", Ref("w", (views.Concat("a | transpose", "b | cast('int32')"),))),
+        (
+            "w | concat('a | transpose', \"b | cast('int32')\")",
+            Ref("w", (views.Concat("a | transpose", "b | cast('int32')"),)),
+        ),
         ("a/~/b/w", Ref("a/~/b/w")),
     ],
 )

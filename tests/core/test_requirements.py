@@ -132,6 +132,30 @@ def test_r6_only_the_owner_initialises_and_a_tie_changes_no_other_value():
     assert "its own initialiser is not used" in str(ledger)
 
 
+def test_r7_under_another_name():
+    class Named(tn.Module):
+        def __call__(self, x):
+            return x @ tn.get_parameter("kernel", (4, 4), init=normal)
+
+    def f(x):
+        dense = Dense(4, name="dense")
+        return Named(share={"kernel": dense.ref("w")}, name="named")(dense(x))
+
+    model = tn.transform(f)
+    params = model.init(0, X)
+    assert model.plan(X).ledger.users_of("dense/w") == ("dense/w", "named/kernel")
+    w, b = params["dense"]["w"], params["dense"]["b"]
+    np.testing.assert_allclose(model.apply(params, None, X), (X @ w + b) @ w, rtol=1e-5)
+
+
+def test_r13_layers_may_depend_on_each_other_and_parameters_may_not():
+    entry = ZOO["loop of layers"]
+    params = tn.transform(entry.function).init(0, X)
+    assert jax.tree.map(jnp.shape, params) == {"a": {"w": (4, 4)}, "b": {"b": (4,)}}
+    with pytest.raises(errors.CycleError, match="a/w → b/w → a/w"):
+        tn.transform(entry.function, ties={"a/w": "b/w"}).plan(X)
+
+
 def test_r12_a_chain_of_forward_references_needs_no_order():
     plan = tn.transform(ZOO["forward chain"].function).plan(X)
     assert plan.ledger.chain_of("a/w") == ("a/w", "b/w", "c/w")

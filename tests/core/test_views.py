@@ -69,7 +69,9 @@ def test_there_and_back(view):
 
 
 def test_each_view_is_in_the_list_and_has_a_docstring():
-    assert {type(v).name for v in ALL} == {n for n in views.registry if not n.startswith("test_")} - {"roll_for_doctest"}
+    assert {type(v).name for v in ALL} == {n for n in views.registry if not n.startswith("test_")} - {
+        "roll_for_doctest"
+    }
     assert all(cls.__doc__ for cls in map(type, ALL))
 
 
@@ -111,7 +113,9 @@ def test_an_axis_keeps_its_name_exactly_if_it_is_the_same_axis(shaped):
     found = view.axes(names)
     for axis, name in enumerate(found):
         if name is not None:
-            where = jnp.broadcast_to(jnp.arange(shape[names.index(name)]).reshape([-1 if n == name else 1 for n in names]), shape)
+            where = jnp.broadcast_to(
+                jnp.arange(shape[names.index(name)]).reshape([-1 if n == name else 1 for n in names]), shape
+            )
             seen = np.moveaxis(np.asarray(view(where)), axis, 0)
             assert all(len(set(np.ravel(part))) == 1 for part in seen), (view, found)
     assert len([n for n in found if n]) == len({n for n in found if n})
@@ -438,7 +442,10 @@ Half = views.register("test_half", lambda x: x[: len(x) // 2])
     [
         (Weighted([1, 2.5]), "test_weighted(factors=(1, 2.5))"),
         (Weighted((1, 2.5), power=2), "test_weighted(factors=(1, 2.5), power=2)"),
-        (Weighted(factors=np.float64(2.0), label="it's \"x | y\""), "test_weighted(factors=2.0, label='it\\'s \"x | y\"')"),
+        (
+            Weighted(factors=np.float64(2.0), label='it\'s "x | y"'),
+            "test_weighted(factors=2.0, label='it\\'s \"x | y\"')",
+        ),
         (Weighted([[1], [], [None, True]]), "test_weighted(factors=((1,), (), (None, True)))"),
         (Flip(), "test_flip"),
     ],
@@ -509,13 +516,25 @@ class Callable:
 
 
 @pytest.mark.parametrize(
-    ("fn", "shown"), [(named, "⟨named⟩"), (lambda x: x, "⟨lambda⟩"), (Callable(), "⟨Callable⟩"), (functools.partial(named), "⟨partial⟩")]
+    ("fn", "shown"),
+    [
+        (named, "⟨named⟩"),
+        (lambda x: x, "⟨lambda⟩"),
+        (Callable(), "⟨Callable⟩"),
+        (functools.partial(named), "⟨partial⟩"),
+    ],
 )
 def test_opaque(fn, shown):
     view = views.as_view(fn)
     assert str(view) == repr(view) == shown and view == views.Opaque(fn) and hash(view) == hash(views.Opaque(fn))
     assert view.shape((2, 3)) in ((2, 3), (3, 2)) and view.axes(("a", "b")) == () and view.inverse((2, 3), None) is None
-    for attempt in (view.to_json, view.to_data, lambda: views.parse(shown), lambda: tn.Ref.parse(f"a/w | {shown}"), lambda: (tn.Ref("a/w") | fn).to_json()):
+    for attempt in (
+        view.to_json,
+        view.to_data,
+        lambda: views.parse(shown),
+        lambda: tn.Ref.parse(f"a/w | {shown}"),
+        lambda: (tn.Ref("a/w") | fn).to_json(),
+    ):
         with pytest.raises(NotSerialisableError, match="register"):
             attempt()
 

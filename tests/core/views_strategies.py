@@ -102,13 +102,21 @@ CASTS = st.sampled_from(["float32", "bfloat16", "float16", "int32"]).map(views.C
 def moving(shape):
     """A view that moves elements of that shape and computes nothing."""
     return st.one_of(
-        st.just(views.Transpose()), permutes(shape), reshapes(shape), einops(shape), indexes(shape), slices(shape), splits(shape)
+        st.just(views.Transpose()),
+        permutes(shape),
+        reshapes(shape),
+        einops(shape),
+        indexes(shape),
+        slices(shape),
+        splits(shape),
     )
 
 
 def fitting(shape):
     """Any view that fits the shape."""
-    constrain = st.lists(st.sampled_from([None, "x", ("x", "y")]), max_size=len(shape)).map(lambda s: views.Constrain(*s))
+    constrain = st.lists(st.sampled_from([None, "x", ("x", "y")]), max_size=len(shape)).map(
+        lambda s: views.Constrain(*s)
+    )
     return st.one_of(moving(shape), SCALES, CASTS, st.just(views.StopGradient()), constrain)
 
 

@@ -70,7 +70,7 @@ def test_language_model_step_by_step(config: TransformerConfig) -> None:
     model = language_model(config)
     params = init(model, TARGET)
     expected = apply(model, params, TARGET)
-    cache = language_model(config, "init_cache").apply(params, None, B, T)
+    cache = config.init_cache(B, T)
     step = language_model(config, "step")
     logits, cache = apply(step, params, TARGET[:, :2], 0, cache)  # a prompt at once
     np.testing.assert_allclose(logits, expected[:, :2], atol=1e-4)
@@ -166,7 +166,7 @@ def test_stacked_layers_are_the_loop(positions: str) -> None:
     )
 
 
-@configs("learned", "rematerialised", "both")
+@configs("rematerialised", "both")
 def test_gradients_reach_every_owner(config: TransformerConfig) -> None:
     model = translator(config, ties=TIED)
     params = init(model, SOURCE, TARGET)
@@ -176,9 +176,7 @@ def test_gradients_reach_every_owner(config: TransformerConfig) -> None:
         return -jax.nn.log_softmax(logits)[..., 0].mean()
 
     grads = jax.jit(jax.grad(loss))(params)
-    silent = [
-        f"{m}/{n}" for m, entries in grads.items() for n, g in entries.items() if not jnp.any(g) and n != "b"
-    ]
+    silent = [f"{m}/{n}" for m, entries in grads.items() for n, g in entries.items() if not jnp.any(g) and n != "b"]
     assert silent == []
 
 

@@ -73,7 +73,9 @@ case("layer norm, neither", lambda m, x: m.LayerNorm(-1, False, False)(x), X)
 case("layer norm, at call", lambda m, x: m.LayerNorm(-1, False, False)(x, scale=x[:1], offset=x[0]), X)
 case("layer norm, bfloat16", lambda m, x: m.LayerNorm(-1, True, True)(x), X.astype(jnp.bfloat16))
 for data_format in ("channels_last", "NCHW"):
-    case(f"instance norm {data_format}", lambda m, x, d=data_format: m.InstanceNorm(True, True, data_format=d)(x), IMAGE)
+    case(
+        f"instance norm {data_format}", lambda m, x, d=data_format: m.InstanceNorm(True, True, data_format=d)(x), IMAGE
+    )
 for axis, param_axis in ((-1, None), ((1, 2), (1, 2)), (slice(1, None), None)):
     case(f"rms norm {axis}", lambda m, x, a=axis, p=param_axis: m.RMSNorm(a, param_axis=p)(x), IMAGE)
 case("rms norm, no scale", lambda m, x: m.RMSNorm(-1, create_scale=False)(x), X)
@@ -185,7 +187,9 @@ case("reshape, replace two", lambda m, x: m.Reshape((-1, 3), preserve_dims=-2)(x
 case("reshape, too few", lambda m, x: m.Reshape((3,), preserve_dims=4)(x), IMAGE)
 case("flatten", lambda m, x: m.Flatten()(x), IMAGE)
 case("flatten, last two", lambda m, x: m.Flatten(-2)(x), IMAGE)
-case("batch apply", lambda m, x, y: m.BatchApply(lambda a, *, b: (m.Linear(3)(a) * b[0], a))(x, b=y), SEQUENCE, X[0, :3])
+case(
+    "batch apply", lambda m, x, y: m.BatchApply(lambda a, *, b: (m.Linear(3)(a) * b[0], a))(x, b=y), SEQUENCE, X[0, :3]
+)
 case("batch apply, three", lambda m, x: m.BatchApply(m.Linear(3), 3)(x), IMAGE)
 case("expand apply", lambda m, x: m.expand_apply(m.Linear(3), axis=0)(x), X[0])
 case("one hot", lambda m, i: m.one_hot(i, 4, jnp.int8), ints(6, 2, 5))

@@ -69,10 +69,8 @@ def test_unrolled_parameters_are_owned_once() -> None:
         core = nn.LSTM(4)
         return nn.dynamic_unroll(core, xs, core.initial_state(2))[0]
 
-    params = tn.transform(model).init(jax.random.key(0), jnp.ones((50, 2, 3)))
-    assert jax.tree.map(jnp.shape, params) == {"lstm": {}} | {"lstm/linear": {"w": (7, 16), "b": (16,)}} or list(
-        params
-    ) == ["lstm/linear"]
+    params = tn.transform(model).plan(jnp.ones((50, 2, 3))).params
+    assert jax.tree.map(lambda a: a.shape, params) == {"lstm/linear": {"w": (7, 16), "b": (16,)}}
 
 
 def test_layers_ask_for_the_dtype_of_their_input() -> None:

@@ -45,6 +45,10 @@ def brief(value: Any, size: int = 80) -> str:
         text = f"⟨{type(value).__name__}⟩"
     if " at 0x" in text:
         text = getattr(value, "__name__", type(value).__name__)
+    return _cut(text, size)
+
+
+def _cut(text: str, size: int) -> str:
     head, tail = (size - 1) * 3 // 4, size - 1 - (size - 1) * 3 // 4
     return text if len(text) <= size else f"{text[:head]}…{text[-tail:]}"
 
@@ -79,15 +83,15 @@ class TenureError(ValueError):
 
     def render(self) -> str:
         """The message: a head line, a row for each party, the nearest names, the ways out."""
-        lines = [self.rule]
-        rows = [party.cells() for party in self.parties]
+        lines = [_cut(self.rule, 600)]
+        rows = [[_cut(cell, 160) for cell in party.cells()] for party in self.parties]
         columns = [column for column in zip(*rows, strict=True) if any(column)]
         widths = [max(map(len, column)) for column in columns]
         for row in zip(*columns, strict=True):
             lines.append("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
         if self.near:
             lines.append("  nearest names: " + ", ".join(self.near))
-        lines += [f"  {i}. {way}" for i, way in enumerate(self.ways, 1)]
+        lines += [f"  {i}. {_cut(way, 600)}" for i, way in enumerate(self.ways, 1)]
         return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -52,7 +52,7 @@ class Row:
     site: str = ""
     notes: tuple[str, ...] = ()
 
-    def is_valid(self, known: Set[str]) -> bool:
+    def is_valid(self, known: frozenset[str]) -> bool:
         """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
         texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site
         many = self.owners, self.chain, self.views, self.notes
@@ -62,8 +62,12 @@ class Row:
             and self.collection in ("params", "state")
             and all(isinstance(text, str) for text in texts)
             and all(isinstance(item, tuple) and all(isinstance(text, str) for text in item) for item in many)
-            and (self.axes is None or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes)))
+            and (
+                self.axes is None
+                or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes))
+            )
             and (sizes and len(self.shape) <= 64 and self.bytes >= 0)
+            and (self.chain[:1] == (self.path,) and (len(self.chain) > 1) == (self.kind == "borrowed"))
             and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
         )
 
@@ -238,7 +242,8 @@ class Ledger:
     def _by_glob(self, rules: Mapping[str, Any], default: Any) -> Callable[[Row], Any]:
         if not isinstance(rules, Mapping):
             raise RuleError(
-                f"labels are a function of a row, or globs → labels, not {brief(rules)}", ways=["{'**/b': 'bias'}, or a mask"]
+                f"labels are a function of a row, or globs → labels, not {brief(rules)}",
+                ways=["{'**/b': 'bias'}, or a mask"],
             )
         for glob in rules:
             self.select(glob)
@@ -251,14 +256,16 @@ class Ledger:
           RuleError: it selects none.
         """
         if not isinstance(glob, str):
-            raise RuleError(f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"])
+            raise RuleError(
+                f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"]
+            )
         found = paths.select(glob, self.owners)
         if found:
             return found
         users = paths.select(glob, self.borrowers)
         if users:
             user = self._params[users[0]]
-            owner = self._params[user.owners[0]] if user.owners[0] in self._params else user
+            owner = self._params.get(user.owners[0], user)
             raise RuleError(
                 f"the rule '{glob}' is written for '{user.path}', which is borrowed: rules go by owner",
                 parties=[user.party("user"), owner.party("owner")],
@@ -324,7 +331,9 @@ class Ledger:
           RuleError: a slot that no stage holds.
         """
         if not isinstance(stages, Mapping):
-            raise RuleError(f"stages are names → globs, not {brief(stages)}", ways=["{'first': 'embed/**', 'second': '**'}"])
+            raise RuleError(
+                f"stages are names → globs, not {brief(stages)}", ways=["{'first': 'embed/**', 'second': '**'}"]
+            )
         globs = {name: _globs(g) for name, g in stages.items()}
 
         def stage(path: str) -> str:
@@ -362,8 +371,8 @@ class Ledger:
             known = {r.path for r in rows}
             if wrong := [r for r in rows if not r.is_valid(known)]:
                 raise ValueError(f"the row of {brief(wrong[0].path)}")
-            if len(known) < len(rows):
-                raise ValueError("two rows with one path")
+            if len({(r.collection, r.path) for r in rows}) < len(rows):
+                raise ValueError("two rows for one slot")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
             raise UnknownSlotError(
                 f"not a ledger as JSON: {str(e)[:200]}", ways=["use the string of ledger.to_json()"]

@@ -20,7 +20,7 @@
 
   function draw() {
     const box = field.getBoundingClientRect(), edge = parseFloat(getComputedStyle(field).paddingLeft) - 8;
-    const ends = new Map(), arcs = new Map();
+    const ends = new Map(), arcs = new Map(), bundles = new Map();
     const place = (line) => {
       if (!ends.has(line)) {
         const mark = line.querySelector(":scope > .badge") || line, m = mark.getBoundingClientRect(), l = line.getBoundingClientRect();
@@ -32,23 +32,30 @@
       const to = end(user), from = end(by("s" + lender));
       if (!to || !from || to === from) continue;
       const key = place(from) + ">" + place(to);
-      const arc = arcs.get(key) || arcs.set(key, { from: place(from), to: place(to), groups: new Set(), ties: 0 }).get(key);
+      const arc = arcs.get(key) || arcs.set(key, { from: place(from), to: place(to), groups: new Set() }).get(key);
       groups(user).filter((g) => groups(by("s" + lender)).includes(g)).forEach((g) => arc.groups.add(g));
-      arc.ties++;
+      if (from.tagName === "SUMMARY" || to.tagName === "SUMMARY") {
+        const bundle = bundles.get(to) || bundles.set(to, { at: place(to), ties: 0 }).get(to);
+        bundle.ties++;
+      }
     }
-    svg.innerHTML = [...arcs.values()].map((arc) => path(arc, edge)).join("");
+    svg.innerHTML = [...arcs.values()].map((arc) => path(arc, edge)).join("") + [...bundles.values()].map((b) => label(b, edge)).join("");
     svg.classList.toggle("many", arcs.size > 40);
     light();
   }
 
-  function path({ from: [x1, y1], to: [x2, y2], groups, ties }, edge) {
+  function path({ from: [x1, y1], to: [x2, y2], groups }, edge) {
     const first = Number([...groups][0] || 0), one = groups.size === 1, span = Math.abs(y2 - y1);
     const deep = Math.min(edge - 3, edge * (0.28 + Math.log2(1 + span / 26) * 0.1) + (one ? first % 4 : 0) * 4);
     const reach = edge - deep * 4 / 3, r = n => n.toFixed(1);
     const line = `M${r(x1)} ${r(y1)}H${r(edge)}C${r(reach)} ${r(y1)} ${r(reach)} ${r(y2)} ${r(edge)} ${r(y2)}H${r(x2 - 5)}`;
     const tip = `M${r(x2)} ${r(y2)}l-7 -4v8z`;
-    const label = ties > 1 ? `<text x="${r(edge - deep)}" y="${r((y1 + y2) / 2 + 4)}">×${ties}</text>` : "";
-    return `<g class="${one ? "g" + (first % 8) : ""}" data-g="${[...groups].join(" ")}"><path d="${line}"/><path class="tip" d="${tip}"/>${label}</g>`;
+    return `<g class="${one ? "g" + (first % 8) : ""}" data-g="${[...groups].join(" ")}"><path d="${line}"/><path class="tip" d="${tip}"/></g>`;
+  }
+
+  // How many ties end at a folded line, or come from one.
+  function label({ at: [, y], ties }, edge) {
+    return ties > 1 ? `<text x="${edge}" y="${y - 5}">×${ties}</text>` : "";
   }
 
   function light(chosen = pinned) {

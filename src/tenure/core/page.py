@@ -76,40 +76,33 @@ def _letters(group: int) -> str:
     return (_letters(group // 26 - 1) if group >= 26 else "") + chr(ord("A") + group % 26)
 
 
-# --- the header
-
-
 def _summary(ledger: Ledger) -> str:
     count, size = ledger.count(), ledger.bytes()
     more, more_bytes = report.saved(ledger)
     kinds = [(r.collection, r.kind) for r in ledger.rows]
     given, borrowed = (kinds.count(("params", kind)) for kind in ("given", "borrowed"))
     states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
-    tiles = [("parameters", f"{count:,}", report.size(size)), (_noun(len(ledger.owners), "owner"), f"{len(ledger.owners):,}", "")]
-    tiles += [("borrowed", f"{borrowed:,}", "count 0")] if borrowed else []
+    owners = len(ledger.owners)
+    tiles = [("parameters", f"{count:,}", report.size(size)), ("owner" + "s" * (owners != 1), f"{owners:,}", "")]
+    tiles += [("borrowed", f"{borrowed:,}", "0 parameters")] if borrowed else []
     tiles += [("given", f"{given:,}", "computed by the model")] if given else []
     tiles += [("state", f"{len(states):,}", report.size(sum(r.bytes for r in states)))] if states else []
     if more:
         tiles.append(("if untied", f"{count + more:,}", report.size(size + more_bytes)))
         tiles.append(("saved by sharing", f"{more / (count + more):.0%}", f"{more:,} parameters"))
-    cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><dd class=unit>{unit}</dd></div>" for name, value, unit in tiles)
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd>{value}</dd><dd class=unit>{unit}</dd></div>" for name, value, unit in tiles
+    )
     return f"<dl class=tiles>{cells}</dl>{_ratio(count, more)}"
-
-
-def _noun(number: int, noun: str) -> str:
-    return noun + "s" * (number != 1)
 
 
 def _ratio(count: int, more: int) -> str:
     """What is stored, beside what sharing saves."""
     if not more:
-        return "<p class=quiet>Nothing is shared: every parameter has one user, its owner.</p>" * bool(not more)
+        return "<p class=quiet>Nothing is shared: every parameter has one user, its owner.</p>"
     stored = 100 * count / (count + more)
     label = f"{count:,} parameters are stored; {more:,} more would be if nothing were borrowed"
     return f'<div class=ratio role=img aria-label="{label}" title="{label}"><span style="width:{stored:.2f}%"></span></div>'
-
-
-# --- the tree
 
 
 @dataclass
@@ -129,6 +122,11 @@ class _Item:
     slot: int = -1
     items: tuple[_Item, ...] = ()
     alike: int = 0
+
+    @cached_property
+    def stem(self) -> str:
+        """The label without numbers: `layer` for `layer_3`."""
+        return re.sub(r"_?\d+(?=/|$)", "", self.label)
 
     @cached_property
     def slots(self) -> tuple[int, ...]:
@@ -185,8 +183,7 @@ def _gather(items: Sequence[_Item], rows: Sequence[Row]) -> tuple[_Item, ...]:
     """Siblings alike, such as the layers of a transformer, become one line where the first of them is."""
     kinds: dict[object, list[_Item]] = {}
     for item in items:
-        stem = re.sub(r"_?\d+(?=/|$)", "", item.label)
-        kinds.setdefault((stem, item.content), []).append(item)
+        kinds.setdefault((item.stem, item.content), []).append(item)
     gathered: list[_Item] = []
     for alike in kinds.values():
         if len(alike) < _ALIKE:
@@ -197,17 +194,19 @@ def _gather(items: Sequence[_Item], rows: Sequence[Row]) -> tuple[_Item, ...]:
 
 
 def _opened(items: Sequence[_Item]) -> set[int]:
-    """Which modules are open at first (by `id`): all if they fit, else the outer ones; modules alike stay folded."""
+    """Which modules are open at first (by `id`): all if they fit; else the outer ones, but none that are alike."""
     room = _OPEN - len(items)
     fits = sum(item.lines for item in items) <= _OPEN
-    opened, level = set(), list(items)
+    opened, level = set(), [items]
     while level:
-        following: list[_Item] = []
-        for item in level:
-            if item.items and (fits or not item.alike) and len(item.items) <= room:
-                room -= len(item.items)
-                opened.add(id(item))
-                following += item.items
+        following = []
+        for siblings in level:
+            folded = {item.items[0].stem for item in siblings if item.alike}
+            for item in siblings:
+                if item.items and len(item.items) <= room and (fits or not (item.alike or item.stem in folded)):
+                    room -= len(item.items)
+                    opened.add(id(item))
+                    following.append(item.items)
         level = following
     return opened
 
@@ -222,12 +221,12 @@ def _line(item: _Item, book: _Book, opened: set[int], whole: int) -> str:
     if item.slot >= 0:
         return _slot(item, book, whole)
     groups = sorted({g for s in item.slots for g in book.groups_of.get(s, ())})
-    badges = "".join(_badge(book, [g], "in") for g in groups[:4]) + (f"<i>+{len(groups) - 4}</i>" if len(groups) > 4 else "")
+    badges = "".join(_badge([g], "in") for g in groups[:4]) + f"<i>+{len(groups) - 4}</i>" * (len(groups) > 4)
     alike = f"<em>{item.alike} alike</em>" if item.alike else ""
     count, size = sum(r.count for r in item.owned), sum(r.bytes for r in item.owned)
     name = f"<span class=name><b>{_breakable(item.label)}</b>{alike}<span class=inside>{badges}</span></span>"
     slots = f"<span class=shape>{report.many(len(item.slots), 'slot')}</span><span class=dtype></span>"
-    head = f'<summary class=line>{name}{slots}{_numbers(count, size, whole)}</summary>'
+    head = f"<summary class=line>{name}{slots}{_numbers(count, size, whole)}</summary>"
     parts = "".join(_line(part, book, opened, whole) for part in item.items)
     return f"<li class=module><details{' open' * (id(item) in opened)}>{head}<ul>{parts}</ul></details></li>\n"
 
@@ -236,12 +235,14 @@ def _slot(item: _Item, book: _Book, whole: int) -> str:
     i, row = item.slot, book.rows[item.slot]
     kind = "state" if row.collection == "state" and row.kind == "owned" else row.kind
     groups = book.groups_of.get(i, [])
+    colour = f" g{groups[0] % _COLOURS}" if groups else ""
     ties = f' data-g="{_join(groups)}"' * bool(groups)
     ties += f' data-from="{_join(book.lenders[i])}"' if i in book.lenders else ""
-    head = f'<li class="slot line {kind}" id="s{i}" data-path="{escape(row.path)}"{ties} title="{escape(_about(row, kind))}">'
+    head = f'<li class="slot line {kind}{colour}" id="s{i}" data-path="{escape(row.path)}"{ties}'
+    head += f' title="{escape(_about(row, kind))}">'
     module, _, name = item.label.rpartition("/")
     label = f"{_breakable(module + '/') if module else ''}<b>{escape(name)}</b>"
-    mark = _badge(book, groups, row.kind) if groups else f"<span class=mark><span class=vh>{kind} </span></span>"
+    mark = _badge(groups, row.kind) if groups else f"<span class=mark><span class=vh>{kind} </span></span>"
     tags = "".join(f"<em>{tag}</em>" for tag in ("state", "given") if tag == kind or tag == row.collection)
     cells = f"<span class=shape>{escape(report.shape(row))}</span><span class=dtype>{escape(row.dtype)}</span>"
     if kind == "owned":
@@ -273,7 +274,9 @@ def _numbers(count: int, size: int, whole: int, kind: str = "", instead: int = 0
     """Count, bytes and bar; hollow for what is not stored here, or is no parameter."""
     width = min(100.0, 100 * (size or instead) / max(whole, 1))
     bar = f'<span class="bar{" hollow" * bool(kind)}" style="width:{width:.2f}%"></span>' if size or instead else ""
-    return f"<span class=count>{count:,}</span><span class=bytes>{report.size(size)}</span><span class=bars>{bar}</span>"
+    return (
+        f"<span class=count>{count:,}</span><span class=bytes>{report.size(size)}</span><span class=bars>{bar}</span>"
+    )
 
 
 def _about(row: Row, kind: str) -> str:
@@ -281,10 +284,11 @@ def _about(row: Row, kind: str) -> str:
     tie = f" by {row.origin}=" if row.origin and kind in ("borrowed", "given") else ""
     axes = f"; axes {', '.join(a or '-' for a in row.axes)}" if row.axes else ""
     asked = f"; asked for by {row.asker} at {row.site}" if row.asker else ""
-    return f"{row.path}: {kind}{tie}, {report.shape(row)} {row.dtype}{axes}{asked}{''.join(f'; {n}' for n in row.notes)}"
+    notes = "".join(f"; {note}" for note in row.notes)
+    return f"{row.path}: {kind}{tie}, {report.shape(row)} {row.dtype}{axes}{asked}{notes}"
 
 
-def _badge(book: _Book, groups: Sequence[int], role: str) -> str:
+def _badge(groups: Sequence[int], role: str) -> str:
     """The letters of the groups: solid for the owner, an outline for a borrower."""
     letters, owner = "+".join(map(_letters, groups[:3])), role != "borrowed"
     word = {"in": "shares", "borrowed": "borrows"}.get(role, "shared owner")
@@ -298,9 +302,6 @@ def _breakable(path: str) -> str:
 
 def _join(numbers: Sequence[int]) -> str:
     return " ".join(map(str, numbers))
-
-
-# --- the sharing groups
 
 
 def _sharing(book: _Book) -> str:
@@ -317,11 +318,13 @@ def _card(book: _Book, group: int) -> str:
     for i in borrowers:
         lender = next((k for k in book.lenders[i] if k in borrowers or k == owner), owner)
         users.setdefault(lender, []).append(i)
-    what = "given, not stored" if row.kind == "given" else f"{row.count:,} × {escape(row.dtype)}, {report.size(row.bytes)}"
-    badge = _badge(book, [group], row.kind)
+    stored = f"{row.count:,} × {escape(row.dtype)}, {report.size(row.bytes)}"
+    what = "a given value, not stored" if row.kind == "given" else stored
+    badge = _badge([group], row.kind)
     box = f"<div class=owner>{badge}{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span></div>"
     head = f"<h3>{report.many(len(borrowers) + 1, 'user')} of {what}</h3>"
-    return f'<section class="card g{group % _COLOURS}" data-g="{group}">{head}{box}{_chain(book, users, owner, 1)}</section>\n'
+    chain = _chain(book, users, owner, 1)
+    return f'<section class="card g{group % _COLOURS}" data-g="{group}">{head}{box}{chain}</section>\n'
 
 
 def _chain(book: _Book, users: Mapping[int, Sequence[int]], lender: int, depth: int) -> str:
@@ -349,8 +352,8 @@ def _within(users: Mapping[int, Sequence[int]], lender: int, depth: int) -> Iter
 def _folded(texts: Sequence[str]) -> str:
     if len(texts) <= _SIDE_BY_SIDE + 1:
         return "".join(texts)
-    rest = f"<details><summary>{len(texts) - _SIDE_BY_SIDE} more</summary><ul>{''.join(texts[_SIDE_BY_SIDE:])}</ul></details>"
-    return "".join(texts[:_SIDE_BY_SIDE]) + f"<li class=more>{rest}</li>"
+    first, rest = "".join(texts[:_SIDE_BY_SIDE]), texts[_SIDE_BY_SIDE:]
+    return f"{first}<li class=more><details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details></li>"
 
 
 def _hop(book: _Book, users: Mapping[int, Sequence[int]], i: int, depth: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tenure.core import paths, views
 from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief
+from tenure.core.view import View
 
 _LONGEST = 100_000  # characters of a reference's string
 
@@ -57,7 +58,7 @@ class Ref:
         """This reference, transposed."""
         return self | views.Transpose()
 
-    def __or__(self, view: views.View | str | Callable[[Any], Any]) -> Ref:
+    def __or__(self, view: View | str | Callable[[Any], Any]) -> Ref:
         further = map(views.parse, _pipeline(view)) if isinstance(view, str) else [views.as_view(view)]
         return replace(self, views=(*self.views, *further))
 
@@ -101,7 +102,8 @@ def _pipeline(text: str) -> list[str]:
     """`a | f('x|y') | g` → its steps: split at bars outside of quotes and brackets."""
     if len(text) > _LONGEST:
         raise ViewSyntaxError(
-            f"{brief(text)} is no reference: it has more than {_LONGEST:,} characters", ways=["register a view of your own"]
+            f"{brief(text)} is no reference: it has more than {_LONGEST:,} characters",
+            ways=["register a view of your own"],
         )
     steps, depth, quote, start, i = [], 0, "", 0, -1
     while (i := i + 1) < len(text):

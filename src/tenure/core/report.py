@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 _HEAD = ("owner", "shape", "dtype", "count", "users", "asked for at")
 _PATH, _SHAPE, _DTYPE, _COUNT, _USERS, _SITE = range(6)
+_LOOKS = {
+    "owned": "fill:#dbe9ff,stroke:#1f5fbf",
+    "borrowed": "fill:#fff1d6,stroke:#b26b00",
+    "given": "fill:#e3f4e1,stroke:#2f7d32",
+}
 _DEEPEST = 4  # of the indentation; a longer chain names its lenders instead
 
 
@@ -59,7 +64,7 @@ def _cells(row: Row, depth: int, users: int) -> tuple[str, ...]:
 
 
 def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Columns side by side. Until a line fits, columns go, the least telling first; then texts are cut in their middle."""
+    """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle."""
     sizes = {i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))}
     uniform = len({row[_DTYPE] for row in rows[1:]}) <= 1
     for column in (_DTYPE, _SITE) if uniform else (_SITE, _DTYPE):
@@ -82,7 +87,8 @@ def _fit(text: str, size: int, right: bool) -> str:
 
 
 def _wrap(texts: Sequence[str], width: int) -> list[str]:
-    return [line for text in texts for line in textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)]
+    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
+    return [line for lines in wrapped for line in lines]
 
 
 def _printable(text: str) -> str:
@@ -94,9 +100,10 @@ def total(ledger: Ledger) -> str:
     params = [r for r in ledger.rows if r.collection == "params"]
     dtypes = sorted({r.dtype for r in params if r.kind == "owned"})
     given, borrowed = (sum(r.kind == kind for r in params) for kind in ("given", "borrowed"))
-    parts = [f"{many(ledger.count(), 'parameter')} ({', '.join([size(ledger.bytes()), *dtypes])}) in {many(len(ledger.owners), 'owner')}"]
-    parts += [f"{given} given"] if given else []
-    parts += [f"{borrowed} borrowed ({ledger.count() + saved(ledger)[0]:,} if untied)"] if borrowed else ["none borrowed"]
+    stored = f"{many(ledger.count(), 'parameter')} ({', '.join([size(ledger.bytes()), *dtypes])})"
+    untied = f" ({ledger.count() + saved(ledger)[0]:,} if untied)" if borrowed else ""
+    parts = [f"{stored} in {many(len(ledger.owners), 'owner')}"] + [f"{given} given"] * bool(given)
+    parts += [f"{borrowed or 'none'} borrowed{untied}"]
     states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
     parts += [f"{many(len(states), 'state')} ({size(sum(r.bytes for r in states))})"] if states else []
     return ", ".join(parts)
@@ -170,9 +177,7 @@ def mermaid(ledger: Ledger) -> str:
         lines.append(f'  s{i}{left}"{_entities(row.path)}<br/>{_entities(shape(row))}"{right}:::{row.kind}')
     for lender, user, through in edges(ledger):
         lines.append(f"  s{lender} -->" + (f'|"{_entities(through)}"| ' if through else " ") + f"s{user}")
-    for kind, fill, stroke in (("owned", "dbe9ff", "1f5fbf"), ("borrowed", "fff1d6", "b26b00"), ("given", "e3f4e1", "2f7d32")):
-        lines.append(f"  classDef {kind} fill:#{fill},stroke:#{stroke},color:#16191d")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  classDef {kind} {look},color:#16191d" for kind, look in _LOOKS.items())])
 
 
 def _drawn(ledger: Ledger) -> list[int]:

@@ -89,7 +89,8 @@ class View:
         transpose
         """
         try:
-            name, given = json.loads(text) if isinstance(text, (str, bytes)) else text
+            data: Any = json.loads(text) if isinstance(text, (str, bytes)) else text
+            name, given = data
             keywords = {k: v for k, v in dict(given).items() if isinstance(k, str)}
             fits = len(keywords) == len(given)
         except (ValueError, TypeError, RecursionError):
@@ -99,7 +100,8 @@ class View:
         return lookup(name)(**keywords)
 
     def __str__(self) -> str:
-        parts, by_position = [], True
+        parts: list[str] = []
+        by_position = True
         for key, value in self.arguments.items():
             if self.variadic and key == next(iter(self.signature)):
                 parts += map(repr, value)

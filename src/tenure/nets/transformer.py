@@ -15,7 +15,8 @@ from tenure.core.lifting import eval_shape
 from tenure.core.module import Module
 from tenure.core.naming import name_like, transparent
 from tenure.core.transform import running_init
-from tenure.nets.transformer_layers import Tower, TransformerConfig
+from tenure.nets.transformer_config import TransformerConfig
+from tenure.nets.transformer_layers import Tower
 from tenure.nn.linear import Linear
 from tenure.nn.masks import padding_mask
 
@@ -68,31 +69,24 @@ class TransformerLM(Module):
         return self._logits(tokens, mask, None, 0, is_training)[0]
 
     @name_like("__call__")
-    def init_cache(self, batch: int, length: int) -> Any:
-        """An empty cache for sequences of at most `length` tokens."""
-        return self._decoder().init_cache(batch, length)
-
-    @name_like("__call__")
     def step(self, tokens: jax.Array, position: int | jax.Array, cache: Any) -> tuple[jax.Array, Any]:
         """Scores the successors, given all tokens so far.
 
         Args:
           tokens: integers [B], of this step; or [B, T], to read a prompt at once.
           position: of the (first) token: [], or [B] if the sequences are not at the same one.
-          cache: from `init_cache` or from the step before.
+          cache: from `config.init_cache(batch, length)` or from the step before.
 
         Returns:
           Logits [B, vocabulary], or [B, T, vocabulary]; and the cache for the next step.
 
         >>> import tenure as tn
         >>> config = TransformerConfig(width=8, num_heads=2, num_layers=2)
-        >>> def step(token, position, cache):
-        ...     lm = TransformerLM(11, config)
-        ...     return lm.step(token, position, lm.init_cache(2, 5) if cache is None else cache)
-        >>> model = tn.transform(step)
-        >>> params = model.init(jax.random.key(0), jnp.array([3, 4]), 0, None)
-        >>> logits, cache = model.apply(params, None, jnp.array([3, 4]), 0, None)
-        >>> logits, cache = model.apply(params, None, jnp.array([1, 2]), 1, cache)
+        >>> step = tn.transform(lambda *args: TransformerLM(11, config).step(*args))
+        >>> cache = config.init_cache(batch=2, length=5)
+        >>> params = step.init(jax.random.key(0), jnp.array([3, 4]), 0, cache)
+        >>> logits, cache = step.apply(params, None, jnp.array([3, 4]), 0, cache)
+        >>> logits, cache = step.apply(params, None, jnp.array([1, 2]), 1, cache)
         >>> logits.shape, cache[0]["key"].shape
         ((2, 11), (2, 5, 2, 4))
         """
@@ -209,8 +203,11 @@ class Transformer(Module):
         self._know_all_slots()
         memory = self._encode(source, source_mask, False)
         mask = jnp.ones(source.shape, bool) if source_mask is None else jnp.asarray(source_mask, bool)
-        decoder = self._decoder()
-        return {"memory": decoder.project(memory), "target": decoder.init_cache(len(source), length), "mask": mask}
+        return {
+            "memory": self._decoder().project(memory),
+            "target": self.config.init_cache(len(source), length),
+            "mask": mask,
+        }
 
     @name_like("__call__")
     def step(

@@ -5,38 +5,30 @@ from tenure.nn import padding
 from tenure.nn.attend import attend
 from tenure.nn.attention import MultiHeadAttention
 from tenure.nn.axes import get_channel_index
-from tenure.nn.batch_norm import BatchNorm, ExponentialMovingAverage
+from tenure.nn.batch_norm import BatchNorm
 from tenure.nn.conv import Conv1D, Conv2D, Conv3D, ConvND
+from tenure.nn.conv_lstm import Conv1DLSTM, Conv2DLSTM, Conv3DLSTM, ConvNDLSTM
 from tenure.nn.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvNDTranspose
+from tenure.nn.cores import DeepRNN, IdentityCore, ResetCore, deep_rnn_with_skip_connections
 from tenure.nn.dropout import dropout
 from tenure.nn.embed import Embed, EmbedLookupStyle
 from tenure.nn.group_norm import GroupNorm
 from tenure.nn.linear import Bias, Linear
 from tenure.nn.masks import causal_mask, padding_mask
 from tenure.nn.mlp import MLP
+from tenure.nn.moving_averages import ExponentialMovingAverage
 from tenure.nn.norm import InstanceNorm, LayerNorm, RMSNorm
 from tenure.nn.pool import AvgPool, MaxPool, avg_pool, max_pool
-from tenure.nn.positions import positions, rotary, sinusoidal
+from tenure.nn.positions import rotary, sinusoidal
 from tenure.nn.recurrent import (
     GRU,
     LSTM,
-    Conv1DLSTM,
-    Conv2DLSTM,
-    Conv3DLSTM,
-    ConvNDLSTM,
     LSTMState,
     RNNCore,
     VanillaRNN,
 )
 from tenure.nn.structure import BatchApply, Flatten, Reshape, Sequential, expand_apply, one_hot
-from tenure.nn.unroll import (
-    DeepRNN,
-    IdentityCore,
-    ResetCore,
-    deep_rnn_with_skip_connections,
-    dynamic_unroll,
-    static_unroll,
-)
+from tenure.nn.unroll import dynamic_unroll, static_unroll
 
 __all__ = [
     "GRU",
@@ -90,7 +82,6 @@ __all__ = [
     "one_hot",
     "padding",
     "padding_mask",
-    "positions",
     "rotary",
     "sinusoidal",
     "static_unroll",

@@ -141,9 +141,7 @@ class MultiHeadAttention(Module):
             raise ValueError(f"the mask has {mask.ndim} axes, {mask.shape}, but the attention has {q.ndim}")
         grouped = self.num_kv_heads != self.num_heads
         fused = causal or cache is not None or grouped or self.implementation is not None
-        out = attend(
-            q, new, mask, causal=causal and cache is None, fused=fused, implementation=self.implementation
-        )
+        out = attend(q, new, mask, causal=causal and cache is None, fused=fused, implementation=self.implementation)
         out = out.reshape(*query.shape[:-1], self.num_heads * self.value_size)
         out = self._linear(self.model_size)(out)
         return out if cache is None else (out, new)

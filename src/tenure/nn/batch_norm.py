@@ -1,10 +1,8 @@
-"""Batch norm, and the running averages that it keeps."""
+"""Batch norm."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,87 +11,10 @@ import numpy as np
 from tenure.core.module import Module
 from tenure.core.naming import transparent
 from tenure.core.slots import get_parameter
-from tenure.core.state import get_state, set_state
-from tenure.initializers import Constant, Initializer
+from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
+from tenure.nn.moving_averages import ExponentialMovingAverage
 from tenure.nn.norm import check_creates
-
-
-class ExponentialMovingAverage(Module):
-    """A running average `hidden ← decay · hidden + (1 - decay) · value`.
-
-    Keeps the states `counter`, `hidden` and `average`. With `zero_debias`, `average = hidden / (1 - decay ** counter)`,
-    which takes away the pull towards the zero that `hidden` starts from.
-
-    Source: Kingma & Ba 2014, section 3, https://arxiv.org/abs/1412.6980.
-
-    >>> import tenure as tn
-    >>> model = tn.transform_with_state(lambda x: ExponentialMovingAverage(0.5)(x))
-    >>> params, state = model.init(None, 4.0)
-    >>> average, state = model.apply(params, state, None, 4.0)
-    >>> average, state = model.apply(params, state, None, 1.0)
-    >>> average
-    Array(2., dtype=float32)
-    """
-
-    def __init__(self, decay: Any, zero_debias: bool = True, warmup_length: int = 0, name: str | None = None):
-        """Describes the average.
-
-        Args:
-          decay: in [0, 1); the closer to 1, the longer the average remembers.
-          zero_debias: see above.
-          warmup_length: how many values only replace the one before.
-          name: of the module.
-
-        Raises:
-          ValueError: a negative warm-up, or one together with `zero_debias`.
-        """
-        super().__init__(name=name)
-        if warmup_length < 0:
-            raise ValueError(f"warmup_length counts calls and cannot be negative: {warmup_length}")
-        if warmup_length and zero_debias:
-            raise ValueError("after a warm-up the average does not start from zero: set zero_debias=False")
-        self.decay = decay
-        self.zero_debias = zero_debias
-        self.warmup_length = warmup_length
-
-    def initialize(self, shape: Any, dtype: Any = jnp.float32) -> None:
-        """Makes the average zeros of that shape, if there is none."""
-        if hasattr(shape, "shape"):
-            warnings.warn(
-                "initialize takes a shape and a dtype, not a value", category=DeprecationWarning, stacklevel=2
-            )
-            shape, dtype = shape.shape, shape.dtype
-        get_state("hidden", shape, dtype, init=jnp.zeros)
-        get_state("average", shape, dtype, init=jnp.zeros)
-
-    def prepare(self, shape: Any, dtype: Any = jnp.float32) -> None:
-        """As `initialize`, and the counter too: all that a later call needs."""
-        get_state("counter", (), jnp.int32, init=Constant(-self.warmup_length))
-        get_state("hidden", shape, dtype, init=jnp.zeros)
-        get_state("average", shape, dtype, init=jnp.zeros)
-
-    def __call__(self, value: Any, update_stats: bool = True) -> jax.Array:
-        """Returns the average with `value` in it, and keeps it unless `update_stats=False`."""
-        value = value if isinstance(value, jax.Array) else jnp.asarray(value)
-        counter = get_state("counter", (), jnp.int32, init=Constant(-self.warmup_length)) + 1
-        decay = jax.lax.convert_element_type(self.decay, value.dtype)
-        if self.warmup_length > 0:
-            decay = jax.lax.select(counter <= 0, jnp.zeros_like(decay), decay)
-        one = jnp.ones([], value.dtype)
-        hidden = get_state("hidden", value.shape, value.dtype, init=jnp.zeros)
-        hidden = hidden * decay + value * (one - decay)
-        average = hidden / (one - jnp.power(decay, counter)) if self.zero_debias else hidden
-        if update_stats:
-            set_state("counter", counter)
-            set_state("hidden", hidden)
-            set_state("average", average)
-        return average
-
-    @property
-    def average(self) -> jax.Array:
-        """The average after the last call."""
-        return get_state("average")
 
 
 class BatchNorm(Module):
@@ -196,10 +117,9 @@ class BatchNorm(Module):
             scale = get_parameter("scale", shape, inputs.dtype, self.scale_init)
         if self.create_offset:
             offset = get_parameter("offset", shape, inputs.dtype, self.offset_init)
-        scale = np.ones([], inputs.dtype) if scale is None else scale
-        offset = np.zeros([], inputs.dtype) if offset is None else offset
-        inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(self.eps, variance.dtype))
-        return (inputs - mean) * inverse + offset
+        inverse = jax.lax.rsqrt(variance + jax.lax.convert_element_type(self.eps, variance.dtype))
+        inverse = (np.ones([], inputs.dtype) if scale is None else scale) * inverse
+        return (inputs - mean) * inverse + (np.zeros([], inputs.dtype) if offset is None else offset)
 
     @transparent
     def _batch_statistics(self, inputs: jax.Array, axis: Sequence[int]) -> tuple[jax.Array, jax.Array]:

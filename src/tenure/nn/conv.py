@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,7 +159,7 @@ class ConvND(Module):
                 f"{x.shape[self.channel_index]} channels do not make {self.feature_group_count} groups of equal size"
             )
         shape = (*self.kernel_shape, channels, self.output_channels)
-        w = get_parameter("w", shape, x.dtype, kernel_init(self.w_init, np.prod(shape[:-1])))
+        w = get_parameter("w", shape, x.dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
         y = lax.conv_general_dilated(
             x,
             masked(w, self.mask),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from tenure.core.module import Module
@@ -115,7 +115,7 @@ class ConvNDTranspose(Module):
         x, single = as_batch(inputs, self.num_spatial_dims, "nn.ConvNDTranspose")
         channels = x.shape[self.channel_index]
         shape = (*self.kernel_shape, self.output_channels, channels)
-        w_init = kernel_init(self.w_init, np.prod(self.kernel_shape) * channels)
+        w_init = kernel_init(self.w_init, math.prod(self.kernel_shape) * channels)
         w = get_parameter("w", shape, x.dtype, w_init)
         padding: Any = self.padding
         if self.output_shape is not None:

@@ -28,11 +28,13 @@ def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dim
     >>> dropout(jax.random.key(0), 0.5, jnp.ones(8))
     Array([0., 0., 2., 2., 0., 2., 2., 0.], dtype=float32)
     """
-    if not isinstance(rate, jax.core.Tracer):
+    try:
         if not 0 <= rate < 1:
             raise ValueError(f"the dropout rate is a probability less than 1, not {rate}")
         if rate == 0:
             return x
+    except jax.errors.ConcretizationTypeError:  # known only when the compiled function runs
+        pass
     shape = list(x.shape)
     for dim in broadcast_dims:
         if not -x.ndim <= dim < x.ndim:

@@ -35,7 +35,7 @@ def _normalise(x: jax.Array, scale: Any, offset: Any, *, axis: Any, eps: float, 
         variance = jnp.mean(jnp.square(x), axis=axis, keepdims=True) - jnp.square(mean)
     else:
         variance = jnp.var(x, axis=axis, keepdims=True)
-    if jax.config.jax_numpy_rank_promotion != "allow":
+    if jax.config.jax_numpy_rank_promotion != "allow":  # type: ignore[attr-defined]
         scale, offset, mean = (jnp.broadcast_to(a, x.shape) for a in (scale, offset, mean))
     inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(eps, variance.dtype))
     return inverse * (x - mean) + offset

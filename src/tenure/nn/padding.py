@@ -66,7 +66,7 @@ def replicate(value: T | Sequence[T], count: int, name: str) -> tuple[T, ...]:
     ((3, 3), (3, 4))
     """
     if isinstance(value, str) or not isinstance(value, Sequence):
-        return (value,) * count  # type: ignore[return-value]
+        return (value,) * count
     if len(value) not in (1, count):
         raise TypeError(f"{name} is one value or {count} of them, not {len(value)}: {value!r}")
     return tuple(value) if len(value) == count else tuple(value) * count

@@ -35,8 +35,8 @@ def max_pool(
     >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), (2, 1), (2, 1), "VALID").ravel()
     Array([1., 3., 5.], dtype=float32)
     """
-    x, window, strides = _arguments(value, window_shape, strides, padding, channel_axis)
-    return lax.reduce_window(x, -jnp.inf, lax.max, window, strides, padding)
+    x, window, steps = _arguments(value, window_shape, strides, padding, channel_axis)
+    return lax.reduce_window(x, -jnp.inf, lax.max, window, steps, padding)
 
 
 def avg_pool(
@@ -47,12 +47,12 @@ def avg_pool(
     >>> avg_pool(jnp.arange(5.0).reshape(1, 5, 1), (2, 1), (2, 1), "SAME").ravel()
     Array([0.5, 2.5, 4. ], dtype=float32)
     """
-    x, window, strides = _arguments(value, window_shape, strides, padding, channel_axis)
-    total = lax.reduce_window(x, 0.0, lax.add, window, strides, padding)
+    x, window, steps = _arguments(value, window_shape, strides, padding, channel_axis)
+    total = lax.reduce_window(x, 0.0, lax.add, window, steps, padding)
     if padding == "VALID":
         return total / np.prod(window)
     shape = [size if w != 1 else 1 for size, w in zip(x.shape, window, strict=True)]
-    return total / lax.reduce_window(jnp.ones(shape, x.dtype), 0.0, lax.add, window, strides, padding)
+    return total / lax.reduce_window(jnp.ones(shape, x.dtype), 0.0, lax.add, window, steps, padding)
 
 
 def _arguments(value: Any, window: Window, strides: Window, padding: str, channel_axis: int | None) -> Any:

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from tenure.core.module import Module
 from tenure.core.slots import get_parameter
 from tenure.initializers import Initializer, VarianceScaling
-from tenure.nn.conv import ConvND, Sizes
 from tenure.nn.linear import Linear
 
 
@@ -193,100 +192,3 @@ class GRU(RNNCore):
     def initial_state(self, batch_size: int | None) -> jax.Array:
         """Zeros [hidden] or [B, hidden]."""
         return zeros((self.hidden_size,), batch_size)
-
-
-class ConvNDLSTM(RNNCore):
-    """An `LSTM` whose maps are convolutions: `input_to_hidden` of the input, `hidden_to_hidden` of the last output.
-
-    Source: Shi et al. 2015, https://arxiv.org/abs/1506.04214, without peepholes.
-
-    >>> import tenure as tn
-    >>> def step(x):
-    ...     core = ConvNDLSTM(2, (8, 8), output_channels=5, kernel_shape=3)
-    ...     return core(x, core.initial_state(len(x)))[0]
-    >>> tn.transform(step).plan(jnp.ones((2, 8, 8, 3))).out.shape
-    (2, 8, 8, 5)
-    """
-
-    def __init__(
-        self,
-        num_spatial_dims: int,
-        input_shape: Sequence[int],
-        output_channels: int,
-        kernel_shape: Sizes,
-        name: str | None = None,
-    ):
-        """Describes the core.
-
-        Args:
-          num_spatial_dims: the number of spatial axes.
-          input_shape: their sizes.
-          output_channels: the number of outputs.
-          kernel_shape: the kernel's size: one number, or one for each spatial axis.
-          name: of the module.
-        """
-        super().__init__(name=name)
-        self.num_spatial_dims = num_spatial_dims
-        self.input_shape = tuple(input_shape)
-        self.output_channels = output_channels
-        self.kernel_shape = kernel_shape
-
-    def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
-        """One step from [B, *spatial, inputs] to [B, *spatial, outputs], or the same without B."""
-        state = jax.tree.map(jnp.asarray, state)
-        from_input, from_state = (
-            ConvND(self.num_spatial_dims, 4 * self.output_channels, self.kernel_shape, name=name)
-            for name in ("input_to_hidden", "hidden_to_hidden")
-        )
-        new = lstm_update(from_input(jnp.asarray(inputs)) + from_state(state.hidden), state.cell)
-        return new.hidden, new
-
-    def initial_state(self, batch_size: int | None) -> LSTMState:
-        """Zeros of the output's shape."""
-        shape = (*self.input_shape, self.output_channels)
-        return LSTMState(*(zeros(shape, batch_size) for _ in range(2)))
-
-
-class Conv1DLSTM(ConvNDLSTM):
-    """`ConvNDLSTM` along one axis.
-
-    >>> import tenure as tn
-    >>> def step(x):
-    ...     core = Conv1DLSTM((8,), 5, 3)
-    ...     return core(x, core.initial_state(len(x)))[0]
-    >>> tn.transform(step).plan(jnp.ones((2, 8, 3))).out.shape
-    (2, 8, 5)
-    """
-
-    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
-        super().__init__(1, input_shape, output_channels, kernel_shape, name)
-
-
-class Conv2DLSTM(ConvNDLSTM):
-    """`ConvNDLSTM` over images.
-
-    >>> import tenure as tn
-    >>> def step(x):
-    ...     core = Conv2DLSTM((8, 8), 5, 3)
-    ...     return core(x, core.initial_state(len(x)))[0]
-    >>> tn.transform(step).plan(jnp.ones((2, 8, 8, 3))).out.shape
-    (2, 8, 8, 5)
-    """
-
-    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
-        super().__init__(2, input_shape, output_channels, kernel_shape, name)
-
-
-class Conv3DLSTM(ConvNDLSTM):
-    """`ConvNDLSTM` over volumes.
-
-    >>> import tenure as tn
-    >>> def step(x):
-    ...     core = Conv3DLSTM((4, 4, 4), 5, 3)
-    ...     return core(x, core.initial_state(len(x)))[0]
-    >>> tn.transform(step).plan(jnp.ones((2, 4, 4, 4, 3))).out.shape
-    (2, 4, 4, 4, 5)
-    """
-
-    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
-        super().__init__(3, input_shape, output_channels, kernel_shape, name)
