@@ -179,6 +179,16 @@ def test_r14_ties_reach_a_module_that_never_heard_of_them_at_any_depth():
     assert all(o.startswith("outer/") for o in whole.owners)
 
 
+def test_a_share_on_a_compound_looks_inside_first_and_then_outwards():
+    share = {"second/w": "first/w | slice(0, 4, axis=1)", "first/b": "outer/b"}
+
+    def f(x):
+        return Mlp(name="mlp", share=share)(Dense(5, name="outer")(x)) + Dense(4, name="first")(x)
+
+    ledger = tn.transform(f).plan(X).ledger
+    assert ledger.owner_of("mlp/second/w") == "mlp/~/first/w" and ledger.owner_of("mlp/first/b") == "outer/b"
+
+
 def test_r15_untie_and_tie_are_inverse_and_keep_the_outputs_and_the_optimizer():
     import optax
 

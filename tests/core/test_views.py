@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import tenure as tn
 from tenure.core import views
-from tenure.core.errors import NotSerialisableError, UnknownViewError, ViewSyntaxError
+from tenure.core.errors import NoInverseError, NotSerialisableError, UnknownViewError, ViewSyntaxError
 from tests.core.views_strategies import SHAPED_VIEWS, SHAPES, einops, moving
 
 quick = settings(max_examples=40, deadline=None)
@@ -579,3 +579,39 @@ def test_views_from_threads():
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_a_state_is_borrowed_through_views_too():
+    class Mean(tn.Module):
+        def __call__(self, size, value=None):
+            mean = tn.get_state("mean", (size,), init=jnp.zeros)
+            if value is not None:
+                tn.set_state("mean", value)
+            return mean
+
+    def model(x):
+        Mean(name="a")(2, jnp.ones(2))
+        Mean(name="b")(2, 2 * jnp.ones(2))
+        Mean(name="flipped", share={"mean": "b/mean | einops('(x y) -> (y x)', x=2)"})(2, 3 * jnp.ones(2))
+        return Mean(name="both", share={"mean": "a/mean | concat('b/mean | scale(2)')"})(4)
+
+    transformed = tn.transform_with_state(model)
+    params, state = transformed.init(None, 0)
+    assert set(state) == {"a", "b"}
+    out, state = transformed.apply(params, state, None, 0)
+    np.testing.assert_array_equal(out, [1, 1, 6, 6])
+    np.testing.assert_array_equal(state["b"]["mean"], [3, 3])
+
+
+def test_a_state_that_is_put_together_of_several_cannot_be_set():
+    class Mean(tn.Module):
+        def __call__(self, size):
+            tn.set_state("mean", 1 + tn.get_state("mean", (size,), init=jnp.zeros))
+
+    def model(x):
+        Mean(name="a")(2)
+        Mean(name="both", share={"mean": "a/mean | concat('a/mean')"})(4)
+
+    transformed = tn.transform_with_state(model)
+    with pytest.raises(NoInverseError, match="concat"):
+        transformed.apply(*transformed.init(None, 0), None, 0)

@@ -52,7 +52,7 @@ class Parent(tn.Module):
     def __call__(self, x):
         e = self.embed(x)
         d = self.debed(e)
-        return d
+        return d  # noqa: RET504
 
 
 def make_mod(cls, name):

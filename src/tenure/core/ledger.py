@@ -52,7 +52,7 @@ class Row:
     site: str = ""
     notes: tuple[str, ...] = ()
 
-    def is_valid(self, known: frozenset[str]) -> bool:
+    def is_valid(self, known: set[str]) -> bool:
         """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
         texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site
         many = self.owners, self.chain, self.views, self.notes

@@ -1,7 +1,7 @@
 """The ledger as one self-contained page: the tree of modules, who owns, who borrows, through which view.
 
 The page needs no network, and no script for what matters: the tree folds by `<details>`, each borrower names its
-lender and its views, and the chains of every shared owner are drawn. The script adds the arcs, highlights and the filter.
+lender and its views, and the chains of every shared owner are drawn. The script adds arcs, highlights and a filter.
 """
 
 from __future__ import annotations
@@ -62,8 +62,10 @@ class _Book:
             self.lenders.setdefault(user, []).append(lender)
         users: dict[int, list[int]] = {}
         for i, row in enumerate(self.rows):
-            for owner in row.owners if row.kind == "borrowed" else ():
-                users.setdefault(self.place[row.collection, owner], []).append(i)
+            for path in row.owners if row.kind == "borrowed" else ():
+                owner = self.place.get((row.collection, path))
+                if owner is not None and self.rows[owner].kind != "borrowed":
+                    users.setdefault(owner, []).append(i)
         self.groups = sorted(users.items())
         self.groups_of: dict[int, list[int]] = {}
         for group, (owner, borrowers) in enumerate(self.groups):
@@ -102,7 +104,8 @@ def _ratio(count: int, more: int) -> str:
         return "<p class=quiet>Nothing is shared: every parameter has one user, its owner.</p>"
     stored = 100 * count / (count + more)
     label = f"{count:,} parameters are stored; {more:,} more would be if nothing were borrowed"
-    return f'<div class=ratio role=img aria-label="{label}" title="{label}"><span style="width:{stored:.2f}%"></span></div>'
+    bar = f'<span style="width:{stored:.2f}%"></span>'
+    return f'<div class=ratio role=img aria-label="{label}" title="{label}">{bar}</div>'
 
 
 @dataclass
@@ -199,7 +202,7 @@ def _opened(items: Sequence[_Item]) -> set[int]:
     fits = sum(item.lines for item in items) <= _OPEN
     opened, level = set(), [items]
     while level:
-        following = []
+        following: list[Sequence[_Item]] = []
         for siblings in level:
             folded = {item.items[0].stem for item in siblings if item.alike}
             for item in siblings:
@@ -267,7 +270,8 @@ def _chips(row: Row) -> str:
 
 
 def _link(book: _Book, collection: str, path: str) -> str:
-    return f'<a href="#s{book.place[collection, path]}">{_breakable(path)}</a>'
+    place = book.place.get((collection, path))
+    return _breakable(path) if place is None else f'<a href="#s{place}">{_breakable(path)}</a>'
 
 
 def _numbers(count: int, size: int, whole: int, kind: str = "", instead: int = 0) -> str:
@@ -316,12 +320,13 @@ def _card(book: _Book, group: int) -> str:
     row = book.rows[owner]
     users: dict[int, list[int]] = {}
     for i in borrowers:
-        lender = next((k for k in book.lenders[i] if k in borrowers or k == owner), owner)
+        lender = next((k for k in book.lenders.get(i, ()) if k in borrowers or k == owner), owner)
         users.setdefault(lender, []).append(i)
     stored = f"{row.count:,} × {escape(row.dtype)}, {report.size(row.bytes)}"
     what = "a given value, not stored" if row.kind == "given" else stored
     badge = _badge([group], row.kind)
-    box = f"<div class=owner>{badge}{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span></div>"
+    link, shape = _link(book, row.collection, row.path), escape(report.shape(row))
+    box = f"<div class=owner>{badge}{link} <span>{shape}</span></div>"
     head = f"<h3>{report.many(len(borrowers) + 1, 'user')} of {what}</h3>"
     chain = _chain(book, users, owner, 1)
     return f'<section class="card g{group % _COLOURS}" data-g="{group}">{head}{box}{chain}</section>\n'

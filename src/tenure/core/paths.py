@@ -67,6 +67,19 @@ def check(path: str, what: str = "path") -> str:
     return path
 
 
+def check_name(name: str, what: str) -> str:
+    """`name`, if it is one segment of a path.
+
+    Raises:
+      PathSyntaxError: as in `check`, or there is a '/' in it.
+    """
+    if "/" in check(name, what):
+        raise PathSyntaxError(
+            f"{brief(name)} is not a {what}: it has a '/'", ways=["use a name such as 'w'", "build a module for the rest"]
+        )
+    return name
+
+
 def outwards(name: str, module: str) -> Iterator[str]:
     """Where a relative `name` is looked up for a slot of `module`: among its siblings, then outwards.
 

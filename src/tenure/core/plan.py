@@ -195,7 +195,7 @@ def _find_target(slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> No
 def _lookup(ref: Ref, slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> str | None:
     if ref.absolute and ref.path in slots:
         return ref.path
-    names = [ref.path] if ref.absolute else paths.outwards(ref.path, slot.source.base)
+    names = [ref.path] if ref.absolute else paths.outwards(ref.path, paths.split(slot.path)[0])
     for name in names:
         found = [p for p in index.get(paths.plain(name), ()) if ref.absolute or p != slot.path]
         if len(found) > 1 and name not in found:

@@ -161,10 +161,10 @@ def edges(ledger: Ledger) -> list[tuple[int, int, str]]:
     place = {(r.collection, r.path): i for i, r in enumerate(ledger.rows)}
     found = []
     for i, row in enumerate(ledger.rows):
-        if row.kind == "borrowed":
-            lender = place[row.collection, row.chain[1]]
-            joined = [o for o in row.owners if o not in ledger.rows[lender].owners]
-            found += [(lender, i, view(row)), *((place[row.collection, o], i, view(row)) for o in joined)]
+        lender = place.get((row.collection, row.chain[1])) if row.kind == "borrowed" else None
+        if lender is not None:
+            joined = (place.get((row.collection, o)) for o in row.owners if o not in ledger.rows[lender].owners)
+            found += [(k, i, view(row)) for k in (lender, *joined) if k is not None]
     return found
 
 

@@ -60,6 +60,8 @@ def get_parameter(
     {'~': {'w': Array([1., 1.], dtype=float32)}}
     """
     frame = current_frame("get_parameter")
+    if frame.planning:
+        paths.check_name(name, "parameter name")
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.mode is Mode.PLAN:
@@ -79,8 +81,6 @@ def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, declared: bool = False
 ) -> Any:
     """Records the slot, and answers with the shape that was asked for."""
-    if "/" in paths.split(path)[1] or not paths.split(path)[1]:
-        paths.check(path, "parameter name")
     shape = as_shape(shape, path)
     dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
     slot = Slot(path, "owned", shape, dtype, source, init=init, declared=declared)

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core import hooks, paths
+from tenure.core import hooks, paths, views
 from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
 from tenure.core.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.refs import Ref
 from tenure.core.sites import caching_transform, call_site
 from tenure.core.slot import Slot, describe
 from tenure.core.slots import with_key
@@ -137,23 +138,32 @@ def _read(frame: Frame, path: str, source: Source) -> Any:
     if source.kind != "borrow":
         return frame.read(("state", path))
     target = frame.planned("states", path).target
-    assert target is not None
-    value = _read(frame, target.path, frame.sources.of(target.path))
-    for view in target.views:
-        value = view(value)
+    return frame.read(("state", path)) if target is None else _through(frame, target)
+
+
+def _through(frame: Frame, ref: Ref) -> Any:
+    value = _read(frame, ref.path, frame.sources.of(ref.path))
+    for view in ref.views:
+        if isinstance(view, views.Concat):
+            value = view.join([value, *(_through(frame, Ref.parse(o)) for o in view.arguments["others"])])
+        else:
+            value = view(value)
     return value
 
 
 def _back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
     while source.kind == "borrow":
         slot = frame.planned("states", path)
-        assert slot.target is not None
+        if slot.target is None:  # it owns what its lender lacks
+            return path, value
         owner = frame.plan.states[slot.target.path]
-        shapes = [(owner.shape, owner.dtype)]
+        steps: list[tuple[views.View, views.View | None]] = []
+        shape, dtype = owner.shape, owner.dtype
         for view in slot.target.views:
-            shapes.append(view.out(*shapes[-1]))
-        for view, (shape, dtype) in zip(reversed(slot.target.views), reversed(shapes[:-1]), strict=True):
-            back = view.inverse(shape, dtype)
+            concat = isinstance(view, views.Concat)
+            steps.append((view, None if concat else view.inverse(shape, dtype)))
+            shape, dtype = (shape, dtype) if concat else view.out(shape, dtype)
+        for view, back in reversed(steps):
             if back is None:
                 raise NoInverseError(
                     f"'{path}' sets a state that it borrows through '{view}', which has no inverse",

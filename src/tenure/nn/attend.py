@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +22,7 @@ def attend(
     *,
     causal: bool = False,
     fused: bool = True,
-    implementation: str | None = None,
+    implementation: Literal["xla", "cudnn"] | None = None,
 ) -> jax.Array:
     """`softmax(Q Kᵀ / √K) V`, head by head. A query that may see no key at all gets the mean of all values.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,7 @@ class MultiHeadAttention(Module):
         num_kv_heads: int | None = None,
         rotary: bool = False,
         rotary_base: float = 10_000.0,
-        implementation: str | None = None,
+        implementation: Literal["xla", "cudnn"] | None = None,
     ):
         """Describes the attention.
 
@@ -95,7 +95,7 @@ class MultiHeadAttention(Module):
         self.b_init = b_init
         self.rotary = rotary
         self.rotary_base = rotary_base
-        self.implementation = implementation
+        self.implementation: Literal["xla", "cudnn"] | None = implementation
 
     def __call__(
         self,

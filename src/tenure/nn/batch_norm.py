@@ -118,7 +118,7 @@ class BatchNorm(Module):
         if self.create_offset:
             offset = get_parameter("offset", shape, inputs.dtype, self.offset_init)
         inverse = jax.lax.rsqrt(variance + jax.lax.convert_element_type(self.eps, variance.dtype))
-        inverse = (np.ones([], inputs.dtype) if scale is None else scale) * inverse
+        inverse = (np.ones([], inputs.dtype) if scale is None else scale) * inverse  # type: ignore[assignment]
         return (inputs - mean) * inverse + (np.zeros([], inputs.dtype) if offset is None else offset)
 
     @transparent
