@@ -359,6 +359,10 @@ def test_the_header_says_what_sharing_saves():
     assert "Nothing is shared" not in Page(LEDGERS["translator"]).source
 
 
+def test_the_tree_is_in_the_order_of_the_ledger():
+    assert [s["data-path"] for s in Page(LEDGERS["translator"]).slots] == [r.path for r in LEDGERS["translator"].rows]
+
+
 def test_a_card_draws_the_chain_with_its_view():
     (card,) = Page(LEDGERS["translator"]).element(r'<section class="card.*?</section>')
     hops = re.findall(r"class=(owner|borrower|chip)>.*?(source_embed|target_embed|output_prob|transpose)", card)
@@ -419,13 +423,14 @@ def test_names_are_text_and_not_markup():
     rows = [
         owned(f"{EVIL}/{EVIL}", asker=EVIL, site=EVIL, notes=(EVIL,), axes=(EVIL,)),
         borrowed("u/w", f"{EVIL}/{EVIL}", f" | ⟨{EVIL}⟩"),
+        owned("u/<u onclick=x>"),
         Row(f"{EVIL}/s", "owned", "state", (2,), "float32", (f"{EVIL}/s",), (f"{EVIL}/s",)),
     ]
     page, plain = Page(Ledger(rows), EVIL), Page(Ledger([owned("a/b"), borrowed("u/w", "a/b")]), "t")
     assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags} | {"em", "section", "details", "summary"}
     assert {name for _, f in page.tags for name in f} == {name for _, f in plain.tags for name in f} | {"open"}
     assert "".join(page.text).count("<img/onerror=alert(1)>&\"'") >= 6
-    assert "<img" not in page.source
+    assert "<img" not in page.source and "<u " not in page.source
 
 
 def test_a_name_with_a_dollar_is_not_a_hole_of_the_template():

@@ -292,6 +292,9 @@ def test_r29_counts_by_use():
     assert ledger.count(uses=True) == 3 * 24 + 6 + 6 + 4
     assert ledger.count("output_prob") == 4
     assert ledger.counts()["output_prob"] == (4, 24)
+    stacked = tn.transform(ZOO["in stack"].function).plan(X).ledger
+    assert stacked.count() == 16 + 4 + 3 * (16 + 4) + 4
+    assert stacked.count(uses=True) == stacked.count() + 3 * (16 + 4) + 16  # tied/w and tied/b, in three layers; second_layer/w
 
 
 def test_r37_a_parameter_from_outside_is_broadcast_into_the_stack_and_never_stacked():

@@ -35,6 +35,7 @@ class Row:
       origin: what tied it: "share", "ties", "declare" or "".
       asker, site: the module that asked, and where.
       notes: what a reader should know: an override, an initialiser that is not used.
+      layers: for a borrower, the number of layers of the stacks around it: it is used in each.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Row:
     asker: str = ""
     site: str = ""
     notes: tuple[str, ...] = ()
+    layers: int = 1
 
     def is_valid(self, known: set[str]) -> bool:
         """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
@@ -66,6 +68,7 @@ class Row:
                 self.axes is None
                 or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes))
             )
+            and (type(self.layers) is int and 0 <= self.layers < 2**63)
             and (sizes and len(self.shape) <= 64 and self.bytes >= 0)
             and (self.chain[:1] == (self.path,) and (len(self.chain) > 1) == (self.kind == "borrowed"))
             and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
@@ -73,8 +76,8 @@ class Row:
 
     @property
     def count(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
+        """The number of elements; of a borrower, in all layers that it stands in."""
+        return math.prod(self.shape) * self.layers
 
     @property
     def bytes(self) -> int:
@@ -449,6 +452,7 @@ def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
         slot.asker,
         str(slot.site),
         tuple(notes),
+        math.prod(n for _, n in slot.stack) if slot.kind != "owned" else 1,
     )
 
 

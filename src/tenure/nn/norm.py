@@ -31,14 +31,15 @@ def check_creates(create_scale: bool, create_offset: bool, scale: object, offset
 @traced_once("axis", "eps", "fast")
 def _normalise(x: jax.Array, scale: Any, offset: Any, *, axis: Any, eps: float, fast: bool) -> jax.Array:
     mean = jnp.mean(x, axis=axis, keepdims=True)
+    centred = x - mean
     if fast:
         variance = jnp.mean(jnp.square(x), axis=axis, keepdims=True) - jnp.square(mean)
-    else:
-        variance = jnp.var(x, axis=axis, keepdims=True)
+    else:  # not jnp.var, which centres x again: XLA on a CPU then repeats a part of each layer in several fusions
+        variance = jnp.mean(jnp.square(centred), axis=axis, keepdims=True)
     if jax.config.jax_numpy_rank_promotion != "allow":  # type: ignore[attr-defined]
-        scale, offset, mean = (jnp.broadcast_to(a, x.shape) for a in (scale, offset, mean))
+        scale, offset = (jnp.broadcast_to(a, x.shape) for a in (scale, offset))
     inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(eps, variance.dtype))
-    return inverse * (x - mean) + offset
+    return inverse * centred + offset
 
 
 class LayerNorm(Module):
