@@ -108,10 +108,11 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 class _Birth:
     """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
 
-    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "site")
+    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "site", "text")
 
     def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site):
         self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
+        self.text = ""  # the constructor's call as a message shows it, once somebody asks
         scope = frame.scope
         self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
 
@@ -214,10 +215,13 @@ class Module(metaclass=ModuleMeta):
         shown = f"{room}.{cls.__name__}" if room else cls.__name__
         if birth is None:
             return shown
+        if birth.text:
+            return birth.text
         arguments = ", ".join(
             [_brief(a) for a in birth.args] + [f"{k}={_brief(v)}" for k, v in birth.kwargs.items() if k != "name"]
         )
-        return f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
+        birth.text = f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
+        return birth.text
 
     def __repr__(self) -> str:
         if not type(self).AUTO_REPR:

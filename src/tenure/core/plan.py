@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -38,18 +39,28 @@ class Plan:
     """What a model is, for inputs of these shapes; nothing is allocated.
 
     Attributes:
-      ledger: who owns and who borrows.
-      params: the owners' shapes, as `init` will return them.
-      state: the states' shapes.
+      slots, states: what was asked for, linked.
       out: the shapes of what the function returns.
       ties: the model's ties as they were given.
     """
 
     def __init__(self, slots: Slots, states: Slots, out: Any, ties: Mapping[str, Any]):
         self.slots, self.states, self.out, self.ties = slots, states, out, dict(ties)
-        self.ledger = Ledger.of(slots, states)
-        self.params = _nest({p: jax.ShapeDtypeStruct(s.full_shape, s.dtype) for p, s in _owners(slots)})
-        self.state = _nest({p: _stacked_struct(s) for p, s in _owners(states)})
+
+    @functools.cached_property
+    def ledger(self) -> Ledger:
+        """Who owns and who borrows."""
+        return Ledger.of(self.slots, self.states)
+
+    @functools.cached_property
+    def params(self) -> dict[str, dict[str, Any]]:
+        """The owners' shapes, as `init` will return them."""
+        return _nest({p: jax.ShapeDtypeStruct(s.full_shape, s.dtype) for p, s in _owners(self.slots)})
+
+    @functools.cached_property
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The states' shapes, likewise."""
+        return _nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
 
     def report(self) -> str:
         """The ledger as a text table."""

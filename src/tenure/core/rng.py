@@ -109,7 +109,7 @@ def owner_keys(root: jax.Array, paths: list[str]) -> list[jax.Array]:
     hashes = np.array([hash32(path) for path in paths], np.uint32)
     drawn = _fold_all(root, hashes)
     if isinstance(drawn, jax.core.Tracer) or jax.dtypes.issubdtype(drawn.dtype, jax.dtypes.prng_key):
-        return [drawn[i] for i in range(len(paths))]
+        return list(drawn)
     return list(np.asarray(drawn))
 
 
