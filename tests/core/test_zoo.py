@@ -67,9 +67,10 @@ def test_ownership_values_and_gradients(entry, around):
     np.testing.assert_allclose(compiled(params, None, X), eager, rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(compiled(params, None, X), eager, rtol=2e-5, atol=2e-5)  # R39: a cache hit
     # R39: a second plan is the same
-    assert build(entry, around).plan(X).ledger == ledger == model.plan(X).ledger
+    assert build(entry, around).plan(X).ledger.rows == ledger.rows
+    assert model.plan(X).ledger == ledger
     # R42: from shapes alone
-    assert build(entry, around).plan(jax.ShapeDtypeStruct(X.shape, X.dtype)).ledger == ledger
+    assert build(entry, around).plan(jax.ShapeDtypeStruct(X.shape, X.dtype)).ledger.rows == ledger.rows
 
     check_gradient(build(entry, around), params, ledger)
 

@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,18 @@ class PlanKeys(Keys):
         return self.root
 
 
+class _Row(NamedTuple):
+    """A typed key that is made when somebody draws: many initialisers never do."""
+
+    data: np.ndarray
+    impl: Any
+
+
+def resolve(key: Any) -> Any:
+    """The key that `owner_keys` stands for."""
+    return jax.random.wrap_key_data(jnp.asarray(key.data), impl=key.impl) if isinstance(key, _Row) else key
+
+
 class _InitKeys:
     """The keys of one owner's initialiser."""
 
@@ -67,6 +79,7 @@ class _InitKeys:
         if self.key is None:
             raise missing_key("init(jax.random.key(0), …)", Party("asker", "an initialiser", "", str(call_site())))
         self.count += 1
+        self.key = resolve(self.key)
         return self.key if self.count == 1 else jax.random.fold_in(self.key, self.count - 1)
 
 
@@ -104,12 +117,15 @@ def as_key(rng: Any) -> jax.Array | None:
     )
 
 
-def owner_keys(root: jax.Array, paths: list[str]) -> list[jax.Array]:
+def owner_keys(root: jax.Array, paths: list[str]) -> list[Any]:
     """One key per owner, from its path alone: `fold_in(root, hash(path))`, all in one call."""
     hashes = np.array([hash32(path) for path in paths], np.uint32)
     drawn = _fold_all(root, hashes)
-    if isinstance(drawn, jax.core.Tracer) or jax.dtypes.issubdtype(drawn.dtype, jax.dtypes.prng_key):
+    if isinstance(drawn, jax.core.Tracer):
         return list(drawn)
+    if jax.dtypes.issubdtype(drawn.dtype, jax.dtypes.prng_key):
+        impl = jax.random.key_impl(drawn)
+        return [_Row(data, impl) for data in np.asarray(jax.random.key_data(drawn))]
     return list(np.asarray(drawn))
 
 

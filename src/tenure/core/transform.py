@@ -214,7 +214,7 @@ def _stacked(make: Callable[[Any], Any], size: int) -> Callable[[Any], Any]:
     def run(key: Any) -> Any:
         if key is None:
             return jax.tree.map(lambda x: jnp.repeat(x[None], size, 0), make(None))
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(size, dtype=np.uint32))
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(rng.resolve(key), np.arange(size, dtype=np.uint32))
         return jax.vmap(make, axis_size=size)(keys)
 
     return run
