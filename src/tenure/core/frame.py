@@ -69,7 +69,10 @@ class Frame:
       slots, states: what was asked for so far (recorded while planning).
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
+      profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
     """
+
+    profile: Any = None
 
     def __init__(
         self,

@@ -21,8 +21,8 @@ from tenure.core.sites import Site, caching_transform, call_site
 T = TypeVar("T")
 
 
-def _wrap(method_name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, run in a scope of its own."""
+def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Callable[..., Any]:
+    """The method of the class that `owner` will hold, run in a scope of its own."""
     as_method = getattr(method, "_tenure_method", method_name)
     if as_method is None:  # transparent
         return method
@@ -41,10 +41,12 @@ def _wrap(method_name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             with jax.named_scope(self.name):
                 if not interceptors:
                     return method(self, *args, **kwargs)
-                context = hooks.MethodContext(self, method_name, bound, type(self))
+                context = hooks.MethodContext(self, method_name, bound, owner[0])
                 return _intercepted(interceptors, bound, args, kwargs, context)
         finally:
             scopes.pop()
+            if frame.profile is not None:
+                frame.profile.called(frame, path)
 
     return wrapped
 
@@ -59,15 +61,17 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
     """Wraps every method in a name scope, and takes `share=` on behalf of every subclass."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
+        owner: list[type] = []
         for key, value in namespace.items():
             if key.startswith("__") and key != "__call__":
                 continue
             if isinstance(value, types.FunctionType):
-                namespace[key] = _wrap(key, value)
+                namespace[key] = _wrap(key, value, owner)
             elif isinstance(value, property):
-                get, set_, delete = (f and _wrap(key, f) for f in (value.fget, value.fset, value.fdel))
+                get, set_, delete = (f and _wrap(key, f, owner) for f in (value.fget, value.fset, value.fdel))
                 namespace[key] = property(get, set_, delete, value.__doc__)
-        return super().__new__(mcs, name, bases, namespace, **kwargs)
+        owner.append(cls := super().__new__(mcs, name, bases, namespace, **kwargs))
+        return cls
 
     __instancecheck__ = abc.ABCMeta.__instancecheck__
 
@@ -76,7 +80,8 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
         share = kwargs.pop("share", None)
         site = call_site()
         if get_opaque_trace_state(convention="tenure") != frame.trace:
-            _check_cached(cls, site)
+            check = _check_cached if frame.profile is None else frame.profile.check_cached
+            check(cls, site)
         module = cls.__new__(cls, *args, **kwargs)
         module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site)
         frame.scopes.append(scope := Scope("", "__init__", module))

@@ -1,0 +1,5 @@
+"""Networks."""
+
+from tenure.nn import MLP
+
+__all__ = ["MLP"]

@@ -1,0 +1,1 @@
+"""Padding of convolutions, as functions of the kernel's size."""
