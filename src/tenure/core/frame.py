@@ -204,6 +204,16 @@ class Frame:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
 
+    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """The "params" or the "state" that there are so far, by full name."""
+        if collection == "state":
+            return ((path, value) for (kind, path), value in self.visible().items() if kind == "state")
+        return ((f"{m}/{n}", value) for m, bundle in self.params.items() for n, value in bundle.items())
+
+    def belongs(self, path: str, module: str) -> bool:
+        """Whether a slot is a module's, or one of the modules' inside of it."""
+        return path.startswith(module + "/")
+
     def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
         """The layer stacks that a slot belongs to, outermost first."""
         return tuple((o.prefix, o.size) for o in self.overlays if o.covers(path))

@@ -16,6 +16,7 @@ from tenure.core import hooks, naming, paths, values
 from tenure.core.errors import CachedTransformError, Party, TenureError, brief
 from tenure.core.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.refs import Ref
+from tenure.core.shown import call_text
 from tenure.core.sites import Site, caching_transform, call_site
 
 T = TypeVar("T")
@@ -205,6 +206,18 @@ class Module(metaclass=ModuleMeta):
         params = self.params
         return {name: params[name] for name in params if values.kind_of(params.path(name)) == "owned"}
 
+    def params_dict(self) -> Mapping[str, Any]:
+        """The parameters made so far of this module, its sub-modules and the modules that it called, by full name."""
+        return self._made("params")
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """The states made so far of this module, its sub-modules and the modules that it called, by full name."""
+        return self._made("state")
+
+    def _made(self, collection: str) -> dict[str, Any]:
+        frame = current_frame(f"module.{collection}_dict")
+        return {path: value for path, value in frame.made(collection) if frame.belongs(path, self.module_name)}
+
     def ref(self, name: str) -> Ref:
         """A reference to the parameter that this module calls `name`, for another module's `share=`.
 
@@ -232,11 +245,7 @@ class Module(metaclass=ModuleMeta):
         if not type(self).AUTO_REPR:
             return object.__repr__(self)
         birth: _Birth = self.__dict__["_born"]
-        try:
-            bound = inspect.signature(type(self)).bind(*birth.args, **birth.kwargs).arguments
-        except TypeError:
-            bound = dict(birth.kwargs)
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in bound.items())})"
+        return call_text(type(self), birth.args, birth.kwargs)
 
 
 def _brief(value: Any) -> str:

@@ -69,4 +69,4 @@ def context(**settings: str) -> Iterator[None]:
 
 def haiku(**others: Any) -> contextlib.AbstractContextManager[None]:
     """Within, everything is as Haiku does it."""
-    return context(**{name: "haiku" for name in SETTINGS} | others)
+    return context(**dict.fromkeys(SETTINGS, "haiku") | others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -41,7 +42,6 @@ class HaikuFrame(Frame):
       state: `{module: {name: StatePair}}`.
       rngs: the key sequences, the one in use last.
       id: changes inside of each transformation, so that a module knows where it was built.
-      boundary: modules with a smaller id can not be used here.
       called_by: module path → the modules that it called but that have other prefixes.
       outer: the frame around this one.
     """
@@ -68,7 +68,6 @@ class HaikuFrame(Frame):
         }
         self.rngs: list[PRNGSequence | None] = [rng]
         self.id = self.epoch = next(_ids)
-        self.boundaries: list[int] = []
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
         self.outer: Frame | None = None
@@ -144,6 +143,16 @@ class HaikuFrame(Frame):
         bundle[name] = StatePair(bundle[name].initial if name in bundle else value, value)
         return None
 
+    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+        bundles = self.params if collection == "params" else self.state
+        for module, bundle in bundles.items():
+            for name, value in bundle.items():
+                yield f"{module}/{name}", value if collection == "params" else value.current
+
+    def belongs(self, path: str, module: str) -> bool:
+        owner = path.rpartition("/")[0]
+        return path.startswith(module + "/") or owner in self.called_by.get(module, ())
+
     def borrowed_value(self, slot: Any) -> Any:
         """A borrowed slot's value while the function creates: a stand-in, since its owner may come later."""
         return placeholder(slot.shape, slot.dtype)
@@ -179,6 +188,19 @@ def outside(what: str) -> TenureError:
 def inside_transform() -> bool:
     """Whether a transformed function is running."""
     return maybe_frame() is not None
+
+
+_closed: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_haiku_closed", default=-1)
+
+
+@contextlib.contextmanager
+def closed_to_outside() -> Iterator[None]:
+    """Within, modules that were built before can not be used."""
+    token = _closed.set(next(_ids))
+    try:
+        yield
+    finally:
+        _closed.reset(token)
 
 
 def check_usage(frame: HaikuFrame, what: str) -> None:

@@ -109,7 +109,9 @@ def _shifted(options: dict[str, Any]) -> dict[str, Any]:
 
     counting = ("static_argnums", "donate_argnums")
     return {
-        k: (tuple(map(shift, v)) if isinstance(v, (tuple, list)) else shift(v)) if k in counting and v is not None else v
+        k: (tuple(map(shift, v)) if isinstance(v, (tuple, list)) else shift(v))
+        if k in counting and v is not None
+        else v
         for k, v in options.items()
     }
 

@@ -144,7 +144,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
             left = rng_state(frame)
             changed = drawn is not None and (left[0] is not drawn[0] or len(left[1]) != len(drawn[1]))
             if changed or new_entries(entered, frame.state):
-                raise ValueError("`hk.while_loop` does not support `hk.set_state`, `hk.next_rng_key` (et al) in `cond_fun`.")
+                raise ValueError(
+                    "`hk.while_loop` does not support `hk.set_state`, `hk.next_rng_key` (et al) in `cond_fun`."
+                )
         del before
         return out
 

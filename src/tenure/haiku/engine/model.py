@@ -123,9 +123,7 @@ class Model:
     ) -> tuple[Any, Bundles]:
         """The function's result, and the newest states."""
         get_plan = functools.partial(self.get_plan, args, kwargs)
-        frame = HaikuFrame(
-            Mode.APPLY, self.sources.fresh(), params=params, state=state, rng=rng, get_plan=get_plan
-        )
+        frame = HaikuFrame(Mode.APPLY, self.sources.fresh(), params=params, state=state, rng=rng, get_plan=get_plan)
         out = self.run(frame, args, kwargs)
         return out, newest_states(frame)
 
@@ -164,4 +162,3 @@ def _shape_of(leaf: Any) -> Any:
 
 def _arrays(state: Any, args: Any, kwargs: Any) -> list[Any]:
     return [leaf for leaf in jax.tree.leaves((state, args, kwargs), is_leaf=_is_struct) if is_array(leaf)]
-

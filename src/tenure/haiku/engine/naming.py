@@ -10,7 +10,7 @@ from tenure.core.errors import Party, PathConflictError, PathSyntaxError
 from tenure.core.frame import Frame, Scope
 from tenure.core.module import Module
 from tenure.core.naming import _NUMBERED, ForcedName
-from tenure.core.sites import Site, call_site
+from tenure.core.sites import Site
 from tenure.haiku.engine.frames import the_frame
 
 

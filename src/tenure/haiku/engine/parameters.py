@@ -17,7 +17,7 @@ from tenure.core.slot import Slot, as_shape, describe, named
 from tenure.core.sources import OWN, Source
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
-from tenure.haiku.engine.frames import HaikuFrame, check_usage, lift_prefix, the_frame
+from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
 
 
 def get_parameter(
@@ -64,14 +64,14 @@ def scope_name(frame: HaikuFrame) -> str:
     scope = frame.scope
     if not scope.path and scope.module is not None:
         raise ValueError("The super constructor must be called before you create parameters or submodules.")
-    if frame.boundaries and scope.module is not None:
-        check_boundary(frame, scope.module)
+    if _closed.get() >= 0 and scope.module is not None:
+        check_boundary(scope.module)
     return scope.path or "~"
 
 
-def check_boundary(frame: HaikuFrame, module: Any) -> None:
+def check_boundary(module: Any) -> None:
     """Raises if a module was built outside of the transparently lifted function that uses it."""
-    if module.__dict__["_born"].epoch < frame.boundaries[-1]:
+    if module.__dict__["_born"].epoch < _closed.get():
         raise ValueError(
             "You can't functionally close over a module which has been intitialized outside of the function wrapped in "
             f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{module.module_name}'."
