@@ -107,6 +107,11 @@ def chain(kind: str) -> Chain:
     return found
 
 
+def installed() -> list[Callable[..., Any]]:
+    """All hooks, of all kinds."""
+    return [hook for kind in _chains for hook in chain(kind)]
+
+
 def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., Any], context: GetterContext) -> Any:
     """The new value: the outermost creator's answer, the initialiser's if there is none."""
     if not creators:

@@ -6,6 +6,7 @@ Names, signatures, parameter names and, from the same key, initial values are Ha
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
@@ -132,9 +133,27 @@ from tenure.nn import (
 )
 
 
+# What Haiku does not export, and what programs and tests of Haiku use all the same.
+_INTERNAL = {
+    "ConvNDLSTM": "nn",
+    "FlatMap": "haiku.flat_map",
+    "FlatMapping": "haiku.flat_map",
+    "compute_adjusted_padding": "nn.conv_transpose",
+    "difference": "haiku.engine.contexts_outside",
+    "get_original_fn": "haiku.engine.transforms",
+    "internal_state": "haiku.engine.contexts_outside",
+    "jit": "haiku.engine.jaxing",
+    "new_context": "haiku.engine.contexts_outside",
+    "params_frozen": "haiku.engine.contexts_outside",
+    "replicate": "nn.padding",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name == "to_dot":  # loaded when it is asked for
         return experimental.to_dot
+    if name in _INTERNAL:
+        return getattr(importlib.import_module(f"tenure.{_INTERNAL[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass
@@ -92,6 +95,20 @@ def set(
 ) -> None:
     """Changes settings of this thread; those that are None stay."""
     _change(dict(locals()))
+
+
+def with_config(**changes: Any) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Decorator: the settings are as given while the function runs."""
+
+    def decorate(function: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> T:
+            with _changed(changes):
+                return function(*args, **kwargs)
+
+        return wrapped
+
+    return decorate
 
 
 def module_auto_repr(enabled: bool) -> bool:

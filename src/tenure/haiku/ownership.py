@@ -27,13 +27,13 @@ SETTINGS = {
     "cached_modules": ("error", "haiku"),
 }
 
-_changed: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("tenure_haiku_ownership", default={})
+_changed: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar("tenure_haiku_ownership", default=None)
 _defaults: dict[str, str] = {}
 
 
 def get(name: str) -> str:
     """The meaning in force: Tenure's own word for it, or "haiku"."""
-    return _changed.get().get(name) or _defaults.get(name) or SETTINGS[name][0]
+    return (_changed.get() or {}).get(name) or _defaults.get(name) or SETTINGS[name][0]
 
 
 def _checked(settings: dict[str, str]) -> dict[str, str]:
@@ -60,7 +60,7 @@ def context(**settings: str) -> Iterator[None]:
     Raises:
       ValueError: there is no such setting.
     """
-    token = _changed.set({**_changed.get(), **_checked(settings)})
+    token = _changed.set({**(_changed.get() or {}), **_checked(settings)})
     try:
         yield
     finally:

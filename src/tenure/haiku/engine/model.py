@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from tenure.core import hooks
 from tenure.core.frame import Mode
 from tenure.core.plan import Plan, _check_used, _spec, is_array, link
 from tenure.core.sources import Sources
@@ -21,6 +22,7 @@ from tenure.core.transform import _PLANS, _plan_key
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.slicing import Sliced, outermost
+from tenure.haiku.engine.surroundings import Surroundings
 
 TRACER_HINT = (
     "An UnexpectedTracerError was raised while inside a Haiku transformed function (see error above).\n"
@@ -68,13 +70,13 @@ class Model:
     def init(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles]:
         """The owners' initial values, and the states' first ones."""
         if outermost():
-            saved = None if rng is None else rng.internal_state
+            around = Surroundings([self.function, *hooks.installed()])
             try:
                 made = self._trace(rng, args, kwargs)
-                return made.values(*_arrays(saved, args, kwargs))
             except Exception:  # it looks at values, or it is wrong: the function itself says what
-                if rng is not None:
-                    rng.replace_internal_state(saved)  # type: ignore[arg-type]
+                made = None
+            if not around.restore() and made is not None:
+                return made.values(*_arrays(None if rng is None else rng.internal_state, args, kwargs))
         params, state, plan = self._create(rng, args, kwargs)
         if self.ties or self.sources.shares:
             plan()

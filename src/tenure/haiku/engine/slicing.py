@@ -22,7 +22,6 @@ class Sliced(NamedTuple):
 
     jaxpr: Any
     consts: Sequence[Any]
-    equations: list[Any]
     rebuild: Callable[[list[Any]], tuple[Bundles, ...]]
 
     @classmethod
@@ -34,7 +33,7 @@ class Sliced(NamedTuple):
             entries, traced = [], []
             for part in function(*arrays):
                 entries.append({(m, n): jax.tree.flatten(v) for m, b in part.items() for n, v in b.items()})
-                shape.append((entries[-1], [m for m in part]))
+                shape.append((entries[-1], list(part)))
             for entry in entries:
                 for leaves, _ in entry.values():
                     for i, leaf in enumerate(leaves):
@@ -44,25 +43,16 @@ class Sliced(NamedTuple):
             return traced
 
         closed: ClosedJaxpr = jax.make_jaxpr(flat)(*specs)
-        return cls(closed.jaxpr, closed.consts, _live(closed.jaxpr), functools.partial(_rebuild, shape))
+        jaxpr = closed.jaxpr.replace(eqns=_live(closed.jaxpr))
+        return cls(jaxpr, closed.consts, functools.partial(_rebuild, shape))
 
     @property
     def uses_borrowed(self) -> bool:
         """Whether a result depends on a stand-in for a borrowed value."""
-        return any(e.primitive.name == _PLACEHOLDER for e in self.equations)
+        return any(e.primitive.name == _PLACEHOLDER for e in self.jaxpr.eqns)
 
     def __call__(self, *arrays: Any) -> tuple[Bundles, ...]:
-        values: dict[Any, Any] = dict(zip(self.jaxpr.constvars, self.consts))
-        values.update(zip(self.jaxpr.invars, arrays))
-
-        def read(atom: Any) -> Any:
-            return atom.val if isinstance(atom, Literal) else values[atom]
-
-        for equation in self.equations:
-            functions, params = equation.primitive.get_bind_params(equation.params)
-            made = equation.primitive.bind(*functions, *map(read, equation.invars), **params)
-            values.update(zip(equation.outvars, made if equation.primitive.multiple_results else [made]))
-        return self.rebuild([read(v) for v in self.jaxpr.outvars])
+        return self.rebuild(jax.core.eval_jaxpr(self.jaxpr, self.consts, *arrays, propagate_source_info=False))
 
 
 class _Slot:

@@ -79,6 +79,7 @@ __all__ = [
     "custom_creator",
     "custom_getter",
     "eval_summary",
+    "fast_eval_shape",
     "flax",
     "force_name",
     "get_current_state",
