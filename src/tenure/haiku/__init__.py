@@ -138,6 +138,7 @@ _INTERNAL = {
     "ConvNDLSTM": "nn",
     "FlatMap": "haiku.flat_map",
     "FlatMapping": "haiku.flat_map",
+    "StatePair": "haiku.engine.frames",
     "compute_adjusted_padding": "nn.conv_transpose",
     "difference": "haiku.engine.contexts_outside",
     "get_original_fn": "haiku.engine.transforms",

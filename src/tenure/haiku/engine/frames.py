@@ -143,6 +143,9 @@ class HaikuFrame(Frame):
         bundle[name] = StatePair(bundle[name].initial if name in bundle else value, value)
         return None
 
+    def shows_modules(self) -> bool:
+        return config.get_config().module_auto_repr
+
     def made(self, collection: str) -> Iterator[tuple[str, Any]]:
         bundles = self.params if collection == "params" else self.state
         for module, bundle in bundles.items():
