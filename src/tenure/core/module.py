@@ -63,7 +63,9 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         owner: list[type] = []
-        plain = not any(isinstance(base, ModuleMeta) for base in bases)  # Module itself: helpers, not steps of a network
+        plain = not any(
+            isinstance(base, ModuleMeta) for base in bases
+        )  # Module itself: helpers, not steps of a network
         for key, value in namespace.items():
             if plain and key not in ("params_dict", "state_dict"):
                 continue
@@ -296,8 +298,8 @@ class Params(Mapping[str, Any]):
         return isinstance(name, str) and any(known == name for known in self)
 
 
-def to_module(fn: Callable[..., Any]) -> type[Module]:
-    """A Module class whose `__call__` is `fn`.
+def to_module(f: Callable[..., Any]) -> type[Module]:
+    """A Module class whose `__call__` is `f`.
 
     >>> to_module(lambda x: x).__name__
     'ToModule'
@@ -307,9 +309,9 @@ def to_module(fn: Callable[..., Any]) -> type[Module]:
         def __init__(self, name: str | None = None):
             if name is not None and not isinstance(name, str):
                 raise TypeError("a to_module class takes a name only: build it first, then call it with the inputs")
-            super().__init__(name=name or naming.snake_case(getattr(fn, "__name__", "fn").strip("<>")))
+            super().__init__(name=name or naming.snake_case(getattr(f, "__name__", "fn").strip("<>")))
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return fn(*args, **kwargs)
+            return f(*args, **kwargs)
 
     return ToModule

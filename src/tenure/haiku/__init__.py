@@ -25,6 +25,7 @@ from tenure.haiku import (
     pad,
     testing,
 )
+from tenure.haiku.attention import MultiHeadAttention
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
 from tenure.haiku.engine.declared import declare_global_parameter, get_global_parameter
 from tenure.haiku.engine.deferred import Deferred
@@ -110,7 +111,6 @@ from tenure.nn import (
     Linear,
     LSTMState,
     MaxPool,
-    MultiHeadAttention,
     ResetCore,
     Reshape,
     RMSNorm,
@@ -131,7 +131,6 @@ from tenure.nn import (
     one_hot,
     static_unroll,
 )
-
 
 # What Haiku does not export, and what programs and tests of Haiku use all the same.
 _INTERNAL = {

@@ -16,21 +16,8 @@ MutableParams = MutableMapping[str, MutableMapping[str, jax.Array]]
 MutableState = MutableMapping[str, MutableMapping[str, jax.Array]]
 
 
-class _Strict:
-    """Refuses concrete subclasses: a protocol is for annotations."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if not any(base is Protocol for base in cls.__bases__):
-            bases = ", ".join(base.__name__ for base in cls.__bases__)
-            raise TypeError(
-                f"{cls.__name__} is a Protocol, which means that it should not be subclassed by a concrete class. For a "
-                f"new protocol, say so: `class {cls.__name__}({bases}, Protocol)`"
-            )
-
-
 @runtime_checkable
-class ModuleProtocol(_Strict, Protocol):
+class ModuleProtocol(Protocol):
     """What every module has."""
 
     name: str
@@ -41,6 +28,15 @@ class ModuleProtocol(_Strict, Protocol):
 
     @abc.abstractmethod
     def state_dict(self) -> Mapping[str, jax.Array]: ...
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if Protocol not in cls.__bases__:  # a protocol is for annotations
+            bases = ", ".join(base.__name__ for base in cls.__bases__)
+            raise TypeError(
+                f"{cls.__name__} is a Protocol, which means that it should not be subclassed by a concrete class. For a "
+                f"new protocol, say so: `class {cls.__name__}({bases}, Protocol)`"
+            )
 
 
 @runtime_checkable

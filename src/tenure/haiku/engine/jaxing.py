@@ -119,7 +119,7 @@ def _shifted(options: dict[str, Any]) -> dict[str, Any]:
 jit = _lifted("jit", jax.jit, "As `jax.jit`, for functions that use modules, inside of a transformed function.")
 remat = _lifted(
     "remat",
-    jax.checkpoint,
+    jax.remat,
     """As `jax.checkpoint`, for functions that use modules: recomputes `fun` in the backward pass to save memory.
 
     Args:
