@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tenure.core.sources import Sources
 
 Params = Mapping[str, Mapping[str, Any]]
-Entry = tuple[str, str]  # ("state" | "initial" | "params", path)
+Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path)
 
 _scope_ids = itertools.count()
 
@@ -33,6 +33,7 @@ class Mode(enum.Enum):
     PLAN = "plan"  # abstract: slots are recorded, nothing is allocated
     INIT = "init"  # concrete: what only the forward pass can create is created
     APPLY = "apply"  # values come from params and state
+    READ = "read"  # as apply, outside of any run: one value is wanted
 
 
 class Scope:
@@ -69,6 +70,8 @@ class Frame:
       slots, states: what was asked for so far (recorded while planning).
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
+      training: whether stochastic stages draw.
+      staged: `hoist.key` → what came out of the stages, all of it computed before the function runs; None before that.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Frame:
         keys: Keys | None = None,
         get_plan: Callable[..., Plan] | None = None,
         deferred: frozenset[Entry] = frozenset(),
+        training: bool = True,
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
         self.params: Params = params or {}
@@ -88,6 +92,8 @@ class Frame:
         self.slots: dict[str, Slot] = {}
         self.states: dict[str, Slot] = {}
         self.given: dict[str, Any] = {}
+        self.training = training
+        self.staged: dict[str, Any] | None = None
         self.key_counts: dict[str, int] = {}
         self.scopes: list[Scope] = [Scope("", "__call__")]
         self.overlays: list[Overlay] = []
@@ -208,9 +214,12 @@ class Frame:
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""
         found = {}
+        covered = self.plan.covered if self.staged else ()
         for module, entries in self.params.items():
             if module == prefix or module.startswith(prefix + "/"):
-                found.update({f"{module}/{name}": value for name, value in entries.items()})
+                leaves = {f"{module}/{name}": value for name, value in entries.items()}
+                found.update({path: value for path, value in leaves.items() if path not in covered})
+        found.update({key: value for key, value in (self.staged or {}).items() if key.startswith(prefix + "/")})
         for overlay in self.overlays:
             found.update({p: v for p, v in overlay.params.items() if p in found})
         return found

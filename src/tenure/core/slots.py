@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks, paths, rng
+from tenure.core import hoist, hooks, paths, rng
 from tenure.core.errors import (
     AxesError,
     BorrowedInParamsError,
@@ -24,7 +24,9 @@ from tenure.core.requests import check_repeated
 from tenure.core.sites import call_site
 from tenure.core.slot import Slot, as_shape, describe
 from tenure.core.sources import OWN, Source
-from tenure.core.values import evaluate, missing, owned_value
+from tenure.core.stage import read_list
+from tenure.core.staging import begin
+from tenure.core.values import evaluate, missing, owned_value, staged_value
 
 Initializer = Callable[[Sequence[int], Any], jax.Array]
 
@@ -36,6 +38,7 @@ def get_parameter(
     init: Initializer | None = None,
     *,
     axes: Sequence[str | None] | None = None,
+    stages: Any = None,
 ) -> jax.Array:
     """The current module's parameter `name`: its own, or what its `share=` or the model's `ties=` say.
 
@@ -45,6 +48,7 @@ def get_parameter(
       dtype: of the array.
       init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
+      stages: what the value goes through between what is stored and what is returned: a list of stages.
 
     Returns:
       An array of that shape.
@@ -65,11 +69,14 @@ def get_parameter(
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.mode is Mode.PLAN:
-        value = plan_parameter(frame, path, shape, dtype, init, axes, source)
-    elif source is OWN:
-        value = _owned(frame, path, shape, dtype, init)
+        value = plan_parameter(frame, path, shape, dtype, init, axes, source, stages=stages)
     else:
-        value = sourced(frame, path, shape, dtype, init, source)
+        if frame.staged is None and frame.mode is Mode.APPLY and (stages or frame.sources.stages):
+            raise hoist.NeedsPlan
+        if source is OWN:
+            value = _owned(frame, path, shape, dtype, init)
+        else:
+            value = sourced(frame, path, shape, dtype, init, source)
     getters = hooks.chain("param_getter")
     if getters:
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
@@ -78,17 +85,21 @@ def get_parameter(
 
 
 def plan_parameter(
-    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, declared: bool = False
+    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
     """Records the slot, and answers with the shape that was asked for."""
     shape = as_shape(shape, path)
     dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
-    slot = Slot(path, "owned", shape, dtype, source, init=init, declared=declared)
+    slot = Slot(path, "owned", shape, dtype, source, init=init)
     describe(frame, slot)
     slot.axes = _as_axes(axes, slot)
+    if stages is not None:
+        slot.asked = read_list(stages, f"stages= of '{path}'")
+    slot.modes.add(frame.training)
     earlier = frame.slots.get(path)
     if earlier is not None:
         check_repeated(earlier, slot)
+        earlier.modes.add(frame.training)
         return placeholder(earlier.shape, earlier.dtype)
     if source.kind == "forbid":
         raise ForbiddenSlotError(
@@ -183,6 +194,10 @@ def _check_given(slot: Slot, source: Source) -> None:
 
 
 def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    if frame.staged or (frame.mode is Mode.INIT and frame.plan.staged):
+        value = _staged(frame, path)
+        if value is not None:
+            return value
     value = owned_value(frame, path)
     if value is None and frame.mode is Mode.INIT:
         value = with_key(
@@ -213,6 +228,21 @@ def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     return value
 
 
+def _staged(frame: Frame, path: str) -> Any:
+    """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
+    slot = frame.planned("slots", path)
+    if not (slot.stages or slot.use_stages):
+        return None
+    if frame.mode is Mode.INIT and owned_value(frame, path) is None and slot.make is not None:
+        draw = frame.keys.draw if frame.keys is not None else lambda path: None
+        made = begin(slot, slot.stages, with_key(draw(path), slot.make), draw)
+        for where, value in made.items():
+            frame.write(("params" if where in frame.plan.slots else "initial", where), value)
+            if where in frame.plan.states:
+                frame.write(("state", where), value)
+    return staged_value(frame, path, hoist.USE)
+
+
 def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
     """A slot's value in a run, where a tie or a share speaks of it."""
     if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
@@ -231,8 +261,7 @@ def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: 
             ],
         )
     if source.kind == "given":
-        frame.given[path] = source.value
         slot = dataclasses.replace(planned, shape=as_shape(shape, path))
         _check_given(slot, source)
-        return source.value
-    return evaluate(frame, path)
+        return hoist.given(frame, planned, source.value)
+    return evaluate(frame, path, hoist.USE)
