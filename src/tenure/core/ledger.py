@@ -37,7 +37,7 @@ class Row:
       notes: what a reader should know: an override, an initialiser that is not used.
       layers: for a borrower, the number of layers of the stacks around it: it is used in each.
       stages: what its value goes through, in order; those of one use last.
-      part_of, stage: for a leaf that a stage keeps, whose it is, and the stage's name.
+      part_of, stage: for a leaf that a stage keeps, whose it is, and the stage's name; `asker` is then the stage itself.
       frozen: whether a stage keeps gradients from it.
     """
 
@@ -81,6 +81,11 @@ class Row:
             and (self.chain[:1] == (self.path,) and (len(self.chain) > 1) == (self.kind == "borrowed"))
             and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
         )
+
+    @property
+    def stage_kind(self) -> str:
+        """For a leaf that a stage keeps: what kind of stage, whatever its name is."""
+        return self.asker.partition("(")[0] if self.part_of else ""
 
     @property
     def count(self) -> int:
@@ -297,10 +302,10 @@ class Ledger:
 
     def _of_stage(self, glob: str, stage: str) -> list[str]:
         kept = [r for r in self._params.values() if r.part_of]
-        found = [r.path for r in kept if r.stage == stage and paths.matches(glob, r.part_of)]
+        found = [r.path for r in kept if stage in (r.stage, r.stage_kind) and paths.matches(glob, r.part_of)]
         if found:
             return found
-        names = dict.fromkeys(r.stage for r in kept)
+        names = dict.fromkeys(name for r in kept for name in (r.stage, r.stage_kind))
         raise RuleError(
             f"no stage {brief(stage)} keeps a leaf for what '{glob}' selects",
             near=nearest(stage, names),

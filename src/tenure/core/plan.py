@@ -19,6 +19,7 @@ from tenure.core.errors import (
     GivenTooLateError,
     LeakedTracerError,
     Party,
+    PathSyntaxError,
     TenureError,
     UnknownOwnerError,
     UnusedTieError,
@@ -208,6 +209,12 @@ def link(slots: Slots, states: Slots | None = None, rules: staging.Rules | None 
 def _find_target(slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> None:
     ref = slot.source.ref
     assert ref is not None
+    if ref.tap and slot.collection == "state":
+        raise PathSyntaxError(
+            f"'{slot.path}' borrows '{ref.address}', and state goes through no stages",
+            parties=[slot.party("user")],
+            ways=[f"leave the tap away:  '{ref.path}'"],
+        )
     found = _lookup(ref, slot, slots, index)
     if found is None and slot.source.or_own:
         slot.kind = "owned"

@@ -17,6 +17,7 @@ from tenure.core.errors import (
     MissingParameterError,
     ParameterShapeError,
     Party,
+    TenureError,
     ViewShapeError,
 )
 from tenure.core.frame import Frame, Mode, Scope, current_frame, placeholder
@@ -94,7 +95,7 @@ def plan_parameter(
     describe(frame, slot)
     slot.axes = _as_axes(axes, slot)
     if stages is not None:
-        slot.asked = read_list(stages, f"stages= of '{path}'")
+        slot.asked = _asked(stages, slot)
     slot.modes.add(frame.training)
     earlier = frame.slots.get(path)
     if earlier is not None:
@@ -126,6 +127,13 @@ def plan_parameter(
         slot.shape, slot.dtype = made.shape, made.dtype
     frame.slots[path] = slot
     return placeholder(slot.shape, slot.dtype)
+
+
+def _asked(stages: Any, slot: Slot) -> Any:
+    try:
+        return read_list(stages, f"stages= of '{slot.path}'")
+    except TenureError as e:
+        raise type(e)(e.rule, parties=[slot.party("asker")], near=e.near, ways=e.ways) from None
 
 
 def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: Any, slot: Slot) -> Callable[[], Any]:
@@ -195,7 +203,7 @@ def _check_given(slot: Slot, source: Source) -> None:
 
 def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     if frame.staged or (frame.mode is Mode.INIT and frame.plan.staged):
-        value = _staged(frame, path)
+        value = _staged(frame, path, shape, dtype, init)
         if value is not None:
             return value
     value = owned_value(frame, path)
@@ -228,14 +236,16 @@ def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     return value
 
 
-def _staged(frame: Frame, path: str) -> Any:
+def _staged(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
     slot = frame.planned("slots", path)
     if not (slot.stages or slot.use_stages):
         return None
-    if frame.mode is Mode.INIT and owned_value(frame, path) is None and slot.make is not None:
+    if frame.mode is Mode.INIT and owned_value(frame, path) is None:
         draw = frame.keys.draw if frame.keys is not None else lambda path: None
-        made = begin(slot, slot.stages, with_key(draw(path), slot.make), draw)
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        make = _maker(hooks.chain("param_creator"), shape, dtype, init, context, slot)
+        made = begin(slot, slot.stages, with_key(draw(path), make), draw)
         for where, value in made.items():
             frame.write(("params" if where in frame.plan.slots else "initial", where), value)
             if where in frame.plan.states:

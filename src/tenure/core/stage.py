@@ -110,7 +110,8 @@ class Stage(term.Term):
         super().__init_subclass__(**kwargs)
         common = {"name": maybe_text, "remat": flag, "min_ndim": arguments.integer}
         cls.signature = {**cls.signature, **{k: v for k, v in common.items() if k not in cls.signature}}
-        cls.defaults = {"name": None, "remat": False, "min_ndim": cls.least_axes, **cls.defaults}
+        own = {k: v for k, v in cls.defaults.items() if k not in common}
+        cls.defaults = {"name": None, "remat": False, "min_ndim": cls.least_axes, **own}
 
     @property
     def label(self) -> str:

@@ -235,7 +235,9 @@ def _on_borrower(stage: Stage, slot: Slot, slots: Slots, rules: Rules) -> Stage 
         f"'{slot.path}' has the stage '{stage}', which its owner does not apply: it has {has}{tapped}",
         parties=[slot.party("user", f"[{stage}]"), slots[owner].party("owner", f"[{has}]")],
         ways=[
-            f"put it on the owner, for all users:  stages={{'{owner}': ['{stage}']}}",
+            f"take the tap away:  '{owner}'"
+            if tapped
+            else f"put it on the owner, for all users:  stages={{'{owner}': ['{stage}']}}",
             f"for this use only:  tn.on_use({stage})",
             f"untie it:  ties={{'{slot.path}': tn.own}}, or share={{'{name}': None}}",
         ],

@@ -116,11 +116,11 @@ def _bind(cls: type[Term], args: Sequence[Any], kwargs: Mapping[str, Any]) -> di
     if twice := sorted(given.keys() & kwargs.keys()):
         raise _bad_arguments(cls, f"is given {twice[0]!r} twice")
     given |= kwargs
-    if missing := [n for n in names if n not in given and n not in cls.defaults]:
-        raise _bad_arguments(cls, f"lacks its argument {missing[0]!r}")
     further = sorted(given.keys() - cls.signature.keys())
     if further and not cls.sizes:
         raise _bad_arguments(cls, f"does not take {brief(further[0])}", near=nearest(further[0], names))
+    if missing := [n for n in names if n not in given and n not in cls.defaults]:
+        raise _bad_arguments(cls, f"lacks its argument {missing[0]!r}")
     bound = {}
     for key in [*names, *further]:
         value = given[key] if key in given else cls.defaults[key]

@@ -23,7 +23,7 @@ from tenure.core.errors import (
 from tenure.core.frame import Frame
 from tenure.core.plan import Plan
 from tenure.core.slot import Slot
-from tenure.core.stage import STRUCTURAL, Irreversible, Run, Spec, Stage, read
+from tenure.core.stage import STRUCTURAL, Irreversible, Run, Spec, Stage, on_use, read
 from tenure.core.transform import offline
 from tenure.core.trees import Tree, copied, in_trees, leaf, nest, put
 
@@ -149,8 +149,9 @@ def merge(plan: Plan, params: Params, path: str, stage: str = "lora", opt_state:
     frame = offline(plan, params)
     value = _through(frame, slot, before, leaf(params, slot.path))
     merged = _through(frame, slot, (chosen,), value)
-    kept = tuple(s for s in slot.stages if s is not chosen)
-    return _restaged(plan, frame, params, slot, merged, before, kept, opt_state)
+    kept = [s for s in slot.stages if not (s is chosen and stage in own)]
+    uses = [s for s in slot.use_stages if not (s is chosen and stage not in own)]
+    return _restaged(plan, params, slot, _stored_for(frame, slot, before, merged), kept, uses, opt_state)
 
 
 def unmerge(
@@ -366,30 +367,30 @@ def _check_weight(slot: Slot, value: Any) -> None:
         )
 
 
-def _restaged(
-    plan: Plan, frame: Frame, params: Params, slot: Slot, merged: Any, before: Any, kept: Any, opt_state: Any
-) -> Restaged:
-    structural = [s for s in before if s.kind == STRUCTURAL]
+def _stored_for(frame: Frame, slot: Slot, before: Any, merged: Any) -> dict[str, Any]:
     try:
-        made = _backwards(frame, slot, structural, merged)
+        return _backwards(frame, slot, [s for s in before if s.kind == STRUCTURAL], merged)
     except NoInverseError as e:
         raise MergeError(
             f"the merged weight does not fit what comes before it: {e.rule}",
             parties=e.parties,
             ways=["merge that stage first"],
         ) from None
-    labels = _labels(kept) + _labels(slot.use_stages)
-    gone = {
-        w: path for w, path in slot.parts.items() if w[0] not in labels or (w[0] not in _labels(kept) and not before)
-    }
-    uses = [s for s in slot.use_stages if s.label in labels]
+
+
+def _restaged(
+    plan: Plan, params: Params, slot: Slot, made: dict[str, Any], kept: Any, uses: Any, opt_state: Any
+) -> Restaged:
+    labels = _labels(kept) + _labels(uses)
+    gone = {w: path for w, path in slot.parts.items() if w[0] not in labels}
     removed = {suffix: leaf(params, path) for (_, suffix), path in gone.items() if path in plan.slots}
 
-    def change(tree: Params, structural: bool) -> Tree:
-        return _replace(tree, {} if structural else made, list(gone.values()))
+    def change(tree: Params, values_too: bool) -> Tree:
+        return _replace(tree, made if values_too else {}, list(gone.values()))
 
-    stages = _rules(plan, slot, (*kept, *(("on_use", {"stage": s.to_data()}) for s in uses)))
-    return Restaged(stages, change(params, False), in_trees(opt_state, params, lambda t: change(t, True)), removed)
+    stages = _rules(plan, slot, (*kept, *map(on_use, uses)))
+    changed = in_trees(opt_state, params, lambda tree: change(tree, False))
+    return Restaged(stages, change(params, True), changed, removed)
 
 
 def _replace(tree: Params, added: Mapping[str, Any], gone: list[str]) -> Tree:

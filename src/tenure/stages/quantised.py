@@ -84,6 +84,8 @@ class Quantise(Stage):
         return whole if self.arguments["bits"] == 8 else _pack(whole), {"scale": scale}
 
     def assign(self, value, parts):
+        if not self.arguments["packed"]:  # the weight is what it rounds to
+            return value, {}
         scale, numbers = self._round(value)
         bits = self.arguments["bits"]
         near = numbers * self._along(scale, value.ndim)
