@@ -425,7 +425,7 @@ def test_per_example_keys_under_an_outer_vmap():
     keys = jax.random.split(KEY, 3)
     many = jax.vmap(model.apply, (None, 0, None))(params, keys, X)
     for one, key in zip(many, keys, strict=True):
-        np.testing.assert_allclose(one, model.apply(params, key, X), rtol=1e-6)
+        np.testing.assert_allclose(one, model.apply(params, key, X), rtol=1e-5, atol=1e-6)
 
 
 def test_an_owner_that_is_not_used_costs_nothing_in_the_compiled_program():

@@ -100,6 +100,7 @@ class Frame:
         self.epoch = 0
         self.order = itertools.count()
         self.trace: Any = None
+        self.outer: Any = None
         self._get_plan = get_plan
         self._plan: Plan | None = None
 
@@ -119,6 +120,11 @@ class Frame:
         return getattr(self.plan, collection)[path]
 
     @property
+    def inner(self) -> bool:
+        """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
+        return get_opaque_trace_state(convention="tenure") != self.outer
+
+    @property
     def planning(self) -> bool:
         return self.mode is Mode.PLAN
 
@@ -130,12 +136,13 @@ class Frame:
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
         """Makes this the frame of the running code."""
-        token, self.trace = _current.set(self), get_opaque_trace_state(convention="tenure")
+        token = _current.set(self)
+        self.trace = self.outer = get_opaque_trace_state(convention="tenure")
         try:
             yield self
         finally:
             _current.reset(token)
-            self.trace = None
+            self.trace = self.outer = None
 
     def release(self) -> None:
         """Forgets what belongs to the trace that ends; the recorded slots live on."""
@@ -214,7 +221,7 @@ class Frame:
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""
         found = {}
-        covered = self.plan.covered if self.staged else ()
+        covered = self.plan.covered if self.staged is not None else ()
         for module, entries in self.params.items():
             if module == prefix or module.startswith(prefix + "/"):
                 leaves = {f"{module}/{name}": value for name, value in entries.items()}

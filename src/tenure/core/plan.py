@@ -50,6 +50,7 @@ class Plan:
     ):
         self.slots, self.states, self.out = slots, states, out
         self.ties, self.stages = dict(ties), dict(stages or {})
+        self.recipes: dict[Any, Any] = {}  # what `hoist` does to each value, once it is known
 
     @functools.cached_property
     def ledger(self) -> Ledger:
@@ -57,9 +58,14 @@ class Plan:
         return Ledger.of(self.slots, self.states)
 
     @functools.cached_property
-    def staged(self) -> frozenset[str]:
-        """What goes through stages in a run, by `hoist.key`."""
+    def staged(self) -> dict[str, bool]:
+        """What goes through stages in a run, by `hoist.key` → whether it is used inside of a loop."""
         return hoist.wanted(self.slots)
+
+    @functools.cached_property
+    def staged_names(self) -> dict[tuple[str, str, bool], str]:
+        """(path, tap, training) → its `hoist.key`, for what goes through stages."""
+        return hoist.names(self.slots, self.staged)
 
     @functools.cached_property
     def covered(self) -> frozenset[str]:

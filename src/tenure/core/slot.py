@@ -42,7 +42,7 @@ class Slot:
       parts: (stage's name, part's name) → the path of a further leaf.
       part_of, stage: for such a leaf, whose it is.
       frozen: whether a stage keeps gradients from it.
-      modes: whether it was asked for while training, while evaluating, or both.
+      modes: (training, inside of a loop or another transformation) of each request.
       notes: what a reader of the ledger should know.
     """
 
@@ -73,7 +73,7 @@ class Slot:
     part_of: str = ""
     stage: str = ""
     frozen: bool = False
-    modes: set[bool] = dataclasses.field(default_factory=set)
+    modes: set[tuple[bool, bool]] = dataclasses.field(default_factory=set)
     notes: list[str] = dataclasses.field(default_factory=list)
 
     @property

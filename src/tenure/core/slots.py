@@ -96,11 +96,12 @@ def plan_parameter(
     slot.axes = _as_axes(axes, slot)
     if stages is not None:
         slot.asked = _asked(stages, slot)
-    slot.modes.add(frame.training)
+    mode = frame.training, frame.inner
+    slot.modes.add(mode)
     earlier = frame.slots.get(path)
     if earlier is not None:
         check_repeated(earlier, slot)
-        earlier.modes.add(frame.training)
+        earlier.modes.add(mode)
         return placeholder(earlier.shape, earlier.dtype)
     if source.kind == "forbid":
         raise ForbiddenSlotError(
@@ -202,7 +203,7 @@ def _check_given(slot: Slot, source: Source) -> None:
 
 
 def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    if frame.staged or (frame.mode is Mode.INIT and frame.plan.staged):
+    if frame.staged is not None or (frame.mode is Mode.INIT and frame.plan.staged):
         value = _staged(frame, path, shape, dtype, init)
         if value is not None:
             return value

@@ -54,14 +54,14 @@ class Run:
     Attributes:
       training: whether running averages move; else they are used.
       draws: whether to draw; not in evaluation, and not where the weight before noise and dropout is wanted.
-      draw: part's name, or "" → the key of (apply key, owner's path, stage's name); only while training.
+      draw: gives the key of (apply key, owner's path, stage's name); only where `draws`.
       spec: the shape and dtype of what the stage is to give.
       updates: new values of the stage's state, by the part's name.
     """
 
     training: bool
     draws: bool
-    draw: Callable[[str], jax.Array]
+    draw: Callable[[], jax.Array]
     spec: Spec
     updates: dict[str, Any] = dataclasses.field(default_factory=dict)
 

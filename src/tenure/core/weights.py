@@ -207,7 +207,7 @@ def pack(plan: Plan, params: Params, glob: str = "**", opt_state: Any = None) ->
             f"no owner that '{glob}' selects has the stage 'quantise'",
             ways=["stages={'**/w': [tn.stages.Quantise(8)]}, and train it, or not", "then pack"],
         )
-    stages, new, removed = dict(plan.stages), params, {}
+    stages, new = dict(plan.stages), copied(params)
     for path in found:
         slot = plan.slots[path]
         index = [s.name for s in slot.stages].index("quantise")
@@ -225,7 +225,7 @@ def pack(plan: Plan, params: Params, glob: str = "**", opt_state: Any = None) ->
             _replace(new, added, gone),
             in_trees(opt_state, new, functools.partial(_replace, added=jax.tree.map(jnp.zeros_like, added), gone=gone)),
         )
-    return Restaged(stages, new, opt_state, removed)
+    return Restaged(stages, new, opt_state, {})
 
 
 def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | None, glob: str = "**") -> Tree:
@@ -330,9 +330,13 @@ def _each(run: Callable[..., Any], size: int, value: Any, parts: Any) -> Any:
     return jax.tree.map(lambda *arrays: jnp.stack(arrays), *outs)
 
 
+def _no_draw() -> jax.Array:
+    raise AssertionError("a stage draws although it is asked not to")
+
+
 def _through(frame: Frame, slot: Slot, stages: Any, value: Any) -> Any:
     for stage in stages:
-        run = Run(True, False, lambda _: None, slot.specs[stage.label])  # type: ignore[arg-type,return-value]
+        run = Run(True, False, _no_draw, slot.specs[stage.label])
         step = _layered(lambda v, p, stage=stage, run=run: stage.forward(v, p, run), slot)
         value = step(value, _parts(frame, slot, stage)) if stage.kind == STRUCTURAL else value
     return value

@@ -120,7 +120,7 @@ class LoRA(Stage):
 
     def forward(self, value, parts, run: Run):
         base = jax.lax.stop_gradient(value) if self.freezes else value
-        return base + self.delta(value.shape, parts, run.draw("") if run.draws and self.draws else None)
+        return base + self.delta(value.shape, parts, run.draw() if run.draws and self.draws else None)
 
     def assign(self, value, parts):
         return value - self.delta(value.shape, parts), parts

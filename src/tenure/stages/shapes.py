@@ -140,7 +140,7 @@ class Orthogonal(Stage):
         tall = value if value.shape[0] >= value.shape[1] else value.T
         check_close(jnp.eye(tall.shape[1], dtype=tall.dtype), tall.T @ tall, "its columns are not orthonormal")
         kept = self._stored(tall, flip=False)
-        run = Run(False, False, lambda _: jnp.zeros(()), Spec(value.shape, value.dtype))
+        run = Run(False, False, lambda: jnp.zeros(()), Spec(value.shape, value.dtype))
         check_close(value, self.forward(kept, {}, run), "it is not a rotation that 'expm' can reach")
         return kept, {}
 

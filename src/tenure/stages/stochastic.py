@@ -41,7 +41,7 @@ class Noise(_Stochastic):
     defaults = {"relative": False}
 
     def forward(self, value, parts, run: Run):
-        noise = self.arguments["std"] * jax.random.normal(run.draw(""), value.shape, value.dtype)
+        noise = self.arguments["std"] * jax.random.normal(run.draw(), value.shape, value.dtype)
         if self.arguments["relative"]:
             noise = noise * jnp.sqrt(jnp.mean(jnp.square(value)))
         return value + noise
@@ -65,7 +65,7 @@ class Dropout(_Stochastic):
         rate = self.arguments["rate"]
         if rate == 0:
             return value
-        keep = jax.random.bernoulli(run.draw(""), 1 - rate, value.shape)
+        keep = jax.random.bernoulli(run.draw(), 1 - rate, value.shape)
         return jnp.where(keep, value / (1 - rate), 0)
 
 
@@ -93,7 +93,7 @@ class Variational(_Stochastic):
         return value, {"log_std": jnp.full(value.shape, math.log(self.arguments["std"]), value.dtype)}
 
     def forward(self, value, parts, run: Run):
-        return value + jnp.exp(parts["log_std"]) * jax.random.normal(run.draw(""), value.shape, value.dtype)
+        return value + jnp.exp(parts["log_std"]) * jax.random.normal(run.draw(), value.shape, value.dtype)
 
     def penalty(self, weight, parts):
         prior, log_std = self.arguments["prior"], parts["log_std"]
