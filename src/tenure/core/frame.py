@@ -72,7 +72,10 @@ class Frame:
       layers: written state, innermost transformation last.
       training: whether stochastic stages draw.
       staged: `hoist.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
     """
+
+    profile: Any = None
 
     def __init__(
         self,
@@ -213,6 +216,16 @@ class Frame:
     def absorb(self, writes: Mapping[Entry, Any]) -> None:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
+
+    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """The "params" or the "state" that there are so far, by full name."""
+        if collection == "state":
+            return ((path, value) for (kind, path), value in self.visible().items() if kind == "state")
+        return ((f"{m}/{n}", value) for m, bundle in self.params.items() for n, value in bundle.items())
+
+    def belongs(self, path: str, module: str) -> bool:
+        """Whether a slot is a module's, or one of the modules' inside of it."""
+        return path.startswith(module + "/")
 
     def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
         """The layer stacks that a slot belongs to, outermost first."""

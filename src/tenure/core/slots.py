@@ -21,6 +21,7 @@ from tenure.core.errors import (
     ViewShapeError,
 )
 from tenure.core.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.profile import by_profile
 from tenure.core.requests import check_repeated
 from tenure.core.sites import call_site
 from tenure.core.slot import Slot, as_shape, describe
@@ -32,6 +33,7 @@ from tenure.core.values import evaluate, missing, owned_value, staged_value
 Initializer = Callable[[Sequence[int], Any], jax.Array]
 
 
+@by_profile
 def get_parameter(
     name: str,
     shape: Sequence[int],
