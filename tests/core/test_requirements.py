@@ -200,7 +200,7 @@ def test_r15_untie_and_tie_are_inverse_and_keep_the_outputs_and_the_optimizer():
     grads = jax.grad(lambda p: (model.apply(p, None, X) ** 2).sum())(params)
     _, state = optimizer.update(grads, state, params)
 
-    ties, untied, untied_state = tn.untie(plan, params, "output_prob/w", state)
+    ties, untied, untied_state, _ = tn.untie(plan, params, "output_prob/w", state)
     free = tn.transform(entry.function, ties=ties)
     np.testing.assert_array_equal(free.apply(untied, None, X), model.apply(params, None, X))
     np.testing.assert_array_equal(untied["output_prob"]["w"], params["source_embed"]["w"].T)

@@ -59,7 +59,7 @@ def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context
 
 
 class ModuleMeta(type(Protocol)):  # type: ignore[misc]
-    """Wraps every method in a name scope, and takes `share=` on behalf of every subclass."""
+    """Wraps every method in a name scope, and takes `share=` and `stages=` on behalf of every subclass."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         owner: list[type] = []
@@ -85,12 +85,13 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         frame = maybe_frame() or _not_inside(cls)
         share = kwargs.pop("share", None)
+        stages = kwargs.pop("stages", None) if "stages" in kwargs and not _takes_stages(cls) else None
         site = call_site()
         if get_opaque_trace_state(convention="tenure") != frame.trace:
             check = _check_cached if frame.profile is None else frame.profile.check_cached
             check(cls, site)
         module = cls.__new__(cls, *args, **kwargs)
-        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site)
+        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site, stages)
         init = cls.__init__  # type: ignore[misc]
         frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
         try:
@@ -131,9 +132,10 @@ def _not_inside(cls: type) -> Any:
 class _Birth:
     """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
 
-    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "shown", "site", "text")
+    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "shown", "site", "stages", "text")
 
-    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site):
+    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
+        self.stages = stages
         self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
         self.text = ""  # the constructor's call as a message shows it, once somebody asks
         self.shown = frame.shows_modules()
@@ -145,6 +147,12 @@ class _Birth:
         again = self.scope_id != other.scope_id or self.epoch != other.epoch
         same = self.parent == other.parent and self.method == other.method
         return again and same and self.site.same_asker(other.site)
+
+
+@functools.lru_cache(maxsize=4096)
+def _takes_stages(cls: type) -> bool:
+    """Whether the class has an argument of that name of its own: a ResNet's stages, say."""
+    return "stages" in inspect.signature(cls.__init__).parameters  # type: ignore[misc]
 
 
 def _check_cached(cls: type, site: Site) -> None:
@@ -165,7 +173,8 @@ def _check_cached(cls: type, site: Site) -> None:
 class Module(metaclass=ModuleMeta):
     """A part of a network. Built inside a transformed function; its methods ask for parameters by local names.
 
-    Every subclass also takes `share=`, a dict from its local parameter names to where they come from:
+    Every subclass also takes `stages=`, a dict from its local parameter names (or globs) to stages, and `share=`, a dict
+    from its local parameter names to where they come from:
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> from tenure import nn
@@ -210,6 +219,9 @@ class Module(metaclass=ModuleMeta):
         if birth.share is not None:
             frame.sources.add_share(path, birth.share, birth.site)
             birth.share = None
+        if birth.stages is not None:
+            frame.sources.stages.add(path, birth.stages, birth.site)
+            birth.stages = None
 
     __post_init__ = __init__
 
