@@ -320,10 +320,15 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
     class ToModule(Module):
         def __init__(self, name: str | None = None):
             if name is not None and not isinstance(name, str):
-                raise TypeError("a to_module class takes a name only: build it first, then call it with the inputs")
+                raise TypeError(
+                    f"Expected a string name as the only argument, got: {name}. Build the module first, then call it with the "
+                    "inputs: ToModule(name)(x)"
+                )
             super().__init__(name=name or naming.snake_case(getattr(f, "__name__", "fn").strip("<>")))
 
+        @functools.wraps(f)
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return f(*args, **kwargs)
 
+    ToModule.__doc__ = f.__doc__
     return ToModule

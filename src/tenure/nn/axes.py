@@ -48,7 +48,7 @@ def as_axes(axis: AxisOrAxes) -> tuple[int, ...] | slice:
         axis = tuple(axis)
         if all(isinstance(a, int) for a in axis):
             return axis
-    raise ValueError(f"axis is an int, a slice or a sequence of ints, not {axis!r}")
+    raise ValueError(f"`axis` should be an int, slice or iterable of ints. It is {axis!r}")
 
 
 def absolute(axes: tuple[int, ...] | slice, ndim: int) -> tuple[int, ...]:
