@@ -164,7 +164,7 @@ class VarianceScaling(_Shown):
         fan_in_axes: Sequence[int] | None = None,
     ):
         if scale < 0:
-            raise ValueError(f"scale is a variance and cannot be negative: {scale}")
+            raise ValueError(f"scale is a variance, it must be a positive float: {scale}")
         if mode not in _MODES:
             raise ValueError(f"mode is one of {', '.join(_MODES)}, not {mode!r}")
         distribution = distribution.lower()
@@ -225,7 +225,7 @@ class Orthogonal(_Shown):
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         if len(shape) < 2:
-            raise ValueError(f"an orthogonal weight has two axes or more, not shape {tuple(shape)}")
+            raise ValueError(f"Orthogonal initializer requires at least a 2D shape. It is {tuple(shape)}")
         rows = shape[self.axis]
         columns = math.prod(shape) // rows
         sample = jax.random.normal(next_rng_key(), (max(rows, columns), min(rows, columns)), dtype)
@@ -254,6 +254,6 @@ class Identity(_Shown):
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
         if len(shape) < 2:
-            raise ValueError(f"an identity matrix has two axes or more, not shape {tuple(shape)}")
+            raise ValueError(f"Identity initializer requires at least a 2D shape. It is {tuple(shape)}")
         eye = jnp.broadcast_to(jnp.eye(shape[-2], shape[-1], dtype=dtype), tuple(shape))
         return jax.lax.convert_element_type(self.gain, dtype) * eye

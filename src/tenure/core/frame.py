@@ -42,11 +42,16 @@ class Scope:
     __slots__ = ("counters", "epoch", "id", "method", "module", "origin", "path", "prefix", "used")
 
     def __init__(self, path: str, method: str, module: Module | None = None, origin: Any = None):
-        self.path, self.method, self.module, self.origin = path, method, module, origin
-        self.prefix = path if method == "__call__" else f"{path}/~" if method == "__init__" else f"{path}/~{method}"
+        self.method, self.module, self.origin = method, module, origin
+        self.rename(path)
         self.counters: dict[str, int] = {}
         self.used: dict[str, Any] = {}  # names given out here → the line that asked
         self.id = next(_scope_ids)
+
+    def rename(self, path: str) -> None:
+        """Sets the path, which a module does not know before its constructor has run so far."""
+        self.path, method = path, self.method
+        self.prefix = path if method == "__call__" else f"{path}/~" if method == "__init__" else f"{path}/~{method}"
 
 
 class Overlay:
@@ -216,6 +221,10 @@ class Frame:
     def absorb(self, writes: Mapping[Entry, Any]) -> None:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
+
+    def shows_modules(self) -> bool:
+        """Whether modules show the call that built them."""
+        return True
 
     def made(self, collection: str) -> Iterator[tuple[str, Any]]:
         """The "params" or the "state" that there are so far, by full name."""

@@ -13,7 +13,7 @@ import jax
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core import hooks, naming, paths, values
-from tenure.core.errors import CachedTransformError, Party, TenureError, brief
+from tenure.core.errors import CachedTransformError, OutsideTransformError, Party, TenureError, brief
 from tenure.core.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.refs import Ref
 from tenure.core.shown import call_text
@@ -63,7 +63,12 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         owner: list[type] = []
+        plain = not any(
+            isinstance(base, ModuleMeta) for base in bases
+        )  # Module itself: helpers, not steps of a network
         for key, value in namespace.items():
+            if plain and key not in ("params_dict", "state_dict"):
+                continue
             if key.startswith("__") and key != "__call__":
                 continue
             if isinstance(value, types.FunctionType):
@@ -71,13 +76,14 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
             elif isinstance(value, property):
                 get, set_, delete = (f and _wrap(key, f, owner) for f in (value.fget, value.fset, value.fdel))
                 namespace[key] = property(get, set_, delete, value.__doc__)
+        namespace.setdefault("_is_protocol", False)
         owner.append(cls := super().__new__(mcs, name, bases, namespace, **kwargs))
         return cls
 
     __instancecheck__ = abc.ABCMeta.__instancecheck__
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        frame = current_frame(f"{cls.__name__}(...)")
+        frame = maybe_frame() or _not_inside(cls)
         share = kwargs.pop("share", None)
         stages = kwargs.pop("stages", None) if "stages" in kwargs and not _takes_stages(cls) else None
         site = call_site()
@@ -86,9 +92,9 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
             check(cls, site)
         module = cls.__new__(cls, *args, **kwargs)
         module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site, stages)
-        frame.scopes.append(scope := Scope("", "__init__", module))
+        init = cls.__init__  # type: ignore[misc]
+        frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
         try:
-            init = cls.__init__  # type: ignore[misc]
             interceptors = hooks.chain("method")
             if interceptors:
                 bound = functools.partial(init, module)
@@ -98,6 +104,8 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
                 init(module, *args, **kwargs)
         finally:
             frame.scopes.remove(scope)
+        if frame.profile is not None and "module_name" in module.__dict__:
+            frame.profile.called(frame, module.module_name)
         if "module_name" not in module.__dict__:
             raise TenureError(
                 f"{cls.__name__}.__init__ does not call its base class",
@@ -112,15 +120,25 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
+def _not_inside(cls: type) -> Any:
+    raise OutsideTransformError(
+        f"{cls.__name__} is built outside of a transformed function: all modules must be initialized inside an "
+        "`hk.transform` or a `tn.transform`",
+        parties=[Party("module", cls.__name__, "", str(call_site()))],
+        ways=["model = tn.transform(lambda x: nn.Linear(3)(x)); params = model.init(key, x)"],
+    )
+
+
 class _Birth:
     """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
 
-    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "site", "stages", "text")
+    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "shown", "site", "stages", "text")
 
     def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
         self.stages = stages
         self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
         self.text = ""  # the constructor's call as a message shows it, once somebody asks
+        self.shown = frame.shows_modules()
         scope = frame.scope
         self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
 
@@ -197,7 +215,7 @@ class Module(metaclass=ModuleMeta):
             frame.scopes.extend(reversed(inits))
         self.__dict__["name"] = path.rpartition("/")[2]
         for scope in inits:
-            scope.path, scope.prefix = path, f"{path}/~"
+            scope.rename(path)
         if birth.share is not None:
             frame.sources.add_share(path, birth.share, birth.site)
             birth.share = None
@@ -254,9 +272,9 @@ class Module(metaclass=ModuleMeta):
         return birth.text
 
     def __repr__(self) -> str:
-        if not type(self).AUTO_REPR:
+        birth: _Birth | None = self.__dict__.get("_born")
+        if birth is None or not birth.shown or not type(self).AUTO_REPR:
             return object.__repr__(self)
-        birth: _Birth = self.__dict__["_born"]
         return call_text(type(self), birth.args, birth.kwargs)
 
 
@@ -292,8 +310,8 @@ class Params(Mapping[str, Any]):
         return isinstance(name, str) and any(known == name for known in self)
 
 
-def to_module(fn: Callable[..., Any]) -> type[Module]:
-    """A Module class whose `__call__` is `fn`.
+def to_module(f: Callable[..., Any]) -> type[Module]:
+    """A Module class whose `__call__` is `f`.
 
     >>> to_module(lambda x: x).__name__
     'ToModule'
@@ -302,10 +320,15 @@ def to_module(fn: Callable[..., Any]) -> type[Module]:
     class ToModule(Module):
         def __init__(self, name: str | None = None):
             if name is not None and not isinstance(name, str):
-                raise TypeError("a to_module class takes a name only: build it first, then call it with the inputs")
-            super().__init__(name=name or naming.snake_case(getattr(fn, "__name__", "fn").strip("<>")))
+                raise TypeError(
+                    f"Expected a string name as the only argument, got: {name}. Build the module first, then call it with the "
+                    "inputs: ToModule(name)(x)"
+                )
+            super().__init__(name=name or naming.snake_case(getattr(f, "__name__", "fn").strip("<>")))
 
+        @functools.wraps(f)
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return fn(*args, **kwargs)
+            return f(*args, **kwargs)
 
+    ToModule.__doc__ = f.__doc__
     return ToModule

@@ -25,6 +25,7 @@ from tenure.haiku import (
     pad,
     testing,
 )
+from tenure.haiku.attention import MultiHeadAttention
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
 from tenure.haiku.engine.declared import declare_global_parameter, get_global_parameter
 from tenure.haiku.engine.deferred import Deferred
@@ -110,7 +111,6 @@ from tenure.nn import (
     Linear,
     LSTMState,
     MaxPool,
-    MultiHeadAttention,
     ResetCore,
     Reshape,
     RMSNorm,
@@ -132,12 +132,12 @@ from tenure.nn import (
     static_unroll,
 )
 
-
 # What Haiku does not export, and what programs and tests of Haiku use all the same.
 _INTERNAL = {
     "ConvNDLSTM": "nn",
     "FlatMap": "haiku.flat_map",
     "FlatMapping": "haiku.flat_map",
+    "StatePair": "haiku.engine.frames",
     "compute_adjusted_padding": "nn.conv_transpose",
     "difference": "haiku.engine.contexts_outside",
     "get_original_fn": "haiku.engine.transforms",

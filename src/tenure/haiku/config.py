@@ -111,6 +111,11 @@ def with_config(**changes: Any) -> Callable[[Callable[..., T]], Callable[..., T]
     return decorate
 
 
+def assign(**changes: Any) -> contextlib.AbstractContextManager[None]:
+    """Within, the settings are as given."""
+    return _changed(changes)
+
+
 def module_auto_repr(enabled: bool) -> bool:
     """Whether modules show their constructor's arguments. Returns what it was before."""
     return _change({"module_auto_repr": enabled})["module_auto_repr"]

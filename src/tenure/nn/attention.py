@@ -80,9 +80,11 @@ class MultiHeadAttention(Module):
         if w_init_scale is not None:
             warnings.warn("w_init_scale is deprecated: give w_init", DeprecationWarning, stacklevel=3)
         if w_init and w_init_scale:
-            raise ValueError("nn.MultiHeadAttention takes w_init or w_init_scale, not both")
+            raise ValueError("nn.MultiHeadAttention: provide only `w_init`, not `w_init_scale`")
         if w_init is None and w_init_scale is None:
-            raise ValueError("nn.MultiHeadAttention needs an initialiser, say w_init=VarianceScaling()")
+            raise ValueError(
+                "nn.MultiHeadAttention needs an initialiser: provide a weight initializer, say w_init=VarianceScaling()"
+            )
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads or num_heads
         if num_heads % self.num_kv_heads:

@@ -29,8 +29,8 @@ def get_channel_index(data_format: str) -> int:
     if _CHANNELS_LAST.fullmatch(data_format):
         return -1
     raise ValueError(
-        f"data_format {data_format!r} does not say where the channels are; 'channels_last', 'channels_first', 'NHWC', "
-        "'NCHW', 'N...C' or 'BTD' would"
+        f"Unable to extract channel information from {data_format!r}. Formats that have it are 'channels_last', "
+        "'channels_first', 'NHWC', 'NCHW', 'N...C' and 'BTD'"
     )
 
 
@@ -48,7 +48,7 @@ def as_axes(axis: AxisOrAxes) -> tuple[int, ...] | slice:
         axis = tuple(axis)
         if all(isinstance(a, int) for a in axis):
             return axis
-    raise ValueError(f"axis is an int, a slice or a sequence of ints, not {axis!r}")
+    raise ValueError(f"`axis` should be an int, slice or iterable of ints. It is {axis!r}")
 
 
 def absolute(axes: tuple[int, ...] | slice, ndim: int) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ def masked(w: jax.Array, mask: Any) -> jax.Array:
     if mask is None:
         return w
     if mask.shape != w.shape:
-        raise ValueError(f"the mask is {mask.shape}, but the kernel {w.shape}")
+        raise ValueError(f"Mask needs to have the same shape as weights: {mask.shape}, and they have {w.shape}")
     return w * mask
 
 

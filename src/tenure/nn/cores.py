@@ -93,7 +93,9 @@ class _DeepRNN(RNNCore):
         self.layers = layers
         self.skip_connections = skip_connections
         if skip_connections and not all(isinstance(layer, RNNCore) for layer in layers):
-            raise ValueError(f"skip connections are among cores, and not all of these are: {list(layers)}")
+            raise ValueError(
+                f"skip_connections requires all layers to be cores, and not all of these are: {list(layers)}"
+            )
 
     def __call__(self, inputs: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         x, states, outputs, next_states = inputs, iter(state), [], []

@@ -73,7 +73,9 @@ class Embed(Module):
             vocab_size, embed_dim = matrix.shape
             w_init = _Given(matrix)
         if not vocab_size or not embed_dim:
-            raise ValueError("nn.Embed needs vocab_size and embed_dim, or an embedding_matrix that has them")
+            raise ValueError(
+                "nn.Embed must be supplied either with an `embedding_matrix`, or with `vocab_size` and `embed_dim`"
+            )
         self.vocab_size = vocab_size
         self.embed_dim = embed_dim
         self.lookup_style = lookup_style
@@ -104,7 +106,9 @@ class Embed(Module):
         """
         ids = jnp.asarray(ids)
         if not jnp.issubdtype(ids.dtype, jnp.integer):
-            raise ValueError(f"nn.Embed looks up integers, not {ids.dtype}")
+            raise ValueError(
+                f"hk.Embed's __call__ method must take an array of integer dtype but was called with an array of {ids.dtype}"
+            )
         style = _style(lookup_style or self.lookup_style)
         if style is EmbedLookupStyle.ARRAY_INDEX:
             return jnp.asarray(self.embeddings)[(ids,)]
@@ -134,4 +138,4 @@ class _Given:
 
 def _check_size(name: str, size: int | None, shape: tuple[int, ...], axis: int) -> None:
     if size and shape[axis] != size:
-        raise ValueError(f"{name}={size}, but the embedding_matrix is {shape}")
+        raise ValueError(f"an `embedding_matrix` of shape {shape} was supplied but the `{name}` is {size}")

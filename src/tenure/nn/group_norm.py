@@ -83,9 +83,14 @@ class GroupNorm(Module):
         check_creates(self.create_scale, self.create_offset, scale, offset, "scale")
         channels = x.shape[self.channel_index]
         if channels % self.groups:
-            raise ValueError(f"{channels} channels do not make {self.groups} groups of equal size")
+            raise ValueError(
+                f"The number of channels must be divisible by the number of groups: {channels} channels, {self.groups} groups"
+            )
         if self.rank not in (None, x.ndim):
-            raise ValueError(f"this nn.GroupNorm was called with rank {self.rank} before, and now with {x.ndim}")
+            raise ValueError(
+                f"The rank of the inputs cannot change between calls, the original call had rank {self.rank}, this one has "
+                f"{x.ndim}"
+            )
         self.rank = x.ndim
         shape = (channels,) if self.channel_index == -1 else (channels,) + (1,) * (x.ndim - 2)
         if self.create_scale:

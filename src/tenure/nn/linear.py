@@ -115,7 +115,7 @@ class Bias(Module):
         if inputs.ndim < 2:
             raise ValueError(f"nn.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
         if self.output_size is not None and tuple(self.output_size) != inputs.shape[1:]:
-            raise ValueError(f"nn.Bias is for inputs {('batch', *self.output_size)}, not {inputs.shape}")
+            raise ValueError(f"Input shape must be {(-1, *self.output_size)} not {inputs.shape}")
         self.input_size = inputs.shape[1:]
         self.bias_shape = _bias_shape(inputs.shape, self.bias_dims)
         b = get_parameter("b", self.bias_shape, inputs.dtype, self.b_init)
@@ -132,7 +132,7 @@ def _bias_shape(shape: Sequence[int], dims: Sequence[int] | None) -> tuple[int, 
     if 0 in chosen:
         raise ValueError(f"bias_dims={tuple(dims)}: a bias cannot vary along the batch axis")
     if any(dim >= rank for dim in chosen):
-        raise ValueError(f"bias_dims={tuple(dims)} are not all axes of an input of rank {rank}")
+        raise ValueError(f"Dimension {max(chosen)} (bias_dims={tuple(dims)}) out of range for input of rank {rank}")
     sizes = [size if dim in chosen else 1 for dim, size in enumerate(shape)]
     start = next((dim for dim in range(1, rank) if sizes[dim] != 1), rank)
     return tuple(sizes[start:])

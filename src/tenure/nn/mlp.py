@@ -47,7 +47,7 @@ class MLP(Module):
           ValueError: an initialiser for biases that do not exist.
         """
         if not with_bias and b_init is not None:
-            raise ValueError("b_init is given, and with_bias=False")
+            raise ValueError("When with_bias=False b_init must not be set.")
         super().__init__(name=name)
         self.w_init = w_init
         self.b_init = b_init
@@ -71,9 +71,9 @@ class MLP(Module):
           ValueError: one of `dropout_rate` and `rng` without the other.
         """
         if dropout_rate is not None and rng is None:
-            raise ValueError("dropout needs a random key: give rng with dropout_rate")
+            raise ValueError("When using dropout an rng key must be passed: give rng with dropout_rate")
         if dropout_rate is None and rng is not None:
-            raise ValueError("a random key is for dropout: give dropout_rate with rng")
+            raise ValueError("rng should only be passed when using dropout: give dropout_rate with it")
         x, rng = inputs, as_key(rng)
         for i, layer in enumerate(self.layers):
             x = layer(x)
@@ -96,7 +96,7 @@ class MLP(Module):
         """
         sizes = [layer.input_size for layer in reversed(self.layers) if layer.input_size is not None]
         if len(sizes) < len(self.layers):
-            raise ValueError("call the MLP before its reverse: only then its sizes are known")
+            raise ValueError("You cannot reverse an MLP until it has been called: only then its sizes are known")
         return MLP(
             sizes,
             self.w_init,

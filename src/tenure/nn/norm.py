@@ -22,10 +22,12 @@ def check_creates(create_scale: bool, create_offset: bool, scale: object, offset
     `what` is "scale_init" for arguments of the constructor and "scale" for those of a call.
     """
     at_call = what == "scale"
-    if scale is not None and bool(create_scale) == at_call:
-        raise ValueError(f"{what} is given, and create_scale={create_scale}")
-    if offset is not None and bool(create_offset) == at_call:
-        raise ValueError(f"{what.replace('scale', 'offset')} is given, and create_offset={create_offset}")
+    for name, creates, value in (("scale", create_scale, scale), ("offset", create_offset, offset)):
+        if value is None or bool(creates) != at_call:
+            continue
+        if at_call:
+            raise ValueError(f"Cannot pass `{name}` at call time if `create_{name}=True`.")
+        raise ValueError(f"Cannot set `{name}_init` if `create_{name}=False`.")
 
 
 @traced_once("axis", "eps", "fast")

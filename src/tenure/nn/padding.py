@@ -68,7 +68,9 @@ def replicate(value: T | Sequence[T], count: int, name: str) -> tuple[T, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         return (value,) * count
     if len(value) not in (1, count):
-        raise TypeError(f"{name} is one value or {count} of them, not {len(value)}: {value!r}")
+        raise TypeError(
+            f"{name} must be a scalar or sequence of length 1 or sequence of length {count}. It is {value!r}."
+        )
     return tuple(value) if len(value) == count else tuple(value) * count
 
 
@@ -103,6 +105,10 @@ def create_from_tuple(padding: Any, n: int) -> tuple[tuple[int, int], ...]:
     """
     if isinstance(padding[0], int):
         return (tuple(padding),) * n
+    if len(padding) not in (1, n):
+        raise TypeError(
+            f"Padding {padding} must be a Tuple[int, int] or sequence of length 1 or sequence of length {n}."
+        )
     return replicate(padding, n, "padding")
 
 

@@ -124,7 +124,7 @@ class LSTM(RNNCore):
         """
         x = jnp.asarray(inputs)
         if x.ndim not in (1, 2):
-            raise ValueError(f"nn.LSTM takes [inputs] or [batch, inputs], not {x.shape}")
+            raise ValueError(f"LSTM input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
         state = jax.tree.map(jnp.asarray, prev_state)
         gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
         new = lstm_update(gates, state.cell)
@@ -173,7 +173,7 @@ class GRU(RNNCore):
         """
         x, h = jnp.asarray(inputs), jnp.asarray(state)
         if x.ndim not in (1, 2):
-            raise ValueError(f"nn.GRU takes [inputs] or [batch, inputs], not {x.shape}")
+            raise ValueError(f"GRU input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
         size = self.hidden_size
         w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
         w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)

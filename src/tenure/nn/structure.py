@@ -111,7 +111,7 @@ class BatchApply:
         n = self.num_dims
         large = [leaf for leaf in jax.tree.leaves((args, kwargs)) if np.ndim(leaf) >= n]
         if not large:
-            raise ValueError(f"BatchApply merges {n} axes, and no input has as many")
+            raise ValueError(f"BatchApply requires at least one input with at least {n} axes to merge")
         lead = tuple(np.shape(large[0])[:n])
 
         def merge(x: Any) -> Any:
@@ -131,7 +131,7 @@ def expand_apply(f: Callable[..., Any], axis: int = 0) -> Callable[..., Any]:
     (3,)
     """
     if axis not in (0, -1):
-        raise ValueError(f"expand_apply adds a first axis, 0, or a last, -1, and not {axis}")
+        raise ValueError(f"expand_apply only supports axis=0 or axis=-1, not {axis}")
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core import paths
+from tenure.core import hoist, paths
 from tenure.core.errors import TenureError
 from tenure.core.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
 from tenure.core.sources import Sources
@@ -43,7 +43,7 @@ class HaikuFrame(Frame):
       rngs: the key sequences, the one in use last.
       id: changes inside of each transformation, so that a module knows where it was built.
       called_by: module path → the modules that it called but that have other prefixes.
-      outer: the frame around this one.
+      around: the frame around this one.
     """
 
     params: Bundles  # type: ignore[assignment]
@@ -70,7 +70,7 @@ class HaikuFrame(Frame):
         self.id = self.epoch = next(_ids)
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
-        self.outer: Frame | None = None
+        self.around: Frame | None = None
 
     @property
     def frozen(self) -> bool:
@@ -84,13 +84,13 @@ class HaikuFrame(Frame):
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
         outer = maybe_frame()
-        saved = self.outer, self.trace
-        self.outer = outer if outer is not self else self.outer
+        saved = self.around, self.trace
+        self.around = outer if outer is not self else self.around
         with super().active():
             yield self
             for callback in self.teardown:
                 callback()
-        self.outer, self.trace = saved
+        self.around, self.trace = saved
 
     @contextlib.contextmanager
     def traced(self) -> Iterator[None]:
@@ -142,6 +142,17 @@ class HaikuFrame(Frame):
         bundle = self.state.setdefault(module, {})
         bundle[name] = StatePair(bundle[name].initial if name in bundle else value, value)
         return None
+
+    def begin_stages(self) -> None:
+        """Hands the state of stages over to them, and applies those that loops need."""
+        for path in {path for slot in self.plan.slots.values() for path in slot.parts.values()}:
+            module, name = paths.split(path)
+            if name in self.state.get(module, {}):
+                self.layers[0]["state", path] = self.state[module].pop(name).current
+        hoist.hoist(self)
+
+    def shows_modules(self) -> bool:
+        return config.get_config().module_auto_repr
 
     def made(self, collection: str) -> Iterator[tuple[str, Any]]:
         bundles = self.params if collection == "params" else self.state
@@ -227,7 +238,7 @@ def lift_prefix(frame: HaikuFrame) -> str | None:
         prefix = getattr(running.scope.module, "prefix_name", None)
         if prefix:
             found.append(prefix)
-        running = getattr(running, "outer", None)
+        running = getattr(running, "around", None)
     return "/".join(reversed(found)) + "/" if found else None
 
 

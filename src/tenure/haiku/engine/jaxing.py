@@ -119,7 +119,7 @@ def _shifted(options: dict[str, Any]) -> dict[str, Any]:
 jit = _lifted("jit", jax.jit, "As `jax.jit`, for functions that use modules, inside of a transformed function.")
 remat = _lifted(
     "remat",
-    jax.checkpoint,
+    jax.remat,
     """As `jax.checkpoint`, for functions that use modules: recomputes `fun` in the backward pass to save memory.
 
     Args:
@@ -146,7 +146,7 @@ def value_and_grad(
     >>> f.apply(params, None, jnp.ones(2))
     (Array(2., dtype=float32), Array([1., 1.], dtype=float32))
     """
-    check_inside("value_and_grad" if False else "grad", "jax.grad")
+    check_inside("grad")
 
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -204,6 +204,25 @@ def _mapped_size(args: Any, in_axes: Any) -> int:
     return jax.tree.leaves(jax.tree.map(sizes, in_axes, args, is_leaf=lambda x: x is None))[0]
 
 
+def _needs_split_rng(vmap: Callable[..., Any]) -> Callable[..., Any]:
+    """Says how to go on without `split_rng`, which older programs do not give."""
+
+    @functools.wraps(vmap)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if "split_rng" not in kwargs and not checked.require_split_rng:  # type: ignore[attr-defined]
+            kwargs["split_rng"] = False
+        if "split_rng" not in kwargs:
+            raise TypeError(
+                "hk.vmap needs the argument split_rng: whether each lane draws its own keys. For code that can not be "
+                "changed, set `hk.vmap.require_split_rng = False`."
+            )
+        return vmap(*args, **kwargs)
+
+    checked.require_split_rng = True  # type: ignore[attr-defined]
+    return checked
+
+
+@_needs_split_rng
 def vmap(
     fun: Callable[..., Any],
     in_axes: Any = 0,

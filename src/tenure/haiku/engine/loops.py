@@ -55,9 +55,9 @@ def _finish(frame: HaikuFrame, carried: Any, params: Any = {}) -> None:
     absorb(frame, Changes(params, state, rng))
 
 
-def _no_new(params: Any) -> None:
-    if params:
-        names = sorted((m, n) for m, bundle in params.items() for n in bundle)
+def _no_new(frame: HaikuFrame, params: Any) -> None:
+    names = sorted((m, n) for m, bundle in params.items() for n in bundle if n not in frame.params.get(m, {}))
+    if names:
         raise AssertionError(f"New parameters were created: {names}")
 
 
@@ -93,7 +93,7 @@ def scan(
     def body(carry: Any, x: Any) -> Any:
         carry, carried = carry
         (carry, y), params, carried = _step(frame, f, carried, (carry, x))
-        _no_new(params)
+        _no_new(frame, params)
         return (carry, carried), y
 
     (out, carried), ys = jax.lax.scan(body, (init, _carried(frame)), xs, length, reverse, unroll=unroll)
@@ -178,7 +178,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     def body(i: Any, carry: Any) -> Any:
         val, carried = carry
         out, params, carried = _step(frame, body_fun, carried, (i, val))
-        _no_new(params)
+        _no_new(frame, params)
         return out, carried
 
     out, carried = jax.lax.fori_loop(lower, upper, body, (init_val, _carried(frame)))
@@ -202,7 +202,7 @@ def _branches(frame: HaikuFrame, branches: Sequence[Callable[..., Any]], select:
         out, params, carried = select([pure(b) for b in branches], _carried(frame))
     except TypeError as e:
         if not frame.frozen and ("must have same type structure" in str(e) or "output" in str(e)):
-            raise TypeError(_INIT_HINT) from e
+            raise TypeError(f"{e}\n\n{_INIT_HINT}") from e
         raise
     _finish(frame, carried, params)
     return out

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from tenure.core import hooks
+from tenure.core import hoist, hooks, paths, staging
 from tenure.core.frame import Mode
 from tenure.core.plan import Plan, _check_used, _spec, is_array, link
+from tenure.core.rng import Keys
 from tenure.core.sources import Sources
-from tenure.core.transform import _PLANS, _plan_key
+from tenure.core.transform import _PLANS, _draw_uses, _plan_key
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.slicing import Sliced, outermost
@@ -40,10 +41,16 @@ class Made(NamedTuple):
 
 
 class Model:
-    """A function, its ties, and the plans made of it so far."""
+    """A function, its ties and stages, and the plans made of it so far."""
 
-    def __init__(self, function: Callable[..., Any], ties: Mapping[str, Any] | None = None):
-        self.function, self.sources, self.ties = function, Sources(ties), dict(ties or {})
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        ties: Mapping[str, Any] | None = None,
+        stages: Mapping[str, Any] | None = None,
+    ):
+        self.function, self.sources = function, Sources(ties, stages)
+        self.ties, self.stages, self.staged = dict(ties or {}), dict(stages or {}), bool(stages)
         self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
@@ -59,6 +66,7 @@ class Model:
             except jax.errors.JAXTypeError:  # the function looks at values
                 plan = self._create(PRNGSequence(0), args, kwargs)[2]()
             self._remember(key, plan)
+        self.staged = self.staged or bool(plan.staged)
         return plan
 
     def _remember(self, key: Any, plan: Plan) -> None:
@@ -76,10 +84,11 @@ class Model:
             except Exception:  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
-                return made.values(*_arrays(None if rng is None else rng.internal_state, args, kwargs))
+                params, state = made.values(*_arrays(None if rng is None else rng.internal_state, args, kwargs))
+                return begin_stages(made.plan, params, state, rng)
         params, state, plan = self._create(rng, args, kwargs)
-        if self.ties or self.sources.shares:
-            plan()
+        if self.ties or self.stages:
+            return begin_stages(plan(), params, state, rng)
         return params, state
 
     def _create(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles, Any]:
@@ -89,12 +98,12 @@ class Model:
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
-        link(frame.slots)
+        link(frame.slots, frame.states, frame.sources.stages)
         link(frame.states)
         _check_used(frame)
         for slot in (*frame.slots.values(), *frame.states.values()):
             slot.birth = None
-        return Plan(frame.slots, frame.states, out, self.ties)
+        return Plan(frame.slots, frame.states, out, self.ties, self.stages)
 
     def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
         """Runs the function abstractly."""
@@ -124,8 +133,21 @@ class Model:
         self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
     ) -> tuple[Any, Bundles]:
         """The function's result, and the newest states."""
+        keys = None if rng is None else rng.internal_state
+        try:
+            return self._attempt(params, state, rng, args, kwargs)
+        except hoist.NeedsPlan:  # never planned so far, and now a slot has stages
+            self.get_plan(args, kwargs)
+            self.staged = True
+            return self._attempt(params, state, None if keys is None else PRNGSequence(keys), args, kwargs)
+
+    def _attempt(
+        self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
+    ) -> tuple[Any, Bundles]:
         get_plan = functools.partial(self.get_plan, args, kwargs)
         frame = HaikuFrame(Mode.APPLY, self.sources.fresh(), params=params, state=state, rng=rng, get_plan=get_plan)
+        if self.staged and rng is not None:
+            frame.keys = Keys(rng.internal_state[0])
         out = self.run(frame, args, kwargs)
         return out, newest_states(frame)
 
@@ -133,6 +155,8 @@ class Model:
         """Calls the function in a frame."""
         try:
             with frame.active():
+                if self.staged and frame.frozen:
+                    frame.begin_stages()
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise jax.errors.UnexpectedTracerError(TRACER_HINT) from e
@@ -142,6 +166,26 @@ class _BorrowedAtInit(Exception):
     """An initial value depends on a borrowed parameter's value."""
 
 
+def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence | None) -> tuple[Bundles, Bundles]:
+    """The initial values with those of the stages' own leaves, drawn by path: they change no other value."""
+    if not plan.staged:
+        return params, state
+    key = None if rng is None else rng.internal_state[0]
+    keys = None if key is None else Keys(key)
+    made: dict[str, Any] = {}
+    for slot in plan.slots.values():
+        if slot.stages and slot.kind == "owned":
+            module, name = paths.split(slot.path)
+            draw = (lambda path: None) if keys is None else keys.draw
+            made.update(staging.begin(slot, slot.stages, params[module][name], draw))
+    flat = {f"{m}/{n}": v for m, bundle in params.items() for n, v in bundle.items()} | made
+    made.update(_draw_uses(plan, flat, {f"{m}/{n}": v for m, b in state.items() for n, v in b.items()}, key))
+    for path, value in made.items():
+        module, name = paths.split(path)
+        (params if path in plan.slots else state).setdefault(module, {})[name] = value
+    return params, state
+
+
 def first_states(frame: HaikuFrame) -> Bundles:
     """The states' first values."""
     return {m: {n: pair.initial for n, pair in bundle.items()} for m, bundle in frame.state.items()}
@@ -149,7 +193,12 @@ def first_states(frame: HaikuFrame) -> Bundles:
 
 def newest_states(frame: HaikuFrame) -> Bundles:
     """The states' newest values."""
-    return {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
+    found = {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
+    for (kind, path), value in frame.visible().items():
+        if kind == "stage":
+            module, name = paths.split(path)
+            found.setdefault(module, {})[name] = value
+    return found
 
 
 def _is_struct(leaf: Any) -> bool:

@@ -12,7 +12,7 @@ import jax
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.transform import Transformed, TransformedWithState
 from tenure.haiku.engine import signatures
-from tenure.haiku.engine.transforms import check_no_rng, keep_original, takes_ties, transform_with_state
+from tenure.haiku.engine.transforms import Tied, check_no_rng, keep_original, takes_ties, transform_with_state
 
 _USE_STATE = "If your transformed function uses `hk.{get,set}_state` then use `hk.multi_transform_with_state`."
 
@@ -51,7 +51,7 @@ def multi_transform_with_state(f: Callable[[], tuple[Callable[..., Any], Any]]) 
     Args:
       f: builds modules; returns a function that calls all of them, and a tree of functions.
     """
-    function, options = (f.function, {"ties": f.ties}) if hasattr(f, "ties") else (f, {})
+    function, options = (f.function, {"ties": f.ties, "stages": f.stages}) if isinstance(f, Tied) else (f, {})
     structure = _structure(function)
 
     def init_fn(*args: Any, **kwargs: Any) -> Any:
@@ -90,8 +90,7 @@ def multi_transform(f: Callable[[], tuple[Callable[..., Any], Any]]) -> MultiTra
     >>> f.apply["encode"](params, None, jnp.ones((1, 4))).shape
     (1, 2)
     """
-    options = {"ties": f.ties} if hasattr(f, "ties") else {}
-    both = multi_transform_with_state(f.function if hasattr(f, "ties") else f, **options)
+    both = multi_transform_with_state(f)
 
     def init_fn(rng: Any, *args: Any, **kwargs: Any) -> Any:
         params, state = both.init(rng, *args, **kwargs)

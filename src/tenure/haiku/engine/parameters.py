@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks, slots
+from tenure.core import hoist, hooks, slots
 from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
 from tenure.core.frame import placeholder
 from tenure.core.paths import join, split
@@ -35,7 +35,11 @@ def get_parameter(
     module = scope_name(frame)
     path = f"{module}/{name}"
     source = frame.sources.of(path)
-    if source is OWN:
+    if frame.frozen and frame.staged is None and frame.sources.stages:
+        raise hoist.NeedsPlan
+    if frame.staged is not None and (staged := slots._staged(frame, path, shape, dtype, init)) is not None:
+        value = staged
+    elif source is OWN:
         value = frame.params.get(module, {}).get(name)
     else:
         value = _sourced(frame, path, shape, dtype, init, source)
@@ -44,6 +48,8 @@ def get_parameter(
     if value is None:
         value = _create(frame, path, shape, dtype, init, axes)
     elif not frame.frozen and source is OWN:
+        if path in frame.slots:
+            frame.slots[path].modes.add((frame.training, frame.inner))
         _check_again(frame, path, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
@@ -139,6 +145,7 @@ def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None
     describe(frame, slot)
     slot.axes = None if axes is None else tuple(axes)
     slot.birth = None
+    slot.modes.add((frame.training, frame.inner))
     frame.slots[path] = slot
 
 

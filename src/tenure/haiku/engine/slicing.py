@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal, get_opaque_trace_state
 
 Bundles = dict[str, dict[str, Any]]
@@ -52,7 +53,9 @@ class Sliced(NamedTuple):
         return any(e.primitive.name == _PLACEHOLDER for e in self.jaxpr.eqns)
 
     def __call__(self, *arrays: Any) -> tuple[Bundles, ...]:
-        return self.rebuild(jax.core.eval_jaxpr(self.jaxpr, self.consts, *arrays, propagate_source_info=False))
+        values = jax.core.eval_jaxpr(self.jaxpr, self.consts, *arrays, propagate_source_info=False)
+        outs = zip(self.jaxpr.outvars, values, strict=True)
+        return self.rebuild([x if isinstance(x, jax.Array) else jnp.asarray(x, v.aval.dtype) for v, x in outs])
 
 
 class _Slot:

@@ -24,25 +24,31 @@ _ADDED = (
 
 
 def takes_ties(transform: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator of a `transform`: it also takes `ties=`, as every module also takes `share=`.
+    """Decorator of a `transform`: it also takes `ties=` and `stages=`, as every module also takes `share=`.
 
     Its own signature stays Haiku's.
     """
 
     @functools.wraps(transform)
-    def with_ties(f: Any, *args: Any, ties: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
-        if ties is None:
+    def with_ties(
+        f: Any,
+        *args: Any,
+        ties: Mapping[str, Any] | None = None,
+        stages: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if ties is None and stages is None:
             return transform(f, *args, **kwargs)
-        return transform(_Tied(f, ties), *args, **kwargs)
+        return transform(Tied(f, ties, stages), *args, **kwargs)
 
     return with_ties
 
 
-class _Tied:
-    """A function and the ties that it is to be transformed with."""
+class Tied:
+    """A function, and the ties and stages that it is to be transformed with."""
 
-    def __init__(self, function: Callable[..., Any], ties: Mapping[str, Any]):
-        self.function, self.ties = function, ties
+    def __init__(self, function: Callable[..., Any], ties: Any, stages: Any):
+        self.function, self.ties, self.stages = function, ties, stages
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -50,7 +56,7 @@ class _Tied:
 
 
 def _model(f: Any) -> Model:
-    return Model(f.function, f.ties) if isinstance(f, _Tied) else Model(f)
+    return Model(f.function, f.ties, f.stages) if isinstance(f, Tied) else Model(f)
 
 
 def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
@@ -132,7 +138,7 @@ def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
     init_fn.__signature__ = signatures.of_init(signature)  # type: ignore[attr-defined]
     apply_fn.__signature__ = signatures.of_apply(signature)  # type: ignore[attr-defined]
     init_fn.plan = model.plan  # type: ignore[attr-defined]
-    return keep_original(f.function if isinstance(f, _Tied) else f, TransformedWithState(init_fn, apply_fn))
+    return keep_original(f.function if isinstance(f, Tied) else f, TransformedWithState(init_fn, apply_fn))
 
 
 @takes_ties

@@ -265,7 +265,7 @@ def js() -> str:
     return ""
 
 
-def as_html(module: Module, min_flop: int = 1000, outvars: str | None = None, last: bool = True) -> str:
+def as_html(module: Module, min_flop: int = 1000, outvars: str = "", last: bool = False) -> str:
     """The module as nested HTML elements that open and close.
 
     Args:
@@ -277,7 +277,7 @@ def as_html(module: Module, min_flop: int = 1000, outvars: str | None = None, la
     specs = [*module.param_info.items(), *module.state_info.items()]
     tip = html.escape("\n".join(f"{name}: {spec}" for name, spec in specs))
     shown = f"{html.escape(outvars)} = " if outvars else ""
-    parts = [f'<details{" open" if outvars is None else ""} class="model-info">']
+    parts = [f'<details{"" if outvars else " open"} class="model-info">']
     parts.append(f'<summary title="{tip}">{shown}<b>{html.escape(_head(module))}</b></summary>')
     for i, expression in enumerate(module.expressions):
         if expression.flops is not None and expression.flops < min_flop:

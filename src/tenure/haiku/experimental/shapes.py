@@ -13,7 +13,7 @@ from tenure.core import hooks
 from tenure.haiku.engine import jaxing
 from tenure.haiku.engine.frames import inside_transform, the_frame
 from tenure.haiku.engine.keys import PRNGSequence
-from tenure.nn import dropout as dropout_room
+from tenure.nn.dropout import off
 
 
 def _zeros(next_creator: Any, shape: Any, dtype: Any, init: Any, context: Any) -> Any:
@@ -30,7 +30,7 @@ def fast_eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> hk.experimental.fast_eval_shape(f.init, jax.random.PRNGKey(0), jnp.ones((1, 3)))["linear"]["b"].shape
     (2,)
     """
-    with hooks.custom_creator(_zeros), dropout_room.off():
+    with hooks.custom_creator(_zeros), off():
         evaluate = jaxing.eval_shape if inside_transform() else jax.eval_shape
         return evaluate(fun, *args, **kwargs)
 
