@@ -108,13 +108,14 @@ class Dim:
         True
         """
         mine, theirs = self.root, other.root
-        if mine is theirs:
+        if mine is theirs or mine == theirs:
             return
         if mine.size is not None and theirs.size is not None and mine.size != theirs.size:
             raise DimError(f"{mine!r} and {theirs!r} cannot be the same dim: their sizes differ")
         if _contains(theirs, mine):
             mine, theirs = theirs, mine
-        if theirs.size is None and theirs.op is None and mine.size is not None:
+        knows_more = mine.op is not None or mine.size is not None or mine.is_batch
+        if theirs.size is None and theirs.op is None and knows_more:
             mine, theirs = theirs, mine
         theirs.capacity = theirs.capacity if theirs.capacity is not None else mine.capacity
         mine._same = theirs

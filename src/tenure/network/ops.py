@@ -190,11 +190,11 @@ def masked(x: Tensor, dim: Dim, fill: Any) -> Tensor:
 
 
 def _lowest(dtype: Any) -> Any:
-    return -jnp.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
+    return jnp.finfo(dtype).min if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
 
 
 def _highest(dtype: Any) -> Any:
-    return jnp.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).max
+    return jnp.finfo(dtype).max if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).max
 
 
 _FILL: dict[str, Callable[[Any], Any]] = {
@@ -260,24 +260,21 @@ def _one(dim: Dim) -> Dim:
 
 
 def count(x: Tensor, axes: Iterable[int], use_mask: bool = True) -> jax.Array:
-    """How many entries count in these axes, as a float array that broadcasts to `x`."""
-    total: Any = jnp.ones([1] * x.ndim, jnp.float32)
+    """How many entries count in these axes, at least 1, as a float array that broadcasts to `x`."""
+    axes = tuple(axes)
+    dtype = x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.float32
+    total: jax.Array = jnp.ones([1] * x.ndim, dtype)
+    keep: Any = None
     for axis in axes:
-        keep = mask(x.dims[axis], x.dims) if use_mask else None
-        total = total * (x.shape[axis] if keep is None else 1)
-    keeps = [k for k in (mask(x.dims[a], x.dims) for a in axes) if k is not None] if use_mask else []
-    if keeps:
-        every = keeps[0]
-        for k in keeps[1:]:
-            every = every & k
-        axes_of = tuple(axes)
-        # axes whose size the lengths vary over count through the mask, the others by their size
-        shape = [x.shape[i] if i in axes_of and every.shape[i] != 1 else every.shape[i] for i in range(x.ndim)]
-        total = total * jnp.sum(jnp.broadcast_to(every, shape), axes_of, keepdims=True, dtype=jnp.float32)
-        for i in axes_of:  # a batch axis that is reduced too is in the mask already
-            if every.shape[i] != 1 and mask(x.dims[i], x.dims) is None:
-                total = total / x.shape[i]
-    return total.astype(x.dtype if jnp.issubdtype(x.dtype, jnp.floating) else jnp.float32)
+        found = mask(x.dims[axis], x.dims) if use_mask else None
+        if found is not None:
+            keep = found if keep is None else keep & found
+    if keep is not None:
+        total = jnp.sum(keep, axes, keepdims=True, dtype=dtype)
+    for axis in axes:
+        if keep is None or keep.shape[axis] == 1:
+            total = total * x.shape[axis]
+    return jnp.maximum(total, 1)
 
 
 def softmax(x: Tensor, axes: Iterable[int], *, log: bool = False, use_mask: bool = True) -> Tensor:
@@ -312,15 +309,13 @@ def concat_features(tensors: Sequence[Tensor], out: Dim | None = None, broadcast
     for t in tensors:
         dims = frame.replace_dim(frame.feature_axis, t.feature_dim).dims  # type: ignore[arg-type]
         parts.append(aligned(t, dims))
-    shape = jnp.broadcast_shapes(
-        *(p.shape[: frame.feature_axis] + (1,) + p.shape[frame.feature_axis + 1 :] for p in parts)
-    )
-    parts = [
-        jnp.broadcast_to(
-            p, (*shape[: frame.feature_axis], p.shape[frame.feature_axis], *shape[frame.feature_axis + 1 :])
-        )
-        for p in parts
-    ]
-    data = jnp.concatenate(parts, frame.feature_axis)
+    data = join(parts, frame.feature_axis)
     beam = next((t.beam for t in tensors if t.beam), None)
     return frame.replace_dim(frame.feature_axis, total).like(data, beam=beam)
+
+
+def join(arrays: Sequence[jax.Array], axis: int) -> jax.Array:
+    """Arrays one after the other along an axis, broadcast to one shape in the others."""
+    shape = jnp.broadcast_shapes(*((*a.shape[:axis], 1, *a.shape[axis + 1 :]) for a in arrays))
+    full = [jnp.broadcast_to(a, (*shape[:axis], a.shape[axis], *shape[axis + 1 :])) for a in arrays]
+    return jnp.concatenate(full, axis)
