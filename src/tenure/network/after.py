@@ -23,6 +23,8 @@ def finish(layer: Layer, out: Output) -> Output:
         check_out_shape(layer, out)
     if node.get("L2"):
         _l2(layer)
+    if node.get("darc1") or node.get("spatial_smoothing"):
+        _smooth(layer, out)
     if node.get("loss") and layer.run.flags.eval:
         from tenure.network.losses.registry import add_loss
 
@@ -34,6 +36,14 @@ def _l2(layer: Layer) -> None:
     scale = layer.node.get("L2")
     own = [u for u in layer.run.params if u.layer == layer.node.key and u.trainable]
     layer.run.constraints += [scale * jnp.sum(jnp.square(u.value)) for u in own]
+
+
+def _smooth(layer: Layer, out: Output) -> None:
+    from tenure.network.losses.constraints import darc1, smoothing_energy
+
+    for option, term in (("darc1", darc1), ("spatial_smoothing", smoothing_energy)):
+        if layer.node.get(option):
+            layer.run.constraints.append(layer.node.get(option) * term(out))
 
 
 def check_out_shape(layer: Layer, out: Output) -> None:

@@ -66,7 +66,7 @@ def bounded_range(*args: int) -> range:
     """`range`, as long as it is short."""
     found = range(*args)
     if len(found) > MAX_ITEMS:
-        raise ExpressionError(f"ExpressionError: {found} has more than {MAX_ITEMS} items")
+        raise ExpressionError(f"{found} has more than {MAX_ITEMS} items")
     return found
 
 
@@ -178,7 +178,7 @@ def guarded(source: str, run: Callable[[], Any]) -> Any:
     except Exception as error:
         text = str(error).strip().split("\n")[0]
         raise ExpressionError(
-            f"ExpressionError: {brief(source, 200)} fails with {type(error).__name__}: {brief(text, 300)}",
+            f"{brief(source, 200)} fails with {type(error).__name__}: {brief(text, 300)}",
             ways=["check that operands, shapes and dtypes fit; sources are arrays of the layer's common shape"],
         ) from error
 
@@ -199,12 +199,12 @@ def parse(source: str) -> Expression:
     ['source']
     """
     if not isinstance(source, str) or len(source) > MAX_LENGTH:
-        raise ExpressionError(f"ExpressionError: {brief(source)} is not a string of at most {MAX_LENGTH} characters")
+        raise ExpressionError(f"{brief(source)} is not a string of at most {MAX_LENGTH} characters")
     try:
         tree = ast.parse(f"(\n{source.strip()}\n)", mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-        raise ExpressionError(f"ExpressionError: {brief(source)} is not a Python expression: {reason}") from None
+        raise ExpressionError(f"{brief(source)} is not a Python expression: {reason}") from None
     return Expression(source, tree.body)
 
 
@@ -225,7 +225,7 @@ class Interpreter:
 
     def error(self, rule: str, **more: Any) -> ExpressionError:
         """An error that shows the whole expression."""
-        return ExpressionError(f"ExpressionError: {rule}, in {brief(self.source, 200)}", **more)
+        return ExpressionError(f"{rule}, in {brief(self.source, 200)}", **more)
 
     def value(self, node: ast.AST, scope: Scope) -> Any:
         """The value of one node."""

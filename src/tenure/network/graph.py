@@ -269,6 +269,9 @@ class Graph:
 
     def _link(self, node: Node) -> None:
         """Resolves everything in the node's options that names a layer."""
+        from tenure.network.losses.registry import add_default_target
+
+        add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         signature = cls.signature  # type: ignore[attr-defined]
         self._check_options(node, signature)

@@ -134,9 +134,9 @@ def _defined(source: str, scope: Scope) -> Callable[..., Any]:
     try:
         tree = ast.parse(textwrap.dedent(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ExpressionError(f"ExpressionError: {brief(source)} is not a Python function") from None
+        raise ExpressionError(f"{brief(source)} is not a Python function") from None
     if not tree.body or not isinstance(tree.body[-1], ast.FunctionDef):
-        raise ExpressionError(f"ExpressionError: {brief(source)} defines no function at its end")
+        raise ExpressionError(f"{brief(source)} defines no function at its end")
     program = Program(source)
     program.block(tree.body, scope)
     return scope[tree.body[-1].name]

@@ -70,15 +70,13 @@ def make(
     (3, 12)
     """
     if not isinstance(unit, str):
-        raise UnknownUnitError(
-            f"UnknownUnitError: {brief(unit)} is not the name of a cell", ways=["'unit': 'nativelstm2'"]
-        )
+        raise UnknownUnitError(f"{brief(unit)} is not the name of a cell", ways=["'unit': 'nativelstm2'"])
     name = unit.lower().removesuffix("cell")
     if name in _SEQUENCE:
         name = "standardlstm" if single_step and name in ("lstmblock", "lstmblockfused", "cudnnlstm") else "nativelstm2"
     if name not in _CELLS:
         raise UnknownUnitError(
-            f"UnknownUnitError: there is no unit {brief(unit)}",
+            f"there is no unit {brief(unit)}",
             near=nearest(name, names()),
             ways=["'unit': 'nativelstm2'"],
         )
@@ -90,10 +88,8 @@ def make(
         if key == "forget_bias" and cls is NativeLSTM and not given[key]:
             del given[key]
         elif key not in known:
-            raise UnknownUnitError(
-                f"UnknownUnitError: the unit {brief(unit)} has no option {brief(key)}", near=nearest(str(key), known)
-            )
+            raise UnknownUnitError(f"the unit {brief(unit)} has no option {brief(key)}", near=nearest(str(key), known))
     try:
         return cls(size, training=training, **given)
     except (TypeError, ValueError) as error:
-        raise UnknownUnitError(f"UnknownUnitError: the unit {brief(unit)} cannot be made: {error}") from None
+        raise UnknownUnitError(f"the unit {brief(unit)} cannot be made: {error}") from None

@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 def unknown_name(path: str, known: Mapping[str, Any]) -> UnknownTensorFlowError:
     """The error of a name that is not mapped."""
     return UnknownTensorFlowError(
-        f"UnknownTensorFlowError: {path!r} has no counterpart here",
+        f"{path!r} has no counterpart here",
         near=nearest(path.rsplit(".", 1)[-1], known),
         ways=["write it with the functions that are mapped", "use a layer class that does it"],
     )
@@ -141,7 +141,7 @@ def activation(text: str | None) -> Function:
     if text is None or text in ("", "none", "identity"):
         return lambda x: x
     if not isinstance(text, str):
-        raise UnknownActivationError(f"UnknownActivationError: {brief(text)} is not the name of an activation")
+        raise UnknownActivationError(f"{brief(text)} is not the name of an activation")
     if "(" in text:
         expression = parse(text)
         return lambda x: expression({"x": x, "tf": tf, **elementwise.OWN})
@@ -152,7 +152,7 @@ def activation(text: str | None) -> Function:
         return _arithmetic(parse(text))
     known = [*elementwise.ACTIVATIONS, *elementwise.OWN, *elementwise.table()]
     raise UnknownActivationError(
-        f"UnknownActivationError: {brief(text)} is no activation that is known",
+        f"{brief(text)} is no activation that is known",
         near=nearest(text, known),
         ways=["a name: 'relu'", "arithmetic on names: '2 * sigmoid'", "an expression of x: 'tf.nn.relu(x) ** 2'"],
     )

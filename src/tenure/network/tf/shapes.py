@@ -25,7 +25,7 @@ def filled(shape: Any, value: Any, dtype: Any) -> jax.Array:
     """An array of one value, unless it were absurdly large."""
     sizes = shape_of(shape)
     if np.prod([float(size) for size in sizes]) > MAX_ELEMENTS or any(size < 0 for size in sizes):
-        raise UnknownTensorFlowError(f"UnknownTensorFlowError: an array of the absurd shape {brief(sizes)}")
+        raise UnknownTensorFlowError(f"an array of the absurd shape {brief(sizes)}")
     return jnp.full(sizes, value, dtype)
 
 
@@ -164,10 +164,10 @@ def tf_range(*args: Any, dtype: Any = None, name: str | None = None, **keywords:
     if "delta" in keywords:
         bounds = [*([0] if len(bounds) == 1 else []), *bounds, keywords["delta"]]
     if not is_static(bounds) and any(isinstance(b, jax.core.Tracer) for b in bounds):
-        raise UnknownTensorFlowError("UnknownTensorFlowError: tf.range of a computed limit has no known length")
+        raise UnknownTensorFlowError("tf.range of a computed limit has no known length")
     found = np.arange(*(np.asarray(b).item() for b in bounds))
     if found.size > MAX_ELEMENTS:
-        raise UnknownTensorFlowError(f"UnknownTensorFlowError: tf.range of the absurd length {found.size}")
+        raise UnknownTensorFlowError(f"tf.range of the absurd length {found.size}")
     return found.astype(dtype_of(dtype if dtype is not None else found.dtype))
 
 

@@ -98,7 +98,7 @@ def shape_of(shape: Any) -> tuple[int, ...]:
         leaves = jax.tree.leaves(shape)
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             raise UnknownTensorFlowError(
-                "UnknownTensorFlowError: a shape that depends on computed values",
+                "a shape that depends on computed values",
                 ways=["take sizes from tf.shape(x), which are known, instead of from sequence lengths"],
             )
     return tuple(int(size) for size in np.reshape(np.asarray(shape), -1))

@@ -72,12 +72,27 @@ def check(case: Case) -> Verdict:
 def _network(case: Case) -> Network:
     data = case.data
     return Network(
-        case.net,
+        without_losses(case.net, data.get("default_target") or "classes") if data.get("loss_error") else case.net,
         case.extern_data,
         behavior_version=data["behavior_version"],
         default_input=data.get("default_input") or "data",
         default_target=data.get("default_target") or "classes",
     )
+
+
+def without_losses(net: Any, target: str) -> Any:
+    """The dictionary without its losses, where RETURNN could build the layers and not the losses.
+
+    >>> without_losses({"a": {"class": "softmax", "loss": "ce"}}, "classes")
+    {'a': {'class': 'softmax', 'target': 'classes', 'is_output_layer': True}}
+    """
+    if not isinstance(net, Mapping):
+        return net
+    found = {k: without_losses(v, target) for k, v in net.items() if k not in ("loss", "loss_opts", "loss_scale")}
+    if isinstance(net.get("loss"), str):
+        found = {"target": target, "is_output_layer": True, **found}
+        found = {k: found[k] for k in [*(k for k in net if k in found), "target", "is_output_layer"]}
+    return found
 
 
 def _flags(case: Case) -> dict[str, bool]:
@@ -105,8 +120,7 @@ def _refusal(case: Case, verdict: Verdict) -> None:
 
 def _replay(case: Case, verdict: Verdict) -> None:
     try:
-        network = _network(case)
-        model = Model(network, case)
+        model = Model(_network(case), case)
     except Exception as error:
         return _raised("constructs", error, verdict)
     verdict.parts["constructs"] = True

@@ -15,7 +15,18 @@ from tenure.returnn.replay.case import Case
 STRICT, LOOSE = (1e-4, 1e-5), (1e-3, 1e-4)
 # Classes after which the rounding of other orders of summation shows.
 _LOOSE_CLASSES = frozenset(
-    ["conv", "transposed_conv", "batch_norm", "stft", "istft", "mel_filterbank", "multichannel_stft_layer", "multichannel_multiresolution_stft_layer", "softmax_over_spatial", "self_attention"]
+    [
+        "conv",
+        "transposed_conv",
+        "batch_norm",
+        "stft",
+        "istft",
+        "mel_filterbank",
+        "multichannel_stft_layer",
+        "multichannel_multiresolution_stft_layer",
+        "softmax_over_spatial",
+        "self_attention",
+    ]
 )
 _LONG = 20
 

@@ -54,7 +54,7 @@ def _tagged(kind: str, value: Mapping[str, Any], dims: Mapping[str, Dim]) -> Any
         from tenure.returnn.functions import function
 
         return function(value["source"], value.get("nonlocals") or {})
-    raise OpaqueValueError(f"OpaqueValueError: a value of type {kind!r} was not kept, only its description")
+    raise OpaqueValueError(f"a value of type {kind!r} was not kept, only its description")
 
 
 def _key(key: Any) -> Any:
