@@ -105,7 +105,7 @@ class Sizes:
     def of_shape(self, dims: Any, shape: Any) -> None:
         """Learns padded sizes from an array."""
         for dim, n in zip(dims, shape, strict=True):
-            if dim.root.size is None and self._find("_padded", dim.root) is None:
+            if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
                 self._padded[dim.root] = int(n)
 
     def bound(self, lengths: Tensor, dim: Dim | None = None) -> int:
