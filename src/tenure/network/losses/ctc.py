@@ -128,6 +128,21 @@ def _emissions(log_probs: jax.Array, states: Automaton) -> jax.Array:
     return jnp.swapaxes(jnp.maximum(emits, IMPOSSIBLE), 0, 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class NoPath:
+    """What a sequence is worth that has no path, because it has too few frames for its labels.
+
+    Attributes:
+      loss: its loss.
+      flat_gradient: whether its gradient is the softmax of each frame, as TensorFlow has it, instead of zero.
+      ignore_longer: whether sequences with more labels than frames count nothing at all.
+    """
+
+    loss: float = float("inf")
+    flat_gradient: bool = True
+    ignore_longer: bool = False
+
+
 def loss(
     logits: jax.Array,
     frames: jax.Array,
@@ -137,7 +152,7 @@ def loss(
     *,
     normalized: bool = False,
     best: bool = False,
-    impossible: float = float("inf"),
+    no_path: NoPath = NoPath(),
 ) -> jax.Array:
     """The negative log probability [B] of label sequences.
 
@@ -149,11 +164,17 @@ def loss(
       topology: of the paths.
       normalized: whether the logits are log probabilities already.
       best: whether to take the best path instead of all.
-      impossible: the loss of a sequence that has too few frames; its gradient is zero.
+      no_path: what sequences are worth that have none.
     """
     log_probs = logits if normalized else jax.nn.log_softmax(logits)
     total = scores(log_probs, frames, labels, lengths, topology, best)
-    return jnp.where(total > IMPOSSIBLE / 2, -total, impossible)
+    instead = jnp.full(total.shape, no_path.loss)
+    if no_path.flat_gradient:
+        norms = jax.scipy.special.logsumexp(logits, axis=-1)
+        flat = jnp.sum(jnp.where(jnp.arange(norms.shape[1]) < frames[:, None], norms, 0), axis=1)
+        instead = instead + flat - jax.lax.stop_gradient(flat)
+    found = jnp.where(total > IMPOSSIBLE / 2, -total, instead)
+    return jnp.where(lengths > frames, 0.0, found) if no_path.ignore_longer else found
 
 
 def soft_alignment(

@@ -32,6 +32,13 @@ def _logits(view: View, in_log_space: bool) -> tuple[jax.Array, jax.Array]:
     return view.sequences(view.output.like(raw))
 
 
+def native_no_path(zero: bool | None, best: bool) -> ctc.NoPath:
+    """What RETURNN's own implementation gives for a sequence without a path; `zero` is its `zero_infinity`."""
+    if zero is None:
+        zero = versions.at_least(versions.CTC_WITHOUT_PATH_IS_ZERO)
+    return ctc.NoPath(0.0 if zero or not best else float("inf"), flat_gradient=not zero)
+
+
 @dataclasses.dataclass(frozen=True)
 class Ctc(Loss):
     """Connectionist temporal classification; the blank is the last class.
@@ -74,9 +81,6 @@ class Ctc(Loss):
         opts = dict(self.ctc_opts or {})
         loop = opts.get("label_loop", opts.get("ctc_merge_repeated", True))
         topology = ctc.Topology(opts.get("blank_index", -1) % logits.shape[-1], True if loop is None else bool(loop))
-        native = self.use_native or self.use_viterbi
-        zero = opts.get("ignore_longer_outputs_than_inputs") or self.use_native
-        zero = zero or (native and versions.at_least(versions.CTC_WITHOUT_PATH_IS_ZERO))
         losses = ctc.loss(
             logits,
             frames,
@@ -85,9 +89,14 @@ class Ctc(Loss):
             topology,
             normalized=not opts.get("logits_normalize", True),
             best=self.use_viterbi,
-            impossible=0.0 if zero else float("inf"),
+            no_path=self._no_path(opts),
         )
         return jnp.sum(losses)
+
+    def _no_path(self, opts: Mapping[str, Any]) -> ctc.NoPath:
+        if not (self.use_native or self.use_viterbi):
+            return ctc.NoPath(ignore_longer=bool(opts.get("ignore_longer_outputs_than_inputs")))
+        return native_no_path(opts.get("zero_infinity"), self.use_viterbi)
 
     def error(self, view: View) -> jax.Array:
         """How many labels have to be edited in what is decoded."""
