@@ -95,16 +95,16 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
         dims = [d if isinstance(d, Dim) else spatial_dim(f"{key}:{i}", d, auto=True) for i, d in enumerate(dims)]
     if feature_axis is AUTO and not sparse and not any(d.is_feature for d in dims) and "feature_dim" in entry:
         feature_axis = list(dims).index(entry["feature_dim"])
-    for base, other in _same(entry, known):
+    for other in _same(entry):
         next((d for d in dims if d.is_dynamic), other).declare_same_as(other)
     dtype = jnp.dtype(entry.get("dtype", "int32" if sparse else "float32"))
     tensor = Tensor(None, tuple(dims), sparse_dim, time_axis, None if sparse else feature_axis)
     return Template(tensor, dtype, bool(entry.get("available_for_inference", True)))
 
 
-def _same(entry: Mapping[str, Any], known: Mapping[str, Template]) -> list[tuple[Any, Dim]]:
+def _same(entry: Mapping[str, Any]) -> list[Dim]:
     same = entry.get("same_dim_tags_as")
-    return [(axis, dim) for axis, dim in same.items() if isinstance(dim, Dim)] if isinstance(same, Mapping) else []
+    return [dim for dim in same.values() if isinstance(dim, Dim)] if isinstance(same, Mapping) else []
 
 
 def _dims(key: str, entry: Mapping[str, Any], sparse: bool, size: Any) -> tuple[list[Dim], Any, Any]:

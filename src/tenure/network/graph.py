@@ -67,6 +67,7 @@ class Node:
     refs: dict[str, Any] = dataclasses.field(default_factory=dict)
     deps: list[str] = dataclasses.field(default_factory=list)
     inner: Graph | None = None
+    inner_level: Level | None = None
 
     @property
     def class_name(self) -> str:
@@ -290,7 +291,8 @@ class Graph:
     def _from(self, node: Node) -> list[Any]:
         given = node.options.get("from")
         if "from" not in node.options:
-            if not node.cls.signature.takes:  # type: ignore[attr-defined]
+            signature = node.cls.signature  # type: ignore[attr-defined]
+            if not signature.takes or signature.optional:
                 return []
             if versions.at_least(versions.FROM_REQUIRED):
                 raise option_error(

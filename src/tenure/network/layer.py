@@ -12,7 +12,8 @@ has no second description of them. It works the same on one step of a loop and o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -22,6 +23,7 @@ from tenure.core.frame import Scope, current_frame
 from tenure.core.module import Module
 from tenure.core.naming import force_name, transparent
 from tenure.core.slots import get_parameter
+from tenure.core.state import get_state, set_state
 from tenure.network import axes as axes_
 from tenure.network import ops, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim
@@ -214,15 +216,32 @@ class Layer(Module):
 
     @transparent
     def _scoped(self, name: str, shape: Sequence[int], dtype: Any, init: Callable[..., Any]) -> Any:
+        with self._scope(name) as last:
+            return get_parameter(last, shape, dtype, init)
+
+    @contextlib.contextmanager
+    def _scope(self, name: str) -> Iterator[str]:
+        """The scope that a name with "/" stands in; gives the last part of the name."""
         scope, _, last = name.rpartition("/")
-        if not scope:
-            return get_parameter(last, shape, dtype, init)
         scopes = current_frame("param").scopes
-        scopes.append(Scope(f"{self.module_name}/{scope}", "__call__", self))
+        scopes.append(Scope(f"{self.module_name}/{scope}" if scope else self.module_name, "__call__", self))
         try:
-            return get_parameter(last, shape, dtype, init)
+            yield last
         finally:
             scopes.pop()
+
+    @transparent
+    def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:
+        """A state of this layer, such as a running average; `set_state` changes it."""
+        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        with self._scope(name) as last:
+            return get_state(last, shape, dtype, initializer(init))
+
+    @transparent
+    def set_state(self, name: str, value: jax.Array) -> None:
+        """The state's value after this pass."""
+        with self._scope(name) as last:
+            set_state(last, value)
 
     @property
     @transparent

@@ -23,6 +23,7 @@ class Network:
       net: the dictionary.
       templates: its inputs.
       behavior_version: how it is read.
+      config: further values that expressions in it may ask for, by name.
       model: the pure functions behind `init` and `apply`.
 
     >>> import jax.numpy as jnp, tenure as tn
@@ -44,6 +45,7 @@ class Network:
         default_input: str = "data",
         default_target: str = "classes",
         ties: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
     ):
         if not isinstance(net, Mapping):
             raise NetworkError(f"a network is a dict of layers, not {brief(net)}", ways=["{'output': {'class': …}}"])
@@ -54,6 +56,7 @@ class Network:
         self.default_input, self.default_target = default_input, default_target
         with versions.use(behavior_version):
             self.templates = extern.parse(extern_data)
+        self.config = dict(config or {})
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
@@ -170,7 +173,7 @@ def network(net: Mapping[str, Any], extern_data: Any, *, check: bool = True, **o
       extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
       check: find out all shapes at once, so that a wrong dictionary fails here.
       **options: of `Network`: `behavior_version` (30, the strict one; published configs are 0), `default_input`,
-        `default_target`, `ties`.
+        `default_target`, `ties`, `config`.
 
     Raises:
       TenureError: the dictionary is wrong; the message names layer and option.

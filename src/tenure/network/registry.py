@@ -27,12 +27,14 @@ class Signature:
 
     Attributes:
       takes: "source" (all inputs, concatenated in their features), "sources" (a list) or "" (none).
+      optional: whether `from` may be left out, which gives no inputs.
       options: name → default; `inspect.Parameter.empty` where there is none.
       tensors: the options that name a layer, of which the output is wanted.
       outputs: the options that name a layer, of which everything is wanted (`Output`).
     """
 
     takes: str
+    optional: bool
     options: Mapping[str, Any]
     tensors: frozenset[str]
     outputs: frozenset[str]
@@ -52,19 +54,27 @@ def layer(*names: str) -> Callable[[C], C]:
 
 
 def signature_of(cls: type) -> Signature:
-    """Reads `forward`'s parameters: the annotations `Tensor` and `Output` mark references to layers."""
-    takes, options, tensors, outputs = "", {}, set(), set()
-    for name, parameter in inspect.signature(cls.forward).parameters.items():  # type: ignore[attr-defined]
-        if name in ("source", "sources"):
-            takes = name
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            options[name] = parameter.default
-            note = str(parameter.annotation)
-            if "Tensor" in note:
-                tensors.add(name)
-            elif "Output" in note:
-                outputs.add(name)
-    return Signature(takes, options, frozenset(tensors), frozenset(outputs))
+    """Reads `forward`'s parameters: the annotations `Tensor` and `Output` mark references to layers.
+
+    A `forward` that hands its further options (`**options`) to that of its base class takes these too.
+    """
+    takes, optional = "", False
+    options: dict[str, Any] = {}
+    notes: dict[str, str] = {}
+    for base in cls.__mro__:
+        if "forward" not in base.__dict__:
+            continue
+        parameters = inspect.signature(base.__dict__["forward"]).parameters
+        for name, parameter in parameters.items():
+            if name in ("source", "sources") and not takes:
+                takes, optional = name, parameter.default is not parameter.empty
+            elif parameter.kind is parameter.KEYWORD_ONLY and name not in options:
+                options[name], notes[name] = parameter.default, str(parameter.annotation)
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    tensors = frozenset(n for n, note in notes.items() if "Tensor" in note)
+    outputs = frozenset(n for n, note in notes.items() if "Output" in note) - tensors
+    return Signature(takes, optional, options, tensors, outputs)
 
 
 def load() -> dict[str, type[Layer]]:

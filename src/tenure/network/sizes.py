@@ -81,7 +81,7 @@ class Sizes:
         if root.size is not None or (root.is_batch and root.op is None):
             return None
         found = self._find("_lengths", root)
-        if found is None and root.op is not None and self._find("_padded", root) is None:
+        if found is None and root.op is not None:
             found = self._derived(root)
         return found
 

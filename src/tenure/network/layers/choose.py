@@ -39,8 +39,7 @@ class Switch(Layer):
         data = jnp.where(
             ops.aligned(test, frame.dims), ops.aligned(yes, frame.dims), ops.aligned(no, frame.dims).astype(yes.dtype)
         )
-        out = frame.with_dims(data, frame.dims, yes.sparse_dim)
-        return out
+        return frame.with_dims(data, frame.dims, yes.sparse_dim)
 
     @staticmethod
     def _operand(value: Any, dtype: Any) -> Tensor:

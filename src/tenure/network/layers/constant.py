@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ class Constant(Layer):
 
     def forward(
         self,
+        sources: Sequence[Tensor] = (),
         *,
         value: Any = 0.0,
         shape: Any = None,
@@ -28,7 +30,7 @@ class Constant(Layer):
         feature_dim: Any = None,
         shape_deps: Tensor | None = None,
     ) -> Tensor:
-        if self.node.sources:
+        if sources:
             raise self.error("from", self.node.get("from"), "a constant has no inputs")
         dims = list(template_dims(self, value, shape, with_batch_dim, feature_dim))
         kind = np.dtype(dtype) if dtype else _dtype(value)
@@ -82,7 +84,7 @@ class Variable(Layer):
 
     def forward(
         self,
-        sources: list[Tensor],
+        sources: Sequence[Tensor] = (),
         *,
         shape: Any,
         dtype: str = "float32",

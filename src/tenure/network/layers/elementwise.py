@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from tenure.network import activations, ops
+from tenure.network import activations, ops, out_type, proxies
+from tenure.network.expressions import parse
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
-from tenure.network.tensor import Tensor
+from tenure.network.tensor import AUTO, Tensor
+from tenure.network.tf import tf
+from tenure.network.tf.elementwise import OWN
 
 Fn = Callable[..., jax.Array]
 
@@ -22,6 +26,8 @@ class Activation(Layer):
     """An activation function of the inputs."""
 
     def forward(self, source: Tensor, *, activation: Any) -> Output:
+        if activation is None:
+            raise self.error("activation", activation, "a function is needed", ["'activation': 'identity'"])
         return activations.apply(self, source, activation)
 
 
@@ -47,9 +53,20 @@ KINDS: dict[str, Fn] = {
 }
 
 
+_SIGNS = {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "truediv",
+    "//": "floordiv",
+    "subtract": "sub",
+    "multiply": "mul",
+}
+
+
 @layer("combine")
 class Combine(Layer):
-    """Arithmetic of several inputs, entry by entry, over the dims of all.
+    """Arithmetic of several inputs, entry by entry, over the dims of all; or an expression of them.
 
     With `with_bias` there is a parameter `b` (features), added before the activation.
     """
@@ -66,14 +83,146 @@ class Combine(Layer):
         eval_for_output_loss: bool = False,
         allow_broadcast_all_sources: bool | None = None,
     ) -> Output:
-        if not sources:
-            raise self.error("from", self.node.get("from"), "at least one input is needed")
-        broadcast = True if self.node.get("out_shape") is not None else allow_broadcast_all_sources
-        fn = KINDS.get(kind) if isinstance(kind, str) else None
-        if fn is None:
-            raise self.error("kind", kind, "there is no such operation", [", ".join(sorted(KINDS))])
-        y = ops.mapn(fn, sources, broadcast_all=broadcast)
+        given = out_type.options(self)
+        frame = self._frame(sources, given, allow_broadcast_all_sources)
+        if kind == "eval":
+            if eval is None:
+                raise self.error("eval", eval, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
+            y = evaluate(self, sources, frame, eval, eval_locals)
+        else:
+            fn = _function(kind)
+            if fn is None:
+                raise self.error("kind", kind, "there is no such operation", [", ".join(sorted(KINDS))])
+            y = fn(*(ops.aligned(x, frame.dims) for x in sources))
+        out = out_type.check(self, frame, y)
         if with_bias:
-            b = self.param("b", (y.feature_dim,), 0.0)  # type: ignore[arg-type]
-            y = y.like(y.data + b.reshape([-1 if i == y.feature_axis else 1 for i in range(y.ndim)]))
-        return activations.apply(self, y, activation)
+            b = self.param("b", (out.feature_dim,), 0.0)  # type: ignore[arg-type]
+            out = out.like(out.data + b.reshape([-1 if i == out.feature_axis else 1 for i in range(out.ndim)]))
+        return activations.apply(self, out, activation)
+
+    def _frame(self, sources: Sequence[Tensor], given: dict[str, Any], allow: bool | None) -> Tensor:
+        """The output without its data."""
+        if not sources:
+            return out_type.template(self, Tensor(None, ()), given)
+        broadcast = True if self.node.get("out_shape") is not None or out_type.reshapes(given) else allow
+        return out_type.template(self, ops.common(sources, broadcast_all=broadcast), given)
+
+
+def _function(kind: Any) -> Fn | None:
+    if not isinstance(kind, str):
+        return None
+    found = KINDS.get(_SIGNS.get(kind, kind))
+    if found is None:
+        for space in (tf.math, tf):
+            if kind in space and callable(getattr(space, kind)):
+                binary = getattr(space, kind)
+                return lambda *xs: functools.reduce(binary, xs)
+    return found
+
+
+@layer("eval")
+class Eval(Combine):
+    """An expression of the inputs: `source(0) * tf.nn.sigmoid(source(1))`.
+
+    The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
+    """
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        eval: Any,
+        eval_locals: Any = None,
+        activation: Any = None,
+        with_bias: bool = False,
+        eval_for_output_loss: bool = False,
+        allow_broadcast_all_sources: bool | None = None,
+    ) -> Output:
+        return super().forward(
+            sources,
+            kind="eval",
+            eval=eval,
+            eval_locals=eval_locals,
+            activation=activation,
+            with_bias=with_bias,
+            allow_broadcast_all_sources=allow_broadcast_all_sources,
+        )
+
+
+def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:
+    """The value of an expression of the inputs, or of a function."""
+    proxy = proxies.of_layer(layer, frame)
+
+    def source(
+        i: int,
+        auto_convert: bool = True,
+        enforce_batch_major: bool = False,
+        as_data: bool = False,
+        as_layer: bool = False,
+    ) -> Any:
+        if not isinstance(i, int) or not 0 <= i < len(sources):
+            raise layer.error("eval", expression, f"source({i!r}): there are {len(sources)} inputs")
+        if as_layer:
+            return proxy.sources[i]
+        x = sources[i]
+        if auto_convert:
+            x = Tensor(
+                ops.aligned(x, frame.dims), frame.dims, time_axis=frame.time_axis, feature_axis=frame.feature_axis
+            )
+        x = x.batch_first() if enforce_batch_major else x
+        return proxies.DataProxy(x) if as_data else x.data
+
+    names = {"tf": tf, **OWN, "source": source, "self": proxy, **(more or {})}
+    if callable(expression):
+        return expression(**{k: names[k] for k in ("source", "self", *(more or {}))})
+    if not isinstance(expression, str):
+        raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
+    return jnp.asarray(parse(expression)(names))
+
+
+COMPARISONS: dict[str, Fn] = {
+    "equal": jnp.equal,
+    "not_equal": jnp.not_equal,
+    "less": jnp.less,
+    "less_equal": jnp.less_equal,
+    "greater": jnp.greater,
+    "greater_equal": jnp.greater_equal,
+}
+_COMPARISON_SIGNS = {
+    "==": "equal",
+    "!=": "not_equal",
+    "<>": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+}
+
+
+@layer("compare")
+class Compare(Layer):
+    """Whether each input is equal to, less than … the next one, and the last one to `value`."""
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        kind: str = "equal",
+        value: Any = None,
+        allow_broadcast_all_sources: bool | None = None,
+    ) -> Tensor:
+        fn = COMPARISONS.get(_COMPARISON_SIGNS.get(kind, kind)) if isinstance(kind, str) else None
+        if fn is None:
+            raise self.error("kind", kind, "there is no such comparison", [", ".join(COMPARISONS)])
+        if not sources or (value is None and len(sources) < 2):
+            raise self.error("from", self.node.get("from"), "two inputs, or one and 'value', are needed")
+        given = out_type.options(self)
+        broadcast = self.node.get("out_shape") is not None or out_type.reshapes(given) or allow_broadcast_all_sources
+        frame = ops.common(sources, broadcast_all=broadcast or None)
+        arrays = [ops.aligned(x, frame.dims) for x in sources]
+        tests = [fn(a, b) for a, b in itertools.pairwise(arrays)]
+        if value is not None:
+            tests.append(fn(arrays[-1], value))
+        data = functools.reduce(jnp.logical_and, tests)
+        feature = frame.feature_axis
+        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature, frame.beam)
