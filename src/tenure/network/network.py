@@ -24,6 +24,8 @@ class Network:
       templates: its inputs.
       behavior_version: how it is read.
       config: further values that expressions in it may ask for, by name.
+      reuse: "owner_final": who borrows a parameter gets what its owner computes with; "legacy": as RETURNN has it, where
+        each layer applies its own noise, and a layer that borrows has nothing to lend.
       model: the pure functions behind `init` and `apply`.
 
     >>> import jax.numpy as jnp, tenure as tn
@@ -46,7 +48,10 @@ class Network:
         default_target: str = "classes",
         ties: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
+        reuse: str = "owner_final",
     ):
+        if reuse not in ("owner_final", "legacy"):
+            raise NetworkError(f"reuse is {brief(reuse)}; there are 'owner_final' and 'legacy'")
         if not isinstance(net, Mapping):
             raise NetworkError(f"a network is a dict of layers, not {brief(net)}", ways=["{'output': {'class': …}}"])
         if not isinstance(behavior_version, int) or not 0 <= behavior_version <= versions.LATEST:
@@ -56,7 +61,7 @@ class Network:
         self.default_input, self.default_target = default_input, default_target
         with versions.use(behavior_version):
             self.templates = extern.parse(extern_data)
-        self.config = dict(config or {})
+        self.config, self.reuse = dict(config or {}), reuse
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
@@ -173,7 +178,7 @@ def network(net: Mapping[str, Any], extern_data: Any, *, check: bool = True, **o
       extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
       check: find out all shapes at once, so that a wrong dictionary fails here.
       **options: of `Network`: `behavior_version` (30, the strict one; published configs are 0), `default_input`,
-        `default_target`, `ties`, `config`.
+        `default_target`, `ties`, `config`, `reuse`.
 
     Raises:
       TenureError: the dictionary is wrong; the message names layer and option.

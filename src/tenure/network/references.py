@@ -19,6 +19,10 @@ def generic_reference(graph: Graph, node: Node, option: str, value: Any) -> Any:
         return _targets(graph, node, value)
     if option == "extra_deps":
         return graph.refer(node, option, value)
+    if option == "reuse_params":
+        from tenure.network.reuse import parse
+
+        return parse(graph, node, value)
     if option == "size_target":
         return _target(graph, node, value)
     if option == "loss_opts" and node.get("loss") and graph.flags.eval:
