@@ -77,6 +77,7 @@ def _network(case: Case) -> Network:
         behavior_version=data["behavior_version"],
         default_input=data.get("default_input") or "data",
         default_target=data.get("default_target") or "classes",
+        reuse="legacy",
     )
 
 
