@@ -102,6 +102,13 @@ class Sizes:
         self._lengths[dim] = lengths
         return lengths
 
+    def dim_of(self, lengths: Tensor) -> Dim | None:
+        """The dim whose lengths this very array is, or None."""
+        for dim, known in self._lengths.items():
+            if known is not None and known.data is lengths.data:
+                return dim
+        return self.outer.dim_of(lengths) if self.outer is not None else None
+
     def of_shape(self, dims: Any, shape: Any) -> None:
         """Learns padded sizes from an array."""
         for dim, n in zip(dims, shape, strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 from tenure.network import sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.layer import Layer, layer
+from tenure.network.output import Output
 from tenure.network.tensor import AUTO, Tensor
 
 
@@ -122,7 +123,7 @@ class Length(Layer):
         add_time_axis: bool = False,
         dtype: str = "int32",
         sparse: bool = False,
-    ) -> Tensor:
+    ) -> Tensor | Output:
         known = sizes.current()
         if isinstance(axis, Dim):
             dim = next((d for x in sources for d in x.dims if d == axis), axis)
@@ -138,7 +139,7 @@ class Length(Layer):
             batch = sources[0].batch_dim if sources else None
             if dim.is_dynamic and batch is not None:
                 return Tensor(jnp.full((known.padded(batch),), n, dtype), (batch,), sparse_dim)
-            return Tensor(jnp.asarray(n, dtype), (), sparse_dim)
+            return Output(Tensor(jnp.asarray(n, dtype), (), sparse_dim), extra=dim)
         if add_time_axis:
             time = self.new_dim("dummy-time", 1, SPATIAL)
             return Tensor(lengths.data[:, None].astype(dtype), (*lengths.dims, time), sparse_dim, time_axis=1)

@@ -37,14 +37,14 @@ class SoftmaxOverSpatial(Layer):
         if use_time_mask is not False:
             x = ops.masked(x, dim, -jnp.inf)
         positions = Tensor(jnp.arange(sizes.current().padded(dim)), (dim,))
-        for keep in _windows(positions, start, window_start, window_size):
+        for keep in windows(positions, start, window_start, window_size):
             x = x.like(jnp.where(ops.aligned(keep, x.dims), x.data, -jnp.inf))
         if energy_factor:
             x = x.like(x.data * energy_factor)
         return Output(ops.softmax(x, (x.ndim - 1,), log=log_space, use_mask=False))
 
 
-def _windows(positions: Tensor, start: Any, window_start: Any, window_size: Any) -> list[Tensor]:
+def windows(positions: Tensor, start: Any, window_start: Any, window_size: Any) -> list[Tensor]:
     """Which positions are within the bounds."""
     found = []
     if start is not None:
