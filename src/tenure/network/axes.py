@@ -34,7 +34,10 @@ def axes(x: Tensor, description: Any, *, allow_int: bool | None = None) -> list[
     if description is None or (isinstance(description, str) and not description):
         return []
     if isinstance(description, Dim):
-        return [x.axis(description)] if x.has(description) else []
+        if x.has(description):
+            return [x.axis(description)]
+        whole = description.is_batch and x.batch_axis is not None  # a merged batch is a batch too
+        return [x.batch_axis] if whole else []  # type: ignore[list-item]
     if isinstance(description, int) and not isinstance(description, bool):
         return [_integer(x, description, allow_int)]
     if isinstance(description, str):

@@ -112,10 +112,7 @@ class Dim:
             return
         if mine.size is not None and theirs.size is not None and mine.size != theirs.size:
             raise DimError(f"{mine!r} and {theirs!r} cannot be the same dim: their sizes differ")
-        if _contains(theirs, mine):
-            mine, theirs = theirs, mine
-        knows_more = mine.op is not None or mine.size is not None or mine.is_batch
-        if theirs.size is None and theirs.op is None and knows_more:
+        if _stays(mine, theirs):
             mine, theirs = theirs, mine
         theirs.capacity = theirs.capacity if theirs.capacity is not None else mine.capacity
         mine._same = theirs
@@ -197,11 +194,13 @@ def _contains(dim: Dim, part: Dim) -> bool:
     return any(isinstance(x, Dim) and (x.root is part or _contains(x.root, part)) for x in dim.op[1:])
 
 
-def _operand(value: Dim | int) -> Dim | int:
-    """A static dim whose identity says nothing counts as its number."""
-    if isinstance(value, Dim):
-        return value
-    return int(value)
+def _stays(mine: Dim, theirs: Dim) -> bool:
+    """Whether `mine` is the one that stands for both: the batch, or what says more and is not made of the other."""
+    if mine is _BATCH or theirs is _BATCH:
+        return mine is _BATCH
+    if _contains(mine, theirs) or _contains(theirs, mine):
+        return _contains(theirs, mine)
+    return theirs.size is None and theirs.op is None and (mine.op is not None or mine.size is not None or mine.is_batch)
 
 
 def _kind(operands: tuple[Any, ...]) -> str:

@@ -170,10 +170,9 @@ class Graph:
         if ref.startswith("base:"):
             return self._outside(level, ref[len("base:") :], asker, option)
         name, _, rest = ref.partition("/")
-        if name.startswith("extra") and ":" in name:
-            name = name.partition(":")[2]
-            return self.resolve(level, f"{name}/{rest}" if rest else name, asker, option)
-        if name not in level.layers:
+        if name.startswith("extra") and ":" in name and f"{level.path}{name}" not in self.nodes:
+            self._make_extra(level, name, asker, option)
+        elif name not in level.layers and f"{level.path}{name}" not in self.nodes:
             found = self.missing(level, ref, asker, option)
             if found is None:
                 raise not_found(ref, asker, option, [str(n) for n in level.layers] + [f"data:{k}" for k in self.inputs])
@@ -186,6 +185,17 @@ class Graph:
         if sub is not None:
             return self.resolve(sub, rest, asker, option)
         return self._sub_layer(node, rest)
+
+    def _make_extra(self, level: Level, name: str, asker: str, option: str) -> None:
+        """A second instance of a layer, with the same parameters: `extra.2:input`."""
+        plain = name.partition(":")[2]
+        entry = level.layers.get(name, level.layers.get(plain))
+        if not isinstance(entry, Mapping):
+            raise not_found(name, asker, option, map(str, level.layers))
+        key = f"{level.path}{name}"
+        cls = registry.find(entry.get("class"), key)
+        node = self._add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
+        cls.expand(self, node)  # type: ignore[attr-defined]
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
         """What a name that the level does not have means; loops give meanings to `prev:x` and `:i`."""

@@ -148,12 +148,29 @@ class Layer(Module):
     # Dims.
 
     @transparent
-    def new_dim(self, role: str, size: int | None, kind: str = SPATIAL, auto: bool = True, **more: Any) -> Dim:
-        """A dim that this layer makes: the same object in each run."""
+    def new_dim(
+        self,
+        role: str,
+        size: int | None,
+        kind: str = SPATIAL,
+        auto: bool = True,
+        name: str | None = None,
+        **more: Any,
+    ) -> Dim:
+        """A dim that this layer makes: the same object in each run.
+
+        Args:
+          role: what tells it from this layer's other dims.
+          size: its size, or None.
+          kind: "spatial", "feature" or "batch".
+          auto: whether another of that size may stand for it.
+          name: by which dictionaries find it ("stag:…"); made of the layer's name and the role if None.
+          **more: of `Dim`.
+        """
         key = (self.node.key, role, size, kind)
         known = self.run.network.dims
         if key not in known:
-            known[key] = Dim(size, f"{self.node.name}:{role}", kind=kind, auto=auto, **more)
+            known[key] = Dim(size, name or f"{self.node.name}:{role}", kind=kind, auto=auto, **more)
         return known[key]
 
     @transparent

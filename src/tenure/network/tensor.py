@@ -55,7 +55,7 @@ class Tensor:
         if self.time_axis is AUTO:
             put(self, "time_axis", default_time_axis(self.dims))
         if self.feature_axis is AUTO:
-            put(self, "feature_axis", None if self.sparse else default_feature_axis(self.dims))
+            put(self, "feature_axis", None if self.sparse else default_feature_axis(self.dims, self.time_axis))
 
     def __repr__(self) -> str:
         sparse = f" of {self.sparse_dim}" if self.sparse else ""
@@ -164,8 +164,15 @@ class Tensor:
         """The same tensor, with `dim` as what "F" means."""
         return dataclasses.replace(self, feature_axis=None if dim is None else self.axis(dim))
 
+    def reorder(self, order: Sequence[int]) -> Tensor:
+        """The axes in another order, where the feature axis is again the one that the order suggests, if it was so."""
+        new = self.transpose(order)
+        if self.sparse or self.feature_axis != default_feature_axis(self.dims, self.time_axis):
+            return new
+        return dataclasses.replace(new, feature_axis=default_feature_axis(new.dims, new.time_axis))
+
     def transpose(self, order: Sequence[int]) -> Tensor:
-        """The axes in another order."""
+        """The axes in another order; the time and feature axes go with their dims."""
         order = list(order)
         if order == list(range(self.ndim)):
             return self
@@ -206,9 +213,11 @@ def default_time_axis(dims: Sequence[Dim]) -> int | None:
     return next(iter(spatial or dynamic), None)
 
 
-def default_feature_axis(dims: Sequence[Dim]) -> int | None:
-    """The last axis of kind feature."""
-    return next((i for i in reversed(range(len(dims))) if dims[i].is_feature), None)
+def default_feature_axis(dims: Sequence[Dim], time: int | None) -> int | None:
+    """The last axis with a size of its own that is neither batch nor time; the last other one if there is none."""
+    rest = [i for i, d in enumerate(dims) if not d.is_batch and i != time]
+    static = [i for i in rest if not dims[i].is_dynamic]
+    return next(iter((static or rest)[::-1]), None)
 
 
 def _flatten(tensor: Tensor) -> tuple[tuple[Any, ...], Any]:

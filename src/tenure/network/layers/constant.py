@@ -12,7 +12,7 @@ from tenure.network import sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
-from tenure.network.tensor import AUTO, Tensor
+from tenure.network.tensor import Tensor
 
 
 @layer("constant")
@@ -102,13 +102,12 @@ class Variable(Layer):
         name = param_name or self.node.name
         start = (lambda shape, dtype: init_by_layer.data) if init_by_layer is not None else 0 if init is None else init
         value = self.param(name, dims, start, jnp.dtype(dtype), trainable)
-        extra = []
-        if add_time_axis:
-            extra.append(self.new_dim("dummy-time", 1, SPATIAL))
+        extra = [self.new_dim("dummy-time", 1, SPATIAL)] if add_time_axis else []
         if add_batch_axis:
-            extra.insert(0, Dim(1, "batch", kind="batch", op=("broadcast", 1)))
-        data = value.reshape((1,) * len(extra) + value.shape)
-        return Tensor(data, (*extra, *dims), time_axis=AUTO)
+            extra.insert(0, batch_dim())
+        known = sizes.current()
+        data = jnp.broadcast_to(value, (*(known.padded(d) for d in extra), *value.shape))
+        return Tensor(data, (*extra, *dims))
 
 
 @layer("length")

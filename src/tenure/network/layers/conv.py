@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.network import activations, ops, versions
+from tenure.network import activations, ops, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers import windows
@@ -225,13 +225,20 @@ class TransposedConv(Layer):
             output_length(dim, w, i, extra[i]).sub_left(removed[i] or 0) - (removed[i] or 0)
             for i, dim in enumerate(positions)
         ]
+        if out_spatial_dims is not None and not any(removed):
+            known = sizes.current()
+            lengths = [
+                known.padded(d) if isinstance(d, Dim) and known.knows(d) else n
+                for d, n in zip(out_spatial_dims, lengths, strict=True)
+            ]
         data = self._transposed(windows.merged_batch(x, first), weights, w, lengths)
         for i, cut in enumerate(removed):
             if cut:
                 data = jax.lax.slice_in_dim(data, cut, data.shape[i + 1] - cut, axis=i + 1)
         if out_spatial_dims is not None:
             for new, given in zip(dims, out_spatial_dims, strict=True):
-                new.declare_same_as(given)
+                if not sizes.current().knows(given):
+                    new.declare_same_as(given)
             dims = list(out_spatial_dims)
         y = windows.rebuilt(x, data, first, dims, out)
         if bias is not None:

@@ -21,7 +21,7 @@ from tenure.network.tensor import Tensor
 class Concat(Layer):
     """Inputs one after the other, each along an axis of its own: `from` is a list of (layer, axis).
 
-    What is beyond the end of an earlier input's sequence stays in between unless the axis is static.
+    The arrays are joined as they are: what is beyond the end of an earlier input's sequences stays in between.
     """
 
     @classmethod
@@ -50,25 +50,7 @@ class Concat(Layer):
                 "from", self.node.get("from"), "the inputs have not the same axes", ["'allow_broadcast': True"]
             )
         parts = [ops.aligned(x, frame.replace_dim(at, dim).dims) for x, dim in zip(sources, dims, strict=True)]
-        return frame.like(self._joined(parts, dims, frame, at))
-
-    def _joined(self, parts: list[jax.Array], dims: list[Dim], frame: Tensor, at: int) -> jax.Array:
-        """One after the other; after dynamic ones, what follows starts at the sequence's end."""
-        known = sizes.current()
-        data = ops.join(parts, at)
-        if all(known.lengths(d) is None for d in dims[:-1]):
-            return data
-        starts: Any = jnp.zeros([1] * frame.ndim, jnp.int32)
-        positions = jnp.arange(data.shape[at]).reshape([-1 if i == at else 1 for i in range(frame.ndim)])
-        index: Any = jnp.zeros([1] * frame.ndim, jnp.int32)
-        offset = 0
-        for part, dim in zip(parts, dims, strict=True):
-            lengths = known.lengths(dim)
-            n: Any = known.padded(dim) if lengths is None else ops.aligned(lengths, frame.dims)
-            inside = (positions >= starts) & (positions < starts + n)
-            index = jnp.where(inside, positions - starts + offset, index)
-            starts, offset = starts + n, offset + part.shape[at]
-        return jnp.take_along_axis(data, jnp.broadcast_to(index, data.shape), at)
+        return frame.like(ops.join(parts, at))
 
 
 @layer("split")

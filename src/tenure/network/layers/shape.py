@@ -99,6 +99,11 @@ class SplitDims(Layer):
             data = jnp.pad(data, [(0, extra if i == at else 0) for i in range(x.ndim)], constant_values=pad_value)
             n += extra
         shape = [known.padded(d) if i != free else n // fixed for i, d in enumerate(new)]
+        if math.prod(shape) != n and known.planning and old.is_dynamic:
+            data, n = (
+                jnp.zeros((*data.shape[:at], math.prod(shape), *data.shape[at + 1 :]), data.dtype),
+                math.prod(shape),
+            )
         if math.prod(shape) != n:
             raise self.error("dims", dims, f"{n} entries of {old!r} are not {' x '.join(map(str, shape))}")
         every = (*x.dims[:at], *new, *x.dims[at + 1 :])
@@ -250,7 +255,7 @@ class SwapAxes(Layer):
             raise self.error("axis2", axis2, "it is the same axis as 'axis1'")
         order = list(range(source.ndim))
         order[a], order[b] = b, a
-        return source.transpose(order)
+        return source.reorder(order)
 
 
 @layer("transpose")
@@ -270,4 +275,4 @@ class Transpose(Layer):
         order = [chosen[i] if i in chosen else next(rest, -1) for i in range(source.ndim)]
         if sorted(order) != list(range(source.ndim)):
             raise self.error("perm", perm, f"it is no order of the axes of {source!r}")
-        return source.transpose(order)
+        return source.reorder(order)
