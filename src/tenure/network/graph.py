@@ -55,6 +55,8 @@ class Node:
       sources: the nodes of `from`.
       refs: option → node, or the same structure of nodes as the option's value.
       deps: all nodes that must be computed before.
+      inner_level: of a sub-network.
+      branches: graphs that the layer itself runs.
     """
 
     key: str
@@ -66,8 +68,8 @@ class Node:
     sources: list[str] = dataclasses.field(default_factory=list)
     refs: dict[str, Any] = dataclasses.field(default_factory=dict)
     deps: list[str] = dataclasses.field(default_factory=list)
-    inner: Graph | None = None
     inner_level: Level | None = None
+    branches: dict[str, Graph] = dataclasses.field(default_factory=dict)
 
     @property
     def class_name(self) -> str:
@@ -194,7 +196,7 @@ class Graph:
             raise not_found(name, asker, option, map(str, level.layers))
         key = f"{level.path}{name}"
         cls = registry.find(entry.get("class"), key)
-        node = self._add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
+        node = self.add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
         cls.expand(self, node)  # type: ignore[attr-defined]
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
@@ -220,7 +222,7 @@ class Graph:
             raise not_found(f"data:{name}", asker, option, [f"data:{k}" for k in sorted(self.inputs)])
         node_key = f"data:{name}"
         if node_key not in self.nodes:
-            self._add(
+            self.add(
                 Node(node_key, name, registry.find("source", node_key), {"class": "source", "key": name}, level, "")
             )
         return node_key
@@ -240,7 +242,8 @@ class Graph:
             self.imports.append(key)
         return f"base:{key}"
 
-    def _add(self, node: Node) -> Node:
+    def add(self, node: Node) -> Node:
+        """Makes a node part of the graph."""
         self.nodes[node.key] = node
         self._todo.append(node)
         return node
@@ -255,7 +258,7 @@ class Graph:
             )
         cls = registry.find(entry["class"], key)
         node = Node(key, name, cls, dict(entry), level, self._scope(level, name, entry))
-        self._add(node)
+        self.add(node)
         cls.expand(self, node)  # type: ignore[attr-defined]
         return node
 
@@ -275,7 +278,7 @@ class Graph:
         if key not in self.nodes:
             options = {"class": "get_sub_layer", "from": node.name, "name": rest}
             sub = Node(key, rest, registry.find("get_sub_layer", key), options, node.level, "")
-            self._add(sub)
+            self.add(sub)
         return key
 
     def _link(self, node: Node) -> None:

@@ -51,6 +51,7 @@ class Layer(Module):
     signature: ClassVar[Signature]
     more_options: ClassVar[tuple[str, ...]] = ()
     with_dropout: ClassVar[bool] = True
+    container: ClassVar[bool] = False  # has layers, and no parameters of its own
 
     def __init__(self, node: Node, run: Run):
         super().__init__(name=force_name(run.module_path(node)))

@@ -11,9 +11,11 @@ from tenure.core.transform import TransformedWithState, transform_with_state
 from tenure.network import extern, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
-from tenure.network.graph import Flags, Graph, Level, Node
+from tenure.network.graph import Flags, Graph, Level, Node, scope_name
 from tenure.network.result import Result, collect
 from tenure.network.run import Run, run_graph
+
+STEP = ":step"  # under which the number of training steps is fed
 
 
 class Network:
@@ -90,8 +92,9 @@ class Network:
 
         planning = current_frame("network").planning
         with sizes.use(sizes.Sizes(planning=planning)) as known, versions.use(self.behavior_version):
-            inputs = extern.feed(self.templates, batch, known)
-            run = run_graph(self, self.graph(flags), flags, inputs)
+            step = batch.get(STEP, 0)
+            inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
+            run = run_graph(self, self.graph(flags), flags, inputs, step)
             return collect(run, layers)
 
     def plan(
@@ -125,6 +128,7 @@ class Network:
         losses: bool = True,
         search: bool = False,
         layers: Sequence[str] | None = None,
+        step: Any = None,
     ) -> tuple[Result, Any]:
         """One forward pass.
 
@@ -135,13 +139,17 @@ class Network:
           train: whether dropout, noise and batch statistics are on.
           losses: whether losses are computed (in training they always are).
           search: whether choices are searched instead of read from the targets.
+          step: how many training steps there were, for layers and expressions that ask.
           layers: whose outputs to return; `None`: "output" and all with `is_output_layer`; `("*",)`: all.
 
         Returns:
           `Result` with outputs and losses, and the new state.
         """
         flags = Flags(train, losses or train, search)
-        return self.model.apply(params, state, key, extern.normalise(self.templates, batch), flags, layers)
+        fed: dict[str, Any] = dict(extern.normalise(self.templates, batch))
+        if step is not None:
+            fed[STEP] = step
+        return self.model.apply(params, state, key, fed, flags, layers)
 
     # Names and sharing.
 
@@ -150,15 +158,11 @@ class Network:
         root = run
         while root.outer is not None:
             root = root.outer
+        if node.cls.container:  # type: ignore[attr-defined]
+            return f"{node.scope}/~net".lstrip("/")
         scope = node.scope or ("~" if node.options.get("name_scope") is not None else node.key.replace("/", "\\"))
         owner = root.scopes.setdefault(scope, node.key)
-        return scope if owner == node.key else f"{scope}&{node.key.replace('/', '.')}"
-
-    def sharing(self, run: Run, node: Node) -> tuple[dict[str, Any] | None, Any]:
-        """What the layer's module is given as `share=` and `stages=`."""
-        from tenure.network.sharing import sharing
-
-        return sharing(self, run, node)
+        return scope if owner == node.key else f"{scope}&{scope_name(node.key.replace('/', '.'))}"
 
     def show(self) -> Any:
         """The network as a picture: `str(…)` is text; `.html()`, `.mermaid()`; a notebook shows the page."""

@@ -27,6 +27,7 @@ class MarkedDim:
 
 def verify(layer: Layer, x: Tensor, promised: Any) -> None:
     """Raises if `x` has other dims than `promised`, in any order."""
+    promised = promised or ()
     if not isinstance(promised, (set, frozenset, list, tuple)):
         raise layer.error("out_shape", promised, "a set of dims is needed", ["'out_shape': {batch_dim, time_dim}"])
     rest = list(x.dims)

@@ -113,7 +113,11 @@ class NetworkProxy:
         self._run = run
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset({"train_flag", "eval_flag", "search_flag", "get_config", "get_root_network", "get_layer"})
+        return frozenset(n for n in vars(NetworkProxy) if not n.startswith("_"))
+
+    @property
+    def global_train_step(self) -> Any:
+        return jnp.asarray(self._run.step)
 
     @property
     def train_flag(self) -> bool:

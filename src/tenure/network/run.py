@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from tenure.core import paths
 from tenure.core.errors import Party, TenureError
+from tenure.core.frame import current_frame
 from tenure.network import sizes as sizes_
 from tenure.network import versions
 from tenure.network.dims import Dim
 from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Node
 from tenure.network.output import Output
+from tenure.network.sharing import sharing
 from tenure.network.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -49,12 +52,14 @@ class Run:
       params: which parameters the layers asked for so far.
       losses: what `losses` gave, by name.
       constraints: terms that are added to the objective: L2 and the like.
+      step: how many training steps there were.
       dropped: inputs with dropout, so that one mask serves all that ask for the same.
       outer: the pass around, in the body of a loop or a branch.
     """
 
     def __init__(self, network: Network, graph: Graph, flags: Flags, outer: Run | None = None):
         self.network, self.graph, self.flags, self.outer = network, graph, flags, outer
+        self.step: Any = 0 if outer is None else outer.step
         self.outputs: dict[str, Output] = {}
         self.inputs: dict[str, Tensor] = {}
         self.layers: dict[str, Layer] = {}
@@ -97,11 +102,12 @@ class Run:
     def build(self, node: Node) -> Layer:
         """The node's layer, built once a pass."""
         if node.key not in self.layers:
-            share, stages = self.network.sharing(self, node)
-            more = {"share": share} if share else {}
-            if stages:
-                more["stages"] = stages
-            self.layers[node.key] = node.cls(node, self, **more)
+            given = sharing(self.network, self, node)
+            more = {name: value for name, value in (("share", given.share), ("stages", given.stages)) if value}
+            layer = self.layers[node.key] = node.cls(node, self, **more)
+            if given.may_be_unused and given.share:
+                used = current_frame("network").sources.used
+                used.add(("share", f"{paths.plain(layer.module_name)}/*"))
         return self.layers[node.key]
 
     def _named(self, node: Node, error: TenureError) -> TenureError:
@@ -174,11 +180,10 @@ class Run:
         return None if dim is None else output_dim(node.get("loss"), dim)
 
 
-def run_graph(
-    network: Network, graph: Graph, flags: Flags, inputs: Mapping[str, Tensor], outer: Run | None = None
-) -> Run:
+def run_graph(network: Network, graph: Graph, flags: Flags, inputs: Mapping[str, Tensor], step: Any = 0) -> Run:
     """One pass over these inputs, with the network's behaviour version."""
     with versions.use(network.behavior_version):
-        run = Run(network, graph, flags, outer)
+        run = Run(network, graph, flags)
+        run.step = step
         run.inputs.update(inputs)
         return run.go()

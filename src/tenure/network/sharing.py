@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenure.network import reuse
 
@@ -13,12 +13,31 @@ if TYPE_CHECKING:
     from tenure.network.run import Run
 
 
-def sharing(network: Network, run: Run, node: Node) -> tuple[Any, Any]:
-    """What a layer's module is given as `share=` and `stages=`."""
-    share = _own(network, run, node, node, "") or _around(network, run, node)
+class Sharing(NamedTuple):
+    """What a layer's module is given.
+
+    Attributes:
+      share, stages: as `share=` and `stages=`.
+      may_be_unused: whether nothing is wrong if the layer has no parameters.
+    """
+
+    share: Any = None
+    stages: Any = None
+    may_be_unused: bool = False
+
+
+def sharing(network: Network, run: Run, node: Node) -> Sharing:
+    """What the dictionary says of a layer's parameters."""
+    if node.cls.container:  # type: ignore[attr-defined]
+        return Sharing()  # its layers ask what it says, each for its own parameters
+    stages = node.get("stages")
+    share = _own(network, run, node, node, "")
+    if share is not None:
+        return Sharing(share, stages)
+    share = _around(network, run, node)
     if share is None and run.module_path(node) != node.scope and node.scope:
         share = {"*": [f"/{node.scope}", None]}  # the layer that had the scope first owns what is in it
-    return share, node.get("stages")
+    return Sharing(share, stages, True)
 
 
 def _own(network: Network, run: Run, node: Node, speaker: Node, prefix: str) -> Any:

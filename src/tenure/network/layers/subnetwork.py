@@ -19,6 +19,8 @@ class Subnetwork(Layer):
     Its layers are part of the graph like all others, under the path `name/inner`.
     """
 
+    container = True
+
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:
         net = node.get("subnetwork")
@@ -43,8 +45,7 @@ class Subnetwork(Layer):
         if len(names) == 1 and not dropout.get("dropout"):
             return graph.resolve(node.level, names[0], node.key, "from")
         key = f"{node.key}/data"
-        graph.nodes[key] = Node(key, "data", Copy, {"class": "copy", "from": names, **dropout}, node.level, "")
-        graph._todo.append(graph.nodes[key])
+        graph.add(Node(key, "data", Copy, {"class": "copy", "from": names, **dropout}, node.level, ""))
         return key
 
     @classmethod
