@@ -256,7 +256,7 @@ class Graph:
             raise NetworkError(
                 f"layer '{key}' has no 'class'", near=nearest("class", map(str, entry)), ways=["'class': 'linear'"]
             )
-        cls = registry.find(entry["class"], key)
+        cls = registry.find(entry["class"], key).variant(entry)
         node = Node(key, name, cls, dict(entry), level, self._scope(level, name, entry))
         self.add(node)
         cls.expand(self, node)  # type: ignore[attr-defined]

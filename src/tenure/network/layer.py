@@ -52,12 +52,18 @@ class Layer(Module):
     more_options: ClassVar[tuple[str, ...]] = ()
     with_dropout: ClassVar[bool] = True
     container: ClassVar[bool] = False  # has layers, and no parameters of its own
+    framewise: ClassVar[bool] = False  # computes each frame for itself, so that it may be moved out of a loop
 
     def __init__(self, node: Node, run: Run):
         super().__init__(name=force_name(run.module_path(node)))
         self.node, self.run = node, run
 
     # What a class may say while the graph is built.
+
+    @classmethod
+    def variant(cls, options: Mapping[str, Any]) -> type[Layer]:
+        """The class that computes a layer with these options."""
+        return cls
 
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:

@@ -54,6 +54,8 @@ class Run:
       constraints: terms that are added to the objective: L2 and the like.
       step: how many training steps there were.
       dropped: inputs with dropout, so that one mask serves all that ask for the same.
+      states: in one step of a loop, what layers kept from the step before, by key and name.
+      single_step: whether it is one step of a loop, whose losses are computed when all steps are done.
       outer: the pass around, in the body of a loop or a branch.
     """
 
@@ -68,6 +70,8 @@ class Run:
         self.constraints: list[Any] = [] if outer is None else outer.constraints
         self.dropped: dict[Any, Tensor] = {}
         self.scopes: dict[str, str] = {}
+        self.states: dict[str, Any] = {}
+        self.single_step = False
 
     def go(self) -> Run:
         """Builds and calls all layers."""
@@ -108,7 +112,9 @@ class Run:
             if given.may_be_unused and given.share:
                 used = current_frame("network").sources.used
                 used.add(("share", f"{paths.plain(layer.module_name)}/*"))
-        return self.layers[node.key]
+        layer = self.layers[node.key]
+        layer.run = self
+        return layer
 
     def _named(self, node: Node, error: TenureError) -> TenureError:
         if f"'{node.key}'" in error.rule or getattr(error, "layer", None):

@@ -10,6 +10,8 @@ from tenure.network.tensor import Tensor
 class Copy(Layer):
     """The inputs, concatenated in their features, with dropout if asked for."""
 
+    framewise = True
+
     def forward(self, source: Tensor) -> Tensor:
         out_dim = self.node.get("out_dim")
         if out_dim is not None and source.feature_axis is not None and source.feature_dim != out_dim:

@@ -25,6 +25,8 @@ Fn = Callable[..., jax.Array]
 class Activation(Layer):
     """An activation function of the inputs."""
 
+    framewise = True
+
     def forward(self, source: Tensor, *, activation: Any) -> Output:
         if activation is None:
             raise self.error("activation", activation, "a function is needed", ["'activation': 'identity'"])
@@ -70,6 +72,8 @@ class Combine(Layer):
 
     With `with_bias` there is a parameter `b` (features), added before the activation.
     """
+
+    framewise = True
 
     def forward(
         self,
@@ -126,6 +130,8 @@ class Eval(Combine):
 
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
     """
+
+    framewise = False  # an expression may do anything
 
     def forward(
         self,
@@ -202,6 +208,8 @@ _COMPARISON_SIGNS = {
 @layer("compare")
 class Compare(Layer):
     """Whether each input is equal to, less than … the next one, and the last one to `value`."""
+
+    framewise = True
 
     def forward(
         self,

@@ -21,6 +21,8 @@ class Linear(Layer):
     Parameters: `W` (in, out), or (out, in) with `use_transposed_weights`; `b` (out).
     """
 
+    framewise = True
+
     def forward(
         self,
         source: Tensor,

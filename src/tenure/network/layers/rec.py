@@ -15,6 +15,7 @@ from tenure.network.dims import Dim, single_step_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.rec_state import initial_state, keep_states, state_tensors
 from tenure.network.output import Output
+from tenure.network.registry import find
 from tenure.network.tensor import Tensor
 
 
@@ -87,11 +88,15 @@ class CellLayer(Layer):
 
 @layer("rec")
 class Rec(CellLayer):
-    """A recurrent cell over a sequence.
+    """A recurrent cell over a sequence; a loop if the unit is a dictionary of layers.
 
     Parameters: the cell's, below `rec/`. The state after the last frame is there for `get_last_hidden_state` and for the
     `initial_state` of other layers.
     """
+
+    @classmethod
+    def variant(cls, options: Mapping[str, Any]) -> type[Layer]:
+        return find("rec_loop", "rec") if isinstance(options.get("unit"), Mapping) else cls
 
     def forward(
         self,

@@ -42,6 +42,9 @@ def initial_state(layer: Layer, cell: Cell, dims: Sequence[Dim], shape: Sequence
       shape: sizes of these.
       out_dim: of the state's features.
     """
+    before = layer.run.states.get(layer.node.key)
+    if before is not None:  # one step of a loop, and not the first
+        return {part: ops.aligned(x, (*dims, out_dim)) for part, x in before.items()}
     written = _written(layer)
     full = (*shape, cell.size)
     return {
