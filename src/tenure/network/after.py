@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jax.numpy as jnp
-
+from tenure.network.constraints import Decay
 from tenure.network.output import Output
 
 if TYPE_CHECKING:
@@ -34,8 +33,10 @@ def finish(layer: Layer, out: Output) -> Output:
 
 def _l2(layer: Layer) -> None:
     scale = layer.node.get("L2")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise layer.error("L2", scale, "a number is needed")
     own = [u for u in layer.run.params if u.layer == layer.node.key and u.trainable]
-    layer.run.constraints += [scale * jnp.sum(jnp.square(u.value)) for u in own]
+    layer.run.constraints += [Decay(scale, use) for use in own]
 
 
 def _smooth(layer: Layer, out: Output) -> None:

@@ -66,6 +66,7 @@ class Network:
         self.config, self.reuse = dict(config or {}), reuse
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
+        self._trainable: dict[Flags, dict[str, bool]] = {}
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
 
     def graph(self, flags: Flags = Flags()) -> Graph:
@@ -95,6 +96,7 @@ class Network:
             step = batch.get(STEP, 0)
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
             run = run_graph(self, self.graph(flags), flags, inputs, step)
+            self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 
     def plan(
@@ -150,6 +152,12 @@ class Network:
         if step is not None:
             fed[STEP] = step
         return self.model.apply(params, state, key, fed, flags, layers)
+
+    def trainable(self) -> dict[str, dict[str, bool]]:
+        """Whether each parameter is trained, in the form of `params`; of a shared one its owner says so."""
+        plan = self.plan(train=True)
+        uses = self._trainable[Flags(True, True, False)]
+        return plan.ledger.mask(lambda row: uses.get(row.path, True))
 
     # Names and sharing.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from tenure.network import sizes
+from tenure.network import constraints, sizes
 from tenure.network.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def collect(run: Run, layers: Sequence[str] | None) -> Result:
     total: Any = jnp.zeros(())
     for loss in run.losses.values():
         total = total + loss.total
-    constraints: Any = jnp.zeros(())
-    for term in run.constraints:
-        constraints = constraints + term
-    return Result(outputs, dict(run.losses), total, constraints)
+    return Result(outputs, dict(run.losses), total, constraints.total(run))
 
 
 def with_lengths(x: Tensor) -> Tensor:

@@ -125,11 +125,14 @@ def _borrows(run: Run, key: str) -> bool:
 
 
 def _node(run: Run, key: str) -> Node | None:
+    """The node of that key, here, in a graph around, or inside of a loop."""
     at: Run | None = run
     while at is not None:
         key = key.removeprefix("base:") if key not in at.graph.nodes else key
-        if key in at.graph.nodes:
-            return at.graph.nodes[key]
+        found = at.graph.nodes.get(key)
+        if found is not None:
+            part = [g.nodes[key] for s in found.sources for g in at.graph.nodes[s].branches.values() if key in g.nodes]
+            return part[0] if part else found
         at = at.outer
     return None
 
