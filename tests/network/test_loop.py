@@ -64,7 +64,9 @@ def reference(params, x):
 
 def cross_entropy(logits, labels):
     keep = np.arange(6)[:, None] < LENGTHS
-    return -jnp.sum(jnp.where(keep, jnp.take_along_axis(jax.nn.log_softmax(logits), labels.T[..., None], -1)[..., 0], 0))
+    return -jnp.sum(
+        jnp.where(keep, jnp.take_along_axis(jax.nn.log_softmax(logits), labels.T[..., None], -1)[..., 0], 0)
+    )
 
 
 def test_what_needs_no_step_before_is_moved_out():

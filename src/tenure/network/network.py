@@ -168,7 +168,7 @@ class Network:
             root = root.outer
         if node.cls.container:  # type: ignore[attr-defined]
             return f"{node.scope}/~net".lstrip("/")
-        scope = node.scope or ("~" if node.options.get("name_scope") is not None else node.key.replace("/", "\\"))
+        scope = node.scope or ("~" if node.options.get("name_scope") is not None else scope_name(node.key.replace("/", "\\")))
         owner = root.scopes.setdefault(scope, node.key)
         return scope if owner == node.key else f"{scope}&{scope_name(node.key.replace('/', '.'))}"
 
