@@ -200,6 +200,8 @@ def parse(source: str) -> Expression:
     """
     if not isinstance(source, str) or len(source) > MAX_LENGTH:
         raise ExpressionError(f"{brief(source)} is not a string of at most {MAX_LENGTH} characters")
+    if not source.strip():
+        raise ExpressionError("an empty string is not a Python expression")
     try:
         tree = ast.parse(f"(\n{source.strip()}\n)", mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
