@@ -237,9 +237,10 @@ def _append(terms: list[Any], term: Any, right: bool) -> list[Any]:
 def _sum(terms: list[Any]) -> Dim:
     if len(terms) == 1 and isinstance(terms[0], Dim):
         return terms[0]
-    sizes = [size_of(t[1]) if isinstance(t, tuple) else size_of(t) for t in terms]
-    signs = [-1 if isinstance(t, tuple) else 1 for t in terms]
-    size = None if None in sizes else sum(s * n for s, n in zip(signs, sizes, strict=True))  # type: ignore[operator]
+    size: int | None = 0
+    for term in terms:
+        n = size_of(term[1]) if isinstance(term, tuple) else size_of(term)
+        size = None if n is None or size is None else size - n if isinstance(term, tuple) else size + n
     dims = tuple(t[1] if isinstance(t, tuple) else t for t in terms)
     name = "+".join(_shown(t) for t in terms).replace("+-", "-") or "0"
     return Dim(size, name, kind=_kind(dims), op=("add", *terms), auto=all_auto(dims))

@@ -197,7 +197,7 @@ class Graph:
         key = f"{level.path}{name}"
         cls = registry.find(entry.get("class"), key)
         node = self.add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
-        cls.expand(self, node)  # type: ignore[attr-defined]
+        cls.expand(self, node)
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
         """What a name that the level does not have means; loops give meanings to `prev:x` and `:i`."""
@@ -259,7 +259,7 @@ class Graph:
         cls = registry.find(entry["class"], key).variant(entry)
         node = Node(key, name, cls, dict(entry), level, self._scope(level, name, entry))
         self.add(node)
-        cls.expand(self, node)  # type: ignore[attr-defined]
+        cls.expand(self, node)
         return node
 
     @staticmethod

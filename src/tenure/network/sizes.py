@@ -29,7 +29,8 @@ class Sizes:
     """
 
     def __init__(self, outer: Sizes | None = None, planning: bool = False):
-        self.outer, self.planning = outer, planning if outer is None else outer.planning
+        self.outer = outer
+        self.planning: bool = planning if outer is None else outer.planning
         self._padded: dict[Dim, int] = {}
         self._lengths: dict[Dim, Tensor | None] = {}
 

@@ -160,6 +160,8 @@ class RelativePositionalEncoding(Layer):
             raise self.error("n_out", n_out, "the size of the output is needed")
         query = self._dim(source, query_spatial_dim)
         key = self._dim(source, key_value_spatial_dim)
+        if key is None:
+            raise self.error("key_value_spatial_dim", key_value_spatial_dim, "a dim is needed")
         if fixed:
             matrix = sinusoids(jnp.arange(2 * clipping + 1), out.root.size)
         else:

@@ -63,13 +63,14 @@ def template_dims(layer: Layer, value: Any, shape: Any, with_batch: bool, featur
     if shape is not None and not isinstance(shape, (list, tuple, set, frozenset)):
         raise layer.error("shape", shape, "a list of sizes or dims is needed")
     dims: list[Dim] = []
-    for i, d in enumerate(shape or ()):
+    wanted = list(shape or ())
+    for i, d in enumerate(wanted):
         if isinstance(d, Dim):
             dims.append(d)
         elif isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0:
             raise layer.error("shape", shape, "each must be a size or a dim")
         else:
-            last = i == len(shape) - 1
+            last = i == len(wanted) - 1
             dims.append(layer.new_dim(f"static-dim{i}", int(d), FEATURE if last and feature is None else SPATIAL))
     if with_batch and not any(d.is_batch for d in dims):
         dims.insert(0, batch_dim())

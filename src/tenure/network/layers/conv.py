@@ -12,6 +12,7 @@ from tenure.network import activations, ops, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers import windows
+from tenure.network.layers.shape import permuted
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
@@ -89,13 +90,7 @@ class Conv(Layer):
 
     def _given(self, filter: Tensor, sizes: Any, perm: Any, narrow: Dim, out: Dim) -> jax.Array:
         """The weights, where another layer gives them."""
-        if perm is not None:
-            order = perm if isinstance(perm, dict) else dict(enumerate(perm))
-            if isinstance(perm, dict):
-                renamed = {self.axis(filter, v): k for k, v in order.items()}
-                filter = Tensor(filter.data, tuple(renamed.get(i, d) for i, d in enumerate(filter.dims)))
-            else:
-                filter = filter.transpose([self.axis(filter, d) for d in order.values()])
+        filter = filter if perm is None else permuted(self, filter, perm, "filter_perm")
         wanted = [*(s for s in sizes if isinstance(s, Dim)), narrow, out]
         places = ops.match(filter.dims, wanted)
         if None in places:

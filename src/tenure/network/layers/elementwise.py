@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.core.naming import transparent
 from tenure.network import activations, ops, out_type, proxies
 from tenure.network.expressions import parse
 from tenure.network.layer import Layer, layer
@@ -66,8 +67,32 @@ _SIGNS = {
 }
 
 
+class _Arithmetic(Layer):
+    """What arithmetic and expressions have in common."""
+
+    @transparent
+    def frame(self, sources: Sequence[Tensor], allow: bool | None) -> Tensor:
+        """The output without its data."""
+        given = out_type.options(self)
+        if not sources:
+            return out_type.template(self, Tensor(None, ()), given)
+        broadcast = True if self.node.get("out_shape") is not None or out_type.reshapes(given) else allow
+        return out_type.template(self, ops.common(sources, broadcast_all=broadcast), given)
+
+    @transparent
+    def result(self, frame: Tensor, data: Any, with_bias: bool, activation: Any) -> Output:
+        """The output, with bias and activation if asked for."""
+        out = out_type.check(self, frame, data)
+        if with_bias:
+            if out.feature_dim is None:
+                raise self.error("with_bias", with_bias, f"{out!r} has no feature dim")
+            b = self.param("b", (out.feature_dim,), 0.0)
+            out = out.like(out.data + b.reshape([-1 if i == out.feature_axis else 1 for i in range(out.ndim)]))
+        return activations.apply(self, out, activation)
+
+
 @layer("combine")
-class Combine(Layer):
+class Combine(_Arithmetic):
     """Arithmetic of several inputs, entry by entry, over the dims of all; or an expression of them.
 
     With `with_bias` there is a parameter `b` (features), added before the activation.
@@ -87,29 +112,19 @@ class Combine(Layer):
         eval_for_output_loss: bool = False,
         allow_broadcast_all_sources: bool | None = None,
     ) -> Output:
-        given = out_type.options(self)
-        frame = self._frame(sources, given, allow_broadcast_all_sources)
+        frame = self.frame(sources, allow_broadcast_all_sources)
         if kind == "eval":
             if eval is None:
                 raise self.error("eval", eval, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
-            y = evaluate(self, sources, frame, eval, eval_locals)
+            data = evaluate(self, sources, frame, eval, eval_locals)
         else:
             fn = _function(kind)
             if fn is None:
                 raise self.error("kind", kind, "there is no such operation", [", ".join(sorted(KINDS))])
-            y = fn(*(ops.aligned(x, frame.dims) for x in sources))
-        out = out_type.check(self, frame, y)
-        if with_bias:
-            b = self.param("b", (out.feature_dim,), 0.0)  # type: ignore[arg-type]
-            out = out.like(out.data + b.reshape([-1 if i == out.feature_axis else 1 for i in range(out.ndim)]))
-        return activations.apply(self, out, activation)
-
-    def _frame(self, sources: Sequence[Tensor], given: dict[str, Any], allow: bool | None) -> Tensor:
-        """The output without its data."""
-        if not sources:
-            return out_type.template(self, Tensor(None, ()), given)
-        broadcast = True if self.node.get("out_shape") is not None or out_type.reshapes(given) else allow
-        return out_type.template(self, ops.common(sources, broadcast_all=broadcast), given)
+            if not sources:
+                raise self.error("from", self.node.get("from"), "at least one input is needed")
+            data = fn(*(ops.aligned(x, frame.dims) for x in sources))
+        return self.result(frame, data, with_bias, activation)
 
 
 def _function(kind: Any) -> Fn | None:
@@ -125,13 +140,11 @@ def _function(kind: Any) -> Fn | None:
 
 
 @layer("eval")
-class Eval(Combine):
+class Eval(_Arithmetic):
     """An expression of the inputs: `source(0) * tf.nn.sigmoid(source(1))`.
 
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
     """
-
-    framewise = False  # an expression may do anything
 
     def forward(
         self,
@@ -144,15 +157,8 @@ class Eval(Combine):
         eval_for_output_loss: bool = False,
         allow_broadcast_all_sources: bool | None = None,
     ) -> Output:
-        return super().forward(
-            sources,
-            kind="eval",
-            eval=eval,
-            eval_locals=eval_locals,
-            activation=activation,
-            with_bias=with_bias,
-            allow_broadcast_all_sources=allow_broadcast_all_sources,
-        )
+        frame = self.frame(sources, allow_broadcast_all_sources)
+        return self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
 
 
 def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:

@@ -201,7 +201,7 @@ class Loop(Layer):
                     after.outputs[key] = carried.outputs[key].like(ops.aligned(value, carried.outputs[key].dims))
                 new = flat(after) if going is None else _where(going, flat(after), before, carried)
                 if searching:
-                    ended = ended | now[end_key]  # type: ignore[index]
+                    ended = ended | now[end_key]
                 return (new, ended), (now, ended)
 
         ended = first[end_key].data if searching else jnp.zeros((), bool)  # type: ignore[index]
@@ -275,9 +275,8 @@ class Loop(Layer):
         value = node.refs.get("initial_output", node.get("initial_output"))
         if value is None and x.sparse:
             raise self.error("unit", key, "indices have no initial output of themselves", ["'initial_output': 0"])
-        words = {None: 0, "zeros": 0, "ones": 1}
-        if value in words or isinstance(value, (int, float)):
-            number = words.get(value, value) if isinstance(value, (str, type(None))) else value
+        number: Any = {None: 0, "zeros": 0, "ones": 1}.get(value) if isinstance(value, (str, type(None))) else value
+        if isinstance(number, (int, float)):
             return x.like(jnp.full(shape.shape, number, shape.dtype))
         given = self.run.outputs.get(str(value).removeprefix("base:"))
         if given is None:

@@ -55,7 +55,7 @@ class ReduceOut(Layer):
     """Reduces groups of `num_pieces` neighbouring features to one: maxout, for instance."""
 
     def forward(self, source: Tensor, *, mode: str, num_pieces: int) -> Tensor:
-        functions = {"max": jnp.max, "sum": jnp.sum, "mean": jnp.mean, "avg": jnp.mean}
+        functions: dict[str, Any] = {"max": jnp.max, "sum": jnp.sum, "mean": jnp.mean, "avg": jnp.mean}
         if mode not in functions:
             raise self.error("mode", mode, "there is no such reduction", [", ".join(functions)])
         axis, dim = source.feature_axis, source.feature_dim

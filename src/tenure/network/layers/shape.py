@@ -29,9 +29,9 @@ class MergeDims(Layer):
         batch, feature = source.batch_axis, source.feature_axis
         target = min(merged)
         if feature in merged:
-            target = feature - sum(a < feature for a in merged)  # type: ignore[operator]
+            target = feature - sum(a < feature for a in merged)
         if batch in merged and not ordered:
-            merged = [batch, *(a for a in merged if a != batch)]  # type: ignore[list-item]
+            merged = [batch, *(a for a in merged if a != batch)]
         return self._merge(source, merged, target)
 
     def _merged(self, x: Tensor, axes: Any, ordered: bool) -> list[int]:
@@ -263,16 +263,18 @@ class Transpose(Layer):
     """The axes in another order: a list, or {place: axis} for some of them."""
 
     def forward(self, source: Tensor, *, perm: Any) -> Tensor:
-        if isinstance(perm, (list, tuple)):
-            perm = dict(enumerate(perm))
-        if not isinstance(perm, dict):
-            raise self.error("perm", perm, "a list of axes, or a dict, is needed")
-        chosen = {
-            self.axis(source, place, allow_int=True): self.axis(source, what, allow_int=True)
-            for place, what in perm.items()
-        }
-        rest = iter(i for i in range(source.ndim) if i not in chosen.values())
-        order = [chosen[i] if i in chosen else next(rest, -1) for i in range(source.ndim)]
-        if sorted(order) != list(range(source.ndim)):
-            raise self.error("perm", perm, f"it is no order of the axes of {source!r}")
-        return source.reorder(order)
+        return permuted(self, source, perm, "perm")
+
+
+def permuted(layer: Layer, x: Tensor, perm: Any, option: str) -> Tensor:
+    """The axes in the order that a list, or a dict {place: axis} for some of them, says."""
+    if isinstance(perm, (list, tuple)):
+        perm = dict(enumerate(perm))
+    if not isinstance(perm, dict):
+        raise layer.error(option, perm, "a list of axes, or a dict, is needed")
+    chosen = {layer.axis(x, a, allow_int=True): layer.axis(x, b, allow_int=True) for a, b in perm.items()}
+    rest = iter(i for i in range(x.ndim) if i not in chosen.values())
+    order = [chosen[i] if i in chosen else next(rest, -1) for i in range(x.ndim)]
+    if sorted(order) != list(range(x.ndim)):
+        raise layer.error(option, perm, f"it is no order of the axes of {x!r}")
+    return x.reorder(order)

@@ -50,7 +50,8 @@ class Subnetwork(Layer):
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
-        level: Level = node.inner_level
+        level = node.inner_level
+        assert level is not None
         output = graph.resolve(level, "output", node.key, "subnetwork")
         node.refs["output"] = Key(output)
         node.deps.append(output)

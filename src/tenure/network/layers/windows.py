@@ -40,7 +40,7 @@ def window(layer: Layer, sizes: Any, strides: Any, dilations: Any, padding: Any,
     if not isinstance(sizes, (list, tuple)) or not 1 <= len(sizes) <= 3:
         raise layer.error(option, sizes, "a tuple of one to three sizes is needed", [f"'{option}': (3,)"])
     n = len(sizes)
-    given = tuple(s.root.size if isinstance(s, Dim) else s for s in sizes)
+    given: tuple[Any, ...] = tuple(s.root.size if isinstance(s, Dim) else s for s in sizes)
     if not all(isinstance(s, int) and s > 0 for s in given):
         raise layer.error(option, sizes, "each size must be a positive number")
     pad: Any = padding.upper() if isinstance(padding, str) else padding
