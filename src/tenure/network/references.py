@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenure.network.errors import LayerNotFoundError
+from tenure.network.errors import LayerNotFoundError, option_error
 from tenure.network.graph import Graph, Key, Node
 
 _INITIAL = ("zeros", "ones", "var", "keep_over_epoch", "keep_over_epoch_no_init", "apply(0)")
@@ -63,3 +63,17 @@ def _target(graph: Graph, node: Node, name: Any) -> Key | None:
         if node.get("loss") and graph.flags.eval:
             raise
         return None
+
+
+def source_names(node: Node, default: Any = ()) -> list[Any]:
+    """The names in `from`, taken out of the node's options.
+
+    Raises:
+      OptionError: it is neither a name nor a list.
+    """
+    given = node.options.pop("from", default)
+    if given is None:
+        return []
+    if not isinstance(given, (str, list, tuple)):
+        raise option_error(node.key, node.class_name, "from", given, "the name of a layer, or a list of names")
+    return [n for n in ([given] if isinstance(given, str) else given) if n != "none"]

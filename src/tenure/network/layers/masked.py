@@ -15,6 +15,7 @@ from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic
 from tenure.network.losses.decode import packed
 from tenure.network.output import Output
+from tenure.network.references import source_names
 from tenure.network.tensor import Tensor
 
 
@@ -55,8 +56,7 @@ class MaskedComputation(Layer):
                 "a layer's dict is needed",
                 ["{'class': 'copy', 'from': 'data'}"],
             )
-        given = node.options.pop("from", [])
-        names = [given] if isinstance(given, str) else list(given or [])
+        names = source_names(node)
         time = node.get("out_spatial_dim")
         if not isinstance(time, Dim):
             time = Dim(None, f"{node.name}:masked:time", auto=True)

@@ -10,6 +10,7 @@ from tenure.network.graph import Graph, Key, Level, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.copy import Copy
 from tenure.network.output import Output
+from tenure.network.references import source_names
 
 
 @layer("subnetwork")
@@ -30,9 +31,7 @@ class Subnetwork(Layer):
         level = Level(f"{node.key}/", scope, net, node.level, owner=node)
         graph.levels[level.path] = level
         node.inner_level = level
-        given = node.options.pop("from", ["data"])
-        names = [given] if isinstance(given, str) else list(given or ())
-        names = [n for n in names if n != "none"]
+        names = source_names(node, ["data"])
         if len(names) == 1 or (names and node.get("concat_sources", True)):
             level.data["data"] = cls._input(graph, node, names)
         else:
