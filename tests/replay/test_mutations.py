@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tenure import TenureError
-from tenure.network.network import Network
+from tenure.network.model import Network
 from tenure.returnn.replay import load
 from tests.replay.cases import FOLDER, PRESENT, WHY, in_scope
 from tests.replay.mutations import mutated

@@ -9,7 +9,7 @@ from typing import Any
 from tenure.network.dims import Dim, batch_dim, feature_dim, single_step_dim, spatial_dim
 from tenure.network.errors import NetworkError
 from tenure.network.layer import Layer
-from tenure.network.network import Network, network
+from tenure.network.model import Network, network
 from tenure.network.output import Output
 from tenure.network.registry import layer
 from tenure.network.result import Result

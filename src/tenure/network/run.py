@@ -22,7 +22,7 @@ from tenure.network.tensor import Tensor
 
 if TYPE_CHECKING:
     from tenure.network.layer import Layer
-    from tenure.network.network import Network
+    from tenure.network.model import Network
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tenure.network import reuse
 
 if TYPE_CHECKING:
     from tenure.network.graph import Node
-    from tenure.network.network import Network
+    from tenure.network.model import Network
     from tenure.network.run import Run
 
 

@@ -14,7 +14,7 @@ from tenure.network.graph import Flags, Graph
 from tenure.network.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tenure.network.network import Network
+    from tenure.network.model import Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Picture:
     >>> import tenure as tn
     >>> net = {"a": {"class": "linear", "n_out": 3, "from": "data"}, "output": {"class": "copy", "from": "a"}}
     >>> print(tn.network(net, {"data": {"dim": 3}}).show())
-    layer      class   output                        from       parameters
+    layer      class   output                       from       parameters
     data:data  source  [batch, time:data, F 3] f32
-    a          linear  [batch, time:data, F 3] f32   data:data  12  W (3, 3)  b (3,)
-    output     copy    [batch, time:data, F 3] f32   a
+    a          linear  [batch, time:data, F 3] f32  data:data  12  W (3, 3)  b (3,)
+    output     copy    [batch, time:data, F 3] f32  a
     """
 
     boxes: tuple[Box, ...]

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.errors import TenureError
-from tenure.network.network import Network
+from tenure.network.model import Network
 from tenure.network.result import Result
 from tenure.returnn.replay.case import Case
 from tenure.returnn.replay.compare import compare_output, same_values

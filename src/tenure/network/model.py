@@ -30,7 +30,7 @@ class Network:
         each layer applies its own noise, and a layer that borrows has nothing to lend.
       model: the pure functions behind `init` and `apply`.
 
-    >>> import jax.numpy as jnp, tenure as tn
+    >>> import jax, jax.numpy as jnp, tenure as tn
     >>> net = tn.network({"output": {"class": "linear", "n_out": 2, "from": "data"}}, {"data": {"dim": 3}})
     >>> params, state = net.init(jax.random.key(0), {"data": jnp.ones((2, 5, 3))})
     >>> jax.tree.map(jnp.shape, params)
@@ -168,7 +168,9 @@ class Network:
             root = root.outer
         if node.cls.container:  # type: ignore[attr-defined]
             return f"{node.scope}/~net".lstrip("/")
-        scope = node.scope or ("~" if node.options.get("name_scope") is not None else scope_name(node.key.replace("/", "\\")))
+        scope = node.scope or (
+            "~" if node.options.get("name_scope") is not None else scope_name(node.key.replace("/", "\\"))
+        )
         owner = root.scopes.setdefault(scope, node.key)
         return scope if owner == node.key else f"{scope}&{scope_name(node.key.replace('/', '.'))}"
 
