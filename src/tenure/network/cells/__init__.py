@@ -1,0 +1,6 @@
+"""Recurrent cells by the names that dictionaries give them, with RETURNN's parameter names and orders of gates."""
+
+from tenure.network.cells.base import Cell, Spec, State, run
+from tenure.network.cells.registry import UnknownUnitError, make, names
+
+__all__ = ["Cell", "Spec", "State", "UnknownUnitError", "make", "names", "run"]

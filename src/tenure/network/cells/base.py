@@ -1,0 +1,129 @@
+"""What a cell is, and running one over a sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+State = dict[str, jax.Array]
+Params = Mapping[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A parameter that a cell needs.
+
+    Attributes:
+      shape: of the array.
+      init: "forward" or "recurrent" for the layer's `forward_weights_init` and `recurrent_weights_init`, "weights" for
+        whichever of them is set, "bias" for its `bias_init`, or a number or array for what it always starts from.
+    """
+
+    shape: tuple[int, ...]
+    init: Any = "weights"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One step of a recurrent network, as pure functions of its parameters.
+
+    Attributes:
+      size: of the output, and of each part of the state.
+      training: whether noise is to be drawn.
+    """
+
+    size: int
+    training: bool = dataclasses.field(default=False, kw_only=True)
+
+    parts: ClassVar[tuple[str, ...]] = ("state",)
+    keeps_padding: ClassVar[bool] = False  # whether outputs after the end of a sequence are what they happen to be
+    takes_labels: ClassVar[bool] = False  # whether labels may come instead of vectors
+
+    def params(self, inputs: int) -> dict[str, Spec]:
+        """The parameters for so many inputs, by local name."""
+        raise NotImplementedError
+
+    def transform(self, params: Params, x: jax.Array) -> jax.Array:
+        """What of the step depends on the input [..., inputs] only; done for all steps at once."""
+        return x
+
+    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+        """One step: from a transformed input [..., M] and the state to the output [..., size] and the next state."""
+        raise NotImplementedError
+
+    def fixed_noise(self, key: jax.Array, shape: tuple[int, ...]) -> Any:
+        """Noise that is the same in all steps; None if there is none."""
+        return None
+
+    @property
+    def draws(self) -> bool:
+        """Whether a step draws noise of its own."""
+        return False
+
+    def zero_state(self, batch: tuple[int, ...], dtype: Any = jnp.float32) -> State:
+        """A state of zeros, [*batch, size] for each part."""
+        return {part: jnp.zeros((*batch, self.size), dtype) for part in self.parts}
+
+    def output_of(self, state: State) -> jax.Array:
+        """The output that belongs to a state."""
+        return state["h"] if "h" in state else state["state"]
+
+
+def affine(x: jax.Array, w: jax.Array, b: jax.Array | None = None) -> jax.Array:
+    """`x w + b`, with rows of `w` looked up where `x` holds labels (integers)."""
+    y = jnp.take(w, x, axis=0, mode="clip") if jnp.issubdtype(x.dtype, jnp.integer) else x @ w
+    return y if b is None else y + b
+
+
+def run(
+    cell: Cell,
+    params: Params,
+    x: jax.Array,
+    mask: jax.Array | None = None,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+    key: jax.Array | None = None,
+) -> tuple[jax.Array, State]:
+    """Runs a cell over a sequence, compiled once for all steps.
+
+    Args:
+      cell: the cell.
+      params: its parameters.
+      x: [T, ..., inputs], or labels [T, ...] where the cell takes them.
+      mask: [T, ...], which frames count; the state passes by the others.
+      state: before the first step; zeros if not given.
+      reverse: whether to go from the last frame to the first.
+      key: for noise in training.
+
+    Returns:
+      The outputs [T, ..., size], zero where the mask says so, and the state after the last frame that counts.
+
+    >>> from tenure.network.cells.plain import BasicRNN
+    >>> rnn = BasicRNN(2)
+    >>> p = {"basic_rnn_cell/kernel": jnp.ones((3, 2)), "basic_rnn_cell/bias": jnp.zeros(2)}
+    >>> y, last = run(rnn, p, jnp.ones((4, 5, 1)))
+    >>> y.shape, bool(jnp.all(y[-1] == last["state"]))
+    ((4, 5, 2), True)
+    """
+    transformed = cell.transform(params, x)
+    batch = transformed.shape[1:-1]
+    state = cell.zero_state(batch) if state is None else state
+    fixed = None if key is None or not cell.training else cell.fixed_noise(key, (*batch, cell.size))
+    keys = jax.random.split(key, len(x)) if key is not None and cell.training and cell.draws else None
+
+    def step(old: State, inputs: Any) -> tuple[State, jax.Array]:
+        frame, valid, noise = inputs
+        y, new = cell.step(params, frame, old, fixed if noise is None else noise)
+        if valid is not None:
+            valid = valid[..., None]
+            new = {part: jnp.where(valid, new[part], old[part]) for part in new}
+            y = jnp.where(valid, y, 0)
+        return new, y
+
+    last, outputs = jax.lax.scan(step, state, (transformed, mask, keys), reverse=reverse)
+    return outputs, last

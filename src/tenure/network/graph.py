@@ -1,0 +1,379 @@
+"""The graph of a dictionary: which layers are needed, what each depends on, and an order to compute them in."""
+
+from __future__ import annotations
+
+import dataclasses
+import graphlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tenure.core.errors import Party, brief, nearest
+from tenure.network import registry, versions
+from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
+from tenure.network.options import GENERIC, REFERENCES
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """What the network is built for."""
+
+    train: bool = False
+    eval: bool = True
+    search: bool = False
+
+
+@dataclasses.dataclass(eq=False)
+class Level:
+    """One dictionary of layers: the network itself, or a sub-network.
+
+    Attributes:
+      path: of the layer whose sub-network it is, with "/" at the end; "" for the network.
+      scope: before the names of its layers' parameters, likewise.
+      layers: the dictionary.
+      parent: the level around.
+      data: what "data" and "data:key" mean here: key → node; what is missing is looked up outside.
+      loop: whether it runs step by step inside of `graph`'s own run.
+    """
+
+    path: str
+    scope: str
+    layers: Mapping[str, Any]
+    parent: Level | None = None
+    data: dict[str, str] = dataclasses.field(default_factory=dict)
+    kind: str = "net"
+    owner: Node | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+    """One layer: its class, its options as written, and the nodes that they name.
+
+    Attributes:
+      key: the layer's path in the network, "sub/x", unique in the graph; "data:key" for inputs.
+      name: its name in its dictionary.
+      scope: where its parameters live.
+      sources: the nodes of `from`.
+      refs: option → node, or the same structure of nodes as the option's value.
+      deps: all nodes that must be computed before.
+      inner_level: of a sub-network.
+      branches: graphs that the layer itself runs.
+    """
+
+    key: str
+    name: str
+    cls: type
+    options: dict[str, Any]
+    level: Level
+    scope: str
+    sources: list[str] = dataclasses.field(default_factory=list)
+    refs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    deps: list[str] = dataclasses.field(default_factory=list)
+    inner_level: Level | None = None
+    branches: dict[str, Graph] = dataclasses.field(default_factory=dict)
+
+    @property
+    def class_name(self) -> str:
+        """The class as the dictionary calls it."""
+        return str(self.options.get("class", self.cls.layer_class))  # type: ignore[attr-defined]
+
+    def get(self, option: str, default: Any = None) -> Any:
+        """An option's value as written."""
+        return self.options.get(option, default)
+
+
+class Graph:
+    """The layers that a dictionary's outputs and losses need.
+
+    Attributes:
+      nodes: by key, in an order in which each comes after all that it depends on.
+      imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
+    """
+
+    def __init__(
+        self,
+        root: Level,
+        flags: Flags,
+        inputs: Iterable[str],
+        *,
+        default_input: str = "data",
+        default_target: str = "classes",
+        outer: Graph | None = None,
+    ):
+        self.root, self.flags, self.outer = root, flags, outer
+        self.inputs = set(inputs)
+        self.default_input, self.default_target = default_input, default_target
+        self.nodes: dict[str, Node] = {}
+        self.imports: list[str] = []
+        self.levels: dict[str, Level] = {root.path: root}
+        self.registered: dict[str, str] = {}
+        self._todo: list[Node] = []
+
+    def build(self, roots: Iterable[str] | None = None) -> Graph:
+        """Finds all layers that the outputs need (or `roots`, names of the dictionary), and sorts them.
+
+        Raises:
+          LayerNotFoundError, LayerCycleError, LayerClassError, OptionError: the dictionary is wrong.
+        """
+        self.roots = [self.resolve(self.root, name, "", "output") for name in (roots or self._wanted())]
+        self._complete()
+        self._sort()
+        return self
+
+    def _wanted(self) -> list[str]:
+        self._register_data()
+        found = [name for name in sorted(self.root.layers, key=str) if self._is_wanted(name)]
+        if not found:
+            raise LayerNotFoundError(
+                "the network has no layer 'output', none with 'loss' and none with 'is_output_layer'",
+                near=nearest("output", map(str, self.root.layers)),
+                ways=["name one of the layers 'output'", "mark it:  'is_output_layer': True"],
+            )
+        return found
+
+    def _is_wanted(self, name: Any) -> bool:
+        entry = self.root.layers[name]
+        if not isinstance(name, str) or name.startswith("#"):
+            return False
+        if not isinstance(entry, Mapping):
+            raise NetworkError(f"layer '{name}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"])
+        if not self.active(entry):
+            return False
+        named = name == "output" or name.endswith(":output")
+        return named or bool(entry.get("loss")) or bool(entry.get("is_output_layer"))
+
+    def active(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a layer is there under these flags."""
+        return not (
+            (entry.get("only_on_search") and not self.flags.search)
+            or (entry.get("only_on_eval") and not self.flags.eval)
+        )
+
+    def _register_data(self) -> None:
+        for name in sorted(n for n in self.root.layers if isinstance(n, str) and not n.startswith("#")):
+            entry = self.root.layers[name]
+            if isinstance(entry, Mapping) and entry.get("register_as_extern_data") and self.active(entry):
+                self.registered[str(entry["register_as_extern_data"])] = name
+
+    def _complete(self) -> None:
+        while self._todo:
+            node = self._todo.pop()
+            self._link(node)
+
+    def resolve(self, level: Level, ref: Any, asker: str, option: str) -> str:
+        """The key of the node that `ref` names when written in `level`; made if it is not there yet.
+
+        Raises:
+          LayerNotFoundError: it leads nowhere.
+        """
+        if not isinstance(ref, str):
+            raise option_error(asker, "", option, ref, "the name of a layer is needed", ["'from': 'encoder'"])
+        if ref == "data" or ref.startswith("data:"):
+            return self._data(level, ref.partition(":")[2] or None, asker, option)
+        if ref.startswith("base:"):
+            return self._outside(level, ref[len("base:") :], asker, option)
+        name, _, rest = ref.partition("/")
+        if name.startswith("extra") and ":" in name and f"{level.path}{name}" not in self.nodes:
+            self._make_extra(level, name, asker, option)
+        elif name not in level.layers and f"{level.path}{name}" not in self.nodes:
+            found = self.missing(level, ref, asker, option)
+            if found is None:
+                raise not_found(ref, asker, option, [str(n) for n in level.layers] + [f"data:{k}" for k in self.inputs])
+            return found
+        key = f"{level.path}{name}"
+        node = self.nodes.get(key) or self._make(level, name, key)
+        if not rest:
+            return key
+        sub = self.levels.get(key + "/")
+        if sub is not None:
+            return self.resolve(sub, rest, asker, option)
+        return self._sub_layer(node, rest)
+
+    def _make_extra(self, level: Level, name: str, asker: str, option: str) -> None:
+        """A second instance of a layer, with the same parameters: `extra.2:input`."""
+        plain = name.partition(":")[2]
+        entry = level.layers.get(name, level.layers.get(plain))
+        if not isinstance(entry, Mapping):
+            raise not_found(name, asker, option, map(str, level.layers))
+        key = f"{level.path}{name}"
+        cls = registry.find(entry.get("class"), key)
+        node = self.add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
+        cls.expand(self, node)
+
+    def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
+        """What a name that the level does not have means; loops give meanings to `prev:x` and `:i`."""
+        return None
+
+    def _data(self, level: Level, key: str | None, asker: str, option: str) -> str:
+        at: Level | None = level
+        name = key if key is not None else "data"
+        while at is not None:
+            if name in at.data:
+                return at.data[name]
+            if at is self.root:
+                break
+            at = at.parent
+        name = key if key is not None else self.default_input
+        if self.outer is not None and at is self.root:
+            assert self.root.owner is not None
+            return self._import(self.root.owner.level, f"data:{name}", asker, option)
+        if name in self.registered and f"data:{name}" not in self.nodes:
+            return self.resolve(self.root, self.registered[name], asker, option)
+        if name not in self.inputs:
+            raise not_found(f"data:{name}", asker, option, [f"data:{k}" for k in sorted(self.inputs)])
+        node_key = f"data:{name}"
+        if node_key not in self.nodes:
+            self.add(
+                Node(node_key, name, registry.find("source", node_key), {"class": "source", "key": name}, level, "")
+            )
+        return node_key
+
+    def _outside(self, level: Level, ref: str, asker: str, option: str) -> str:
+        if level is self.root and self.outer is not None:
+            assert self.root.owner is not None
+            return self._import(self.root.owner.level, ref, asker, option)
+        if level.parent is None:
+            raise not_found(f"base:{ref}", asker, option, map(str, level.layers))
+        return self.resolve(level.parent, ref, asker, option)
+
+    def _import(self, level: Level, ref: str, asker: str, option: str) -> str:
+        assert self.outer is not None
+        key = self.outer.resolve(level, ref, asker, option)
+        if key not in self.imports:
+            self.imports.append(key)
+        return f"base:{key}"
+
+    def add(self, node: Node) -> Node:
+        """Makes a node part of the graph."""
+        self.nodes[node.key] = node
+        self._todo.append(node)
+        return node
+
+    def _make(self, level: Level, name: str, key: str) -> Node:
+        entry = level.layers[name]
+        if not isinstance(entry, Mapping):
+            raise NetworkError(f"layer '{key}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"])
+        if "class" not in entry:
+            raise NetworkError(
+                f"layer '{key}' has no 'class'", near=nearest("class", map(str, entry)), ways=["'class': 'linear'"]
+            )
+        cls = registry.find(entry["class"], key).variant(entry)
+        node = Node(key, name, cls, dict(entry), level, self._scope(level, name, entry))
+        self.add(node)
+        cls.expand(self, node)
+        return node
+
+    @staticmethod
+    def _scope(level: Level, name: str, entry: Mapping[str, Any]) -> str:
+        own = entry.get("name_scope")
+        if own is None:
+            return level.scope + scope_name(name)
+        if not isinstance(own, str):
+            raise option_error(level.path + name, str(entry.get("class")), "name_scope", own, "a string is needed")
+        if own.startswith("/"):
+            return own.strip("/")
+        return (level.scope + own).strip("/")
+
+    def _sub_layer(self, node: Node, rest: str) -> str:
+        key = f"{node.key}/{rest}"
+        if key not in self.nodes:
+            options = {"class": "get_sub_layer", "from": node.name, "name": rest}
+            sub = Node(key, rest, registry.find("get_sub_layer", key), options, node.level, "")
+            self.add(sub)
+        return key
+
+    def _link(self, node: Node) -> None:
+        """Resolves everything in the node's options that names a layer."""
+        from tenure.network.losses.registry import add_default_target
+
+        add_default_target(node, self.default_target)
+        cls, options, level = node.cls, node.options, node.level
+        signature = cls.signature  # type: ignore[attr-defined]
+        self._check_options(node, signature)
+        node.sources = [self.resolve(level, r, node.key, "from") for r in self._from(node)]
+        node.deps += node.sources
+        for option in sorted(signature.tensors | signature.outputs):
+            if options.get(option) is not None:
+                node.refs[option] = self.refer(node, option, options[option])
+        for option in REFERENCES:
+            if option in options and options[option] is not None and option not in node.refs:
+                found = cls.generic_reference(self, node, option, options[option])  # type: ignore[attr-defined]
+                if found is not None:
+                    node.refs[option] = found
+        cls.link(self, node)  # type: ignore[attr-defined]
+
+    def _from(self, node: Node) -> list[Any]:
+        given = node.options.get("from")
+        if "from" not in node.options:
+            signature = node.cls.signature  # type: ignore[attr-defined]
+            if not signature.takes or signature.optional:
+                return []
+            if versions.at_least(versions.FROM_REQUIRED):
+                raise option_error(
+                    node.key,
+                    node.class_name,
+                    "from",
+                    None,
+                    "missing (behaviour versions from 1 on ask for it)",
+                    ["'from': 'data'"],
+                )
+            given = "data"
+        if given is None:
+            return []
+        names = [given] if isinstance(given, str) else given
+        if not isinstance(names, (list, tuple)):
+            raise option_error(node.key, node.class_name, "from", given, "the name of a layer, or a list of names")
+        return [n for n in names if n != "none"]
+
+    def refer(self, node: Node, option: str, value: Any) -> Any:
+        """The nodes that an option's value names: a name, or lists and dicts of names; other values stay."""
+        if isinstance(value, str):
+            key = self.resolve(node.level, value, node.key, option)
+            node.deps.append(key)
+            return Key(key)
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.refer(node, option, v) for v in value)
+        if isinstance(value, Mapping):
+            return {k: self.refer(node, option, v) for k, v in value.items()}
+        return value
+
+    def _check_options(self, node: Node, signature: registry.Signature) -> None:
+        known = {*signature.options, *GENERIC, *node.cls.more_options}  # type: ignore[attr-defined]
+        for option in node.options:
+            if option not in known and not (isinstance(option, str) and option.startswith("_")):
+                raise option_error(
+                    node.key,
+                    node.class_name,
+                    str(option),
+                    node.options[option],
+                    "this class has no such option",
+                    [f"nearest names: {', '.join(near)}"] if (near := nearest(str(option), known)) else ["remove it"],
+                )
+
+    def _sort(self) -> None:
+        """Orders the nodes; those that nothing orders stay in the order in which they were found."""
+        sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter()
+        for key, node in self.nodes.items():
+            sorter.add(key, *[d for d in node.deps if not d.startswith("base:") and d in self.nodes])
+        try:
+            order = list(sorter.static_order())
+        except graphlib.CycleError as e:
+            loop = " → ".join(f"'{k}'" for k in reversed(e.args[1]))
+            raise LayerCycleError(
+                f"layers depend on each other in a loop: {loop}",
+                parties=[Party("layer", k, self.nodes[k].class_name) for k in e.args[1][:-1]],
+                ways=["inside of a 'rec' layer, use the last step's output:  'prev:x'", "break the loop"],
+            ) from None
+        self.nodes = {key: self.nodes[key] for key in order}
+
+
+class Key(str):
+    """The key of a node, where an option named a layer."""
+
+
+def scope_name(name: str) -> str:
+    """A layer's name as part of a parameter's path: what cannot stand in one is written as `_`.
+
+    >>> scope_name("conv1"), scope_name("att:0 (x)")
+    ('conv1', 'att__0__x_')
+    """
+    return "".join("__" if c == ":" else c if c.isalnum() or c in "._-/\\>" else "_" for c in name)

@@ -1,0 +1,277 @@
+"""Layers: modules that a dictionary describes. A class says what it takes by the parameters of its `forward`.
+
+    @layer("cumsum")
+    class CumSum(Layer):
+        def forward(self, source: Tensor, *, axis="T", reverse=False) -> Tensor: …
+
+`source` is all inputs concatenated in their features (with the dropout that the dictionary asks for); `sources` gives
+them as a list. The keyword-only parameters are the options; one that is annotated `Tensor` names another layer, and gets
+its output; one annotated `Output` gets all that the layer gives. `forward` runs abstractly to find shapes, so a layer
+has no second description of them. It works the same on one step of a loop and on a whole sequence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.frame import Scope, current_frame
+from tenure.core.module import Module
+from tenure.core.naming import force_name, transparent
+from tenure.core.slots import get_parameter
+from tenure.core.state import get_state, set_state
+from tenure.network import axes as axes_
+from tenure.network import ops, sizes
+from tenure.network.dims import FEATURE, SPATIAL, Dim
+from tenure.network.dropout import with_dropout
+from tenure.network.errors import option_error
+from tenure.network.graph import Graph, Key, Node
+from tenure.network.initializers import initializer
+from tenure.network.output import Output
+from tenure.network.registry import Signature, layer
+from tenure.network.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tenure.network.run import Run
+
+
+class Layer(Module):
+    """One entry of a network's dictionary.
+
+    Attributes:
+      node: what the dictionary says of it.
+      run: the forward pass that it is part of.
+    """
+
+    layer_class: ClassVar[str] = ""
+    signature: ClassVar[Signature]
+    more_options: ClassVar[tuple[str, ...]] = ()
+    with_dropout: ClassVar[bool] = True
+    container: ClassVar[bool] = False  # has layers, and no parameters of its own
+    framewise: ClassVar[bool] = False  # computes each frame for itself, so that it may be moved out of a loop
+
+    def __init__(self, node: Node, run: Run):
+        super().__init__(name=force_name(run.module_path(node)))
+        self.node, self.run = node, run
+
+    # What a class may say while the graph is built.
+
+    @classmethod
+    def variant(cls, options: Mapping[str, Any]) -> type[Layer]:
+        """The class that computes a layer with these options."""
+        return cls
+
+    @classmethod
+    def expand(cls, graph: Graph, node: Node) -> None:
+        """Adds the levels of a sub-network."""
+
+    @classmethod
+    def link(cls, graph: Graph, node: Node) -> None:
+        """Resolves references that only this class knows of, into `node.refs` and `node.deps`."""
+
+    @classmethod
+    def generic_reference(cls, graph: Graph, node: Node, option: str, value: Any) -> Any:
+        """What a generic option that may name a layer refers to, or None."""
+        from tenure.network.references import generic_reference
+
+        return generic_reference(graph, node, option, value)
+
+    # What it computes.
+
+    def forward(self, *args: Any, **options: Any) -> Tensor | Output:
+        """The layer's output."""
+        raise NotImplementedError
+
+    def __call__(self) -> Output:
+        args: list[Any] = []
+        if self.signature.takes == "sources":
+            args = [self.sources]
+        elif self.signature.takes == "source":
+            args = [self.source()]
+        out = self.forward(*args, **self.resolved_options())
+        return out if isinstance(out, Output) else Output(out)
+
+    @transparent
+    def resolved_options(self) -> dict[str, Any]:
+        """The options of `forward` that the dictionary gives, with tensors for names of layers."""
+        found = {}
+        for option in self.signature.options:
+            if option in self.node.options:
+                value = self.node.refs.get(option, self.node.options[option])
+                found[option] = self.fill(value, whole=option in self.signature.outputs)
+        return found
+
+    @transparent
+    def fill(self, value: Any, whole: bool = False) -> Any:
+        """Outputs (or all that the layer gives) for keys of nodes, inside of any structure."""
+        if isinstance(value, Key):
+            out = self.run.outputs[value]
+            return out if whole else out.tensor
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.fill(v, whole) for v in value)
+        if isinstance(value, Mapping):
+            return {k: self.fill(v, whole) for k, v in value.items()}
+        return value
+
+    @property
+    @transparent
+    def sources(self) -> list[Tensor]:
+        """The outputs of the layers in `from`."""
+        return [self.run.outputs[key].tensor for key in self.node.sources]
+
+    @transparent
+    def source(self, dropout: bool = True) -> Tensor:
+        """All inputs, concatenated in their features, with the dropout that the dictionary asks for."""
+        if not self.node.sources:
+            raise self.error("from", self.node.get("from"), "this class needs an input")
+        in_dim = self.node.get("in_dim")
+        sources = self.sources
+        if len(sources) == 1 and isinstance(in_dim, Dim) and sources[0].feature_or_sparse_dim != in_dim:
+            joined = sources[0].as_feature(in_dim)
+        else:
+            broadcast = True if self.node.get("out_shape") is not None else None
+            joined = ops.concat_features(sources, in_dim, broadcast)
+        return with_dropout(self, joined) if dropout and self.with_dropout else joined
+
+    @transparent
+    def error(self, option: str, value: Any, why: str, ways: Sequence[str] = ()) -> Exception:
+        """An error about one of this layer's options, to raise."""
+        return option_error(self.node.key, self.node.class_name, option, value, why, ways)
+
+    @transparent
+    def axis(self, x: Tensor, description: Any, *, allow_int: bool | None = None) -> int:
+        """The axis of `x` that an option describes."""
+        return axes_.axis(x, description, allow_int=allow_int)
+
+    @transparent
+    def axes(self, x: Tensor, description: Any, *, allow_int: bool | None = None) -> list[int]:
+        """The axes of `x` that an option describes."""
+        return axes_.axes(x, description, allow_int=allow_int)
+
+    # Dims.
+
+    @transparent
+    def new_dim(
+        self,
+        role: str,
+        size: int | None,
+        kind: str = SPATIAL,
+        auto: bool = True,
+        name: str | None = None,
+        **more: Any,
+    ) -> Dim:
+        """A dim that this layer makes: the same object in each run.
+
+        Args:
+          role: what tells it from this layer's other dims.
+          size: its size, or None.
+          kind: "spatial", "feature" or "batch".
+          auto: whether another of that size may stand for it.
+          name: by which dictionaries find it ("stag:…"); made of the layer's name and the role if None.
+          **more: of `Dim`.
+        """
+        key = (self.node.key, role, size, kind)
+        known = self.run.network.dims
+        if key not in known:
+            known[key] = Dim(size, name or f"{self.node.name}:{role}", kind=kind, auto=auto, **more)
+        return known[key]
+
+    @transparent
+    def feature_out(self, source: Tensor | None = None, default: Dim | None = None) -> Dim:
+        """The dim of the output's features: `out_dim`, `n_out`, or that of the target.
+
+        Args:
+          source: whose own feature dim stays, if the number is the same.
+          default: what it is if the dictionary does not say.
+        """
+        out_dim, n_out = self.node.get("out_dim"), self.node.get("n_out")
+        if out_dim is not None:
+            if not isinstance(out_dim, Dim):
+                raise self.error("out_dim", out_dim, "a Dim is needed", ["'n_out': 512"])
+            if n_out is not None and out_dim.root.size not in (None, n_out):
+                raise self.error("n_out", n_out, f"'out_dim' says {out_dim.root.size}")
+            return out_dim
+        if n_out is None:
+            found = self.run.target_dim(self.node)
+            if found is not None:
+                return found
+            if default is not None:
+                return default
+            raise self.error("n_out", n_out, "the size of the output is needed", ["'n_out': 512", "'out_dim': a Dim"])
+        if isinstance(n_out, bool) or not isinstance(n_out, int) or n_out < 0:
+            raise self.error("n_out", n_out, "a number of features is needed")
+        own = source.feature_or_sparse_dim if source is not None else None
+        if own is not None and own.root.size == n_out:
+            return own if own.is_feature else own.copy(kind=FEATURE)
+        return self.new_dim("feature-dense", n_out, FEATURE)
+
+    # Parameters.
+
+    @transparent
+    def param(
+        self,
+        name: str,
+        dims: Sequence[Dim | int],
+        init: Any = "glorot_uniform",
+        dtype: Any = jnp.float32,
+        trainable: bool = True,
+    ) -> jax.Array:
+        """A parameter of this layer, as the dictionary's `share`, `stages` and `trainable` say.
+
+        Args:
+          name: local name, RETURNN's; may have "/" in it.
+          dims: of its axes, each a dim or a size.
+          init: what dictionaries write: "glorot_uniform", 0.0, "random_normal_initializer(0.0, 0.1)", …; or a callable.
+          dtype: of the array.
+          trainable: whether it is ever trained.
+
+        Returns:
+          The array that the layer computes with.
+        """
+        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        value = self._scoped(name, shape, dtype, initializer(init))
+        trained = trainable and self.run.is_trainable(self.node)
+        self.run.record_param(self, name, value, trained)
+        return self.run.noise(self, name, value, trained)
+
+    @transparent
+    def _scoped(self, name: str, shape: Sequence[int], dtype: Any, init: Callable[..., Any]) -> Any:
+        with self._scope(name) as last:
+            return get_parameter(last, shape, dtype, init)
+
+    @contextlib.contextmanager
+    def _scope(self, name: str) -> Iterator[str]:
+        """The scope that a name with "/" stands in; gives the last part of the name."""
+        scope, _, last = name.rpartition("/")
+        scopes = current_frame("param").scopes
+        scopes.append(Scope(f"{self.module_name}/{scope}" if scope else self.module_name, "__call__", self))
+        try:
+            yield last
+        finally:
+            scopes.pop()
+
+    @transparent
+    def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:
+        """A state of this layer, such as a running average; `set_state` changes it."""
+        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        with self._scope(name) as last:
+            return get_state(last, shape, dtype, initializer(init))
+
+    @transparent
+    def set_state(self, name: str, value: jax.Array) -> None:
+        """The state's value after this pass."""
+        with self._scope(name) as last:
+            set_state(last, value)
+
+    @property
+    @transparent
+    def training(self) -> bool:
+        """Whether this pass is for training."""
+        return self.run.flags.train
+
+
+__all__ = ["Layer", "layer"]

@@ -1,0 +1,189 @@
+"""Self-attention and encodings of positions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network import ops, sizes
+from tenure.network.dims import FEATURE, SPATIAL, Dim
+from tenure.network.dropout import dropout
+from tenure.network.layer import Layer, layer
+from tenure.network.layers.linear import product
+from tenure.network.tensor import Tensor
+
+
+@layer("self_attention")
+class SelfAttention(Layer):
+    """Dot-product attention of each position over all, or over those before it, in several heads.
+
+    Parameter: `QKV` (in, 2 * total_key_dim + out); for each head queries, keys, values.
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; `key_shift` Shaw et al. 2018, https://arxiv.org/abs/1803.02155.
+    """
+
+    def forward(
+        self,
+        source: Tensor,
+        *,
+        num_heads: int,
+        total_key_dim: int,
+        key_shift: Tensor | None = None,
+        forward_weights_init: Any = "glorot_uniform",
+        attention_dropout: float = 0.0,
+        attention_left_only: bool = False,
+        initial_state: Any = None,
+        restrict_state_to_last_seq: bool = False,
+        state_var_lengths: Any = None,
+    ) -> Tensor:
+        out = self._out_dim()
+        total = out.root.size or 0
+        if total_key_dim % num_heads or total % num_heads:
+            raise self.error(
+                "num_heads", num_heads, f"{total_key_dim} keys and {total} outputs cannot be divided by it"
+            )
+        x = source.batch_first()
+        if x.time_axis is None:
+            raise self.error("from", self.node.get("from"), f"{source!r} has no time axis")
+        x = x.feature_last().move_axis(x.time_axis, 1)
+        in_dim = x.feature_or_sparse_dim
+        if in_dim is None:
+            raise self.error("from", self.node.get("from"), f"{source!r} has no feature dim")
+        both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
+        mat = self.param("QKV", (in_dim, both), forward_weights_init)
+        batch, time = x.dims[0], x.dims[1]
+        q, k, v = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
+        energy = jnp.einsum("bqhd,bkhd->bhqk", q, k)
+        if key_shift is not None:
+            energy = energy + jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
+        keep = self._mask(batch, time, attention_left_only)
+        energy = energy if keep is None else jnp.where(keep, energy, -jnp.inf)
+        weights = jax.nn.softmax(energy, axis=-1)
+        if attention_dropout and self.training:
+            weights = dropout(weights, attention_dropout)
+        y = jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape((*x.shape[:2], total))
+        return Tensor(y, (batch, time, out), time_axis=1, feature_axis=2, beam=source.beam)
+
+    def _out_dim(self) -> Dim:
+        n_out = self.node.get("n_out")
+        if n_out is None or self.node.get("out_dim") is not None:
+            return self.feature_out()
+        return self.new_dim("self_att_feat", n_out, FEATURE)
+
+    @staticmethod
+    def _mask(batch: Dim, time: Dim, left_only: bool) -> jax.Array | None:
+        """Which keys a query sees, as an array that broadcasts to (batch, head, query, key)."""
+        if left_only:
+            n = sizes.current().padded(time)
+            return jnp.tril(jnp.ones((n, n), bool))
+        keep = ops.mask(time, (batch, time))
+        return None if keep is None else keep[:, None, None, :]
+
+
+def split_heads(qkv: jax.Array, heads: int, keys: int, values: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Scaled queries, keys and values, each (batch, time, head, dim), of what the matrix gives."""
+    n = keys // heads
+    parts = qkv.reshape((*qkv.shape[:-1], heads, (2 * keys + values) // heads))
+    q, k, v = parts[..., :n], parts[..., n : 2 * n], parts[..., 2 * n :]
+    return q * n**-0.5, k, v
+
+
+def sinusoids(positions: jax.Array, channels: int) -> jax.Array:
+    """Sines, then cosines, of positions at wavelengths from 2π to 10000·2π, in a new last axis.
+
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, with both halves side by side.
+    """
+    n = channels // 2
+    rates = jnp.exp(jnp.arange(n, dtype=jnp.float32) * -(math.log(1e4) / max(n - 1, 1)))
+    angles = positions.astype(jnp.float32)[..., None] * rates
+    signal = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], -1)
+    return jnp.pad(signal, [(0, 0)] * positions.ndim + [(0, channels % 2)])
+
+
+@layer("positional_encoding")
+class PositionalEncoding(Layer):
+    """Sinusoids of positions, alone or added to the input."""
+
+    def forward(
+        self,
+        source: Tensor,
+        *,
+        axis: Any = "T",
+        add_to_input: bool = False,
+        constant: int = -1,
+        offset: Tensor | None = None,
+    ) -> Tensor:
+        at = self.axis(source, axis)
+        dim = source.dims[at]
+        feature = source.feature_dim if add_to_input else self.feature_out(source, source.feature_dim)
+        if feature is None or feature.root.size is None:
+            raise self.error("n_out", self.node.get("n_out"), "a number of features is needed")
+        around = tuple(d for i, d in enumerate(source.dims) if i != source.feature_axis)
+        n = sizes.current().padded(dim)
+        positions = jnp.full((n,), constant) if constant > -1 else jnp.arange(n)
+        where = Tensor(positions, (dim,))
+        if offset is not None:
+            where = ops.mapn(jnp.add, [where, offset], broadcast_all=True)
+        signal = where.like(sinusoids(where.data, feature.root.size), dims=(*where.dims, feature), feature_axis=None)
+        dims = (*around, feature)
+        array = ops.aligned(signal, dims)
+        if add_to_input:
+            array = array + ops.aligned(source, dims)
+        known = sizes.current()
+        array = jnp.broadcast_to(array, tuple(known.padded(d) for d in dims))
+        return source.with_dims(array, dims, None).as_feature(feature)
+
+
+@layer("relative_positional_encoding")
+class RelativePositionalEncoding(Layer):
+    """A vector for each distance of two positions, clipped.
+
+    Parameter: `encoding_matrix` (2 * clipping + 1, out). Source: Shaw et al. 2018, https://arxiv.org/abs/1803.02155.
+    """
+
+    def forward(
+        self,
+        source: Tensor,
+        *,
+        forward_weights_init: Any = "glorot_uniform",
+        clipping: int = 16,
+        fixed: bool = False,
+        query_spatial_dim: Any = "T",
+        key_value_spatial_dim: Any = "T",
+        query_offset: Tensor | None = None,
+    ) -> Tensor:
+        out_dim, n_out = self.node.get("out_dim"), self.node.get("n_out")
+        out = out_dim if out_dim is not None else self.new_dim("rel_pos_enc_feat", n_out, FEATURE)
+        if not isinstance(out, Dim) or out.root.size is None:
+            raise self.error("n_out", n_out, "the size of the output is needed")
+        query = self._dim(source, query_spatial_dim)
+        key = self._dim(source, key_value_spatial_dim)
+        if key is None:
+            raise self.error("key_value_spatial_dim", key_value_spatial_dim, "a dim is needed")
+        if fixed:
+            matrix = sinusoids(jnp.arange(2 * clipping + 1), out.root.size)
+        else:
+            matrix = self.param("encoding_matrix", (2 * clipping + 1, out), forward_weights_init)
+        known = sizes.current()
+        keys = jnp.arange(known.padded(key))
+        if query is None:
+            distance = keys - _number(query_offset)
+            return Tensor(matrix[jnp.clip(distance, -clipping, clipping) + clipping], (key, out))
+        queries = jnp.arange(known.padded(query)) + _number(query_offset)
+        distance = jnp.clip(keys[None, :] - queries[:, None], -clipping, clipping) + clipping
+        return Tensor(matrix[distance], (query, key, out), feature_axis=2)
+
+    def _dim(self, source: Tensor, description: Any) -> Dim | None:
+        if description is None:
+            return None
+        if isinstance(description, Dim):
+            return description
+        if description == "T" and source.time_axis is None:
+            return self.new_dim("rel_pos_enc_dummy", 1, SPATIAL)
+        return source.dims[self.axis(source, description)]
+
+
+def _number(offset: Any) -> Any:
+    return 0 if offset is None else offset.data if isinstance(offset, Tensor) else offset

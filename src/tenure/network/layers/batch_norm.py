@@ -1,0 +1,164 @@
+"""Batch normalisation, as a layer and as an option of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.naming import transparent
+from tenure.network import ops, versions
+from tenure.network.layer import Layer, layer
+from tenure.network.output import Output
+from tenure.network.tensor import Tensor
+
+_OPTIONS = (
+    "use_shift",
+    "use_std",
+    "use_sample",
+    "force_sample",
+    "momentum",
+    "epsilon",
+    "update_sample_only_in_training",
+    "delay_sample_update",
+    "param_version",
+    "gamma_init",
+    "beta_init",
+    "masked_time",
+)
+
+
+@layer("batch_norm")
+class BatchNorm(Layer):
+    """Mean 0 and variance 1 over everything but the features, then scaled and shifted.
+
+    Parameters: `gamma`, `beta`; states: `mean`, `variance`, the running averages. Source: Ioffe and Szegedy 2015,
+    https://arxiv.org/abs/1502.03167.
+    """
+
+    more_options = _OPTIONS
+
+    def forward(self, source: Tensor) -> Tensor:
+        return normalise(self, source, {k: v for k, v in self.node.options.items() if k in _OPTIONS})
+
+
+def normalise_output(layer: Layer, out: Output) -> Output:
+    """The option `batch_norm` of any layer."""
+    options = layer.node.get("batch_norm")
+    if isinstance(layer, BatchNorm):
+        return out
+    if options is not True and not isinstance(options, Mapping):
+        raise layer.error("batch_norm", options, "True, or a dict of options, is needed")
+    return Output(
+        normalise(layer, out.tensor, {} if options is True else dict(options)), subs=out.subs, state=out.state
+    )
+
+
+def normalise(layer: Layer, x: Tensor, given: Mapping[str, Any]) -> Tensor:
+    """`x` over everything but its features, with parameters in the layer's scope."""
+    unknown = [k for k in given if k not in _OPTIONS]
+    if unknown:
+        raise layer.error("batch_norm", given, f"there is no option {unknown[0]!r}", [", ".join(_OPTIONS)])
+    if x.feature_axis is None:
+        raise layer.error("from", layer.node.get("from"), f"{x!r} has no feature dim")
+    new = versions.at_least(versions.BATCH_NORM_DEFAULTS)
+    if new and "masked_time" not in given:
+        raise layer.error("masked_time", None, "behaviour versions from 12 on ask for it", ["'masked_time': True"])
+    options = {
+        "use_shift": True,
+        "use_std": True,
+        "use_sample": 0.0,
+        "force_sample": False,
+        "momentum": 0.1 if new else 0.99,
+        "epsilon": 1e-3,
+        "update_sample_only_in_training": new,
+        "delay_sample_update": new,
+        "param_version": 2 if new else 0,
+        "gamma_init": 1.0,
+        "beta_init": 0.0,
+        "masked_time": True,
+    } | dict(given)
+    return _Normaliser(layer, x, options).run()
+
+
+class _Normaliser:
+    """One use of batch normalisation."""
+
+    def __init__(self, layer: Layer, x: Tensor, options: dict[str, Any]):
+        self.layer, self.x, self.options = layer, x, options
+        assert x.feature_axis is not None
+        self.axis = x.feature_axis
+        n = x.shape[self.axis]
+        self.shape = [n if i == self.axis else 1 for i in range(x.ndim)]
+        self.stored = [n] if options["param_version"] >= 2 else self.shape
+        prefix = {0: f"{layer.node.name}_{layer.node.name}_output_", 1: ""}.get(options["param_version"], "v2_")
+        self.prefix = f"batch_norm/{prefix}"
+
+    @transparent
+    def run(self) -> Tensor:
+        o, train = self.options, self.layer.training
+        mean, variance = self._statistics(train)
+        y = (self.x.data - mean) * jax.lax.rsqrt(variance + o["epsilon"])
+        if o["use_std"]:
+            y = y * self._param("gamma", o["gamma_init"])
+        if o["use_shift"]:
+            y = y + self._param("beta", o["beta_init"])
+        return self.x.like(y)
+
+    def _param(self, name: str, start: Any) -> jax.Array:
+        return self.layer.param(self.prefix + name, self.stored, start).reshape(self.shape)
+
+    def _statistics(self, train: bool) -> tuple[jax.Array, jax.Array]:
+        """Mean and variance to normalise with: the batch's, the running averages, or a mixture."""
+        o = self.options
+        stored = [self._state("mean", 0.0), self._state("variance", 1.0)]
+        update = train or not o["update_sample_only_in_training"]
+        use_batch = (train or o["force_sample"]) and o["use_sample"] != 1
+        if not (update or use_batch):
+            return stored[0], stored[1]
+        batch = self._of_batch()
+        running = stored
+        if update:
+            new = [
+                old + (now - old) * o["momentum"] for old, now in zip(stored, self._unbiased(batch, train), strict=True)
+            ]
+            self._set("mean", new[0])
+            self._set("variance", new[1])
+            running = stored if o["delay_sample_update"] else new
+        if not use_batch:
+            return running[0], running[1]
+        part = o["use_sample"]
+        if not part:
+            return batch
+        mixed = [(1.0 - part) * b + part * r for b, r in zip(batch, running, strict=True)]
+        return mixed[0], mixed[1]
+
+    def _unbiased(self, batch: tuple[jax.Array, jax.Array], train: bool) -> tuple[jax.Array, jax.Array]:
+        """What the running averages take; the fused kernel that TensorFlow uses for the plain case corrects the variance."""
+        o = self.options
+        plain = not o["masked_time"] and o["param_version"] >= 2 and o["use_shift"] and o["use_std"]
+        if not (train and plain and not o["use_sample"] and not o["force_sample"]):
+            return batch
+        n = self.x.data.size // self.x.shape[self.axis]
+        return batch[0], batch[1] * (n / max(n - 1, 1))
+
+    def _of_batch(self) -> tuple[jax.Array, jax.Array]:
+        x, axes = self.x, [i for i in range(self.x.ndim) if i != self.axis]
+        time = x.time_axis if self.options["masked_time"] else None
+        keep = ops.mask(x.dims[time], x.dims) if time is not None else None
+        if keep is None:
+            mean = jnp.mean(x.data, tuple(axes), keepdims=True)
+            return mean, jnp.mean(jnp.square(x.data - mean), tuple(axes), keepdims=True)
+        weight = jnp.broadcast_to(keep, x.shape).astype(x.dtype)
+        total = jnp.sum(weight, tuple(axes), keepdims=True)
+        mean = jnp.sum(jnp.where(keep, x.data, 0), tuple(axes), keepdims=True) / total
+        squares = jnp.where(keep, jnp.square(x.data - mean), 0)
+        return mean, jnp.sum(squares, tuple(axes), keepdims=True) / total
+
+    def _state(self, name: str, start: float) -> jax.Array:
+        return self.layer.state(self.prefix + name, self.stored, start).reshape(self.shape)
+
+    def _set(self, name: str, value: jax.Array) -> None:
+        self.layer.set_state(self.prefix + name, value.reshape(self.stored))

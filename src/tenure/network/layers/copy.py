@@ -1,0 +1,19 @@
+"""Layers that hand on what they get."""
+
+from __future__ import annotations
+
+from tenure.network.layer import Layer, layer
+from tenure.network.tensor import Tensor
+
+
+@layer("copy", "dropout")
+class Copy(Layer):
+    """The inputs, concatenated in their features, with dropout if asked for."""
+
+    framewise = True
+
+    def forward(self, source: Tensor) -> Tensor:
+        out_dim = self.node.get("out_dim")
+        if out_dim is not None and source.feature_axis is not None and source.feature_dim != out_dim:
+            source.feature_dim.declare_same_as(out_dim)  # type: ignore[union-attr]
+        return source

@@ -1,0 +1,242 @@
+"""Layers that compute entry by entry."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.naming import transparent
+from tenure.network import activations, ops, out_type, proxies
+from tenure.network.expressions import parse
+from tenure.network.layer import Layer, layer
+from tenure.network.output import Output
+from tenure.network.tensor import AUTO, Tensor
+from tenure.network.tf import tf
+from tenure.network.tf.elementwise import OWN
+
+Fn = Callable[..., jax.Array]
+
+
+@layer("activation")
+class Activation(Layer):
+    """An activation function of the inputs."""
+
+    framewise = True
+
+    def forward(self, source: Tensor, *, activation: Any) -> Output:
+        if activation is None:
+            raise self.error("activation", activation, "a function is needed", ["'activation': 'identity'"])
+        return activations.apply(self, source, activation)
+
+
+def _average(*xs: jax.Array) -> jax.Array:
+    return functools.reduce(jnp.add, xs) / len(xs)
+
+
+KINDS: dict[str, Fn] = {
+    "add": lambda *xs: functools.reduce(jnp.add, xs),
+    "sub": lambda *xs: functools.reduce(jnp.subtract, xs),
+    "mul": lambda *xs: functools.reduce(jnp.multiply, xs),
+    "truediv": lambda *xs: functools.reduce(jnp.true_divide, xs),
+    "floordiv": lambda *xs: functools.reduce(jnp.floor_divide, xs),
+    "mod": lambda *xs: functools.reduce(jnp.mod, xs),
+    "pow": lambda *xs: functools.reduce(jnp.power, xs),
+    "average": _average,
+    "maximum": lambda *xs: functools.reduce(jnp.maximum, xs),
+    "minimum": lambda *xs: functools.reduce(jnp.minimum, xs),
+    "logical_and": lambda *xs: functools.reduce(jnp.logical_and, xs),
+    "logical_or": lambda *xs: functools.reduce(jnp.logical_or, xs),
+    "squared_difference": lambda a, b: jnp.square(a - b),
+    "log_add_exp": lambda *xs: functools.reduce(jnp.logaddexp, xs),
+}
+
+
+_SIGNS = {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "truediv",
+    "//": "floordiv",
+    "subtract": "sub",
+    "multiply": "mul",
+}
+
+
+class _Arithmetic(Layer):
+    """What arithmetic and expressions have in common."""
+
+    @transparent
+    def frame(self, sources: Sequence[Tensor], allow: bool | None) -> Tensor:
+        """The output without its data."""
+        given = out_type.options(self)
+        if not sources:
+            return out_type.template(self, Tensor(None, ()), given)
+        broadcast = True if self.node.get("out_shape") is not None or out_type.reshapes(given) else allow
+        return out_type.template(self, ops.common(sources, broadcast_all=broadcast), given)
+
+    @transparent
+    def result(self, frame: Tensor, data: Any, with_bias: bool, activation: Any) -> Output:
+        """The output, with bias and activation if asked for."""
+        out = out_type.check(self, frame, data)
+        if with_bias:
+            if out.feature_dim is None:
+                raise self.error("with_bias", with_bias, f"{out!r} has no feature dim")
+            b = self.param("b", (out.feature_dim,), 0.0)
+            out = out.like(out.data + b.reshape([-1 if i == out.feature_axis else 1 for i in range(out.ndim)]))
+        return activations.apply(self, out, activation)
+
+
+@layer("combine")
+class Combine(_Arithmetic):
+    """Arithmetic of several inputs, entry by entry, over the dims of all; or an expression of them.
+
+    With `with_bias` there is a parameter `b` (features), added before the activation.
+    """
+
+    framewise = True
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        kind: str,
+        activation: Any = None,
+        with_bias: bool = False,
+        eval: Any = None,
+        eval_locals: Any = None,
+        eval_for_output_loss: bool = False,
+        allow_broadcast_all_sources: bool | None = None,
+    ) -> Output:
+        frame = self.frame(sources, allow_broadcast_all_sources)
+        if kind == "eval":
+            if eval is None:
+                raise self.error("eval", eval, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
+            data = evaluate(self, sources, frame, eval, eval_locals)
+        else:
+            fn = _function(kind)
+            if fn is None:
+                raise self.error("kind", kind, "there is no such operation", [", ".join(sorted(KINDS))])
+            if not sources:
+                raise self.error("from", self.node.get("from"), "at least one input is needed")
+            data = fn(*(ops.aligned(x, frame.dims) for x in sources))
+        return self.result(frame, data, with_bias, activation)
+
+
+def _function(kind: Any) -> Fn | None:
+    if not isinstance(kind, str):
+        return None
+    found = KINDS.get(_SIGNS.get(kind, kind))
+    if found is None:
+        for space in (tf.math, tf):
+            if kind in space and callable(getattr(space, kind)):
+                binary = getattr(space, kind)
+                return lambda *xs: functools.reduce(binary, xs)
+    return found
+
+
+@layer("eval")
+class Eval(_Arithmetic):
+    """An expression of the inputs: `source(0) * tf.nn.sigmoid(source(1))`.
+
+    The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
+    """
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        eval: Any,
+        eval_locals: Any = None,
+        activation: Any = None,
+        with_bias: bool = False,
+        eval_for_output_loss: bool = False,
+        allow_broadcast_all_sources: bool | None = None,
+    ) -> Output:
+        frame = self.frame(sources, allow_broadcast_all_sources)
+        return self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
+
+
+def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:
+    """The value of an expression of the inputs, or of a function."""
+    proxy = proxies.of_layer(layer, frame)
+
+    def source(
+        i: int,
+        auto_convert: bool = True,
+        enforce_batch_major: bool = False,
+        as_data: bool = False,
+        as_layer: bool = False,
+    ) -> Any:
+        if not isinstance(i, int) or not 0 <= i < len(sources):
+            raise layer.error("eval", expression, f"source({i!r}): there are {len(sources)} inputs")
+        if as_layer:
+            return proxy.sources[i]
+        x = sources[i]
+        if auto_convert:
+            x = Tensor(
+                ops.aligned(x, frame.dims), frame.dims, time_axis=frame.time_axis, feature_axis=frame.feature_axis
+            )
+        x = x.batch_first() if enforce_batch_major else x
+        return proxies.DataProxy(x) if as_data else x.data
+
+    names = {"tf": tf, **OWN, "source": source, "self": proxy, **(more or {})}
+    if callable(expression):
+        return expression(**{k: names[k] for k in ("source", "self", *(more or {}))})
+    if not isinstance(expression, str):
+        raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
+    return jnp.asarray(parse(expression)(names))
+
+
+COMPARISONS: dict[str, Fn] = {
+    "equal": jnp.equal,
+    "not_equal": jnp.not_equal,
+    "less": jnp.less,
+    "less_equal": jnp.less_equal,
+    "greater": jnp.greater,
+    "greater_equal": jnp.greater_equal,
+}
+_COMPARISON_SIGNS = {
+    "==": "equal",
+    "!=": "not_equal",
+    "<>": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+}
+
+
+@layer("compare")
+class Compare(Layer):
+    """Whether each input is equal to, less than … the next one, and the last one to `value`."""
+
+    framewise = True
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        kind: str = "equal",
+        value: Any = None,
+        allow_broadcast_all_sources: bool | None = None,
+    ) -> Tensor:
+        fn = COMPARISONS.get(_COMPARISON_SIGNS.get(kind, kind)) if isinstance(kind, str) else None
+        if fn is None:
+            raise self.error("kind", kind, "there is no such comparison", [", ".join(COMPARISONS)])
+        if not sources or (value is None and len(sources) < 2):
+            raise self.error("from", self.node.get("from"), "two inputs, or one and 'value', are needed")
+        given = out_type.options(self)
+        broadcast = self.node.get("out_shape") is not None or out_type.reshapes(given) or allow_broadcast_all_sources
+        frame = ops.common(sources, broadcast_all=broadcast or None)
+        arrays = [ops.aligned(x, frame.dims) for x in sources]
+        tests = [fn(a, b) for a, b in itertools.pairwise(arrays)]
+        if value is not None:
+            tests.append(fn(arrays[-1], value))
+        data = functools.reduce(jnp.logical_and, tests)
+        feature = frame.feature_axis
+        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature, frame.beam)

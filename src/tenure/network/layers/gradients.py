@@ -1,0 +1,94 @@
+"""Layers that change gradients, and leave outputs as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network import ops
+from tenure.network.layer import Layer, layer
+from tenure.network.tensor import Tensor
+
+
+@jax.custom_vjp
+def replaced(x: jax.Array, gradient: jax.Array) -> jax.Array:
+    """`x`, whose gradient is to be `gradient`, whatever comes back."""
+    return x
+
+
+replaced.defvjp(lambda x, gradient: (x, gradient), lambda gradient, _: (gradient, jnp.zeros_like(gradient)))
+
+
+@jax.custom_vjp
+def scaled(x: jax.Array, scale: Any, shift: Any) -> jax.Array:
+    """`x`, whose gradient is to be scaled and shifted."""
+    return x
+
+
+scaled.defvjp(
+    lambda x, scale, shift: (x, (scale, shift)),
+    lambda kept, g: (
+        jnp.broadcast_to(g * kept[0] + kept[1], g.shape),
+        jnp.zeros_like(kept[0]),
+        jnp.zeros_like(kept[1]),
+    ),
+)
+
+
+@layer("scaled_grad")
+class ScaledGradient(Layer):
+    """The input, with a gradient that is scaled: 0 stops it, a negative scale reverses it.
+
+    Source of reversal: Ganin & Lempitsky 2014, https://arxiv.org/abs/1409.7495.
+    """
+
+    def forward(
+        self,
+        source: Tensor,
+        *,
+        scale: Tensor | float,
+        shift: Tensor | float | None = None,
+        scale_shift_by_sum_over_axis: Any = None,
+        clip_max_axis: Any = None,
+    ) -> Tensor:
+        for option, value in (
+            ("scale_shift_by_sum_over_axis", scale_shift_by_sum_over_axis),
+            ("clip_max_axis", clip_max_axis),
+        ):
+            if value is not None:
+                raise self.error(option, value, "gradients are scaled by numbers only here")
+        if shift is None and not isinstance(scale, Tensor) and scale == 0:
+            return source.like(jax.lax.stop_gradient(source.data))
+        by, to = (self._number(source, v) for v in (scale, 0.0 if shift is None else shift))
+        return source.like(scaled(source.data, by, to))
+
+    def _number(self, x: Tensor, value: Any) -> jax.Array:
+        found = ops.aligned(value, x.dims) if isinstance(value, Tensor) else jnp.asarray(value)
+        return jax.lax.stop_gradient(found.astype(x.dtype))
+
+
+@layer("synthetic_gradient")
+class SyntheticGradient(Layer):
+    """The input, whose gradient another layer predicts: Jaderberg et al. 2016, https://arxiv.org/abs/1608.05343.
+
+    The loss that teaches the prediction needs the true gradient, which exists only during the backward pass: it is the training
+    program's task, and no term of the network's objective.
+    """
+
+    def forward(self, source: Tensor, *, gradient: Tensor, meta_loss_scale: float = 1.0) -> Tensor:
+        predicted = jnp.broadcast_to(ops.aligned(gradient, source.dims), source.shape)
+        return source.like(replaced(source.data, predicted))
+
+
+@layer("tikhonov_regularization")
+class TikhonovRegularization(Layer):
+    """The input. The loss on the size of its gradient is the training program's task.
+
+    The parameter `dummy` has no effect; RETURNN's checkpoints have it.
+    """
+
+    def forward(self, source: Tensor, *, meta_loss_scale: float = 1.0) -> Tensor:
+        dummy = self.param("dummy", (), 0.0)
+        return source.like(source.data + 0 * dummy)

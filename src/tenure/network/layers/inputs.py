@@ -1,0 +1,38 @@
+"""What the network is fed, and parts of what other layers give."""
+
+from __future__ import annotations
+
+from tenure.network.layer import Layer, layer
+from tenure.network.output import Output
+from tenure.network.tensor import Tensor
+
+
+@layer("source")
+class Source(Layer):
+    """One of the network's inputs, `data:key`."""
+
+    more_options = ("key",)
+
+    def forward(self) -> Tensor:
+        key = self.node.get("key")
+        if key not in self.run.inputs:
+            raise self.error("from", f"data:{key}", "the batch does not have it", [f"feed '{key}'"])
+        return self.run.inputs[key]
+
+
+@layer("get_sub_layer")
+class SubLayer(Layer):
+    """What another layer gives under a name: `split/0`, `rec/x`."""
+
+    more_options = ("name",)
+
+    def forward(self) -> Output:
+        out, name = self.run.outputs[self.node.sources[0]], str(self.node.get("name"))
+        at = out
+        for part in name.split("/"):
+            if part not in at.subs:
+                raise self.error(
+                    "from", name, "the layer has no such part", [f"it has: {', '.join(at.subs) or 'none'}"]
+                )
+            at = at.subs[part]
+        return at

@@ -1,0 +1,72 @@
+"""Linear layers: a matrix product over the features, or rows of the matrix for indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network import activations
+from tenure.network.dims import Dim
+from tenure.network.layer import Layer, layer
+from tenure.network.output import Output
+from tenure.network.tensor import Tensor
+
+
+@layer("linear", "hidden", "forward")
+class Linear(Layer):
+    """`activation(x · W + b)` over the features; for indices, rows of `W`.
+
+    Parameters: `W` (in, out), or (out, in) with `use_transposed_weights`; `b` (out).
+    """
+
+    framewise = True
+
+    def forward(
+        self,
+        source: Tensor,
+        *,
+        activation: Any = None,
+        with_bias: bool = True,
+        grad_filter: float | None = None,
+        forward_weights_init: Any = "glorot_uniform",
+        bias_init: Any = 0.0,
+        use_transposed_weights: bool = False,
+    ) -> Output:
+        in_dim = source.feature_or_sparse_dim
+        if in_dim is None:
+            raise self.error("from", self.node.get("from"), f"{source!r} has no feature dim")
+        out_dim = self.feature_out(source)
+        shape = (out_dim, in_dim) if use_transposed_weights else (in_dim, out_dim)
+        w = self.param("W", shape, forward_weights_init)
+        y = product(source, w.T if use_transposed_weights else w, out_dim)
+        if with_bias:
+            b = self.param("b", (out_dim,), bias_init)
+            y = y.like(y.data + _along(b, y))
+        return activations.apply(self, y, activation)
+
+
+@layer("softmax")
+class Softmax(Linear):
+    """A linear layer whose activation is softmax; the cross-entropy loss takes it from before that."""
+
+    def forward(self, source: Tensor, *, activation: Any = "softmax", **options: Any) -> Output:
+        return super().forward(source, activation=activation, **options)
+
+
+def product(x: Tensor, w: jax.Array, out_dim: Dim) -> Tensor:
+    """`x · w` in the place of the feature dim; rows of `w` if `x` holds indices."""
+    if x.sparse:
+        dims = (*x.dims, out_dim)
+        data = jnp.take(w, x.data, axis=0, mode="clip")
+        return Tensor(data, dims, time_axis=x.time_axis, feature_axis=x.ndim, beam=x.beam)
+    axis = x.feature_axis
+    assert axis is not None
+    data = jnp.moveaxis(jnp.tensordot(x.data, w, ((axis,), (0,))), -1, axis)
+    return x.replace_dim(axis, out_dim).like(data)
+
+
+def _along(b: jax.Array, y: Tensor) -> jax.Array:
+    assert y.feature_axis is not None
+    return b.reshape([-1 if i == y.feature_axis else 1 for i in range(y.ndim)])

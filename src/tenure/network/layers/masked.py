@@ -1,0 +1,140 @@
+"""Computation on some of the frames only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from tenure.network import ops, registry, sizes
+from tenure.network.dims import Dim
+from tenure.network.errors import option_error
+from tenure.network.graph import Graph, Key, Level, Node
+from tenure.network.layer import Layer, layer
+from tenure.network.layers.dims_of import dynamic
+from tenure.network.losses.decode import packed
+from tenure.network.output import Output
+from tenure.network.references import source_names
+from tenure.network.tensor import Tensor
+
+
+class _MaskedNames(Mapping[str, Any]):
+    """The layers around, as the unit sees them: those with the masked dim have its frames only."""
+
+    def __init__(self, outer: Mapping[str, Any], options: Mapping[str, Any]):
+        self.outer, self.options = outer, options
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.outer:
+            raise KeyError(name)
+        return {"class": "masked_frames", "from": f"base:{name}", **self.options}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outer)
+
+    def __len__(self) -> int:
+        return len(self.outer)
+
+
+@layer("masked_computation")
+class MaskedComputation(Layer):
+    """A layer computed over the frames that a mask selects, put side by side; a new, shorter time dim."""
+
+    container = True
+
+    @classmethod
+    def expand(cls, graph: Graph, node: Node) -> None:
+        """The unit becomes a layer inside, which has this layer's parameters."""
+        unit, mask, base = node.get("unit"), node.get("mask"), node.get("masked_from")
+        if not isinstance(unit, Mapping) or "class" not in unit:
+            raise option_error(
+                node.key,
+                "masked_computation",
+                "unit",
+                unit,
+                "a layer's dict is needed",
+                ["{'class': 'copy', 'from': 'data'}"],
+            )
+        names = source_names(node)
+        time = node.get("out_spatial_dim")
+        if not isinstance(time, Dim):
+            time = Dim(None, f"{node.name}:masked:time", auto=True)
+        options = {"mask": f"base:{mask}", "time": time, "in_spatial_dim": node.get("in_spatial_dim")}
+        level = Level(f"{node.key}/", node.scope, _MaskedNames(node.level.layers, options), node.level, owner=node)
+        graph.levels[level.path] = level
+        if base is not None:
+            level.data["data"] = graph.resolve(node.level, base, node.key, "masked_from")
+        elif names:
+            key = f"{node.key}/:masked"
+            outer = {**options, "class": "masked_frames", "from": names, "mask": mask}
+            level.data["data"] = key
+            graph.add(Node(key, "data", registry.find("masked_frames", key), outer, node.level, ""))
+        inner = Node(
+            f"{node.key}/:unit", node.name, registry.find(unit["class"], node.key), dict(unit), level, node.scope
+        )
+        graph.add(inner)
+        inner.cls.expand(graph, inner)  # type: ignore[attr-defined]
+        node.refs["unit"] = Key(inner.key)
+        node.deps.append(inner.key)
+
+    def forward(
+        self,
+        *,
+        unit: Any,
+        mask: Any = None,
+        masked_from: Any = None,
+        in_spatial_dim: Dim | None = None,
+        out_spatial_dim: Dim | None = None,
+    ) -> Output:
+        return self.run.outputs[self.node.refs["unit"]]
+
+
+@layer("masked_frames")
+class MaskedFrames(Layer):
+    """The frames of the input that a mask selects, side by side, time first."""
+
+    def forward(self, sources: Sequence[Tensor], *, mask: Tensor, time: Any, in_spatial_dim: Any = None) -> Tensor:
+        (x,) = sources
+        if mask.dtype != jnp.bool_ or mask.ndim != 2 or mask.batch_axis is None:
+            raise self.error("mask", self.node.get("mask"), f"a truth value for each frame is needed, not {mask!r}")
+        mask = mask.batch_first()
+        dim = mask.dims[1] if in_spatial_dim is None else x.dims[self.axis(x, in_spatial_dim)]
+        if not x.has(dim):
+            return x
+        keep = ops.masked(mask, mask.dims[1], False).data
+        order, counts = packed(jnp.broadcast_to(jnp.arange(keep.shape[1]), keep.shape), keep)
+        out = dynamic(self, "masked", Tensor(counts, (mask.dims[0],)), time)
+        n = sizes.current().padded(out)
+        order = jnp.pad(order, ((0, 0), (0, max(0, n - order.shape[1]))))[:, :n]
+        y = x.move_axis(x.axis(dim), 0).batch_first()
+        data = jnp.take_along_axis(y.data, order.reshape(*order.shape, *[1] * (y.ndim - 2)), axis=1)
+        inside = (jnp.arange(n) < counts[:, None]).reshape(*order.shape, *[1] * (y.ndim - 2))
+        data = jnp.where(inside, data, jnp.zeros((), x.dtype))
+        found = Tensor(data, (y.dims[0], out, *y.dims[2:]), x.sparse_dim, beam=x.beam)
+        return found.move_axis(1, 0)
+
+
+@layer("unmask")
+class Unmask(Layer):
+    """The inverse of `masked_computation`: frames that were left out repeat what came last before them."""
+
+    def forward(self, sources: Sequence[Tensor], *, mask: Tensor) -> Tensor:
+        (x,) = sources
+        if mask.time_dim is None or mask.dtype != jnp.bool_ or x.time_axis is None:
+            raise self.error("mask", self.node.get("mask"), f"a truth value for each frame is needed, not {mask!r}")
+        if x.has(mask.time_dim):
+            return x.move_axis(x.axis(mask.time_dim), 0)
+        y = x.move_axis(x.time_axis, 0).batch_first()
+        index = jnp.cumsum(mask.batch_first().data.astype(jnp.int32), axis=1)
+        first = jnp.broadcast_to(jnp.asarray(self._initial(), x.dtype), (y.shape[0], 1, *y.shape[2:]))
+        table = jnp.concatenate([first, y.data], axis=1)
+        index = jnp.minimum(index, y.shape[1])
+        data = jnp.take_along_axis(table, index.reshape(*index.shape, *[1] * (y.ndim - 2)), axis=1)
+        found = Tensor(data, (y.dims[0], mask.time_dim, *y.dims[2:]), x.sparse_dim, beam=x.beam)
+        return found.move_axis(1, 0)
+
+    def _initial(self) -> Any:
+        source = self.run.graph.nodes[self.node.sources[0]]
+        value = source.get("initial_output")
+        return {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value

@@ -1,0 +1,135 @@
+"""Which loss stands behind which name, and how losses are wired to layers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+
+from tenure.core.errors import brief, nearest
+from tenure.network.dims import Dim
+from tenure.network.errors import OptionError, option_error
+from tenure.network.losses import framewise, sequences
+from tenure.network.losses.align import view
+from tenure.network.losses.base import Loss, LossValue
+from tenure.network.output import Output
+from tenure.network.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tenure.network.graph import Graph, Node
+    from tenure.network.layer import Layer
+
+LOSSES: dict[str, type[Loss]] = {
+    "as_is": framewise.AsIs,
+    "bin_ce": framewise.BinaryCrossEntropy,
+    "ce": framewise.CrossEntropy,
+    "ctc": sequences.Ctc,
+    "deep_clustering": sequences.DeepClustering,
+    "edit_distance": sequences.EditDistance,
+    "generic_ce": framewise.GenericCrossEntropy,
+    "l1": framewise.L1,
+    "mean_l1": framewise.MeanL1,
+    "mse": framewise.MeanSquaredError,
+    "sampling_loss": sequences.Sampling,
+    "sse_sigmoid": framewise.BinaryCrossEntropy,
+    "triplet_loss": sequences.Triplet,
+    "via_layer": framewise.ViaLayer,
+}
+_WHOLE = ("error_signal_layer", "align_layer")  # options of which more than the output is wanted
+
+
+def loss_class(node: Node) -> type[Loss]:
+    """The class of a layer's loss.
+
+    Raises:
+      OptionError: there is none of that name.
+    """
+    name = node.get("loss")
+    if not isinstance(name, str) or name not in LOSSES:
+        near = nearest(str(name), LOSSES)
+        raise option_error(
+            node.key, node.class_name, "loss", name, "there is no such loss", [f"nearest: {', '.join(near or LOSSES)}"]
+        )
+    return LOSSES[name]
+
+
+def add_default_target(node: Node, name: str) -> None:
+    """A layer whose loss needs a target has the network's if it names none."""
+    if node.get("loss") and "target" not in node.options and loss_class(node).needs_target:
+        node.options["target"] = name
+
+
+def output_dim(loss: Any, target: Dim) -> Dim:
+    """The dim of the output that a loss asks for: one more than the target's for CTC."""
+    return target + 1 if loss == "ctc" else target
+
+
+def loss_references(graph: Graph, node: Node, options: Any) -> Any:
+    """The layers that a loss's options name.
+
+    Raises:
+      OptionError: `loss_opts` is no dict.
+    """
+    if not isinstance(options, Mapping):
+        raise option_error(node.key, node.class_name, "loss_opts", options, "a dict is needed", ["{'scale': 0.5}"])
+    wanted = loss_class(node).layer_options
+    return {k: graph.refer(node, f"loss_opts.{k}", v) for k, v in options.items() if k in wanted and v is not None}
+
+
+def make_loss(node: Node, filled: Mapping[str, Any]) -> Loss:
+    """The loss that a layer's options describe.
+
+    Args:
+      node: the layer.
+      filled: values for options that name layers.
+
+    Raises:
+      OptionError: an option that the loss does not take, or a scale given twice.
+    """
+    cls = loss_class(node)
+    options = dict(node.get("loss_opts") or {})
+    scale = node.get("loss_scale")
+    if scale is not None and scale != 1.0:
+        if options.get("scale", scale) != scale:
+            raise option_error(node.key, node.class_name, "loss_scale", scale, f"'loss_opts' says {options['scale']}")
+        options["scale"] = scale
+    options.update(filled)
+    known = {f.name for f in dataclasses.fields(cls)}
+    for option in options:
+        if option not in known:
+            raise OptionError(
+                f"layer '{node.key}': the loss '{node.get('loss')}' has no option {brief(option)}",
+                near=nearest(str(option), known),
+                ways=["correct 'loss_opts'", "remove it"],
+            )
+    return cls(**options)
+
+
+def add_loss(layer: Layer, out: Output) -> None:
+    """Computes the layer's loss, and keeps it for the pass."""
+    node, run = layer.node, layer.run
+    if node.get("loss_only_on_non_search") and run.flags.search:
+        return
+    run.losses[node.key] = compute(layer, out)
+
+
+def compute(layer: Layer, out: Output) -> LossValue:
+    """The value, the error and the norm factor of a layer's loss."""
+    node = layer.node
+    references = node.refs.get("loss_opts") or {}
+    filled = {k: layer.fill(v, whole=k in _WHOLE) for k, v in references.items()}
+    loss = make_loss(node, filled)
+    seen = view(layer, out, target_of(layer) if loss.needs_target or node.get("target") else None, loss)
+    if node.get("only_on_eval") and layer.training:
+        value, error = jnp.zeros(()), jnp.zeros(())
+    else:
+        value, error = loss.value(seen), loss.error(seen)  # type: ignore[assignment]
+    return LossValue(value, error, loss.norm_factor(seen), float(loss.scale), bool(loss.use_normalized_loss))
+
+
+def target_of(layer: Layer) -> Tensor | None:
+    """The target of a layer, or None."""
+    targets = layer.node.refs.get("target")
+    return None if not targets or targets[0] is None else layer.run.outputs[targets[0]].tensor

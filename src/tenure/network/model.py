@@ -1,0 +1,209 @@
+"""Networks: a dictionary of layers as a model with `plan`, `init` and `apply`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tenure.core.errors import brief
+from tenure.core.plan import Plan
+from tenure.core.transform import TransformedWithState, transform_with_state
+from tenure.network import extern, sizes, versions
+from tenure.network.dims import Dim
+from tenure.network.errors import NetworkError
+from tenure.network.graph import Flags, Graph, Level, Node, scope_name
+from tenure.network.result import Result, collect
+from tenure.network.run import Run, run_graph
+
+STEP = ":step"  # under which the number of training steps is fed
+
+
+class Network:
+    """A dictionary of layers, as a model.
+
+    Attributes:
+      net: the dictionary.
+      templates: its inputs.
+      behavior_version: how it is read.
+      config: further values that expressions in it may ask for, by name.
+      reuse: "owner_final": who borrows a parameter gets what its owner computes with; "legacy": as RETURNN has it, where
+        each layer applies its own noise, and a layer that borrows has nothing to lend.
+      model: the pure functions behind `init` and `apply`.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> net = tn.network({"output": {"class": "linear", "n_out": 2, "from": "data"}}, {"data": {"dim": 3}})
+    >>> params, state = net.init(jax.random.key(0), {"data": jnp.ones((2, 5, 3))})
+    >>> jax.tree.map(jnp.shape, params)
+    {'output': {'W': (3, 2), 'b': (2,)}}
+    >>> result, state = net.apply(params, state, None, {"data": jnp.ones((2, 5, 3))})
+    >>> result.outputs["output"]
+    Tensor[batch, time:data, output:feature-dense(2)] float32
+    """
+
+    def __init__(
+        self,
+        net: Mapping[str, Any],
+        extern_data: Any,
+        *,
+        behavior_version: int = versions.LATEST,
+        default_input: str = "data",
+        default_target: str = "classes",
+        ties: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        reuse: str = "owner_final",
+    ):
+        if reuse not in ("owner_final", "legacy"):
+            raise NetworkError(f"reuse is {brief(reuse)}; there are 'owner_final' and 'legacy'")
+        if not isinstance(net, Mapping):
+            raise NetworkError(f"a network is a dict of layers, not {brief(net)}", ways=["{'output': {'class': …}}"])
+        if not isinstance(behavior_version, int) or not 0 <= behavior_version <= versions.LATEST:
+            raise NetworkError(f"behavior_version is {brief(behavior_version)}; there are 0 to {versions.LATEST}")
+        self.net = net
+        self.behavior_version = behavior_version
+        self.default_input, self.default_target = default_input, default_target
+        with versions.use(behavior_version):
+            self.templates = extern.parse(extern_data)
+        self.config, self.reuse = dict(config or {}), reuse
+        self.dims: dict[Any, Dim] = {}
+        self._graphs: dict[Flags, Graph] = {}
+        self._trainable: dict[Flags, dict[str, bool]] = {}
+        self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
+
+    def graph(self, flags: Flags = Flags()) -> Graph:
+        """The layers that are needed under these flags.
+
+        Raises:
+          NetworkError: the dictionary is wrong.
+        """
+        if flags not in self._graphs:
+            with versions.use(self.behavior_version):
+                level = Level("", "", self.net)
+                graph = Graph(
+                    level,
+                    flags,
+                    self.templates,
+                    default_input=self.default_input,
+                    default_target=self.default_target,
+                )
+                self._graphs[flags] = graph.build()
+        return self._graphs[flags]
+
+    def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
+        from tenure.core.frame import current_frame
+
+        planning = current_frame("network").planning
+        with sizes.use(sizes.Sizes(planning=planning)) as known, versions.use(self.behavior_version):
+            step = batch.get(STEP, 0)
+            inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
+            run = run_graph(self, self.graph(flags), flags, inputs, step)
+            self._trainable[flags] = {use.path: use.trainable for use in run.params}
+            return collect(run, layers)
+
+    def plan(
+        self, batch: Mapping[str, Any] | None = None, *, train: bool = False, losses: bool = True, search: bool = False
+    ) -> Plan:
+        """The network for inputs of these shapes, checked, with nothing allocated.
+
+        Args:
+          batch: arrays or shapes; made up from `extern_data` if None.
+          train, losses, search: what it is built for.
+
+        Raises:
+          TenureError: a layer's options, or inputs, do not fit; the message names the layer.
+        """
+        batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
+        return self.model.plan(batch, Flags(train, losses or train, search), None)
+
+    def init(self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True) -> tuple[Any, Any]:
+        """Initial parameters and states: ({module: {name: array}}, likewise)."""
+        batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
+        return self.model.init(key, batch, Flags(train, True, False), None)
+
+    def apply(
+        self,
+        params: Any,
+        state: Any,
+        key: Any,
+        batch: Mapping[str, Any],
+        *,
+        train: bool = False,
+        losses: bool = True,
+        search: bool = False,
+        layers: Sequence[str] | None = None,
+        step: Any = None,
+    ) -> tuple[Result, Any]:
+        """One forward pass.
+
+        Args:
+          params, state: from `init`.
+          key: for dropout and sampling; may be None where nothing draws.
+          batch: key → array, (array, lengths) or `Tensor`.
+          train: whether dropout, noise and batch statistics are on.
+          losses: whether losses are computed (in training they always are).
+          search: whether choices are searched instead of read from the targets.
+          step: how many training steps there were, for layers and expressions that ask.
+          layers: whose outputs to return; `None`: "output" and all with `is_output_layer`; `("*",)`: all.
+
+        Returns:
+          `Result` with outputs and losses, and the new state.
+        """
+        flags = Flags(train, losses or train, search)
+        fed: dict[str, Any] = dict(extern.normalise(self.templates, batch))
+        if step is not None:
+            fed[STEP] = step
+        return self.model.apply(params, state, key, fed, flags, layers)
+
+    def trainable(self) -> dict[str, dict[str, bool]]:
+        """Whether each parameter is trained, in the form of `params`; of a shared one its owner says so."""
+        plan = self.plan(train=True)
+        uses = self._trainable[Flags(True, True, False)]
+        return plan.ledger.mask(lambda row: uses.get(row.path, True))
+
+    # Names and sharing.
+
+    def module_path(self, run: Run, node: Node) -> str:
+        """The path of a layer's module: its scope; another one if an earlier layer has that scope."""
+        root = run
+        while root.outer is not None:
+            root = root.outer
+        if node.cls.container:  # type: ignore[attr-defined]
+            return f"{node.scope}/~net".lstrip("/")
+        scope = node.scope or (
+            "~" if node.options.get("name_scope") is not None else scope_name(node.key.replace("/", "\\"))
+        )
+        owner = root.scopes.setdefault(scope, node.key)
+        return scope if owner == node.key else f"{scope}&{scope_name(node.key.replace('/', '.'))}"
+
+    def show(self) -> Any:
+        """The network as a picture: `str(…)` is text; `.html()`, `.mermaid()`; a notebook shows the page."""
+        from tenure.network.show import Picture
+
+        return Picture.of(self)
+
+    def __repr__(self) -> str:
+        return f"Network({len(self.net)} layers, inputs {', '.join(self.templates)})"
+
+
+def network(net: Mapping[str, Any], extern_data: Any, *, check: bool = True, **options: Any) -> Network:
+    """A model from a dictionary of layers.
+
+    Args:
+      net: layer name → {"class": …, "from": …, options}.
+      extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
+      check: find out all shapes at once, so that a wrong dictionary fails here.
+      **options: of `Network`: `behavior_version` (30, the strict one; published configs are 0), `default_input`,
+        `default_target`, `ties`, `config`, `reuse`.
+
+    Raises:
+      TenureError: the dictionary is wrong; the message names layer and option.
+
+    >>> import tenure as tn
+    >>> tn.network({"output": {"class": "copy", "from": "dta"}}, {"data": {"dim": 3}})
+    Traceback (most recent call last):
+    tenure.network.errors.LayerNotFoundError: layer 'output': option 'from' names 'dta', and there is no such layer
+    ...
+    """
+    made = Network(net, extern_data, **options)
+    if check:
+        made.plan(train=True)
+    return made

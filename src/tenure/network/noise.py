@@ -1,0 +1,27 @@
+"""Noise and dropout on parameters, as the options `param_variational_noise` and `param_dropout` ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.rng import next_rng_key
+
+if TYPE_CHECKING:
+    from tenure.network.layer import Layer
+
+
+def with_noise(layer: Layer, name: str, value: jax.Array) -> jax.Array:
+    """The parameter as this layer sees it in training."""
+    node = layer.node
+    std, rate = node.get("param_variational_noise"), node.get("param_dropout")
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        return value
+    if std:
+        value = value + std * jax.random.normal(next_rng_key(), value.shape, value.dtype)
+    if rate and value.ndim >= (node.get("param_dropout_min_ndim") or 0):
+        keep = jax.random.bernoulli(next_rng_key(), 1.0 - rate, value.shape)
+        value = jnp.where(keep, value / (1.0 - rate), jnp.zeros((), value.dtype))
+    return value

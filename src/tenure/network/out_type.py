@@ -1,0 +1,147 @@
+"""`out_type`: what a dictionary says of an output whose form a layer cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+
+from tenure.network import sizes
+from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
+from tenure.network.tensor import AUTO, Tensor
+
+if TYPE_CHECKING:
+    from tenure.network.layer import Layer
+
+_WORDS = """
+name dtype dim shape dims dim_tags sparse sparse_dim batch_dim_axis time_dim_axis feature_dim_axis feature_dim vocab
+available_for_inference beam batch same_dim_tags_as
+"""
+_KNOWN = frozenset(_WORDS.split())
+
+
+def options(layer: Layer) -> dict[str, Any]:
+    """The layer's `out_type`, with `n_out`."""
+    given = layer.node.get("out_type")
+    if callable(given):
+        given = given(network=layer.run.network, name=layer.node.name, sources=layer.sources)
+        given = {"dims": given.dims, "dtype": str(given.dtype or "float32")} if isinstance(given, Tensor) else given
+    if given is not None and not isinstance(given, Mapping):
+        raise layer.error("out_type", given, "a dict is needed", ["'out_type': {'dim': 10}"])
+    found = dict(given or {})
+    unknown = [k for k in found if k not in _KNOWN]
+    if unknown:
+        raise layer.error("out_type", given, f"there is no {unknown[0]!r} in it", [", ".join(sorted(_KNOWN))])
+    if layer.node.get("n_out") is not None:
+        found.setdefault("dim", layer.node.get("n_out"))
+    return found
+
+
+def reshapes(given: Mapping[str, Any]) -> bool:
+    """Whether it says which axes there are."""
+    return any(k in given for k in ("shape", "dims", "dim_tags"))
+
+
+def template(layer: Layer, frame: Tensor, given: Mapping[str, Any]) -> Tensor:
+    """A tensor without data as `out_type` says, where it leaves something open as `frame` has it."""
+    out = frame
+    size = given.get("dim")
+    size = size.root.size if isinstance(size, Dim) else size
+    sparse_dim = given.get("sparse_dim")
+    if reshapes(given):
+        out = _from_shape(layer, frame, given, size)
+    if given.get("sparse") is False and out.sparse:
+        out = Tensor(None, out.dims, None, out.time_axis)
+    if given.get("sparse") or sparse_dim is not None:
+        if not out.sparse and out.feature_axis is not None and not reshapes(given):
+            out = _without(out, out.feature_axis)
+        dim = sparse_dim if isinstance(sparse_dim, Dim) else layer.new_dim("sparse-dim", size, FEATURE)
+        return Tensor(None, out.dims, dim, out.time_axis, None, frame.beam)
+    out_dim = layer.node.get("out_dim")
+    if isinstance(out_dim, Dim) and out.feature_axis is not None:
+        return out.replace_dim(out.feature_axis, out_dim)
+    if size is not None and not reshapes(given):
+        if out.sparse:
+            return _resized_sparse(layer, out, size)
+        if out.feature_axis is None:
+            dim = layer.new_dim("feature-dense", size, FEATURE)
+            return Tensor(None, (*out.dims, dim), None, out.time_axis, out.ndim, out.beam)
+        if out.feature_dim is not None and out.feature_dim.root.size != size:
+            out = out.replace_dim(out.feature_axis, layer.new_dim("feature-dense", size, FEATURE))
+    return out
+
+
+def _resized_sparse(layer: Layer, out: Tensor, size: int) -> Tensor:
+    if out.sparse_dim is not None and out.sparse_dim.root.size == size:
+        return out
+    return out.like(None, sparse_dim=layer.new_dim("sparse-dim", size, FEATURE))
+
+
+def _without(x: Tensor, axis: int) -> Tensor:
+    rest = [i for i in range(x.ndim) if i != axis]
+    return x.with_dims(None, [x.dims[i] for i in rest], origin=rest)
+
+
+def _from_shape(layer: Layer, frame: Tensor, given: Mapping[str, Any], size: Any) -> Tensor:
+    dims = given.get("dims", given.get("dim_tags"))
+    time, feature = given.get("time_dim_axis", AUTO), given.get("feature_dim_axis", AUTO)
+    if dims is not None:
+        return Tensor(None, tuple(dims), None, time, feature, frame.beam)
+    shape = list(given["shape"])
+    batch = given.get("batch_dim_axis", 0 if frame.batch_axis is None else frame.batch_axis)
+    found = _matching(layer, frame, shape, size)
+    if batch is not None and frame.batch_axis is not None:
+        found.insert(batch, frame.batch_dim or batch_dim())
+    elif batch is not None and "batch_dim_axis" in given:
+        found.insert(batch, batch_dim())
+    sparse = bool(given.get("sparse")) or given.get("sparse_dim") is not None
+    if feature is AUTO and not sparse:
+        rest = [i for i, d in enumerate(found) if not d.is_batch]
+        static = [i for i in rest if found[i].root.size is not None]
+        feature = static[-1] if static else None
+    return Tensor(None, tuple(found), None, time, None if sparse else feature, frame.beam)
+
+
+def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> list[Dim]:
+    """For each size the dim of `frame` that it means, in order; new dims where there is none."""
+    rest = [d for d in frame.dims if not d.is_batch]
+    found = []
+    for i, n in enumerate(shape):
+        if isinstance(n, Dim):
+            found.append(n)
+            continue
+        fits = next((d for d in rest if (d.is_dynamic if n is None else d.root.size == n)), None)
+        if fits is not None:
+            rest.remove(fits)
+            found.append(fits)
+        else:
+            kind = FEATURE if i == len(shape) - 1 and n == size else SPATIAL
+            found.append(layer.new_dim(f"out-type{i}", n, kind))
+    return found
+
+
+def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
+    """The template with its data, broadcast to the dims' sizes.
+
+    Raises:
+      OptionError: they do not fit.
+    """
+    known = sizes.current()
+    if getattr(data, "ndim", None) != out.ndim:
+        raise layer.error(
+            "out_type",
+            layer.node.get("out_type"),
+            f"the result has shape {getattr(data, 'shape', '?')}, not {list(out.dims)}",
+        )
+    for dim, n in zip(out.dims, data.shape, strict=True):
+        if known.knows(dim) and n not in (1, known.padded(dim)):
+            raise layer.error(
+                "out_type",
+                layer.node.get("out_type"),
+                f"the result has {n} entries in {dim!r}: {data.shape}",
+                ["say what the result is:  'out_type': {'dim': …}"],
+            )
+
+    shape = tuple(known.padded(d) if known.knows(d) else n for d, n in zip(out.dims, data.shape, strict=True))
+    return out.like(jnp.broadcast_to(data, shape))

@@ -1,0 +1,61 @@
+"""What a forward pass gives to the outside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network import constraints, sizes
+from tenure.network.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tenure.network.run import Run
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a forward pass gives.
+
+    Attributes:
+      outputs: of layers, by path.
+      losses: by name.
+      loss: the sum of the losses with their scales.
+      constraints: L2 and other terms of the objective.
+    """
+
+    outputs: dict[str, Tensor]
+    losses: dict[str, Any]
+    loss: Any
+    constraints: Any
+
+    @property
+    def objective(self) -> Any:
+        """What training minimises."""
+        return self.loss + self.constraints
+
+
+def collect(run: Run, layers: Sequence[str] | None) -> Result:
+    """The outputs that were asked for, with the lengths of their dims, and the losses."""
+    if layers is None:
+        keys = list(dict.fromkeys(run.graph.roots))
+    elif "*" in layers:
+        keys = list(run.outputs)
+    else:
+        keys = [run.graph.resolve(run.graph.root, name, name, "layers") for name in layers]
+    outputs = {key: with_lengths(run.outputs[key].tensor) for key in keys if key in run.outputs}
+    total: Any = jnp.zeros(())
+    for loss in run.losses.values():
+        total = total + loss.total
+    return Result(outputs, dict(run.losses), total, constraints.total(run))
+
+
+def with_lengths(x: Tensor) -> Tensor:
+    """The tensor, with the lengths of its dynamic dims, to leave the network."""
+    known = sizes.current()
+    found: Mapping[Any, Tensor | None] = {d: known.lengths(d) for d in x.dims}
+    return dataclasses.replace(x, lengths={d: n for d, n in found.items() if n is not None})

@@ -1,0 +1,195 @@
+"""One forward pass: layers are built and called in the graph's order; what they give is kept for those that need it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from tenure.core import paths
+from tenure.core.errors import Party, TenureError
+from tenure.core.frame import current_frame
+from tenure.network import sizes as sizes_
+from tenure.network import versions
+from tenure.network.dims import Dim
+from tenure.network.errors import LayerError
+from tenure.network.graph import Flags, Graph, Node
+from tenure.network.output import Output
+from tenure.network.sharing import sharing
+from tenure.network.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tenure.network.layer import Layer
+    from tenure.network.model import Network
+
+
+@dataclasses.dataclass(frozen=True)
+class ParamUse:
+    """One parameter of one layer, as the layer asked for it.
+
+    Attributes:
+      layer: the layer's key.
+      name: local name.
+      path: the slot's path.
+      trainable: whether the dictionary lets it be trained.
+      value: what the layer computes with, before noise.
+    """
+
+    layer: str
+    name: str
+    path: str
+    trainable: bool
+    value: Any
+
+
+class Run:
+    """One forward pass of a graph.
+
+    Attributes:
+      outputs: what the layers gave so far, by key.
+      params: which parameters the layers asked for so far.
+      losses: what `losses` gave, by name.
+      constraints: terms that are added to the objective: L2 and the like.
+      step: how many training steps there were.
+      dropped: inputs with dropout, so that one mask serves all that ask for the same.
+      states: in one step of a loop, what layers kept from the step before, by key and name.
+      single_step: whether it is one step of a loop, whose losses are computed when all steps are done.
+      outer: the pass around, in the body of a loop or a branch.
+    """
+
+    def __init__(self, network: Network, graph: Graph, flags: Flags, outer: Run | None = None):
+        self.network, self.graph, self.flags, self.outer = network, graph, flags, outer
+        self.step: Any = 0 if outer is None else outer.step
+        self.outputs: dict[str, Output] = {}
+        self.inputs: dict[str, Tensor] = {}
+        self.layers: dict[str, Layer] = {}
+        self.params: list[ParamUse] = [] if outer is None else outer.params
+        self.losses: dict[str, Any] = {} if outer is None else outer.losses
+        self.constraints: list[Any] = [] if outer is None else outer.constraints
+        self.dropped: dict[Any, Tensor] = {}
+        self.scopes: dict[str, str] = {}
+        self.states: dict[str, Any] = {}
+        self.single_step = False
+
+    def go(self) -> Run:
+        """Builds and calls all layers."""
+        for node in self.graph.nodes.values():
+            self.compute(node)
+        return self
+
+    def compute(self, node: Node) -> Output:
+        """Builds one layer, calls it, and keeps what it gives.
+
+        Raises:
+          TenureError: what is wrong with it; names the layer.
+        """
+        from tenure.network.after import finish
+
+        try:
+            layer = self.build(node)
+            out = layer()
+            self.learn(out.tensor)
+            out = finish(layer, out)
+        except TenureError as e:
+            raise self._named(node, e) from e
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, NotImplementedError) as e:
+            raise self._failed(node, e) from e
+        self.outputs[node.key] = out
+        return out
+
+    def learn(self, tensor: Tensor) -> None:
+        """The sizes of a new tensor's dims become known."""
+        sizes_.current().of_shape(tensor.dims, tensor.shape)
+
+    def build(self, node: Node) -> Layer:
+        """The node's layer, built once a pass."""
+        if node.key not in self.layers:
+            given = sharing(self.network, self, node)
+            more = {name: value for name, value in (("share", given.share), ("stages", given.stages)) if value}
+            layer = self.layers[node.key] = node.cls(node, self, **more)
+            if given.may_be_unused and given.share:
+                used = current_frame("network").sources.used
+                used.add(("share", f"{paths.plain(layer.module_name)}/*"))
+        layer = self.layers[node.key]
+        layer.run = self
+        return layer
+
+    def _named(self, node: Node, error: TenureError) -> TenureError:
+        if f"'{node.key}'" in error.rule or getattr(error, "layer", None):
+            return error
+        raised = type(error)(
+            f"layer '{node.key}' ({node.class_name}): {error.rule}",
+            parties=[*error.parties, *self._inputs(node)],
+            near=error.near,
+            ways=error.ways,
+        )
+        raised.layer = node.key  # type: ignore[attr-defined]
+        return raised
+
+    def _failed(self, node: Node, error: Exception) -> LayerError:
+        reason = str(error).partition("\n")[0]
+        options = ", ".join(f"{k}={v!r}" for k, v in node.options.items() if k not in ("class", "from"))
+        raised = LayerError(
+            f"layer '{node.key}' ({node.class_name}) cannot be computed: {type(error).__name__}: {reason}",
+            parties=[Party("options", node.key, options), *self._inputs(node)],
+            ways=["check the dims of its inputs", "check the values of its options"],
+        )
+        raised.layer = node.key  # type: ignore[attr-defined]
+        return raised
+
+    def _inputs(self, node: Node) -> list[Party]:
+        return [Party("input", k, str(self.outputs[k].tensor)) for k in node.sources if k in self.outputs]
+
+    def module_path(self, node: Node) -> str:
+        """The path of a layer's module: its scope, unless another layer has that one already."""
+        return self.network.module_path(self, node)
+
+    def is_trainable(self, node: Node) -> bool:
+        """Whether neither the layer nor one of the sub-networks around it is declared untrainable."""
+        at: Node | None = node
+        while at is not None:
+            if at.get("trainable") is not None and not at.get("trainable"):
+                return False
+            at = at.level.owner
+        return True
+
+    def record_param(self, layer: Layer, name: str, value: Any, trainable: bool) -> None:
+        """Notes that a layer asked for a parameter."""
+        path = f"{layer.module_name}/{name}"
+        if not any(u.path == path and u.layer == layer.node.key for u in self.params):
+            self.params.append(ParamUse(layer.node.key, name, path, trainable, value))
+
+    def noise(self, layer: Layer, name: str, value: jax.Array, trainable: bool) -> jax.Array:
+        """The parameter with the noise and the dropout that the layer's options ask for in training."""
+        from tenure.network.noise import with_noise
+
+        return with_noise(layer, name, value) if self.flags.train and trainable else value
+
+    def target(self, name: str) -> Tensor:
+        """The data that a target names.
+
+        Raises:
+          LayerNotFoundError: there are none.
+        """
+        return self.outputs[self.graph.resolve(self.graph.root, f"data:{name}", "target", "target")].tensor
+
+    def target_dim(self, node: Node) -> Dim | None:
+        """The output dim that the layer's target asks for."""
+        from tenure.network.losses.registry import output_dim
+
+        targets = node.refs.get("target")
+        if not targets or targets[0] is None:
+            return None
+        dim = self.outputs[targets[0]].tensor.feature_or_sparse_dim
+        return None if dim is None else output_dim(node.get("loss"), dim)
+
+
+def run_graph(network: Network, graph: Graph, flags: Flags, inputs: Mapping[str, Tensor], step: Any = 0) -> Run:
+    """One pass over these inputs, with the network's behaviour version."""
+    with versions.use(network.behavior_version):
+        run = Run(network, graph, flags)
+        run.step = step
+        run.inputs.update(inputs)
+        return run.go()

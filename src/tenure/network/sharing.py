@@ -1,0 +1,83 @@
+"""Sharing in dictionaries: `share` and `stages`, scopes that several layers use, and `reuse_params`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tenure.network import reuse
+
+if TYPE_CHECKING:
+    from tenure.network.graph import Node
+    from tenure.network.model import Network
+    from tenure.network.run import Run
+
+
+class Sharing(NamedTuple):
+    """What a layer's module is given.
+
+    Attributes:
+      share, stages: as `share=` and `stages=`.
+      may_be_unused: whether nothing is wrong if the layer has no parameters.
+    """
+
+    share: Any = None
+    stages: Any = None
+    may_be_unused: bool = False
+
+
+def sharing(network: Network, run: Run, node: Node) -> Sharing:
+    """What the dictionary says of a layer's parameters."""
+    if node.cls.container:  # type: ignore[attr-defined]
+        return Sharing()  # its layers ask what it says, each for its own parameters
+    stages = node.get("stages")
+    share = _own(network, run, node, node, "")
+    if share is not None:
+        return Sharing(share, stages)
+    share = _around(network, run, node)
+    if share is None and run.module_path(node) != node.scope and node.scope:
+        share = {"*": [f"/{node.scope}", None]}  # the layer that had the scope first owns what is in it
+    return Sharing(share, stages, True)
+
+
+def _own(network: Network, run: Run, node: Node, speaker: Node, prefix: str) -> Any:
+    """What `speaker`, the layer itself or a sub-network around it, says of the layer's parameters."""
+    native = speaker.get("share")
+    if native is not None:
+        return _native(native, prefix)
+    spec = speaker.refs.get("reuse_params")
+    if spec is None:
+        return None
+    return reuse.share(run, node, spec, prefix, network.reuse == "legacy")
+
+
+def _native(native: Any, prefix: str) -> Any:
+    """The part of a `share` that speaks of a layer whose parameters have `prefix` before their names."""
+    if not prefix:
+        return native
+    if not isinstance(native, Mapping):
+        native = {"*": native}
+    found: dict[str, Any] = {
+        k[len(prefix) :]: v for k, v in native.items() if isinstance(k, str) and k.startswith(prefix)
+    }
+    rest = native.get("*")
+    if isinstance(rest, str):
+        found["*"] = f"{rest}/{prefix.rstrip('/')}"
+    elif isinstance(rest, (list, tuple)) and rest and isinstance(rest[0], str):
+        found["*"] = [f"{rest[0]}/{prefix.rstrip('/')}", *rest[1:]]
+    elif rest is not None:
+        found["*"] = rest
+    return found
+
+
+def _around(network: Network, run: Run, node: Node) -> Any:
+    """What the sub-networks around a layer say of its parameters; the innermost one that says anything."""
+    owner = node.level.owner
+    while owner is not None:
+        start = f"{owner.scope}/" if owner.scope else ""
+        if node.scope.startswith(start):
+            found = _own(network, run, node, owner, node.scope[len(start) :] + "/")
+            if found:
+                return found
+        owner = owner.level.owner
+    return None

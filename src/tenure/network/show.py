@@ -1,0 +1,185 @@
+"""A network to look at: its layers, the dims on the edges, who owns and who borrows parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tenure.core.ledger import Ledger, Row
+from tenure.network.dims import Dim
+from tenure.network.extern import placeholders
+from tenure.network.graph import Flags, Graph
+from tenure.network.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tenure.network.model import Network
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """One layer of the picture.
+
+    Attributes:
+      key: its path.
+      name: of its class.
+      dims: of its output, as text; "" where it is not known (inside of a loop).
+      sources: the paths of the layers that it depends on.
+      owned, borrowed: its parameters.
+      depth: in how many loops or branches it is.
+      loss: the name of its loss, or "".
+    """
+
+    key: str
+    name: str
+    dims: str
+    sources: tuple[str, ...]
+    owned: tuple[Row, ...] = ()
+    borrowed: tuple[Row, ...] = ()
+    depth: int = 0
+    loss: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A network to look at: `print(picture)`, `picture.html()`, `picture.mermaid()`.
+
+    Attributes:
+      boxes: the layers, in the order in which they are computed.
+      ledger: of the network's parameters.
+
+    >>> import tenure as tn
+    >>> net = {"a": {"class": "linear", "n_out": 3, "from": "data"}, "output": {"class": "copy", "from": "a"}}
+    >>> print(tn.network(net, {"data": {"dim": 3}}).show())
+    layer      class   output                       from       parameters
+    data:data  source  [batch, time:data, F 3] f32
+    a          linear  [batch, time:data, F 3] f32  data:data  12  W (3, 3)  b (3,)
+    output     copy    [batch, time:data, F 3] f32  a
+    """
+
+    boxes: tuple[Box, ...]
+    ledger: Ledger
+
+    @staticmethod
+    def of(network: Network) -> Picture:
+        """The picture of a network for training."""
+        flags = Flags(train=True)
+        plan = network.model.plan(placeholders(network.templates), flags, ("*",))
+        rows: dict[str, list[Row]] = {}
+        for row in plan.ledger.rows:
+            rows.setdefault(row.path.rpartition("/")[0], []).append(row)
+        boxes = tuple(_boxes(network.graph(flags), plan.out.outputs, rows))
+        return Picture(boxes, plan.ledger)
+
+    def __str__(self) -> str:
+        head = ("layer", "class", "output", "from", "parameters")
+        table = [head] + [
+            (
+                "  " * box.depth + box.key,
+                box.name + (f" · {box.loss}" if box.loss else ""),
+                box.dims,
+                ", ".join(box.sources),
+                _parameters(box),
+            )
+            for box in self.boxes
+        ]
+        widths = [min(60, max(len(row[i]) for row in table)) for i in range(4)]
+        return "\n".join(
+            "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]).rstrip()
+            for row in table
+        )
+
+    __repr__ = __str__
+
+    def mermaid(self) -> str:
+        """The network as a Mermaid flowchart; borrowed parameters are dotted arrows from their owners."""
+        place = {box.key: f"n{i}" for i, box in enumerate(self.boxes)}
+        lines = ["flowchart TD"]
+        for box in self.boxes:
+            label = "<br/>".join(
+                filter(None, (f"<b>{_plain(box.key)}</b>", _plain(box.name), _plain(_parameters(box))))
+            )
+            lines.append(f'  {place[box.key]}["{label}"]')
+        for box in self.boxes:
+            for source in box.sources:
+                if source in place:
+                    dims = next(b.dims for b in self.boxes if b.key == source)
+                    lines.append(f'  {place[source]} -->|"{_plain(dims)}"| {place[box.key]}')
+        for owner, user, view in borrowings(self):
+            lines.append(f'  {place[owner]} -. "{_plain(view)}" .-> {place[user]}')
+        return "\n".join(lines)
+
+    def html(self, title: str = "Network") -> str:
+        """The network as one page that needs nothing else."""
+        from tenure.network.drawing import page
+
+        return page(self, title)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def borrowings(picture: Picture) -> Iterator[tuple[str, str, str]]:
+    """(layer that owns, layer that borrows, what and through which view), for each borrowed parameter."""
+    owners = {row.path: box.key for box in picture.boxes for row in box.owned}
+    for box in picture.boxes:
+        for row in box.borrowed:
+            for owner in row.owners:
+                if owner in owners:
+                    name = row.path.rpartition("/")[2]
+                    yield owners[owner], box.key, " | ".join([f"{name} ← {owner}", *row.views])
+
+
+def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0) -> Iterator[Box]:
+    for key, node in graph.nodes.items():
+        mine = [] if node.cls.container else list(_rows_of(node.scope, rows, graph))  # type: ignore[attr-defined]
+        tensor = outputs.get(key)
+        sources = dict.fromkeys(d.removeprefix("base:") for d in (*node.sources, *node.deps))
+        yield Box(
+            key=key,
+            name=node.class_name,
+            dims="" if tensor is None else _dims(tensor),
+            sources=tuple(sources),
+            owned=tuple(r for r in mine if r.kind == "owned"),
+            borrowed=tuple(r for r in mine if r.kind == "borrowed"),
+            depth=depth,
+            loss=str(node.get("loss") or ""),
+        )
+        for inner in node.branches.values():
+            yield from _boxes(inner, outputs, rows, depth + 1)
+
+
+def _rows_of(scope: str, rows: dict[str, list[Row]], graph: Graph) -> Iterator[Row]:
+    """The parameters in a layer's scope that belong to no layer inside of it."""
+    others = {n.scope for n in graph.nodes.values() if n.scope.startswith(f"{scope}/")}
+    for module, found in rows.items():
+        inside = module == scope or module.startswith((f"{scope}/", f"{scope}&"))
+        if scope and inside and not any(module == o or module.startswith(f"{o}/") for o in others):
+            yield from found
+
+
+def _dims(x: Tensor) -> str:
+    parts = []
+    for i, dim in enumerate(x.dims):
+        size = dim.root.size
+        name = f"F {size}" if i == x.feature_axis and size is not None else _name(dim)
+        parts.append(name)
+    sparse = f" of {_name(x.sparse_dim)}" if x.sparse_dim is not None else ""
+    kind = re.sub(r"^(float|int|uint|complex)", lambda m: m[1][0], str(x.dtype))
+    return f"[{', '.join(parts)}] {kind}{sparse}"
+
+
+def _name(dim: Dim) -> str:
+    return dim.name if dim.root.size is None else f"{dim.name} {dim.root.size}"
+
+
+def _parameters(box: Box) -> str:
+    count = sum(row.count for row in box.owned)
+    own = [f"{row.path.rpartition('/')[2]} {row.shape}" for row in box.owned]
+    lent = [f"{row.path.rpartition('/')[2]} ← {' | '.join([*row.owners, *row.views])}" for row in box.borrowed]
+    return "  ".join([*([f"{count:,}"] if own else []), *own, *lent])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w /.,=()\[\]:-]", lambda found: f"#{ord(found[0])};", text)

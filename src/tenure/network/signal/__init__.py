@@ -1,0 +1,5 @@
+"""Signal processing as functions of arrays: transforms, windows, filter banks."""
+
+from tenure.network.signal.transforms import dct, inverse_stft, mel_filters, stft, taper
+
+__all__ = ["dct", "inverse_stft", "mel_filters", "stft", "taper"]

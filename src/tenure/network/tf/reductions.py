@@ -1,0 +1,85 @@
+"""Over axes: sums, extrema, searches and running sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network.tf.static import adapt, array, dtype_of, either, on_jax
+
+Function = Callable[..., Any]
+_XA = ("x", "axis", "keepdims")
+
+
+def _arg(name: str) -> Function:
+    find = either(name, order=("x", "axis"))
+
+    def call(*args: Any, output_type: Any = "int32", **keywords: Any) -> Any:
+        args, keywords = adapt(args, keywords, ("x", "axis"))
+        axis = args[1] if len(args) > 1 else 0  # TensorFlow's default is the first axis, not all
+        return array(find(args[0], axis=axis)).astype(dtype_of(output_type))
+
+    return call
+
+
+def _running(function: Function, start: int) -> Function:
+    def call(
+        x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
+    ) -> jax.Array:
+        x = jnp.flip(jnp.asarray(x), axis) if reverse else jnp.asarray(x)
+        if exclusive:
+            one = jnp.full_like(jax.lax.slice_in_dim(x, 0, 1, axis=axis), start)
+            x = jnp.concatenate([one, jax.lax.slice_in_dim(x, 0, x.shape[axis] - 1, axis=axis)], axis)
+        y = function(x, axis=axis).astype(x.dtype)
+        return jnp.flip(y, axis) if reverse else y
+
+    return call
+
+
+def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) -> tuple[jax.Array, jax.Array]:
+    """The `k` largest along the last axis, and where they are."""
+    values, indices = jax.lax.top_k(jnp.asarray(input), int(k))
+    return values, indices
+
+
+def moments(x: Any, axes: Any, shift: Any = None, name: str | None = None, keepdims: bool = False, **old: Any) -> Any:
+    """Mean and variance over axes."""
+    axis = tuple(axes) if isinstance(axes, list | tuple) else axes
+    keepdims = old.get("keep_dims", keepdims)
+    return jnp.mean(x, axis, keepdims=keepdims), jnp.var(x, axis, keepdims=keepdims)
+
+
+def _mean(x: Any, axis: Any = None, keepdims: bool = False) -> jax.Array:
+    """The mean; of integers rounded towards zero, in their dtype, as TensorFlow does."""
+    x = jnp.asarray(x)
+    if jnp.issubdtype(x.dtype, jnp.integer):
+        total = jnp.sum(x, axis, keepdims=keepdims)
+        return jax.lax.div(total, jnp.full_like(total, x.size // max(total.size, 1)))
+    return jnp.mean(x, axis, keepdims=keepdims)
+
+
+def table() -> dict[str, Function]:
+    """All of them by TensorFlow's name."""
+    found: dict[str, Function] = {
+        f"reduce_{name}": either(name, order=_XA) for name in ("sum", "prod", "max", "min", "any", "all", "std")
+    }
+    found.update(
+        add_n=lambda inputs, name=None: sum(inputs[1:], inputs[0]),
+        argmax=_arg("argmax"),
+        argmin=_arg("argmin"),
+        argsort=on_jax(jnp.argsort, ("x", "axis")),
+        count_nonzero=on_jax(jnp.count_nonzero, _XA),
+        cumprod=_running(jnp.cumprod, 1),
+        cumsum=_running(jnp.cumsum, 0),
+        moments=moments,
+        reduce_logsumexp=on_jax(jax.scipy.special.logsumexp, ("x", "axis")),
+        reduce_mean=on_jax(_mean, _XA),
+        reduce_variance=either("var", order=_XA),
+        searchsorted=on_jax(lambda x, y, side="left": jnp.searchsorted(x, y, side=side), ("sorted_sequence", "values")),
+        sort=on_jax(jnp.sort, ("x", "axis")),
+        top_k=top_k,
+    )
+    return found

@@ -1,0 +1,239 @@
+"""Making, joining, cutting and moving arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.errors import brief
+from tenure.network.tf.static import UnknownTensorFlowError, array, dtype_of, either, is_static, on_jax, plain, shape_of
+
+Function = Callable[..., Any]
+MAX_ELEMENTS = 2**28
+
+
+def shape(input: Any, name: str | None = None, out_type: Any = None) -> np.ndarray:
+    """The shape, as known numbers."""
+    return np.asarray(np.shape(input), np.int32)
+
+
+def filled(shape: Any, value: Any, dtype: Any) -> jax.Array:
+    """An array of one value, unless it were absurdly large."""
+    sizes = shape_of(shape)
+    if np.prod([float(size) for size in sizes]) > MAX_ELEMENTS or any(size < 0 for size in sizes):
+        raise UnknownTensorFlowError(f"an array of the absurd shape {brief(sizes)}")
+    return jnp.full(sizes, value, dtype)
+
+
+def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> jax.Array:
+    """Zeros of a shape."""
+    return filled(shape, 0, dtype_of(dtype))
+
+
+def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> jax.Array:
+    """Ones of a shape."""
+    return filled(shape, 1, dtype_of(dtype))
+
+
+def fill(dims: Any, value: Any, name: str | None = None) -> jax.Array:
+    """A value in a shape."""
+    return filled(dims, value, None)
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
+    """A value as an array, repeated to fill a shape if one is given."""
+    found = jnp.asarray(value, None if dtype is None else dtype_of(dtype))
+    return found if shape is None else jnp.broadcast_to(found, shape_of(shape))
+
+
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
+    """`tensor` in another shape, where one size may be -1."""
+    on = np if is_static(tensor) else jnp
+    return on.reshape(tensor, shape_of(shape))
+
+
+def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | None = None) -> jax.Array:
+    """The axes in another order, by default reversed."""
+    a = jnp.transpose(jnp.asarray(a), None if perm is None else shape_of(perm))
+    return jnp.conj(a) if conjugate else a
+
+
+def concat(values: Sequence[Any], axis: int, name: str | None = None) -> Any:
+    """Several arrays one after the other along an axis."""
+    return (
+        np.concatenate(values, axis) if is_static(values) else jnp.concatenate([jnp.asarray(v) for v in values], axis)
+    )
+
+
+def stack(values: Sequence[Any], axis: int = 0, name: str | None = None) -> Any:
+    """Several arrays along a new axis."""
+    return np.stack(values, axis) if is_static(values) else jnp.stack([jnp.asarray(v) for v in values], axis)
+
+
+def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Any]:
+    """The parts along an axis, without it."""
+    return list(np.moveaxis(value, axis, 0)) if is_static(value) else list(jnp.unstack(value, axis=axis))
+
+
+def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str | None = None) -> Any:
+    """Equal parts, or parts of these sizes, along an axis."""
+    value = jnp.asarray(value)
+    if isinstance(num_or_size_splits, int):
+        return jnp.split(value, num_or_size_splits, axis)
+    sizes = np.asarray(shape_of(num_or_size_splits))
+    sizes[sizes == -1] = value.shape[axis] - sizes[sizes != -1].sum()
+    return jnp.split(value, np.cumsum(sizes)[:-1].tolist(), axis)
+
+
+def expand_dims(input: Any, axis: int | None = None, name: str | None = None, dim: int = 0) -> Any:
+    """A new axis of size 1."""
+    return jnp.expand_dims(array(input), dim if axis is None else axis)
+
+
+def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> jax.Array:
+    """Without these axes of size 1, or without all of them."""
+    axis = squeeze_dims if axis is None else axis
+    return jnp.squeeze(jnp.asarray(input), None if axis is None else shape_of(axis))
+
+
+def pad(
+    tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None
+) -> jax.Array:
+    """With values before and after, along each axis."""
+    widths = [tuple(shape_of(pair)) for pair in paddings]
+    if mode.upper() == "CONSTANT":
+        return jnp.pad(tensor, widths, constant_values=constant_values)
+    return jnp.pad(tensor, widths, mode={"REFLECT": "reflect", "SYMMETRIC": "symmetric"}[mode.upper()])
+
+
+def gather(
+    params: Any,
+    indices: Any,
+    validate_indices: Any = None,
+    axis: int | None = None,
+    batch_dims: int = 0,
+    name: Any = None,
+) -> Any:
+    """Slices of an axis at `indices`, row by row for the first `batch_dims` axes."""
+    params, indices = jnp.asarray(params), jnp.asarray(indices)
+    batch_dims = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
+    axis = batch_dims if axis is None else axis % params.ndim
+    take = lambda p, i: jnp.take(p, i, axis=axis - batch_dims, mode="clip")  # noqa: E731
+    for _ in range(batch_dims):
+        take = jax.vmap(take)
+    return take(params, indices)
+
+
+def gather_nd(params: Any, indices: Any, batch_dims: int = 0, name: str | None = None) -> jax.Array:
+    """The entries, or slices, at index vectors [..., K]."""
+    take = lambda p, i: p[tuple(jnp.moveaxis(i, -1, 0))]  # noqa: E731
+    for _ in range(batch_dims):
+        take = jax.vmap(take)
+    return take(jnp.asarray(params), jnp.asarray(indices))
+
+
+def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> jax.Array:
+    """Zeros of a shape, with `updates` added at index vectors."""
+    start = jnp.zeros(shape_of(shape), jnp.asarray(updates).dtype)
+    return start.at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))].add(updates)
+
+
+def one_hot(
+    indices: Any,
+    depth: int,
+    on_value: Any = 1.0,
+    off_value: Any = 0.0,
+    axis: int = -1,
+    dtype: Any = "float32",
+    name: Any = None,
+) -> Any:
+    """`on_value` at the index, `off_value` elsewhere, along a new axis."""
+    hot = jax.nn.one_hot(indices, int(depth), axis=axis)
+    return jnp.where(hot > 0, on_value, off_value).astype(dtype_of(dtype))
+
+
+def tf_range(*args: Any, dtype: Any = None, name: str | None = None, **keywords: Any) -> Any:
+    """Numbers from `start` to before `limit`; all three must be known."""
+    bounds = [*args] if args else [keywords.get("start", 0), keywords["limit"]]
+    if "limit" in keywords and args:
+        bounds.append(keywords["limit"])
+    if "delta" in keywords:
+        bounds = [*([0] if len(bounds) == 1 else []), *bounds, keywords["delta"]]
+    if not is_static(bounds) and any(isinstance(b, jax.core.Tracer) for b in bounds):
+        raise UnknownTensorFlowError("tf.range of a computed limit has no known length")
+    found = np.arange(*(np.asarray(b).item() for b in bounds))
+    if found.size > MAX_ELEMENTS:
+        raise UnknownTensorFlowError(f"tf.range of the absurd length {found.size}")
+    return found.astype(dtype_of(dtype if dtype is not None else found.dtype))
+
+
+def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: str | None = None) -> jax.Array:
+    """[..., maxlen]: whether a position is before its length."""
+    lengths = jnp.asarray(lengths)
+    (size,) = shape_of(jnp.max(lengths) if maxlen is None else maxlen)
+    return (jnp.arange(size) < lengths[..., None]).astype(dtype_of(dtype))
+
+
+def tile(input: Any, multiples: Any, name: str | None = None) -> jax.Array:
+    """Repeated along each axis."""
+    return jnp.tile(input, shape_of(multiples))
+
+
+def tf_slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> jax.Array:
+    """`size` entries from `begin` on, along each axis; -1 for all the rest."""
+    starts, sizes = shape_of(begin), shape_of(size)
+    return jnp.asarray(input_)[tuple(slice(b, None if s == -1 else b + s) for b, s in zip(starts, sizes))]
+
+
+def linspace(start: Any, stop: Any, num: int, name: str | None = None, axis: int = 0) -> jax.Array:
+    """`num` numbers from `start` to `stop`, both included."""
+    return jnp.linspace(start, stop, int(num), axis=axis)
+
+
+def table() -> dict[str, Function]:
+    """All of them by TensorFlow's name."""
+    return dict(
+        broadcast_to=lambda input, shape, name=None: jnp.broadcast_to(array(input), shape_of(shape)),
+        concat=concat,
+        constant=constant,
+        convert_to_tensor=lambda value, dtype=None, name=None: constant(value, dtype),
+        expand_dims=expand_dims,
+        eye=lambda num_rows, num_columns=None, dtype="float32", name=None: jnp.eye(
+            num_rows, num_columns, dtype=dtype_of(dtype)
+        ),
+        fill=fill,
+        gather=gather,
+        gather_nd=gather_nd,
+        linspace=linspace,
+        one_hot=one_hot,
+        ones=ones,
+        ones_like=on_jax(
+            lambda x, dtype=None: jnp.ones_like(x, None if dtype is None else dtype_of(dtype)), ("x", "dtype")
+        ),
+        pad=pad,
+        range=tf_range,
+        rank=lambda input, name=None: jnp.ndim(input),
+        repeat=on_jax(jnp.repeat, ("x", "repeats", "axis")),
+        reshape=reshape,
+        reverse=on_jax(lambda x, axis: jnp.flip(x, tuple(np.reshape(np.asarray(axis), -1).tolist())), ("x", "axis")),
+        roll=either("roll", order=("x", "shift", "axis")),
+        scatter_nd=scatter_nd,
+        sequence_mask=sequence_mask,
+        shape=shape,
+        size=lambda input, name=None, out_type=None: plain(np.int32(np.size(input))),
+        slice=tf_slice,
+        split=split,
+        squeeze=squeeze,
+        stack=stack,
+        tile=tile,
+        transpose=transpose,
+        unstack=unstack,
+        zeros=zeros,
+        zeros_like=on_jax(
+            lambda x, dtype=None: jnp.zeros_like(x, None if dtype is None else dtype_of(dtype)), ("x", "dtype")
+        ),
+    )

@@ -1,0 +1,165 @@
+"""A loop with a dictionary of layers: what later issues need of dims, builder and layers, proven by two small networks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tenure as tn
+from tenure.network.loop import parts
+
+LENGTHS = np.array([6, 4, 3])
+RNN = {
+    "rec": {
+        "class": "rec",
+        "from": "data",
+        "unit": {
+            "x": {"class": "linear", "n_out": 5, "from": "data:source"},
+            "r": {"class": "linear", "n_out": 5, "with_bias": False, "from": "prev:s"},
+            "s": {"class": "combine", "kind": "add", "activation": "tanh", "from": ["x", "r"]},
+            "output": {"class": "linear", "n_out": 4, "from": "s"},
+        },
+    },
+    "output": {"class": "softmax", "from": "rec", "loss": "ce", "target": "classes"},
+}
+DATA = {"data": {"dim": 4}, "classes": {"dim": 7, "sparse": True}}
+DECODER = {
+    "output": {
+        "class": "rec",
+        "from": [],
+        "target": "classes",
+        "max_seq_len": 8,
+        "unit": {
+            "embed": {"class": "linear", "n_out": 6, "activation": None, "from": "prev:output"},
+            "s": {"class": "rec", "unit": "lstm", "n_out": 5, "axis": tn.network.single_step_dim, "from": "embed"},
+            "p": {"class": "softmax", "from": "s", "loss": "ce", "target": "classes"},
+            "output": {"class": "choice", "from": "p", "target": "classes", "beam_size": 1, "initial_output": 0},
+            "end": {"class": "compare", "kind": "equal", "value": 0, "from": "output"},
+        },
+    }
+}
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.RandomState(0)
+    return {
+        "data": (rng.randn(3, 6, 4).astype("float32"), LENGTHS),
+        "classes": (rng.randint(1, 7, (3, 6)), LENGTHS),
+    }
+
+
+def reference(params, x):
+    """The recurrent network of `RNN`, written down with `jax.lax.scan`."""
+    p = {k.rpartition("/")[2]: v for k, v in params.items()}
+
+    def step(s, frame):
+        s = jnp.tanh(frame @ p["x"]["W"] + p["x"]["b"] + s @ p["r"]["W"])
+        return s, s
+
+    _, states = jax.lax.scan(step, jnp.zeros((3, 5)), jnp.swapaxes(x, 0, 1))
+    hidden = states @ params["rec/rec/output"]["W"] + params["rec/rec/output"]["b"]
+    return hidden @ params["output"]["W"] + params["output"]["b"]
+
+
+def cross_entropy(logits, labels):
+    keep = np.arange(6)[:, None] < LENGTHS
+    return -jnp.sum(
+        jnp.where(keep, jnp.take_along_axis(jax.nn.log_softmax(logits), labels.T[..., None], -1)[..., 0], 0)
+    )
+
+
+def test_what_needs_no_step_before_is_moved_out():
+    loop = tn.network(RNN, DATA).graph().nodes["rec"].branches["unit"]
+    found = parts(loop)
+    assert found.before == ["data:source", "rec/x"]
+    assert found.inside == ["prev:rec/s", "rec/r", "rec/s"]
+    assert found.after == ["rec/output"]
+
+
+def test_a_loop_has_the_values_and_gradients_of_the_same_scan(batch):
+    net = tn.network(RNN, DATA)
+    params, state = net.init(jax.random.key(0), batch)
+    assert set(params) == {"rec/rec/x", "rec/rec/r", "rec/rec/output", "output"}
+
+    def ours(params):
+        return net.apply(params, state, None, batch, train=True)[0].loss
+
+    def theirs(params):
+        return cross_entropy(reference(params, batch["data"][0]), batch["classes"][0])
+
+    (a, da), (b, db) = jax.jit(jax.value_and_grad(ours))(params), jax.value_and_grad(theirs)(params)
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), da, db)
+
+
+def test_nothing_moved_out_changes_no_value(batch):
+    slow = {**RNN, "rec": {**RNN["rec"], "optimize_move_layers_out": False}}
+    params, state = tn.network(RNN, DATA).init(jax.random.key(0), batch)
+    values = [tn.network(n, DATA).apply(params, state, None, batch)[0].loss for n in (RNN, slow)]
+    np.testing.assert_allclose(*values, rtol=1e-6)
+
+
+def test_a_loop_is_trained(batch):
+    net = tn.network(RNN, DATA)
+    params, state = net.init(jax.random.key(0), batch)
+    grad = jax.jit(jax.value_and_grad(lambda p: net.apply(p, state, None, batch, train=True)[0].loss))
+    first, _ = grad(params)
+    for _ in range(30):
+        last, g = grad(params)
+        params = jax.tree.map(lambda p, d: p - 0.05 * d, params, g)
+    assert last < 0.5 * first
+
+
+def test_a_choice_is_the_target_in_training(batch):
+    net = tn.network(DECODER, {"classes": DATA["classes"]})
+    given = {"classes": batch["classes"]}
+    params, state = net.init(jax.random.key(0), given)
+    result, _ = net.apply(params, state, None, given, train=True)
+    labels = result.outputs["output"]
+    np.testing.assert_array_equal(labels.batch_first().data, batch["classes"][0])
+    assert "output/p" in result.losses
+
+
+def test_a_choice_is_searched_greedily(batch):
+    net = tn.network(DECODER, {"classes": DATA["classes"]})
+    given = {"classes": batch["classes"]}
+    params, state = net.init(jax.random.key(0), given)
+    params["output/rec/p"]["W"] = params["output/rec/p"]["W"] * 20.0
+    result, _ = net.apply(params, state, None, given, losses=False, search=True)
+    found = result.outputs["output"].batch_first()
+    labels = greedy(params, steps=8)
+    np.testing.assert_array_equal(found.data, np.tile(labels, (3, 1)))
+    ends = [i for i, label in enumerate(labels) if label == 0]
+    (lengths,) = found.lengths.values()
+    assert list(lengths.data) == [ends[0] if ends else 8] * 3
+
+
+def greedy(params, steps):
+    """The decoder's labels, one step after the other."""
+    embed, p, cell = params["output/rec/embed"], params["output/rec/p"], params["output/rec/s/rec"]
+    label, c, h, found = 0, np.zeros(5), np.zeros(5), []
+    for _ in range(steps):
+        c, h = lstm(cell, embed["W"][label] + embed["b"], c, h)
+        label = int(np.argmax(h @ p["W"] + p["b"]))
+        found.append(label)
+    return found
+
+
+def lstm(cell, x, c, h):
+    """One step of RETURNN's LSTM: cell input, then input, forget and output gate."""
+    j, i, f, o = np.split(x @ cell["W"] + h @ cell["W_re"] + cell["b"], 4)
+
+    def sigmoid(v):
+        return 1 / (1 + np.exp(-v))
+
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(j)
+    return c, sigmoid(o) * np.tanh(c)
+
+
+def test_a_beam_is_refused_so_far(batch):
+    wide = {"output": {**DECODER["output"], "unit": {**DECODER["output"]["unit"]}}}
+    wide["output"]["unit"]["output"] = {**wide["output"]["unit"]["output"], "beam_size": 4}
+    net = tn.network(wide, {"classes": DATA["classes"]})
+    with pytest.raises(tn.TenureError, match="'output/output' .choice.*one hypothesis"):
+        net.plan({"classes": batch["classes"]}, search=True, losses=False)
