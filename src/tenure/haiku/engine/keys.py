@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -78,8 +79,13 @@ class PRNGSequence(Iterator[jax.Array]):
     def reserve(self, num: int) -> None:
         """Splits `num` keys off, for later."""
         if num > 0:
-            self._key, *new = jax.random.split(self._key, num + 1)
+            self._key, *new = self._split(self._key, num + 1)
             self._subkeys.extend(new)
+
+    @staticmethod
+    def _split(key: Any, num: int) -> Any:
+        traced = isinstance(key, jax.core.Tracer)
+        return jax.random.split(key, num) if traced else _compiled_split(key, num)
 
     def reserve_up_to_full(self) -> None:
         """Has exactly `rng_reserve_size` keys in store."""
@@ -109,6 +115,22 @@ class PRNGSequence(Iterator[jax.Array]):
         """The next `num` keys."""
         self.reserve(max(num - len(self._subkeys), 0))
         return tuple(next(self) for _ in range(num))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _compiled_split(key: Any, num: int) -> Any:
+    """The keys of one split, in one call: a key is an integer, so that nothing is rounded."""
+    return tuple(jax.random.split(key, num))
+
+
+class TrialSequence(PRNGSequence):
+    """The keys of a run that is traced to find out what initial values depend on: one operation for each split."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _split(key: Any, num: int) -> Any:
+        return _compiled_split(key, num)
 
 
 def _is_seed(value: Any) -> bool:

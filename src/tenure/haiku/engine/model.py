@@ -21,7 +21,7 @@ from tenure.core.rng import Keys
 from tenure.core.sources import Sources
 from tenure.core.transform import _PLANS, _draw_uses, _plan_key, offline
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
-from tenure.haiku.engine.keys import PRNGSequence
+from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
 from tenure.haiku.engine.slicing import Sliced, outermost
 from tenure.haiku.engine.surroundings import Surroundings
 
@@ -126,7 +126,7 @@ class Model:
             for i, array in zip(dynamic, arrays, strict=True):
                 filled[i] = array
             state, a, k = jax.tree.unflatten(tree, filled)
-            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=None if state is None else PRNGSequence(state))
+            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=None if state is None else TrialSequence(state))
             out = self.run(frame, a, k)
             frame.sources.release()
             found.extend([frame, jax.tree.map(_shape_of, out)])
