@@ -49,7 +49,7 @@ class HaikuFrame(Frame):
       around: the frame around this one.
     """
 
-    params: Bundles  # type: ignore[assignment]
+    params: Bundles
 
     def __init__(
         self,

@@ -249,9 +249,7 @@ def vmap(
     (2, 3)
     """
     if not jax.tree.leaves(in_axes):
-        raise ValueError(
-            f"{fun.__name__} must have at least one non-None value in in_axes to use with `hk.vmap`."  # type: ignore[attr-defined]
-        )
+        raise ValueError(f"{fun.__name__} must have at least one non-None value in in_axes to use with `hk.vmap`.")
     in_axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
 
     @functools.wraps(fun)

@@ -21,21 +21,13 @@ def assert_is_prng_key(key: Any) -> None:
     """Raises `ValueError` unless `key` is one random key, raw or typed."""
     if not hasattr(key, "shape") or not hasattr(key, "dtype"):
         raise ValueError(f"The provided key is not a JAX PRNGKey but a {type(key)}:\n{key}")
+    impl, hint = jax.config.jax_default_prng_impl, ""  # type: ignore[attr-defined]
+    expected: tuple[tuple[int, ...], Any] = (2,), jnp.dtype(jnp.uint32)
     if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
-        expected, hint = ((), key.dtype), ""
-    else:
-        shape = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape if key.shape != (2,) else (2,)
-        expected, hint = (shape, jnp.dtype(jnp.uint32)), ""
-        if shape != (2,) or key.shape != (2,):
-            shape = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape
-            expected = (shape, jnp.dtype(jnp.uint32))
-        elif jax.config.jax_default_prng_impl != "threefry2x32":
-            expected = (_raw_shape(), jnp.dtype(jnp.uint32))
-        if expected[0] != (2,):
-            hint = (
-                f"\nHint: jax_default_prng_impl is '{jax.config.jax_default_prng_impl}': was the key made before it "
-                "has been set?"
-            )
+        expected = (), key.dtype
+    elif impl != "threefry2x32":
+        expected = _raw_shape(), jnp.dtype(jnp.uint32)
+        hint = f"\nHint: jax_default_prng_impl has been set to '{impl}': was the key made before?"
     if (tuple(key.shape), key.dtype) != expected:
         raise ValueError(
             "Provided key did not have expected shape and/or dtype: "

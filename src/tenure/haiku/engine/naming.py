@@ -105,4 +105,4 @@ def name_scope(name: str, *, method_name: str = "__call__") -> AbstractContextMa
     >>> list(hk.transform(f).init(jax.random.PRNGKey(0), jnp.ones((1, 1))))
     ['encoder/a']
     """
-    return NameScope(name, method_name)  # type: ignore[return-value]
+    return NameScope(name, method_name)
