@@ -172,7 +172,7 @@ def grad(
     """As `jax.grad`, for functions that use modules: by the arguments, not by parameters.
 
     >>> import tenure.haiku as hk, jax.numpy as jnp
-    >>> f = hk.transform(lambda x: hk.grad(lambda x: (hk.Bias()(x) ** 2).sum())(x))
+    >>> f = hk.transform(lambda x: hk.grad(lambda x: (hk.Linear(2, w_init=jnp.ones)(x) ** 2).sum() / 4)(x))
     >>> params = f.init(None, jnp.ones(2))
     >>> f.apply(params, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
