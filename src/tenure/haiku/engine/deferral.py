@@ -6,11 +6,14 @@ initialiser would take longer than running it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import get_opaque_trace_state
 
 from tenure import initializers
 from tenure.core import rng as core_rng
@@ -38,17 +41,31 @@ class AbandonedError(Exception):
 
 
 class CountedKeys(PRNGSequence):
-    """Stands in for a sequence of keys, and counts what is drawn."""
+    """Stands in for a sequence of keys, and counts what is drawn.
 
-    __slots__ = ("count",)
+    Attributes:
+      count: how many keys were drawn.
+      stand_ins: what the stand-ins that were handed out so far are for: a key's number, or a `Deferred`.
+    """
+
+    __slots__ = ("count", "stand_ins", "trace")
 
     def __init__(self, key: Any):
         self._key, self.count = key, 0
+        self.stand_ins: list[int | Deferred] = []
+        self.trace = get_opaque_trace_state(convention="tenure")
         self._subkeys = ()  # type: ignore[assignment]
 
     def __next__(self) -> jax.Array:
         self.count += 1
-        return placeholder(self._key.shape, self._key.dtype)
+        return self.stand_in(self.count - 1, self._key.shape, self._key.dtype)
+
+    def stand_in(self, for_what: int | Deferred, shape: Any, dtype: Any) -> jax.Array:
+        """An array without a value."""
+        if get_opaque_trace_state(convention="tenure") != self.trace:
+            raise AbandonedError
+        self.stand_ins.append(for_what)
+        return placeholder(shape, dtype)
 
     def reserve(self, num: int) -> None:
         raise AbandonedError
@@ -67,7 +84,8 @@ class CountedKeys(PRNGSequence):
         raise AbandonedError
 
 
-class Deferred(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Deferred:
     """A value that its initialiser is to make, with the key of that number; -1 for none."""
 
     init: Any
@@ -81,6 +99,21 @@ class Deferred(NamedTuple):
             return self.init(self.shape, self.dtype)
         with core_rng.initialising(keys[self.key]):
             return self.init(self.shape, self.dtype)
+
+
+def filled(stand_ins: list[int | Deferred], key: Any, leaves: Sequence[Any]) -> tuple[list[Any], dict[int, Any]]:
+    """The values that the stand-ins are for, and those of other deferred values, by identity.
+
+    Args:
+      stand_ins: of the trial run.
+      key: that the sequence starts from.
+      leaves: what is in the parameters' places.
+    """
+    deferred = [x for x in (*leaves, *stand_ins) if isinstance(x, Deferred)]
+    numbers = [x for x in stand_ins if isinstance(x, int)] + [d.key for d in deferred]
+    keys = first_keys(key, 1 + max(numbers, default=-1))
+    made = {id(d): d.make(keys) for d in {id(d): d for d in deferred}.values()}
+    return [keys[x] if isinstance(x, int) else made[id(x)] for x in stand_ins], made
 
 
 def possible(rng: PRNGSequence | None) -> bool:

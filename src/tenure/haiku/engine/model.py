@@ -34,18 +34,21 @@ TRACER_HINT = (
 )
 
 
-class _Leaf:
-    """Holds a value that JAX does not look into."""
-
-    def __init__(self, value: deferral.Deferred):
-        self.value = value
-
-
 class Made(NamedTuple):
     """What a run that creates found out: the plan, and a function from input arrays to the initial values."""
 
     plan: Plan
     values: Sliced
+    stand_ins: list[Any]
+
+    def initial(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles]:
+        """The initial values of parameters and states."""
+        state = None if rng is None else rng.internal_state
+        if state is None or not (self.stand_ins or self.values.deferred):
+            return self.values(_arrays(state, args, kwargs), [])  # type: ignore[return-value]
+        values, made = deferral.filled(self.stand_ins, state[0], self.values.deferred)
+        params, states = self.values(_arrays(state, args, kwargs), values)
+        return {m: {n: made.get(id(v), v) for n, v in b.items()} for m, b in params.items()}, states
 
 
 class Model:
@@ -92,8 +95,7 @@ class Model:
             except Exception:  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
-                params, state = made.values(*_arrays(None if rng is None else rng.internal_state, args, kwargs))
-                params = params if rng is None else _filled(params, rng.internal_state[0])
+                params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
         params, state, plan = self._create(rng, args, kwargs)
@@ -156,9 +158,12 @@ class Model:
 
         values = Sliced.of(run, [_spec(leaves[i]) for i in dynamic])
         frame, out = found
-        if values.uses_stand_ins:
+        stand_ins = frame.rng.stand_ins if counted else []
+        if made_of_borrowers(frame) and values.uses_stand_ins:
             raise deferral.AbandonedError if counted else _BorrowedAtInit
-        return Made(self._linked(frame, out), values)
+        if counted:
+            values = values.with_inputs(len(stand_ins))
+        return Made(self._linked(frame, out), values, stand_ins)
 
     def apply(
         self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
@@ -195,20 +200,7 @@ class Model:
 
 def _without(params: Bundles, deferred: Mapping[str, deferral.Deferred]) -> Bundles:
     """The parameters, with what is left for afterwards in the place of stand-ins."""
-    return {
-        m: {n: _Leaf(deferred[f"{m}/{n}"]) if f"{m}/{n}" in deferred else v for n, v in bundle.items()}
-        for m, bundle in params.items()
-    }
-
-
-def _filled(params: Bundles, key: Any) -> Bundles:
-    """The parameters, with the values of what was left for afterwards."""
-    left = [v for bundle in params.values() for v in bundle.values() if isinstance(v, _Leaf)]
-    keys = deferral.first_keys(key, 1 + max((v.value.key for v in left), default=-1))
-    return {
-        m: {n: v.value.make(keys) if isinstance(v, _Leaf) else v for n, v in bundle.items()}
-        for m, bundle in params.items()
-    }
+    return {m: {n: deferred.get(f"{m}/{n}", v) for n, v in bundle.items()} for m, bundle in params.items()}
 
 
 def made_of_borrowers(frame: HaikuFrame) -> bool:

@@ -114,7 +114,7 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
     try:
         if deferred is not None:
             frame.deferred_values[path] = deferred  # type: ignore[index]
-            value = placeholder(deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
+            value = frame.rng.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
         elif creators:
             value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
         else:

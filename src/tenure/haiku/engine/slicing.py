@@ -23,6 +23,8 @@ class Sliced(NamedTuple):
 
     jaxpr: Any
     consts: Sequence[Any]
+    traced: Sequence[Any]
+    deferred: Sequence[Any]
     rebuild: Callable[[list[Any]], tuple[Bundles, ...]]
 
     @classmethod
@@ -47,17 +49,36 @@ class Sliced(NamedTuple):
         if any(isinstance(const, jax.core.Tracer) for const in closed.consts):
             raise RuntimeError("a value of an inner trace was used outside of it")
         jaxpr = closed.jaxpr.replace(eqns=_live(closed.jaxpr))
-        return cls(jaxpr, closed.consts, functools.partial(_rebuild, shape))
+        left = [x for entries, _ in shape for leaves, _ in entries.values() for x in leaves if x is not _Slot]
+        return cls(jaxpr, closed.consts, closed.jaxpr.eqns, left, functools.partial(_rebuild, shape))
 
     @property
     def uses_stand_ins(self) -> bool:
         """Whether a result depends on a stand-in for a value that is not known yet."""
         return any(e.primitive.name == _PLACEHOLDER for e in self.jaxpr.eqns)
 
-    def __call__(self, *arrays: Any) -> tuple[Bundles, ...]:
-        values = jax.core.eval_jaxpr(self.jaxpr, self.consts, *arrays, propagate_source_info=False)
+    def with_inputs(self, count: int) -> Sliced:
+        """The function with its stand-ins as further inputs, in the order in which they were made."""
+        empty = [e for e in self.traced if e.primitive.name == _PLACEHOLDER]
+        if len(empty) != count:
+            raise RuntimeError("a stand-in was made inside of another function")
+        eqns = [e for e in self.jaxpr.eqns if e.primitive.name != _PLACEHOLDER]
+        invars = [*self.jaxpr.invars, *(e.outvars[0] for e in empty)]
+        return self._replace(
+            jaxpr=self.jaxpr.replace(invars=invars, eqns=eqns, debug_info=_no_names(self.jaxpr, invars))
+        )
+
+    def __call__(self, arrays: Sequence[Any], stand_ins: Sequence[Any]) -> tuple[Bundles, ...]:
+        values = jax.core.eval_jaxpr(self.jaxpr, self.consts, *arrays, *stand_ins, propagate_source_info=False)
         outs = zip(self.jaxpr.outvars, values, strict=True)
         return self.rebuild([x if isinstance(x, jax.Array) else jnp.asarray(x, v.aval.dtype) for v, x in outs])
+
+
+def _no_names(jaxpr: Any, invars: Sequence[Any]) -> Any:
+    """JAX's notes on the function, which name as many arguments as there are."""
+    info = jaxpr.debug_info
+    names = getattr(info, "arg_names", None)
+    return info if names is None else info._replace(arg_names=("",) * len(invars))
 
 
 class _Slot:
