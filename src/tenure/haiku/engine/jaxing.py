@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from tenure.core import rng as core_rng
 from tenure.haiku.engine.frames import Bundles, HaikuFrame, StatePair, inside_transform, the_frame
 from tenure.haiku.engine.keys import PRNGSequence, missing_key
 
@@ -62,9 +62,14 @@ def absorb(frame: HaikuFrame, changes: Changes) -> None:
     """Takes over what a body changed."""
     for target, source in ((frame.params, changes.params), (frame.state, changes.state)):
         for module, bundle in source.items():
-            target.setdefault(module, {}).update(bundle)
+            target.setdefault(module, {}).update(jax.tree.map(_as_array, bundle))
     if changes.rng is not None and frame.rng is not None:
         frame.rng.replace_internal_state(changes.rng)
+
+
+def _as_array(value: Any) -> Any:
+    """`value`; a number that JAX made of a constant result becomes an array again."""
+    return jnp.asarray(value, getattr(value, "dtype", None)) if isinstance(value, (int, float)) else value
 
 
 def check_inside(name: str, plain: str = "") -> None:
@@ -286,7 +291,7 @@ def vmap(
 def _lane_keys(frame: HaikuFrame, num: int) -> Any:
     if frame.rng is None:
         raise missing_key()
-    return core_rng.jnp.stack(frame.rng.take(num))
+    return jnp.stack(frame.rng.take(num))
 
 
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
