@@ -65,7 +65,13 @@ def _stacked(m: Any, x: Any) -> Any:
 
 
 def _scanned(m: Any, x: Any) -> Any:
-    return m.scan(lambda c, x: (c + m.Linear(8)(x) * jax.random.normal(m.next_rng_key()), c), x[0] * 0, x)
+    linear = m.Linear(8)
+    return m.scan(lambda c, x: (c + linear(x) * jax.random.normal(m.next_rng_key()), c), x[0] * 0, x)
+
+
+def _looped(m: Any, x: Any) -> Any:
+    linear = m.Linear(6)
+    return m.fori_loop(0, 3, lambda i, x: linear(x), x)
 
 
 def _branching(m: Any, x: Any) -> Any:
@@ -103,7 +109,7 @@ TRANSFORMED = [
     _case("lift", _lifted, X),
     _case("state and remat", _stateful, X),
     _case("grad", lambda m, x: m.grad(lambda x: (m.Linear(3)(x) ** 2).sum())(x), X),
-    _case("fori loop", lambda m, x: m.fori_loop(0, 3, lambda i, x: m.Linear(6)(x), x), X),
+    _case("fori loop", _looped, X),
     _case("map", lambda m, x: m.map(m.Linear(3), x), X),
 ]
 PROGRAMS: list[Case] = [*CASES, *LAYERS, *NETS, *TRANSFORMED]

@@ -132,13 +132,26 @@ def _not_inside(cls: type) -> Any:
 class _Birth:
     """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
 
-    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "shown", "site", "stages", "text")
+    __slots__ = (
+        "args",
+        "epoch",
+        "forced",
+        "kwargs",
+        "method",
+        "parent",
+        "scope_id",
+        "share",
+        "shown",
+        "site",
+        "stages",
+        "text",
+    )
 
     def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
         self.stages = stages
         self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
         self.text = ""  # the constructor's call as a message shows it, once somebody asks
-        self.shown = frame.shows_modules()
+        self.shown, self.forced = frame.shows_modules(), False
         scope = frame.scope
         self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
 
@@ -206,6 +219,7 @@ class Module(metaclass=ModuleMeta):
             name = naming.snake_case(type(self).__name__)
         birth: _Birth = self.__dict__["_born"]
         naming.check_name(name, birth.site)
+        birth.forced = isinstance(name, naming.ForcedName)
         inits = []
         while frame.scopes[-1].module is self:  # our own __init__ is not the scope that we are built in
             inits.append(frame.scopes.pop())

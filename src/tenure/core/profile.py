@@ -16,6 +16,15 @@ from tenure.core.frame import maybe_frame
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def reproduces() -> bool:
+    """Whether a front end runs the program whose results, and compiled programs, are to be those of another library.
+
+    A layer that has a faster way of its own, which rounds differently in places, then goes the other library's.
+    """
+    frame = maybe_frame()
+    return frame is not None and frame.profile is not None
+
+
 def by_profile(function: F) -> F:
     """Decorator of a function of the core: the running frame's profile may answer in its place."""
     name = function.__name__

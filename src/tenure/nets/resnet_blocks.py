@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.module import Module
+from tenure.core.naming import transparent
 from tenure.nn import BatchNorm, Conv2D
 
 Config = Mapping[str, Any]
@@ -22,6 +23,7 @@ def _conv(channels: int, kernel: int, stride: Stride, name: str) -> Conv2D:
 class _Block(Module):
     """Two convolutions, or three with a bottleneck, each with a batch norm, and a shortcut around them."""
 
+    @transparent
     def _build(
         self,
         channels: int,

@@ -44,7 +44,8 @@ def as_batch(inputs: Any, num_spatial_dims: int, layer: str) -> tuple[jax.Array,
     x = jnp.asarray(inputs)
     if x.ndim not in (num_spatial_dims + 1, num_spatial_dims + 2):
         raise ValueError(
-            f"{layer} takes {num_spatial_dims} spatial axes, one for the channels and perhaps a batch, not {x.shape}"
+            f"Input to {layer} needs to have rank in {[num_spatial_dims + 1, num_spatial_dims + 2]}, but input has shape "
+            f"{x.shape}."
         )
     single = x.ndim == num_spatial_dims + 1
     return (x[None] if single else x), single
@@ -59,7 +60,7 @@ def masked(w: jax.Array, mask: Any) -> jax.Array:
     if mask is None:
         return w
     if mask.shape != w.shape:
-        raise ValueError(f"Mask needs to have the same shape as weights: {mask.shape}, and they have {w.shape}")
+        raise ValueError(f"Mask needs to have the same shape as weights. Shapes are: {mask.shape}, {w.shape}")
     return w * mask
 
 
@@ -127,7 +128,9 @@ class ConvND(Module):
         """
         super().__init__(name=name)
         if num_spatial_dims <= 0:
-            raise ValueError(f"a convolution has at least one spatial axis, not {num_spatial_dims}")
+            raise ValueError(
+                f"There are convolution operations for `num_spatial_dims` greater than 0, not {num_spatial_dims}"
+            )
         self.num_spatial_dims = num_spatial_dims
         self.output_channels = output_channels
         self.kernel_shape = pad.replicate(kernel_shape, num_spatial_dims, "kernel_shape")
@@ -152,11 +155,12 @@ class ConvND(Module):
         Raises:
           ValueError: the wrong number of axes, channels that do not make equal groups, or a mask of another shape.
         """
-        x, single = as_batch(inputs, self.num_spatial_dims, "nn.ConvND")
+        x, single = as_batch(inputs, self.num_spatial_dims, "ConvND")
         channels, rest = divmod(x.shape[self.channel_index], self.feature_group_count)
         if rest:
             raise ValueError(
-                f"{x.shape[self.channel_index]} channels do not make {self.feature_group_count} groups of equal size"
+                f"Inputs channels {x.shape[self.channel_index]} should be a multiple of feature_group_count "
+                f"{self.feature_group_count}"
             )
         shape = (*self.kernel_shape, channels, self.output_channels)
         w = get_parameter("w", shape, x.dtype, kernel_init(self.w_init, math.prod(shape[:-1])))

@@ -90,7 +90,9 @@ class ConvNDTranspose(Module):
         """
         super().__init__(name=name)
         if num_spatial_dims <= 0:
-            raise ValueError(f"a convolution has at least one spatial axis, not {num_spatial_dims}")
+            raise ValueError(
+                f"There are convolution operations for `num_spatial_dims` greater than 0, not {num_spatial_dims}"
+            )
         if output_shape is not None and not isinstance(padding, str):
             raise ValueError(f"with output_shape, padding is 'SAME' or 'VALID', not {padding!r}")
         self.num_spatial_dims = num_spatial_dims
@@ -112,7 +114,7 @@ class ConvNDTranspose(Module):
         Raises:
           ValueError: the wrong number of axes, an `output_shape` that does not fit, or a mask of another shape.
         """
-        x, single = as_batch(inputs, self.num_spatial_dims, "nn.ConvNDTranspose")
+        x, single = as_batch(inputs, self.num_spatial_dims, "ConvNDTranspose")
         channels = x.shape[self.channel_index]
         shape = (*self.kernel_shape, self.output_channels, channels)
         w_init = kernel_init(self.w_init, math.prod(self.kernel_shape) * channels)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tenure.core.module import Module
 from tenure.core.naming import transparent
+from tenure.core.profile import reproduces
 from tenure.core.slots import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, absolute, as_axes, get_channel_index, parameter_shape
@@ -30,18 +31,21 @@ def check_creates(create_scale: bool, create_offset: bool, scale: object, offset
         raise ValueError(f"Cannot set `{name}_init` if `create_{name}=False`.")
 
 
-@traced_once("axis", "eps", "fast")
-def _normalise(x: jax.Array, scale: Any, offset: Any, *, axis: Any, eps: float, fast: bool) -> jax.Array:
+@traced_once("axis", "eps", "fast", "once")
+def _normalise(x: jax.Array, scale: Any, offset: Any, *, axis: Any, eps: float, fast: bool, once: bool) -> jax.Array:
+    """The layer's maths; with `once`, the input is centred once: the same bits, but fewer operations after compiling."""
     mean = jnp.mean(x, axis=axis, keepdims=True)
-    centred = x - mean
+    centred = x - mean if once else None
     if fast:
         variance = jnp.mean(jnp.square(x), axis=axis, keepdims=True) - jnp.square(mean)
+    elif centred is None or jnp.finfo(x.dtype).bits < 32:  # jnp.var computes in single precision
+        variance = jnp.var(x, axis=axis, keepdims=True)
     else:  # not jnp.var, which centres x again: XLA on a CPU then repeats a part of each layer in several fusions
         variance = jnp.mean(jnp.square(centred), axis=axis, keepdims=True)
     if jax.config.jax_numpy_rank_promotion != "allow":  # type: ignore[attr-defined]
         scale, offset = (jnp.broadcast_to(a, x.shape) for a in (scale, offset))
     inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(eps, variance.dtype))
-    return inverse * centred + offset
+    return inverse * (x - mean if centred is None else centred) + offset
 
 
 class LayerNorm(Module):
@@ -113,7 +117,8 @@ class LayerNorm(Module):
         x = jnp.asarray(inputs)
         axis = absolute(self.axis, x.ndim)
         scale, offset = self._scale_and_offset(x, scale, offset)
-        return _normalise(x, scale, offset, axis=axis, eps=self.eps, fast=self.use_fast_variance)
+        once = not reproduces()
+        return _normalise(x, scale, offset, axis=axis, eps=self.eps, fast=self.use_fast_variance, once=once)
 
     @transparent
     def _scale_and_offset(self, x: jax.Array, scale: jax.Array | None, offset: jax.Array | None) -> tuple:

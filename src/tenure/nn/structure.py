@@ -61,7 +61,7 @@ class Reshape(Module):
         """
         super().__init__(name=name)
         if preserve_dims == 0:
-            raise ValueError("preserve_dims counts axes from one end and cannot be 0")
+            raise ValueError("Argument preserve_dims should be non-zero. It counts axes from one end.")
         if tuple(output_shape).count(-1) > 1:
             raise ValueError(f"only one size can be -1: {tuple(output_shape)}")
         self.output_shape = tuple(output_shape)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core import hoist, paths
+from tenure.core import hoist, paths, values
 from tenure.core.errors import TenureError
 from tenure.core.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
 from tenure.core.sources import Sources
@@ -43,6 +43,8 @@ class HaikuFrame(Frame):
       rngs: the key sequences, the one in use last.
       id: changes inside of each transformation, so that a module knows where it was built.
       called_by: module path → the modules that it called but that have other prefixes.
+      lender: a frame with all owners' values, in a second run that creates.
+      stack_around: the frame around the layer stack that this frame is a layer of.
       around: the frame around this one.
     """
 
@@ -70,6 +72,8 @@ class HaikuFrame(Frame):
         self.id = self.epoch = next(_ids)
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
+        self.lender: Frame | None = None
+        self.stack_around: HaikuFrame | None = None
         self.around: Frame | None = None
 
     @property
@@ -165,8 +169,10 @@ class HaikuFrame(Frame):
         return path.startswith(module + "/") or owner in self.called_by.get(module, ())
 
     def borrowed_value(self, slot: Any) -> Any:
-        """A borrowed slot's value while the function creates: a stand-in, since its owner may come later."""
-        return placeholder(slot.shape, slot.dtype)
+        """A borrowed slot's value while the function creates: a stand-in, unless a first run has made the owners."""
+        if self.lender is None:
+            return placeholder(slot.shape, slot.dtype)
+        return values.evaluate(self.lender, slot.path)
 
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         raise NotImplementedError  # a Haiku layer stack scans over an inner transform instead

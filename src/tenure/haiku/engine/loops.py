@@ -67,8 +67,10 @@ def scan(
     """As `jax.lax.scan`, for functions that use modules. At init the first step runs in Python, and creates.
 
     >>> import tenure.haiku as hk
-    >>> f = hk.transform(lambda xs: hk.scan(lambda c, x: (c + hk.Linear(1)(x), c), jnp.zeros(1), xs)[0])
-    >>> params = f.init(jax.random.PRNGKey(0), jnp.ones((5, 4)))
+    >>> def sums(xs):
+    ...     linear = hk.Linear(1)  # built outside: each step uses the same parameters
+    ...     return hk.scan(lambda c, x: (c + linear(x), c), jnp.zeros(1), xs)[0]
+    >>> params = hk.transform(sums).init(jax.random.PRNGKey(0), jnp.ones((5, 4)))
     >>> params["linear"]["w"].shape
     (4, 1)
     """

@@ -15,11 +15,11 @@ import jax
 import numpy as np
 
 from tenure.core import hoist, hooks, paths, staging
-from tenure.core.frame import Mode
+from tenure.core.frame import Frame, Mode
 from tenure.core.plan import Plan, _check_used, _spec, is_array, link
 from tenure.core.rng import Keys
 from tenure.core.sources import Sources
-from tenure.core.transform import _PLANS, _draw_uses, _plan_key
+from tenure.core.transform import _PLANS, _draw_uses, _plan_key, offline
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.slicing import Sliced, outermost
@@ -86,14 +86,23 @@ class Model:
             if not around.restore() and made is not None:
                 params, state = made.values(*_arrays(None if rng is None else rng.internal_state, args, kwargs))
                 return begin_stages(made.plan, params, state, rng)
+        saved = None if rng is None else rng.internal_state
         params, state, plan = self._create(rng, args, kwargs)
-        if self.ties or self.stages:
-            return begin_stages(plan(), params, state, rng)
-        return params, state
+        if not (self.ties or self.stages or made_of_borrowers(plan.args[0])):
+            return params, state
+        linked = plan()
+        if rng is not None:
+            rng.replace_internal_state(saved)  # type: ignore[arg-type]
+        lender = offline(linked, params, state)
+        params, state, _ = self._create(rng, args, kwargs, lender)
+        return begin_stages(linked, params, state, rng)
 
-    def _create(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles, Any]:
+    def _create(
+        self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None
+    ) -> tuple[Bundles, Bundles, Any]:
         """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
         frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=rng)
+        frame.lender = lender
         out = self.run(frame, args, kwargs)
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 
@@ -160,6 +169,11 @@ class Model:
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise jax.errors.UnexpectedTracerError(TRACER_HINT) from e
+
+
+def made_of_borrowers(frame: HaikuFrame) -> bool:
+    """Whether a slot borrows, so that a run that created had stand-ins for values."""
+    return any(slot.kind == "borrowed" for slot in (*frame.slots.values(), *frame.states.values()))
 
 
 class _BorrowedAtInit(Exception):

@@ -27,6 +27,7 @@ def get_parameter(
     init: Any = None,
     *,
     axes: Sequence[str | None] | None = None,
+    stages: Any = None,
 ) -> jax.Array:
     """The current module's parameter `name`; see `tenure.haiku.get_parameter`."""
     frame = the_frame("get_parameter")
@@ -35,7 +36,7 @@ def get_parameter(
     module = scope_name(frame)
     path = f"{module}/{name}"
     source = frame.sources.of(path)
-    if frame.frozen and frame.staged is None and frame.sources.stages:
+    if frame.frozen and frame.staged is None and (stages or frame.sources.stages):
         raise hoist.NeedsPlan
     if frame.staged is not None and (staged := slots._staged(frame, path, shape, dtype, init)) is not None:
         value = staged
@@ -46,7 +47,7 @@ def get_parameter(
     if value is None:
         value = outer_value(frame, module, name)
     if value is None:
-        value = _create(frame, path, shape, dtype, init, axes)
+        value = _create(frame, path, shape, dtype, init, axes, stages)
     elif not frame.frozen and source is OWN:
         if path in frame.slots:
             frame.slots[path].modes.add((frame.training, frame.inner))
@@ -89,7 +90,7 @@ def outer_value(frame: HaikuFrame, module: str, name: str) -> Any:
     around = getattr(frame, "stack_around", None)
     if around is None or frame.scope.module is None or ownership.get("forced_names_in_stacks") == "haiku":
         return None
-    if not getattr(frame.scope.module, "_forced", False):
+    if not frame.scope.module.__dict__["_born"].forced:
         return None
     return around.params.get(module, {}).get(name)
 
@@ -103,7 +104,7 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
     raise ValueError("Initializer must be specified.")
 
 
-def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any) -> Any:
+def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, stages: Any) -> Any:
     creators = hooks.chain("param_creator")
     init = _no_initializer if init is None else init
     try:
@@ -123,7 +124,7 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
         raise ValueError("Parameters cannot be `None`.")
     module, name = split(path)
     frame.params.setdefault(module, {})[name] = value
-    record(frame, path, value, init, axes)
+    record(frame, path, value, init, axes, stages)
     return value
 
 
@@ -138,13 +139,15 @@ def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, in
     return creators[0](following, shape, dtype, init, context)
 
 
-def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None) -> None:
+def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None, stages: Any = None) -> None:
     """Notes an owner, for the ledger."""
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
     slot = Slot(path, "owned", shape, dtype, init=init)
     describe(frame, slot)
     slot.axes = None if axes is None else tuple(axes)
     slot.birth = None
+    if stages is not None:
+        slot.asked = slots._asked(stages, slot)
     slot.modes.add((frame.training, frame.inner))
     frame.slots[path] = slot
 

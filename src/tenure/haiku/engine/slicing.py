@@ -44,6 +44,8 @@ class Sliced(NamedTuple):
             return traced
 
         closed: ClosedJaxpr = jax.make_jaxpr(flat)(*specs)
+        if any(isinstance(const, jax.core.Tracer) for const in closed.consts):
+            raise RuntimeError("a value of an inner trace was used outside of it")
         jaxpr = closed.jaxpr.replace(eqns=_live(closed.jaxpr))
         return cls(jaxpr, closed.consts, functools.partial(_rebuild, shape))
 

@@ -96,7 +96,7 @@ def _record(next_f: Callable[..., Any], args: Any, kwargs: Any, context: hooks.M
         ModuleDetails.of(s.module, s.method) for s in current_frame("tabulate").scopes if s.module is not None
     )
     calls[place] = MethodInvocation(
-        ModuleDetails.of(context.module, context.method_name),
+        _counted_once(ModuleDetails.of(context.module, context.method_name), calls),
         _to_spec(args),
         _to_spec(kwargs),
         _to_spec(out),
@@ -104,6 +104,21 @@ def _record(next_f: Callable[..., Any], args: Any, kwargs: Any, context: hooks.M
         stack,
     )
     return out
+
+
+def _counted_once(details: ModuleDetails, calls: list[Any]) -> ModuleDetails:
+    """The details with the module's own parameters: not those of modules from elsewhere that it only calls.
+
+    Where two modules have one name by force, its parameters are those of the module that was called first.
+    """
+    if ownership.get("tabulate_shared") == "haiku":
+        return details
+    own = details.module.module_name
+    earlier = [call.module_details for call in calls if call is not None]
+    if any(e.module.module_name == own and e.module is not details.module for e in earlier):
+        return dataclasses.replace(details, params={})
+    inside = {path: spec for path, spec in details.params.items() if path.startswith(own + "/")}
+    return dataclasses.replace(details, params=inside)
 
 
 def eval_summary(
@@ -254,4 +269,4 @@ def tabulate(
     return table
 
 
-__all__ = ["ArraySpec", "MethodInvocation", "ModuleDetails", "eval_summary", "ownership", "tabulate"]
+__all__ = ["ArraySpec", "MethodInvocation", "ModuleDetails", "eval_summary", "tabulate"]
