@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tenure import initializers, nets, nn
+from tenure import initializers, nets, nn, stages
 from tenure._version import __version__
 from tenure.core import errors, views
 from tenure.core.declare import borrow, declare
@@ -35,9 +35,18 @@ from tenure.core.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
 from tenure.core.slots import get_parameter
 from tenure.core.sources import forbid, own
 from tenure.core.stack import layer_stack
+from tenure.core.stage import on_use
 from tenure.core.state import get_state, set_state
 from tenure.core.ties import tie, untie
-from tenure.core.transform import running_init, transform, transform_with_state, without_apply_rng
+from tenure.core.transform import (
+    evaluation,
+    running_init,
+    training,
+    transform,
+    transform_with_state,
+    without_apply_rng,
+)
+from tenure.core.weights import activate, assign, combine, merge, pack, partition, penalty, unmerge, weights
 
 __all__ = [
     "Ledger",
@@ -46,8 +55,11 @@ __all__ = [
     "Ref",
     "TenureError",
     "__version__",
+    "activate",
+    "assign",
     "borrow",
     "checkpoint",
+    "combine",
     "cond",
     "current_name",
     "custom_creator",
@@ -56,6 +68,7 @@ __all__ = [
     "declare",
     "errors",
     "eval_shape",
+    "evaluation",
     "forbid",
     "force_name",
     "fori_loop",
@@ -68,6 +81,7 @@ __all__ = [
     "layer_stack",
     "map",
     "maybe_next_rng_key",
+    "merge",
     "name_like",
     "name_scope",
     "nets",
@@ -75,21 +89,29 @@ __all__ = [
     "next_rng_key",
     "next_rng_keys",
     "nn",
+    "on_use",
     "own",
+    "pack",
+    "partition",
+    "penalty",
     "remat",
     "running_init",
     "scan",
     "set_state",
+    "stages",
     "switch",
     "tie",
     "to_module",
+    "training",
     "transform",
     "transform_with_state",
     "transparent",
+    "unmerge",
     "untie",
     "value_and_grad",
     "views",
     "vmap",
+    "weights",
     "while_loop",
     "without_apply_rng",
 ]

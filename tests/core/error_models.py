@@ -619,3 +619,141 @@ def two_values_for_a_tie():
 def untie_an_owner():
     model = tn.transform(lm())
     ties.untie(model.plan(TOKENS), model.init(0, TOKENS), "head/w")
+
+
+def staged(stages=None, share=None, use=None, **options):
+    def model(tokens):
+        embed = Embed(11, 4, name="embed")
+        head = Linear(11, with_bias=False, share=share or {"w": "embed/w | transpose"}, stages=use, name="head")
+        return head(embed(tokens))
+
+    return tn.transform(model, stages=stages, **options)
+
+
+@mistake(errors.BorrowerStageError)
+def stage_on_a_borrower_that_its_owner_lacks():
+    staged(use={"w": ["noise(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.BorrowerStageError)
+def stage_on_a_borrower_with_another_option():
+    staged({"embed/w": ["noise(0.05)"]}, use={"w": ["noise(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.BorrowerStageError)
+def stage_on_a_borrower_that_taps_before_it():
+    staged({"embed/w": ["noise(0.1)"]}, {"w": "embed/w@weight | transpose"}, {"w": ["noise(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.UnknownStageError)
+def unknown_stage():
+    staged({"**/w": ["nois(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.StageSyntaxError)
+def unknown_option_of_a_stage():
+    staged({"**/w": [["noise", {"sdt": 0.1}]]}).plan(TOKENS)
+
+
+@mistake(errors.StageSyntaxError)
+def stages_that_are_no_list():
+    plan(lambda x: tn.get_parameter("w", (2, 2), init=jnp.zeros, stages=0.05))
+
+
+@mistake(errors.StageOrderError)
+def noise_before_norm():
+    staged({"embed/w": ["noise(0.1)", "weight_norm"]}).plan(TOKENS)
+
+
+@mistake(errors.StageOrderError)
+def two_stages_of_one_name():
+    staged({"embed/w": ["noise(0.1)", "noise(0.2)"]}).plan(TOKENS)
+
+
+@mistake(errors.StageShapeError)
+def stage_that_does_not_fit():
+    staged({"embed/w": ["low_rank(7)"]}).plan(TOKENS)
+
+
+@mistake(errors.StageShapeError)
+def symmetric_matrix_that_is_not_square():
+    staged({"**/w": ["symmetric"]}).plan(TOKENS)
+
+
+@mistake(errors.UnusedStageError)
+def stages_that_select_nothing():
+    staged({"embd/w": ["noise(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.UnusedStageError)
+def stages_of_a_module_that_select_nothing():
+    staged(use={"v": ["noise(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.RuleError)
+def stages_for_a_borrower():
+    staged({"head/w": ["noise(0.1)"]}).plan(TOKENS)
+
+
+@mistake(errors.PathSyntaxError)
+def unknown_tap():
+    staged(share={"w": "embed/w@wieght | transpose"}).plan(TOKENS)
+
+
+@mistake(errors.MergeError)
+def merge_of_one_use():
+    model = staged({"head/w": [tn.on_use("lora(2)")]})
+    tn.merge(model.plan(TOKENS), model.init(0, TOKENS), "head/w")
+
+
+@mistake(errors.MergeError)
+def merge_on_a_borrower():
+    model = staged({"embed/w": ["lora(2)"]})
+    tn.merge(model.plan(TOKENS), model.init(0, TOKENS), "head/w")
+
+
+@mistake(errors.NoInverseError)
+def weight_that_no_stored_value_gives():
+    model = staged({"embed/w": ["low_rank(1)"]})
+    tn.assign(model.plan(TOKENS), model.init(0, TOKENS), {"embed/w": jnp.eye(11, 4)})
+
+
+@mistake(errors.NoInverseError)
+def weight_for_a_stage_without_a_way_back():
+    model = staged({"embed/w": ["standardise"]})
+    tn.assign(model.plan(TOKENS), model.init(0, TOKENS), {"embed/w": jnp.eye(11, 4)})
+
+
+@mistake(errors.RuleError)
+def weight_for_a_borrower():
+    model = staged({"embed/w": ["lora(2)"]})
+    tn.assign(model.plan(TOKENS), model.init(0, TOKENS), {"head/w": jnp.eye(4, 11)})
+
+
+@mistake(errors.MissingRNGError)
+def noise_without_a_key():
+    model = staged({"embed/w": ["noise(0.1)"]})
+    model.apply(model.init(0, TOKENS), None, TOKENS)
+
+
+@mistake(errors.ParameterShapeError)
+def params_that_a_stage_does_not_store():
+    model = staged({"embed/w": ["low_rank(2)"]})
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {**params["embed"], "w": jnp.zeros((11, 4))}}, None, TOKENS)
+
+
+@mistake(errors.UnknownStageError)
+def adapter_that_there_is_not():
+    model = staged({"embed/w": ["lora(2, switchable=True, name='french')"]})
+    tn.activate(model.plan(TOKENS), model.init(0, TOKENS), "frensh")
+
+
+@mistake(errors.NonEmptyStateError)
+def stage_with_state_under_transform():
+    staged({"embed/w": ["ema(0.9)"]}).init(0, TOKENS)
+
+
+@mistake(errors.RuleError)
+def mask_of_a_stage_that_keeps_nothing():
+    staged({"embed/w": ["lora(2)"]}).plan(TOKENS).ledger.mask("@lorra")

@@ -46,7 +46,9 @@ def test_no_snapshot_without_its_case():
 
 
 NEEDS_NO_PARTY = {  # mistakes in one place: a string, a name, a question to the ledger
+    "adapter_that_there_is_not",
     "label_for_nothing",
+    "mask_of_a_stage_that_keeps_nothing",
     "opaque_as_data",
     "opaque_from_its_print",
     "owner_of_a_concat",

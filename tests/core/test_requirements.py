@@ -200,7 +200,7 @@ def test_r15_untie_and_tie_are_inverse_and_keep_the_outputs_and_the_optimizer():
     grads = jax.grad(lambda p: (model.apply(p, None, X) ** 2).sum())(params)
     _, state = optimizer.update(grads, state, params)
 
-    ties, untied, untied_state = tn.untie(plan, params, "output_prob/w", state)
+    ties, untied, untied_state, _ = tn.untie(plan, params, "output_prob/w", state)
     free = tn.transform(entry.function, ties=ties)
     np.testing.assert_array_equal(free.apply(untied, None, X), model.apply(params, None, X))
     np.testing.assert_array_equal(untied["output_prob"]["w"], params["source_embed"]["w"].T)
@@ -259,11 +259,15 @@ def test_r26_r27_the_optimizer_sees_each_parameter_once_and_rules_go_by_owner():
     assert mask == {"source_embed": {"w": True, "b": False}, "target_embed": {"b": False}, "output_prob": {"b": False}}
     labels = ledger.labels({"**/b": "bias", "source_embed/*": "slow"}, default="fast")
     assert labels["source_embed"] == {"w": "slow", "b": "bias"}
-    optimizer = optax.multi_transform({"bias": optax.sgd(1.0), "slow": optax.set_to_zero(), "fast": optax.adam(1.0)}, labels)
+    optimizer = optax.multi_transform(
+        {"bias": optax.sgd(1.0), "slow": optax.set_to_zero(), "fast": optax.adam(1.0)}, labels
+    )
     updates, _ = optimizer.update(params, optimizer.init(params), params)
     assert not updates["source_embed"]["w"].any() and updates["source_embed"]["b"].shape == (6,)
     norm = optax.tree.norm(params)
-    np.testing.assert_allclose(norm, np.sqrt(sum((np.asarray(v) ** 2).sum() for v in jax.tree.leaves(params))), rtol=1e-6)
+    np.testing.assert_allclose(
+        norm, np.sqrt(sum((np.asarray(v) ** 2).sum() for v in jax.tree.leaves(params))), rtol=1e-6
+    )
     for rules in ({"output_prob/w": 1}, {"target_embed/w": 1, "**": 2}):
         with pytest.raises(errors.RuleError, match="source_embed/w"):
             ledger.labels(rules)
@@ -294,7 +298,9 @@ def test_r29_counts_by_use():
     assert ledger.counts()["output_prob"] == (4, 24)
     stacked = tn.transform(ZOO["in stack"].function).plan(X).ledger
     assert stacked.count() == 16 + 4 + 3 * (16 + 4) + 4
-    assert stacked.count(uses=True) == stacked.count() + 3 * (16 + 4) + 16  # tied/w and tied/b, in three layers; second_layer/w
+    assert (
+        stacked.count(uses=True) == stacked.count() + 3 * (16 + 4) + 16
+    )  # tied/w and tied/b, in three layers; second_layer/w
 
 
 def test_r37_a_parameter_from_outside_is_broadcast_into_the_stack_and_never_stacked():
@@ -345,7 +351,11 @@ def test_r39_a_module_built_inside_a_cached_transform_is_detected():
         return layer(layer(x))
 
     assert set(tn.transform(careful).init(0, X)) == {"dense", "dense_1"}
-    for transformation in (jax.checkpoint, lambda f: lambda x: jax.lax.cond(True, f, f, x), lambda f: lambda x: jax.lax.map(f, x)):
+    for transformation in (
+        jax.checkpoint,
+        lambda f: lambda x: jax.lax.cond(True, f, f, x),
+        lambda f: lambda x: jax.lax.map(f, x),
+    ):
         with pytest.raises(errors.CachedTransformError):
             tn.transform(lambda x: transformation(lambda x: Dense(4)(x))(x)).plan(X)
 
@@ -430,7 +440,12 @@ def test_r41_placement_lists_the_ties_that_cross_stages():
 def test_r44_ties_as_data_and_typos_in_them():
     ties = ZOO["by ties"].ties
     assert json.loads(json.dumps(ties)) == ties
-    for bad in ({"hed/w": "embed/w"}, {"head/w": "embd/w"}, {"head/w": "embed/w | transposed"}, {"head/w": "embed/w || x"}):
+    for bad in (
+        {"hed/w": "embed/w"},
+        {"head/w": "embd/w"},
+        {"head/w": "embed/w | transposed"},
+        {"head/w": "embed/w || x"},
+    ):
         with pytest.raises(tn.TenureError):
             tn.transform(ZOO["by ties"].function, ties=bad).plan(X)
 
@@ -576,7 +591,9 @@ def test_random_keys_in_loops_and_lanes_differ():
         steps = tn.scan(draw, (), None, length=3)[1]
         lanes = tn.vmap(lambda x: x + jax.random.normal(tn.next_rng_key()))(jnp.zeros(3))
         same = tn.vmap(lambda x: x + jax.random.normal(tn.next_rng_key()), split_rng=False)(jnp.zeros(3))
-        layers = tn.layer_stack(3, with_per_layer_inputs=True)(lambda x, _: (x, draw()[1]))(jnp.zeros(()), jnp.zeros(3))[1]
+        layers = tn.layer_stack(3, with_per_layer_inputs=True)(lambda x, _: (x, draw()[1]))(
+            jnp.zeros(()), jnp.zeros(3)
+        )[1]
         return steps, lanes, layers, same
 
     *different, same = tn.transform(f).apply({}, 0)

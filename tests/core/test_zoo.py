@@ -19,7 +19,9 @@ CASES = [
 
 def inside(around):
     """What the wrapping puts before a path."""
-    return {"stack": "layer_stack/", "jit of stack of remat": "around/"}.get(next(k for k, v in AROUND.items() if v is around), "")
+    return {"stack": "layer_stack/", "jit of stack of remat": "around/"}.get(
+        next(k for k, v in AROUND.items() if v is around), ""
+    )
 
 
 def build(entry, around):
@@ -37,7 +39,10 @@ def build(entry, around):
 def distinct(tree):
     """Other values for each leaf than the initial ones, so that nothing is hidden by zeros."""
     leaves, structure = jax.tree.flatten(tree)
-    return jax.tree.unflatten(structure, [v + 0.1 * np.cos(np.arange(v.size) + i).reshape(v.shape).astype(v.dtype) for i, v in enumerate(leaves)])
+    return jax.tree.unflatten(
+        structure,
+        [v + 0.1 * np.cos(np.arange(v.size) + i).reshape(v.shape).astype(v.dtype) for i, v in enumerate(leaves)],
+    )
 
 
 @pytest.mark.parametrize(("entry", "around"), CASES)
@@ -57,7 +62,11 @@ def test_ownership_values_and_gradients(entry, around):
         for user in ledger.users_of(row.path):
             assert row.path in ledger.owners_of(user)
     expected = {inside(around) + o: {inside(around) + u for u in users} for o, users in entry.users.items()}
-    assert {o: set(ledger.users_of(o)) - {o} for o in ledger.owners + tuple(inside(around) + g for g in entry.given) if len(ledger.users_of(o)) > 1} == expected
+    assert {
+        o: set(ledger.users_of(o)) - {o}
+        for o in ledger.owners + tuple(inside(around) + g for g in entry.given)
+        if len(ledger.users_of(o)) > 1
+    } == expected
     # R29: counts
     assert ledger.count() == sum(v.size for v in jax.tree.leaves(params)) == sum(o for o, _ in ledger.counts().values())
     # R37: the same values however it is run
@@ -146,7 +155,9 @@ def test_params_survive_what_unties_elsewhere(entry):
     step = jax.jit(lambda p: jax.tree.map(lambda v: v * 2, p), donate_argnums=0)
     doubled = step(copied)
     assert len(jax.tree.leaves(doubled)) == len(leaves)
-    np.testing.assert_array_equal(model.apply(doubled, None, X), model.apply(jax.tree.map(lambda v: v * 2, params), None, X))
+    np.testing.assert_array_equal(
+        model.apply(doubled, None, X), model.apply(jax.tree.map(lambda v: v * 2, params), None, X)
+    )
     half = jax.tree.map(lambda v: v.astype(jnp.bfloat16), params)
     assert model.apply(half, None, X.astype(jnp.bfloat16)).shape == X.shape
 

@@ -239,7 +239,9 @@ def stack_in_stack(x):
 
         @tn.layer_stack(3, name="inner")
         def inner(x):
-            return Dense(4, share={"w": middle.ref("w"), "b": outside.ref("b")}, name="leaf")(x) + Dense(4, name="mine")(x)
+            return Dense(4, share={"w": middle.ref("w"), "b": outside.ref("b")}, name="leaf")(x) + Dense(
+                4, name="mine"
+            )(x)
 
         return jnp.tanh(inner(middle(x)))
 
@@ -285,17 +287,25 @@ ZOO: dict[str, Entry] = {
     "by string": Entry(by_string, HEAD),
     "by ties": Entry(plain, HEAD, {"head/w": "embed/w | transpose"}),
     "ties over share": Entry(by_string, {}, {"head/w": tn.own}),
-    "a chain by ties": Entry(transitive, {"output_prob/w": {"source_embed/w", "target_embed/w"}}, {"output_prob/w": tn.own, "source_embed/w": "output_prob/w | transpose"}),
+    "a chain by ties": Entry(
+        transitive,
+        {"output_prob/w": {"source_embed/w", "target_embed/w"}},
+        {"output_prob/w": tn.own, "source_embed/w": "output_prob/w | transpose"},
+    ),
     "transitive": Entry(transitive, {"source_embed/w": {"target_embed/w", "output_prob/w"}}),
     "forward reference": Entry(forward_reference, HEAD),
     "forward chain": Entry(forward_chain, {"c/w": {"a/w", "b/w"}}),
     "loop of layers": Entry(layer_loop, {"a/w": {"b/w"}, "b/b": {"a/b"}}),
     "given": Entry(given, {"low_rank/w": {"again/w"}}, given=frozenset({"low_rank/w"})),
     "whole module": Entry(whole_module, {"first/w": {"second/w"}, "first/b": {"second/b"}}),
-    "whole compound": Entry(whole_compound, {f"one/~/{n}": {f"two/~/{n}"} for n in ("first/w", "first/b", "second/w", "second/b")}),
+    "whole compound": Entry(
+        whole_compound, {f"one/~/{n}": {f"two/~/{n}"} for n in ("first/w", "first/b", "second/w", "second/b")}
+    ),
     "missing is owned": Entry(missing_is_owned, {"first/w": {"second/w"}}),
     "into a compound": Entry(into_compound, {"other/w": {"mlp/~/first/w", "mlp/~/second/w"}}),
-    "many views": Entry(many_views, {"big/w": {"sliced/w", "split/w", "shaped/w", "joined/w", "row/b"}, "big/b": {"sliced/b"}}),
+    "many views": Entry(
+        many_views, {"big/w": {"sliced/w", "split/w", "shaped/w", "joined/w", "row/b"}, "big/b": {"sliced/b"}}
+    ),
     "frozen use": Entry(frozen_use, HEAD),
     "callable view": Entry(callable_view, {"self_att/QKV": {"linear/w"}}, serialisable=False),
     "two methods": Entry(methods, {}),
@@ -303,8 +313,17 @@ ZOO: dict[str, Entry] = {
     "declared": Entry(declared, {f"{m}/shared": {f"{m}/~/borrower/shared", f"{m}/~/transposer/shared"} for m in "pq"}),
     "called twice": Entry(called_twice, {}),
     "in scan": Entry(in_scan, {"shared/b": {"inner/b"}}),
-    "in stack": Entry(in_stack, {"shared/w": {"layer_stack/tied/w"}, "layer_stack/own/b": {"layer_stack/tied/b"}, "layer_stack/own/w": {"second_layer/w"}}),
-    "stack in stack": Entry(stack_in_stack, {"outer/middle/w": {"outer/inner/leaf/w"}, "outside/b": {"outer/inner/leaf/b"}}),
+    "in stack": Entry(
+        in_stack,
+        {
+            "shared/w": {"layer_stack/tied/w"},
+            "layer_stack/own/b": {"layer_stack/tied/b"},
+            "layer_stack/own/w": {"second_layer/w"},
+        },
+    ),
+    "stack in stack": Entry(
+        stack_in_stack, {"outer/middle/w": {"outer/inner/leaf/w"}, "outside/b": {"outer/inner/leaf/b"}}
+    ),
     "in loops": Entry(in_loops, {"shared/w": {"pos/w"}, "shared/b": {"pos/b"}, "neg/w": {"s/w"}}),
     "in vmap and remat": Entry(in_vmap_and_remat, {"shared/w": {"rowwise/w"}, "rowwise/b": {"jitted/b"}}),
 }

@@ -210,4 +210,8 @@ def test_two_instances_with_locally_scoped_parameters_of_their_own():
             return self.two(self.one(x))
 
     params = tn.transform(lambda x: Both()(x)).init(0, jnp.ones((1, 4)))
-    assert jax.tree.map(jnp.shape, params) == {"both": {"shared": (4, 4)}, "both/~/one": {"bias": (4,)}, "both/~/two": {"bias": (4,)}}
+    assert jax.tree.map(jnp.shape, params) == {
+        "both": {"shared": (4, 4)},
+        "both/~/one": {"bias": (4,)},
+        "both/~/two": {"bias": (4,)},
+    }

@@ -87,11 +87,15 @@ class EmbedLike(Linear):
 def translation(source, target):
     source_embed = EmbedLike(8, name="source_embed")
     target_embed = EmbedLike(8, name="target_embed", share={"W": "source_embed/W"})
-    output_prob = Linear(11, with_bias=False, name="output_prob", share={"W": tn.Ref.parse("target_embed/W") | transposed})
+    output_prob = Linear(
+        11, with_bias=False, name="output_prob", share={"W": tn.Ref.parse("target_embed/W") | transposed}
+    )
     hidden = source_embed(source).mean(1, keepdims=True) + target_embed(target)
     logits = output_prob(hidden)
     for layer in (source_embed, target_embed, output_prob):
-        assert "W" in layer.params  # "layer.params["W"] exists for source_embed and target_embed, but not for output_prob"
+        assert (
+            "W" in layer.params
+        )  # "layer.params["W"] exists for source_embed and target_embed, but not for output_prob"
     return logits, [sorted(layer.owned) for layer in (source_embed, target_embed, output_prob)]
 
 
@@ -124,7 +128,9 @@ def test_the_same_as_data():
     ties = {"target_embed/W": "source_embed/W", "output_prob/W": "target_embed/W | transpose"}
 
     def untouched(source, target):
-        hidden = EmbedLike(8, name="source_embed")(source).mean(1, keepdims=True) + EmbedLike(8, name="target_embed")(target)
+        hidden = EmbedLike(8, name="source_embed")(source).mean(1, keepdims=True) + EmbedLike(8, name="target_embed")(
+            target
+        )
         return Linear(11, with_bias=False, name="output_prob")(hidden)
 
     import json

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from tenure.core import paths, views
 from tenure.core.errors import DeclaredTwiceError, Party, UndeclaredError, ViewShapeError, nearest
 from tenure.core.frame import current_frame, placeholder
+from tenure.core.hoist import NeedsPlan
 from tenure.core.refs import Ref
 from tenure.core.sites import call_site
 from tenure.core.slot import Slot, as_shape, describe, named
@@ -20,7 +21,13 @@ from tenure.core.values import through
 
 
 def declare(
-    name: str, shape: Sequence[int], dtype: Any = jnp.float32, init: Initializer | None = None, *, axes: Any = None
+    name: str,
+    shape: Sequence[int],
+    dtype: Any = jnp.float32,
+    init: Initializer | None = None,
+    *,
+    axes: Any = None,
+    stages: Any = None,
 ) -> jax.Array:
     """The current module owns `name`, and every module built inside of it may `borrow` it.
 
@@ -42,7 +49,7 @@ def declare(
             ways=["declare it once, and borrow it everywhere else: tn.borrow(name)", "give one of them another name"],
         )
     names[name] = path, scope.id, frame.epoch, site, shape, dtype, init
-    value = get_parameter(name, shape, dtype, init, axes=axes)
+    value = get_parameter(name, shape, dtype, init, axes=axes, stages=stages)
     if frame.planning:
         frame.slots[path].declared = True
     return value
@@ -91,6 +98,8 @@ def borrow(name: str, view: Any = None) -> jax.Array:
         return placeholder(shape, dtype) if frame.planning else through(frame, ref)
     source = Source("borrow", ref=ref, origin="declare", key=name, base="", site=call_site())
     outside = frame.sources.of(path)
+    if not frame.planning and frame.staged is None and frame.sources.stages:
+        raise NeedsPlan
     if outside is not OWN:
         source = outside._replace(hides=source)
     init = entry[6] if source.kind == "own" else None

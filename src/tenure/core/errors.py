@@ -195,6 +195,34 @@ class NoInverseError(TenureError):
     """A value can not be moved back through a view that has no inverse."""
 
 
+class StageSyntaxError(TenureError):
+    """A stage that cannot be read, or with options that it does not take."""
+
+
+class UnknownStageError(TenureError):
+    """A stage name that nobody registered."""
+
+
+class StageOrderError(TenureError):
+    """Stages in an order that makes no sense, or two of one name."""
+
+
+class StageShapeError(TenureError):
+    """A stage that does not fit its parameter."""
+
+
+class BorrowerStageError(TenureError):
+    """A stage on a borrower that its owner does not have."""
+
+
+class UnusedStageError(TenureError):
+    """A rule for stages that selects nothing."""
+
+
+class MergeError(TenureError):
+    """A stage that can not be merged into what is stored."""
+
+
 class MissingRNGError(TenureError):
     """A random key was asked for, and none was given."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tenure.core.sources import Sources
 
 Params = Mapping[str, Mapping[str, Any]]
-Entry = tuple[str, str]  # ("state" | "initial" | "params", path)
+Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path)
 
 _scope_ids = itertools.count()
 
@@ -33,6 +33,7 @@ class Mode(enum.Enum):
     PLAN = "plan"  # abstract: slots are recorded, nothing is allocated
     INIT = "init"  # concrete: what only the forward pass can create is created
     APPLY = "apply"  # values come from params and state
+    READ = "read"  # as apply, outside of any run: one value is wanted
 
 
 class Scope:
@@ -69,7 +70,12 @@ class Frame:
       slots, states: what was asked for so far (recorded while planning).
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
+      training: whether stochastic stages draw.
+      staged: `hoist.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
     """
+
+    profile: Any = None
 
     def __init__(
         self,
@@ -81,6 +87,7 @@ class Frame:
         keys: Keys | None = None,
         get_plan: Callable[..., Plan] | None = None,
         deferred: frozenset[Entry] = frozenset(),
+        training: bool = True,
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
         self.params: Params = params or {}
@@ -88,12 +95,15 @@ class Frame:
         self.slots: dict[str, Slot] = {}
         self.states: dict[str, Slot] = {}
         self.given: dict[str, Any] = {}
+        self.training = training
+        self.staged: dict[str, Any] | None = None
         self.key_counts: dict[str, int] = {}
         self.scopes: list[Scope] = [Scope("", "__call__")]
         self.overlays: list[Overlay] = []
         self.epoch = 0
         self.order = itertools.count()
         self.trace: Any = None
+        self.outer: Any = None
         self._get_plan = get_plan
         self._plan: Plan | None = None
 
@@ -113,6 +123,11 @@ class Frame:
         return getattr(self.plan, collection)[path]
 
     @property
+    def inner(self) -> bool:
+        """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
+        return get_opaque_trace_state(convention="tenure") != self.outer
+
+    @property
     def planning(self) -> bool:
         return self.mode is Mode.PLAN
 
@@ -124,12 +139,13 @@ class Frame:
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
         """Makes this the frame of the running code."""
-        token, self.trace = _current.set(self), get_opaque_trace_state(convention="tenure")
+        token = _current.set(self)
+        self.trace = self.outer = get_opaque_trace_state(convention="tenure")
         try:
             yield self
         finally:
             _current.reset(token)
-            self.trace = None
+            self.trace = self.outer = None
 
     def release(self) -> None:
         """Forgets what belongs to the trace that ends; the recorded slots live on."""
@@ -201,6 +217,16 @@ class Frame:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
 
+    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """The "params" or the "state" that there are so far, by full name."""
+        if collection == "state":
+            return ((path, value) for (kind, path), value in self.visible().items() if kind == "state")
+        return ((f"{m}/{n}", value) for m, bundle in self.params.items() for n, value in bundle.items())
+
+    def belongs(self, path: str, module: str) -> bool:
+        """Whether a slot is a module's, or one of the modules' inside of it."""
+        return path.startswith(module + "/")
+
     def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
         """The layer stacks that a slot belongs to, outermost first."""
         return tuple((o.prefix, o.size) for o in self.overlays if o.covers(path))
@@ -208,9 +234,12 @@ class Frame:
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""
         found = {}
+        covered = self.plan.covered if self.staged is not None else ()
         for module, entries in self.params.items():
             if module == prefix or module.startswith(prefix + "/"):
-                found.update({f"{module}/{name}": value for name, value in entries.items()})
+                leaves = {f"{module}/{name}": value for name, value in entries.items()}
+                found.update({path: value for path, value in leaves.items() if path not in covered})
+        found.update({key: value for key, value in (self.staged or {}).items() if key.startswith(prefix + "/")})
         for overlay in self.overlays:
             found.update({p: v for p, v in overlay.params.items() if p in found})
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -84,9 +85,31 @@ def intercept_methods(interceptor: Callable[..., Any]):
     return _installed(interceptor, "method")
 
 
+class _Outermost(threading.local):
+    """The interceptor around all others, of one thread."""
+
+    interceptor: Callable[..., Any] | None = None
+
+
+_outermost = _Outermost()
+
+
+def set_outermost(interceptor: Callable[..., Any] | None) -> None:
+    """Installs the method interceptor around all others in this thread, until it is replaced; None removes it."""
+    _outermost.interceptor = interceptor
+
+
 def chain(kind: str) -> Chain:
     """The hooks of that kind, outermost first."""
-    return _chains[kind].get()
+    found = _chains[kind].get()
+    if kind == "method" and _outermost.interceptor is not None:
+        return (_outermost.interceptor, *found)
+    return found
+
+
+def installed() -> list[Callable[..., Any]]:
+    """All hooks, of all kinds."""
+    return [hook for kind in _chains for hook in chain(kind)]
 
 
 def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., Any], context: GetterContext) -> Any:

@@ -36,6 +36,9 @@ class Row:
       asker, site: the module that asked, and where.
       notes: what a reader should know: an override, an initialiser that is not used.
       layers: for a borrower, the number of layers of the stacks around it: it is used in each.
+      stages: what its value goes through, in order; those of one use last.
+      part_of, stage: for a leaf that a stage keeps, whose it is, and the stage's name; `asker` is then the stage itself.
+      frozen: whether a stage keeps gradients from it.
     """
 
     path: str
@@ -53,11 +56,15 @@ class Row:
     site: str = ""
     notes: tuple[str, ...] = ()
     layers: int = 1
+    stages: tuple[str, ...] = ()
+    part_of: str = ""
+    stage: str = ""
+    frozen: bool = False
 
     def is_valid(self, known: set[str]) -> bool:
         """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
-        texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site
-        many = self.owners, self.chain, self.views, self.notes
+        texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site, self.part_of, self.stage
+        many = self.owners, self.chain, self.views, self.notes, self.stages
         sizes = isinstance(self.shape, tuple) and all(type(n) is int and 0 <= n < 2**63 for n in self.shape[:64])
         return (
             self.kind in ("owned", "borrowed", "given")
@@ -68,11 +75,17 @@ class Row:
                 self.axes is None
                 or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes))
             )
-            and (type(self.layers) is int and 0 <= self.layers < 2**63)
+            and (type(self.layers) is int and 0 <= self.layers < 2**63 and type(self.frozen) is bool)
+            and (not self.part_of or self.part_of in known)
             and (sizes and len(self.shape) <= 64 and self.bytes >= 0)
             and (self.chain[:1] == (self.path,) and (len(self.chain) > 1) == (self.kind == "borrowed"))
             and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
         )
+
+    @property
+    def stage_kind(self) -> str:
+        """For a leaf that a stage keeps: what kind of stage, whatever its name is."""
+        return self.asker.partition("(")[0] if self.part_of else ""
 
     @property
     def count(self) -> int:
@@ -215,7 +228,8 @@ class Ledger:
         """A label for each leaf of `params`, say for `optax.multi_transform`.
 
         Args:
-          rule: a function of an owner's row, or globs → labels, of which the first match counts.
+          rule: a function of an owner's row, or globs → labels, of which the first match counts; `@lora` selects the
+            leaves that stages of that name keep.
           default: the label where no glob matches.
 
         Raises:
@@ -232,7 +246,8 @@ class Ledger:
         """True for each leaf of `params` that the rule selects, say for `optax.masked`.
 
         Args:
-          rule: a function of an owner's row, or a glob, or several.
+          rule: a function of an owner's row, or a glob, or several. `@lora` selects the leaves that stages of that name
+            keep, `decoder/**@lora` those of some owners.
 
         Raises:
           RuleError: as in `labels`.
@@ -248,9 +263,8 @@ class Ledger:
                 f"labels are a function of a row, or globs → labels, not {brief(rules)}",
                 ways=["{'**/b': 'bias'}, or a mask"],
             )
-        for glob in rules:
-            self.select(glob)
-        return lambda row: next((v for g, v in rules.items() if paths.matches(g, row.path)), default)
+        chosen = {glob: set(self.select(glob)) for glob in rules}
+        return lambda row: next((v for g, v in rules.items() if row.path in chosen[g]), default)
 
     def select(self, glob: str) -> list[str]:
         """The owners that a glob selects.
@@ -262,6 +276,9 @@ class Ledger:
             raise RuleError(
                 f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"]
             )
+        glob, at, stage = glob.partition("@")
+        if at:
+            return self._of_stage(glob or "**", stage)
         found = paths.select(glob, self.owners)
         if found:
             return found
@@ -282,6 +299,22 @@ class Ledger:
             near=nearest(glob, [*self.owners, *self.borrowers]),
             ways=["'**' matches across '/', '*' within a name", "print(ledger) shows all paths"],
         )
+
+    def _of_stage(self, glob: str, stage: str) -> list[str]:
+        kept = [r for r in self._params.values() if r.part_of]
+        found = [r.path for r in kept if stage in (r.stage, r.stage_kind) and paths.matches(glob, r.part_of)]
+        if found:
+            return found
+        names = dict.fromkeys(name for r in kept for name in (r.stage, r.stage_kind))
+        raise RuleError(
+            f"no stage {brief(stage)} keeps a leaf for what '{glob}' selects",
+            near=nearest(stage, names),
+            ways=[f"stages that keep leaves: {', '.join(names) or '(none)'}", "'@lora', 'decoder/**@lora'"],
+        )
+
+    def trainable(self) -> dict[str, dict[str, bool]]:
+        """True for each leaf of `params` that a gradient is meant to reach: False for what a stage freezes."""
+        return self.labels(lambda row: not row.frozen)
 
     def shardings(self, mesh: Any, rules: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """A `NamedSharding` for each leaf of `params`.
@@ -428,7 +461,7 @@ def _frozen(value: Any) -> Any:
 
 def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
     owners, chain, steps = _follow(slot, slots)
-    notes = []
+    notes = list(slot.notes)
     if slot.source.hides is not None:
         notes.append(
             f"{slot.source.origin} overrides {slot.source.hides.origin}='{slot.source.hides.ref or slot.source.hides.kind}'"
@@ -442,7 +475,7 @@ def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
         slot.kind,
         slot.collection,
         slot.full_shape if slot.kind == "owned" else slot.shape,
-        str(slot.dtype),
+        str(slot.full_dtype),
         owners,
         chain,
         steps,
@@ -453,6 +486,10 @@ def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
         str(slot.site),
         tuple(notes),
         math.prod(n for _, n in slot.stack) if slot.kind != "owned" else 1,
+        (*map(str, slot.stages), *(f"on_use({stage})" for stage in slot.use_stages)),
+        slot.part_of,
+        slot.stage,
+        slot.frozen,
     )
 
 

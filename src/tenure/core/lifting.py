@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.frame import Entry, Frame, current_frame
+from tenure.core.profile import by_profile
 from tenure.core.state import in_loop
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +51,7 @@ def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..
 
     transform.__name__ = transform.__qualname__ = name
     transform.__doc__ = doc
-    return transform
+    return by_profile(transform)
 
 
 jit = _lift(
@@ -64,6 +65,7 @@ remat = _lift(
 checkpoint = remat
 
 
+@by_profile
 def value_and_grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
@@ -86,6 +88,7 @@ def value_and_grad(
     return wrapped
 
 
+@by_profile
 def grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
@@ -100,6 +103,7 @@ def grad(
     return wrapped
 
 
+@by_profile
 def vmap(
     fun: Callable[..., Any],
     in_axes: Any = 0,
@@ -132,6 +136,7 @@ def vmap(
     return wrapped
 
 
+@by_profile
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped."""
     pure = _pure(current_frame("tn.eval_shape"), fun)
@@ -150,6 +155,7 @@ def _next_carry(carried: Mapping[Entry, Any], writes: Mapping[Entry, Any]) -> di
     return {**carried, **writes}
 
 
+@by_profile
 def scan(
     f: Callable[..., Any],
     init: Any,
@@ -203,11 +209,13 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int, reverse: bool, 
     return out, ys
 
 
+@by_profile
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """As `jax.lax.map`, inside of a transformed function."""
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 
 
+@by_profile
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any) -> Any:
     """As `jax.lax.while_loop`, inside of a transformed function."""
     frame = current_frame("tn.while_loop")
@@ -232,6 +240,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     return out
 
 
+@by_profile
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
     """As `jax.lax.fori_loop`, inside of a transformed function."""
     frame = current_frame("tn.fori_loop")
@@ -252,11 +261,13 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     return out
 
 
+@by_profile
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """As `jax.lax.cond`, inside of a transformed function. Both branches are planned."""
     return _branches("cond", lambda fs, *args: jax.lax.cond(pred, *fs, *args), (true_fun, false_fun), operands)
 
 
+@by_profile
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """As `jax.lax.switch`, inside of a transformed function. All branches are planned."""
     return _branches("switch", lambda fs, *args: jax.lax.switch(index, fs, *args), tuple(branches), operands)

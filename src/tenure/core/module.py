@@ -16,13 +16,14 @@ from tenure.core import hooks, naming, paths, values
 from tenure.core.errors import CachedTransformError, Party, TenureError, brief
 from tenure.core.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.refs import Ref
+from tenure.core.shown import call_text
 from tenure.core.sites import Site, caching_transform, call_site
 
 T = TypeVar("T")
 
 
-def _wrap(method_name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, run in a scope of its own."""
+def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Callable[..., Any]:
+    """The method of the class that `owner` will hold, run in a scope of its own."""
     as_method = getattr(method, "_tenure_method", method_name)
     if as_method is None:  # transparent
         return method
@@ -41,10 +42,12 @@ def _wrap(method_name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             with jax.named_scope(self.name):
                 if not interceptors:
                     return method(self, *args, **kwargs)
-                context = hooks.MethodContext(self, method_name, bound, type(self))
+                context = hooks.MethodContext(self, method_name, bound, owner[0])
                 return _intercepted(interceptors, bound, args, kwargs, context)
         finally:
             scopes.pop()
+            if frame.profile is not None:
+                frame.profile.called(frame, path)
 
     return wrapped
 
@@ -56,29 +59,33 @@ def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context
 
 
 class ModuleMeta(type(Protocol)):  # type: ignore[misc]
-    """Wraps every method in a name scope, and takes `share=` on behalf of every subclass."""
+    """Wraps every method in a name scope, and takes `share=` and `stages=` on behalf of every subclass."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
+        owner: list[type] = []
         for key, value in namespace.items():
             if key.startswith("__") and key != "__call__":
                 continue
             if isinstance(value, types.FunctionType):
-                namespace[key] = _wrap(key, value)
+                namespace[key] = _wrap(key, value, owner)
             elif isinstance(value, property):
-                get, set_, delete = (f and _wrap(key, f) for f in (value.fget, value.fset, value.fdel))
+                get, set_, delete = (f and _wrap(key, f, owner) for f in (value.fget, value.fset, value.fdel))
                 namespace[key] = property(get, set_, delete, value.__doc__)
-        return super().__new__(mcs, name, bases, namespace, **kwargs)
+        owner.append(cls := super().__new__(mcs, name, bases, namespace, **kwargs))
+        return cls
 
     __instancecheck__ = abc.ABCMeta.__instancecheck__
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         frame = current_frame(f"{cls.__name__}(...)")
         share = kwargs.pop("share", None)
+        stages = kwargs.pop("stages", None) if "stages" in kwargs and not _takes_stages(cls) else None
         site = call_site()
         if get_opaque_trace_state(convention="tenure") != frame.trace:
-            _check_cached(cls, site)
+            check = _check_cached if frame.profile is None else frame.profile.check_cached
+            check(cls, site)
         module = cls.__new__(cls, *args, **kwargs)
-        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site)
+        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site, stages)
         frame.scopes.append(scope := Scope("", "__init__", module))
         try:
             init = cls.__init__  # type: ignore[misc]
@@ -108,9 +115,10 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 class _Birth:
     """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
 
-    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "site", "text")
+    __slots__ = ("args", "epoch", "kwargs", "method", "parent", "scope_id", "share", "site", "stages", "text")
 
-    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site):
+    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
+        self.stages = stages
         self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
         self.text = ""  # the constructor's call as a message shows it, once somebody asks
         scope = frame.scope
@@ -121,6 +129,12 @@ class _Birth:
         again = self.scope_id != other.scope_id or self.epoch != other.epoch
         same = self.parent == other.parent and self.method == other.method
         return again and same and self.site.same_asker(other.site)
+
+
+@functools.lru_cache(maxsize=4096)
+def _takes_stages(cls: type) -> bool:
+    """Whether the class has an argument of that name of its own: a ResNet's stages, say."""
+    return "stages" in inspect.signature(cls.__init__).parameters  # type: ignore[misc]
 
 
 def _check_cached(cls: type, site: Site) -> None:
@@ -141,7 +155,8 @@ def _check_cached(cls: type, site: Site) -> None:
 class Module(metaclass=ModuleMeta):
     """A part of a network. Built inside a transformed function; its methods ask for parameters by local names.
 
-    Every subclass also takes `share=`, a dict from its local parameter names to where they come from:
+    Every subclass also takes `stages=`, a dict from its local parameter names (or globs) to stages, and `share=`, a dict
+    from its local parameter names to where they come from:
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> from tenure import nn
@@ -186,6 +201,9 @@ class Module(metaclass=ModuleMeta):
         if birth.share is not None:
             frame.sources.add_share(path, birth.share, birth.site)
             birth.share = None
+        if birth.stages is not None:
+            frame.sources.stages.add(path, birth.stages, birth.site)
+            birth.stages = None
 
     __post_init__ = __init__
 
@@ -199,6 +217,18 @@ class Module(metaclass=ModuleMeta):
         """The parameters that this module owns, by local name."""
         params = self.params
         return {name: params[name] for name in params if values.kind_of(params.path(name)) == "owned"}
+
+    def params_dict(self) -> Mapping[str, Any]:
+        """The parameters made so far of this module, its sub-modules and the modules that it called, by full name."""
+        return self._made("params")
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """The states made so far of this module, its sub-modules and the modules that it called, by full name."""
+        return self._made("state")
+
+    def _made(self, collection: str) -> dict[str, Any]:
+        frame = current_frame(f"module.{collection}_dict")
+        return {path: value for path, value in frame.made(collection) if frame.belongs(path, self.module_name)}
 
     def ref(self, name: str) -> Ref:
         """A reference to the parameter that this module calls `name`, for another module's `share=`.
@@ -227,11 +257,7 @@ class Module(metaclass=ModuleMeta):
         if not type(self).AUTO_REPR:
             return object.__repr__(self)
         birth: _Birth = self.__dict__["_born"]
-        try:
-            bound = inspect.signature(type(self)).bind(*birth.args, **birth.kwargs).arguments
-        except TypeError:
-            bound = dict(birth.kwargs)
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in bound.items())})"
+        return call_text(type(self), birth.args, birth.kwargs)
 
 
 def _brief(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tenure.core import paths
 from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
 from tenure.core.frame import Frame, Scope, current_frame
+from tenure.core.profile import by_profile
 from tenure.core.sites import Site, call_site
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -36,6 +37,7 @@ def snake_case(name: str) -> str:
     return _HUMPS.sub(r"_\1", name).lower()
 
 
+@by_profile
 def unique_name(frame: Frame, name: str, site: Site) -> str:
     """The full name for something built in the innermost scope.
 
@@ -87,6 +89,7 @@ def current_name() -> str:
     return current_frame("current_name").scope.path or "~"
 
 
+@by_profile
 @contextmanager
 def name_scope(name: str, *, method_name: str = "__call__") -> Iterator[None]:
     """Names what is built inside as if a module called `name` built it in that method; `name` may contain `/`.

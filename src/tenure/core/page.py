@@ -247,6 +247,7 @@ def _slot(item: _Item, book: _Book, whole: int) -> str:
     label = f"{_breakable(module + '/') if module else ''}<b>{escape(name)}</b>"
     mark = _badge(groups, row.kind) if groups else f"<span class=mark><span class=vh>{kind} </span></span>"
     tags = "".join(f"<em>{tag}</em>" for tag in ("state", "given") if tag == kind or tag == row.collection)
+    tags += f"<em>{escape(report.stages(row))}</em>" * bool(report.stages(row))
     cells = f"<span class=shape>{escape(report.shape(row))}</span><span class=dtype>{escape(row.dtype)}</span>"
     if kind == "owned":
         cells += _numbers(row.count, row.bytes, whole)

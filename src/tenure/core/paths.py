@@ -75,7 +75,8 @@ def check_name(name: str, what: str) -> str:
     """
     if "/" in check(name, what):
         raise PathSyntaxError(
-            f"{brief(name)} is not a {what}: it has a '/'", ways=["use a name such as 'w'", "build a module for the rest"]
+            f"{brief(name)} is not a {what}: it has a '/'",
+            ways=["use a name such as 'w'", "build a module for the rest"],
         )
     return name
 

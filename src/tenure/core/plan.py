@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core import paths, rng, views
+from tenure.core import hoist, paths, rng, staging, views
 from tenure.core.errors import (
     AxesError,
     CycleError,
     GivenTooLateError,
     LeakedTracerError,
     Party,
+    PathSyntaxError,
     TenureError,
     UnknownOwnerError,
     UnusedTieError,
@@ -41,11 +42,15 @@ class Plan:
     Attributes:
       slots, states: what was asked for, linked.
       out: the shapes of what the function returns.
-      ties: the model's ties as they were given.
+      ties, stages: the model's ties and stages as they were given.
     """
 
-    def __init__(self, slots: Slots, states: Slots, out: Any, ties: Mapping[str, Any]):
-        self.slots, self.states, self.out, self.ties = slots, states, out, dict(ties)
+    def __init__(
+        self, slots: Slots, states: Slots, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None
+    ):
+        self.slots, self.states, self.out = slots, states, out
+        self.ties, self.stages = dict(ties), dict(stages or {})
+        self.recipes: dict[Any, Any] = {}  # what `hoist` does to each value, once it is known
 
     @functools.cached_property
     def ledger(self) -> Ledger:
@@ -53,9 +58,25 @@ class Plan:
         return Ledger.of(self.slots, self.states)
 
     @functools.cached_property
+    def staged(self) -> dict[str, bool]:
+        """What goes through stages in a run, by `hoist.key` → whether it is used inside of a loop."""
+        return hoist.wanted(self.slots)
+
+    @functools.cached_property
+    def staged_names(self) -> dict[tuple[str, str, bool], str]:
+        """(path, tap, training) → its `hoist.key`, for what goes through stages."""
+        return hoist.names(self.slots, self.staged)
+
+    @functools.cached_property
+    def covered(self) -> frozenset[str]:
+        """The leaves that only stages read."""
+        staged = (s for s in self.slots.values() if s.stages or s.use_stages)
+        return frozenset(p for s in staged for p in ([s.path] * bool(s.stages) + list(s.parts.values())))
+
+    @functools.cached_property
     def params(self) -> dict[str, dict[str, Any]]:
         """The owners' shapes, as `init` will return them."""
-        return _nest({p: jax.ShapeDtypeStruct(s.full_shape, s.dtype) for p, s in _owners(self.slots)})
+        return _nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in _owners(self.slots)})
 
     @functools.cached_property
     def state(self) -> dict[str, dict[str, Any]]:
@@ -89,13 +110,21 @@ def _nest(flat: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return nested
 
 
-def make_plan(function: Callable[..., Any], sources: Sources, ties: Mapping[str, Any], args: Any, kwargs: Any) -> Plan:
+def make_plan(
+    function: Callable[..., Any],
+    sources: Sources,
+    ties: Mapping[str, Any],
+    args: Any,
+    kwargs: Any,
+    stages: Mapping[str, Any] | None = None,
+    training: bool = True,
+) -> Plan:
     """Runs the function abstractly, links its slots, and checks them.
 
     Raises:
       TenureError: the ties do not hold; the message says which rule broke.
     """
-    frame = Frame(Mode.PLAN, sources.fresh())
+    frame = Frame(Mode.PLAN, sources.fresh(), training=training)
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
     dynamic = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
     static_out: list[Any] = []
@@ -120,10 +149,10 @@ def make_plan(function: Callable[..., Any], sources: Sources, ties: Mapping[str,
         raise leaked(e) from e
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
-    link(frame.slots)
+    link(frame.slots, frame.states, frame.sources.stages)
     link(frame.states)
     _check_used(frame)
-    return Plan(frame.slots, frame.states, out, ties)
+    return Plan(frame.slots, frame.states, out, ties, stages)
 
 
 def is_array(leaf: Any) -> bool:
@@ -160,11 +189,12 @@ def leaked(error: Exception) -> LeakedTracerError:
     )
 
 
-def link(slots: Slots) -> None:
-    """Finds every borrower's target, and checks that the chain ends at an owner whose value fits.
+def link(slots: Slots, states: Slots | None = None, rules: staging.Rules | None = None) -> None:
+    """Finds every borrower's target and every slot's stages, and checks that the chain ends at an owner whose value fits.
 
     Raises:
       UnknownOwnerError, CycleError, ViewShapeError, GivenTooLateError, AxesError: the rule that broke.
+      BorrowerStageError, StageShapeError, StageOrderError, UnusedStageError, RuleError: likewise.
     """
     index: dict[str, list[str]] = {}
     for path in slots:
@@ -175,6 +205,8 @@ def link(slots: Slots) -> None:
     for slot in slots.values():
         if slot.kind == "borrowed":
             _check_loop(slot, slots)
+    if rules is not None and states is not None:
+        staging.resolve(slots, states, rules)
     for slot in slots.values():
         if slot.kind == "borrowed":
             _check_fit(slot, slots)
@@ -183,6 +215,12 @@ def link(slots: Slots) -> None:
 def _find_target(slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> None:
     ref = slot.source.ref
     assert ref is not None
+    if ref.tap and slot.collection == "state":
+        raise PathSyntaxError(
+            f"'{slot.path}' borrows '{ref.address}', and state goes through no stages",
+            parties=[slot.party("user")],
+            ways=[f"leave the tap away:  '{ref.path}'"],
+        )
     found = _lookup(ref, slot, slots, index)
     if found is None and slot.source.or_own:
         slot.kind = "owned"
@@ -197,10 +235,10 @@ def _find_target(slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> No
                 target = _lookup(other, slot, slots, index)
                 if target is None:
                     raise _unknown(other, slot, slots)
-                others.append(str(Ref(target, other.views, True)))
+                others.append(str(dataclasses.replace(other, path=target, absolute=True)))
             view = views.Concat(*others, axis=view.arguments["axis"])
         steps.append(view)
-    slot.target = Ref(found, tuple(steps), True)
+    slot.target = Ref(found, tuple(steps), True, ref.tap)
 
 
 def _lookup(ref: Ref, slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> str | None:
@@ -266,6 +304,10 @@ def _walk(ref: Ref, user: Slot, slots: Slots) -> tuple[tuple[int, ...], Any, tup
     target = slots[ref.path]
     shape, dtype = seen_shape(target, user), target.dtype
     axes: tuple[Any, ...] = target.axes or ()
+    if ref.tap == "stored" and target.leaf is not None and target.leaf.shape != target.shape:
+        shape, axes = shape[: len(shape) - len(target.shape)] + target.leaf.shape, ()
+    if ref.tap == "stored" and target.leaf is not None:
+        dtype = target.leaf.dtype
     axes = (None,) * (len(shape) - len(axes)) + axes if axes else ()
     for view in ref.views:
         if isinstance(view, views.Concat):

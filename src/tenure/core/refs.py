@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tenure.core import paths, views
-from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief
+from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief, nearest
 from tenure.core.view import View
 
+TAPS = ("weight", "stored")
 _LONGEST = 100_000  # characters of a reference's string
 
 
@@ -22,6 +23,7 @@ class Ref:
       path: a slot's path, such as `embed/w`.
       views: applied from left to right.
       absolute: whether `path` starts at the root; else it is looked up among the borrower's siblings, then outwards.
+      tap: "" for the owner's final value, "weight" for what it is before noise and dropout, "stored" for its leaf.
 
     >>> Ref.parse("/embed/w | transpose")
     /embed/w | transpose
@@ -32,6 +34,7 @@ class Ref:
     path: str
     views: tuple[views.View, ...] = ()
     absolute: bool = False
+    tap: str = ""
 
     @staticmethod
     def parse(text: Any) -> Ref:
@@ -49,21 +52,41 @@ class Ref:
             )
         path, *steps = _pipeline(text)
         absolute = path.startswith("/")
-        return Ref(
-            paths.check(path[1:] if absolute else path, "reference"), tuple(views.parse(s) for s in steps), absolute
-        )
+        path, at, tap = path[1 if absolute else 0 :].partition("@")
+        if at and tap not in TAPS:
+            raise PathSyntaxError(
+                f"{brief(text)} taps '@{tap}', which there is not",
+                near=nearest(tap, TAPS),
+                ways=["'@weight': before noise and dropout", "'@stored': the owner's leaf", "neither: the final value"],
+            )
+        return Ref(paths.check(path, "reference"), tuple(views.parse(s) for s in steps), absolute, tap)
 
     @property
     def T(self) -> Ref:
         """This reference, transposed."""
         return self | views.Transpose()
 
+    @property
+    def weight(self) -> Ref:
+        """This reference, to the value before noise and dropout."""
+        return replace(self, tap="weight")
+
+    @property
+    def stored(self) -> Ref:
+        """This reference, to the owner's leaf."""
+        return replace(self, tap="stored")
+
+    @property
+    def address(self) -> str:
+        """The path with its tap: `embed/w@weight`."""
+        return f"{self.path}@{self.tap}" if self.tap else self.path
+
     def __or__(self, view: View | str | Callable[[Any], Any]) -> Ref:
         further = map(views.parse, _pipeline(view)) if isinstance(view, str) else [views.as_view(view)]
         return replace(self, views=(*self.views, *further))
 
     def __str__(self) -> str:
-        return " | ".join(["/" * self.absolute + self.path, *map(str, self.views)])
+        return " | ".join(["/" * self.absolute + self.address, *map(str, self.views)])
 
     __repr__ = __str__
 
@@ -75,7 +98,7 @@ class Ref:
 
     def to_json(self) -> str:
         """The reference as JSON; `Ref.from_json` reads it back."""
-        return json.dumps({"path": "/" * self.absolute + self.path, "views": [v.to_data() for v in self.views]})
+        return json.dumps({"path": "/" * self.absolute + self.address, "views": [v.to_data() for v in self.views]})
 
     @staticmethod
     def from_json(text: str | dict[str, Any]) -> Ref:

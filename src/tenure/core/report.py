@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tenure.core.ledger import Ledger, Row
 
-_HEAD = ("owner", "shape", "dtype", "count", "users", "asked for at")
-_PATH, _SHAPE, _DTYPE, _COUNT, _USERS, _SITE = range(6)
+_HEAD = ("owner", "shape", "dtype", "count", "stages", "users", "asked for at")
+_PATH, _SHAPE, _DTYPE, _COUNT, _STAGES, _USERS, _SITE = range(7)
 _LOOKS = {
     "owned": "fill:#dbe9ff,stroke:#1f5fbf",
     "borrowed": "fill:#fff1d6,stroke:#b26b00",
@@ -42,10 +42,13 @@ def _nested(ledger: Ledger, collection: str) -> Iterator[tuple[Row, int]]:
     rows = [r for r in ledger.rows if r.collection == collection]
     users: dict[str, list[Row]] = {}
     for row in rows:
+        if row.part_of:
+            users.setdefault(row.part_of, []).append(row)
+    for row in rows:
         if row.kind == "borrowed":
             users.setdefault(row.chain[1], []).append(row)
     for row in rows:
-        todo = [(row, 0)] if row.kind != "borrowed" else []
+        todo = [(row, 0)] if row.kind != "borrowed" and not (row.part_of and collection == "params") else []
         while todo:
             row, depth = todo.pop()
             yield row, depth
@@ -53,25 +56,30 @@ def _nested(ledger: Ledger, collection: str) -> Iterator[tuple[Row, int]]:
 
 
 def _cells(row: Row, depth: int, users: int) -> tuple[str, ...]:
-    if depth:
+    if row.part_of and depth:
+        indent, count, through = "  " * min(depth, _DEEPEST) + "+ ", f"{row.count:,}", ""
+    elif depth:
         indent, count, through = "  " * min(depth, _DEEPEST) + "↳ ", "0", view(row) and f"| {view(row)}"
         through = f"← {row.chain[1]} {through}".rstrip() if depth > _DEEPEST else through
     else:
         indent, count, through = "", f"{row.count:,}", f"{users} users" if users > 1 else ""
     count = "given" if row.kind == "given" else "state" if row.collection == "state" else count
-    cells = (indent + row.path, shape(row), row.dtype, count, through, row.site)
+    cells = (indent + row.path, shape(row), row.dtype, count, stages(row), through, row.site)
     return tuple(map(_printable, cells))
 
 
 def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle."""
-    sizes = {i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))}
+    columns = enumerate(zip(*rows, strict=True))
+    sizes = {i: max(map(len, column)) for i, column in columns if i != _STAGES or any(column[1:])}
     uniform = len({row[_DTYPE] for row in rows[1:]}) <= 1
     for column in (_DTYPE, _SITE) if uniform else (_SITE, _DTYPE):
         if _excess(sizes, width) > 0:
             del sizes[column]
-    for column, floor in ((_USERS, 24), (_PATH, 30), (_USERS, 12), (_PATH, 18), (_SHAPE, 9), (_USERS, 8), (_PATH, 4)):
-        sizes[column] -= min(max(_excess(sizes, width), 0), max(sizes[column] - floor, 0))
+    floors = ((_USERS, 24), (_STAGES, 24), (_PATH, 30), (_USERS, 12), (_STAGES, 12), (_PATH, 18), (_SHAPE, 9))
+    for column, floor in (*floors, (_USERS, 8), (_STAGES, 6), (_PATH, 4)):
+        if column in sizes:
+            sizes[column] -= min(max(_excess(sizes, width), 0), max(sizes[column] - floor, 0))
     return ["  ".join(_fit(row[i], size, i == _COUNT) for i, size in sizes.items()).rstrip() for row in rows]
 
 
@@ -138,6 +146,11 @@ def shape(row: Row) -> str:
 def view(row: Row) -> str:
     """A borrower's own views: what it does to the value of its lender, the next slot of its chain."""
     return row.borrows.partition(" | ")[2]
+
+
+def stages(row: Row) -> str:
+    """What the value goes through: `weight_norm · noise(0.05)`; of a stage's leaf, whether it is frozen."""
+    return " ".join([*[" · ".join(row.stages)] * bool(row.stages), *["(frozen)"] * row.frozen])
 
 
 def many(number: int, noun: str) -> str:

@@ -27,6 +27,8 @@ def check_repeated(first: Slot, again: Slot) -> None:
     differ = [k for k in ("shape", "dtype") if getattr(first, k) != getattr(again, k)]
     if not same_init(first.init, again.init):
         differ.append("initialiser")
+    if first.asked != again.asked:
+        differ.append("list of stages")
     if differ:
         raise RequestConflictError(
             f"'{first.path}' is asked for twice with another {' and '.join(differ)}",

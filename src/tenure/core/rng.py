@@ -142,6 +142,8 @@ def next_rng_key() -> jax.Array:
       MissingRNGError: no key was given to `apply`.
     """
     key = maybe_next_rng_key()
+    if key is None and (frame := current_frame("next_rng_key")).profile is not None:
+        raise frame.profile.missing_key()
     if key is None:
         path = current_frame("next_rng_key").scope.path or "~"
         raise missing_key("apply(params, jax.random.key(0), …)", Party("asker", path, "", str(call_site())))
@@ -154,6 +156,8 @@ def maybe_next_rng_key() -> jax.Array | None:
     if drawing is not None:
         return drawing.draw()
     frame = current_frame("next_rng_key")
+    if frame.profile is not None:
+        return frame.profile.maybe_next_rng_key()
     if frame.keys is None:
         return None
     path = frame.scope.path

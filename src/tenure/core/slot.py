@@ -13,6 +13,7 @@ from tenure.core.frame import Frame
 from tenure.core.refs import Ref
 from tenure.core.sites import NOWHERE, Site, call_site
 from tenure.core.sources import OWN, Source
+from tenure.core.stage import Stage
 
 
 @dataclasses.dataclass
@@ -34,6 +35,15 @@ class Slot:
       explicit_init: whether the program, and not the layer's default, chose `init`.
       order: when it was first asked for.
       value: the structure of shapes of a state that is not one array.
+      asked: the stages that the request itself names.
+      stages, use_stages: what its value goes through for all users, and for this use; set when the plan is linked.
+      leaf: the shape and dtype of what is stored, where stages make that another.
+      specs: stage's name → the shape and dtype that it gives.
+      parts: (stage's name, part's name) → the path of a further leaf.
+      part_of, stage: for such a leaf, whose it is.
+      frozen: whether a stage keeps gradients from it.
+      modes: (training, inside of a loop or another transformation) of each request.
+      notes: what a reader of the ledger should know.
     """
 
     path: str
@@ -54,15 +64,32 @@ class Slot:
     value: Any = None
     birth: Any = None
     declared: bool = False
+    asked: tuple[Stage | None, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    use_stages: tuple[Stage, ...] = ()
+    leaf: Any = None
+    specs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    parts: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    part_of: str = ""
+    stage: str = ""
+    frozen: bool = False
+    modes: set[tuple[bool, bool]] = dataclasses.field(default_factory=set)
+    notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def full_shape(self) -> tuple[int, ...]:
         """The shape of the leaf: of all layers, if stacked."""
-        return tuple(n for _, n in self.stack) + self.shape
+        return tuple(n for _, n in self.stack) + (self.shape if self.leaf is None else self.leaf.shape)
+
+    @property
+    def full_dtype(self) -> Any:
+        """The dtype of the leaf."""
+        return self.dtype if self.leaf is None else self.leaf.dtype
 
     def party(self, role: str, through: str = "") -> Party:
         """This slot as a row of an error."""
-        what = f"{self.full_shape if role == 'owner' else self.shape} {named(self.dtype)}"
+        shape = tuple(n for _, n in self.stack) + self.shape if role == "owner" else self.shape
+        what = f"{shape} {named(self.dtype)}"
         return Party(role, self.path, what, str(self.site), self.asker, through)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks, paths, rng
+from tenure.core import hoist, hooks, paths, rng
 from tenure.core.errors import (
     AxesError,
     BorrowedInParamsError,
@@ -17,18 +17,23 @@ from tenure.core.errors import (
     MissingParameterError,
     ParameterShapeError,
     Party,
+    TenureError,
     ViewShapeError,
 )
 from tenure.core.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.profile import by_profile
 from tenure.core.requests import check_repeated
 from tenure.core.sites import call_site
 from tenure.core.slot import Slot, as_shape, describe
 from tenure.core.sources import OWN, Source
-from tenure.core.values import evaluate, missing, owned_value
+from tenure.core.stage import read_list
+from tenure.core.staging import begin
+from tenure.core.values import evaluate, missing, owned_value, staged_value
 
 Initializer = Callable[[Sequence[int], Any], jax.Array]
 
 
+@by_profile
 def get_parameter(
     name: str,
     shape: Sequence[int],
@@ -36,6 +41,7 @@ def get_parameter(
     init: Initializer | None = None,
     *,
     axes: Sequence[str | None] | None = None,
+    stages: Any = None,
 ) -> jax.Array:
     """The current module's parameter `name`: its own, or what its `share=` or the model's `ties=` say.
 
@@ -45,6 +51,7 @@ def get_parameter(
       dtype: of the array.
       init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
+      stages: what the value goes through between what is stored and what is returned: a list of stages.
 
     Returns:
       An array of that shape.
@@ -65,11 +72,14 @@ def get_parameter(
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.mode is Mode.PLAN:
-        value = plan_parameter(frame, path, shape, dtype, init, axes, source)
-    elif source is OWN:
-        value = _owned(frame, path, shape, dtype, init)
+        value = plan_parameter(frame, path, shape, dtype, init, axes, source, stages=stages)
     else:
-        value = sourced(frame, path, shape, dtype, init, source)
+        if frame.staged is None and frame.mode is Mode.APPLY and (stages or frame.sources.stages):
+            raise hoist.NeedsPlan
+        if source is OWN:
+            value = _owned(frame, path, shape, dtype, init)
+        else:
+            value = sourced(frame, path, shape, dtype, init, source)
     getters = hooks.chain("param_getter")
     if getters:
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
@@ -78,17 +88,22 @@ def get_parameter(
 
 
 def plan_parameter(
-    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, declared: bool = False
+    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
     """Records the slot, and answers with the shape that was asked for."""
     shape = as_shape(shape, path)
     dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
-    slot = Slot(path, "owned", shape, dtype, source, init=init, declared=declared)
+    slot = Slot(path, "owned", shape, dtype, source, init=init)
     describe(frame, slot)
     slot.axes = _as_axes(axes, slot)
+    if stages is not None:
+        slot.asked = _asked(stages, slot)
+    mode = frame.training, frame.inner
+    slot.modes.add(mode)
     earlier = frame.slots.get(path)
     if earlier is not None:
         check_repeated(earlier, slot)
+        earlier.modes.add(mode)
         return placeholder(earlier.shape, earlier.dtype)
     if source.kind == "forbid":
         raise ForbiddenSlotError(
@@ -115,6 +130,13 @@ def plan_parameter(
         slot.shape, slot.dtype = made.shape, made.dtype
     frame.slots[path] = slot
     return placeholder(slot.shape, slot.dtype)
+
+
+def _asked(stages: Any, slot: Slot) -> Any:
+    try:
+        return read_list(stages, f"stages= of '{slot.path}'")
+    except TenureError as e:
+        raise type(e)(e.rule, parties=[slot.party("asker")], near=e.near, ways=e.ways) from None
 
 
 def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: Any, slot: Slot) -> Callable[[], Any]:
@@ -183,6 +205,10 @@ def _check_given(slot: Slot, source: Source) -> None:
 
 
 def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    if frame.staged is not None or (frame.mode is Mode.INIT and frame.plan.staged):
+        value = _staged(frame, path, shape, dtype, init)
+        if value is not None:
+            return value
     value = owned_value(frame, path)
     if value is None and frame.mode is Mode.INIT:
         value = with_key(
@@ -213,6 +239,23 @@ def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     return value
 
 
+def _staged(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
+    slot = frame.planned("slots", path)
+    if not (slot.stages or slot.use_stages):
+        return None
+    if frame.mode is Mode.INIT and owned_value(frame, path) is None:
+        draw = frame.keys.draw if frame.keys is not None else lambda path: None
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        make = _maker(hooks.chain("param_creator"), shape, dtype, init, context, slot)
+        made = begin(slot, slot.stages, with_key(draw(path), make), draw)
+        for where, value in made.items():
+            frame.write(("params" if where in frame.plan.slots else "initial", where), value)
+            if where in frame.plan.states:
+                frame.write(("state", where), value)
+    return staged_value(frame, path, hoist.USE)
+
+
 def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
     """A slot's value in a run, where a tie or a share speaks of it."""
     if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
@@ -231,8 +274,7 @@ def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: 
             ],
         )
     if source.kind == "given":
-        frame.given[path] = source.value
         slot = dataclasses.replace(planned, shape=as_shape(shape, path))
         _check_given(slot, source)
-        return source.value
-    return evaluate(frame, path)
+        return hoist.given(frame, planned, source.value)
+    return evaluate(frame, path, hoist.USE)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
-from tenure.core import paths
+from tenure.core import paths, staging
 from tenure.core.errors import Party, PathSyntaxError, TenureError, brief
 from tenure.core.refs import Ref
 from tenure.core.sites import NOWHERE, Site, call_site
@@ -78,7 +79,7 @@ def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE
         except TenureError as e:
             parties = [Party(origin, key, f"→ {brief(value)}", str(site))]
             raise type(e)(f"{origin} entry '{key}': {e.rule}", parties=parties, near=e.near, ways=e.ways) from None
-        return Source("borrow", ref=ref if base or ref.absolute else Ref(ref.path, ref.views, True), **common)
+        return Source("borrow", ref=ref if base or ref.absolute else dataclasses.replace(ref, absolute=True), **common)
     if isinstance(value, (jax.Array, np.ndarray)):
         return Source("given", value=value, **common)
     raise PathSyntaxError(
@@ -139,7 +140,8 @@ def _tie(key: Any, site: Site) -> str:
 class Sources:
     """The ties of a model and the shares of the modules built so far."""
 
-    def __init__(self, ties: Mapping[str, Any] | None = None):
+    def __init__(self, ties: Mapping[str, Any] | None = None, stages: Any = None, on_borrowed: str = "error"):
+        self.stages = staging.Rules(stages, on_borrowed, call_site() if stages else NOWHERE)
         self.ties: dict[str, Source] = {}
         self.tie_wildcards: dict[str, Wildcard] = {}
         self.shares: dict[str, Source] = {}
@@ -166,6 +168,7 @@ class Sources:
         """The same ties, nothing built yet: for a new run."""
         new = copy.copy(self)
         new.shares, new.wildcards, new.declared, new.used = {}, {}, {}, set()
+        new.stages = self.stages.fresh()
         return new
 
     def add_share(self, module: str, share: Any, site: Site) -> None:

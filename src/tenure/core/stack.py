@@ -11,9 +11,11 @@ import jax.numpy as jnp
 
 from tenure.core import naming
 from tenure.core.frame import Entry, Frame, Overlay, current_frame
+from tenure.core.profile import by_profile
 from tenure.core.state import in_loop
 
 
+@by_profile
 def layer_stack(
     num_layers: int,
     with_per_layer_inputs: bool = False,

@@ -12,6 +12,7 @@ from jax.extend.core import get_opaque_trace_state
 from tenure.core import hooks, paths, views
 from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
 from tenure.core.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.profile import by_profile
 from tenure.core.refs import Ref
 from tenure.core.sites import caching_transform, call_site
 from tenure.core.slot import Slot, describe
@@ -19,6 +20,7 @@ from tenure.core.slots import with_key
 from tenure.core.sources import Source
 
 
+@by_profile
 def get_state(
     name: str,
     shape: Sequence[int] | None = None,
@@ -53,6 +55,7 @@ def get_state(
     return value
 
 
+@by_profile
 def set_state(name: str, value: Any) -> None:
     """Sets the current module's state `name`, an array or any pytree of arrays.
 

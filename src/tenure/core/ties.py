@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core import paths, views
+from tenure.core import hoist, paths, values, views
 from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError
 from tenure.core.plan import Plan
 from tenure.core.refs import Ref
 from tenure.core.sources import own
-
-Tree = dict[str, dict[str, Any]]
+from tenure.core.stage import STRUCTURAL, on_use
+from tenure.core.transform import offline
+from tenure.core.trees import Tree, copied, in_trees, leaf, put
+from tenure.core.weights import assign, weights
 
 
 class Retied(NamedTuple):
-    """What `tie` and `untie` return: for `tn.transform(f, ties=ties)`, `apply(params, …)` and the optimizer."""
+    """What `tie` and `untie` return: for `tn.transform(f, ties=ties, stages=stages)`, `apply(params, …)` and the optimizer."""
 
     ties: dict[str, Any]
     params: Tree
     opt_state: Any
+    stages: dict[str, Any]
 
 
 def untie(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any = None) -> Retied:
@@ -50,7 +52,20 @@ def untie(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any = Non
         )
     add = _adder(plan, row.path)
     ties = {k: v for k, v in plan.ties.items() if paths.plain(k) != paths.plain(row.path)}
-    return Retied({**ties, row.path: own}, add(params, False), _in_trees(opt_state, params, lambda t: add(t, True)))
+    opt_state = in_trees(opt_state, params, lambda t: add(t, True))
+    return Retied({**ties, row.path: own}, add(params, False), opt_state, _kept_stages(plan, row.path))
+
+
+def _kept_stages(plan: Plan, path: str) -> dict[str, Any]:
+    """The model's stages once a borrower owns its value: the plain weight is stored, what disturbs it stays."""
+    slot = plan.slots[path]
+    owners = [plan.slots[o] for o in plan.ledger.owners_of(path)]
+    if not any(s.stages for s in (slot, *owners)) and not slot.use_stages:
+        return plan.stages
+    tapped = slot.target is not None and slot.target.tap
+    kept = [s for s in owners[0].stages if s.kind != STRUCTURAL and not tapped]
+    uses = [on_use(s) for s in slot.use_stages]
+    return {path: [None, *kept, *uses], **{k: v for k, v in plan.stages.items() if k.removeprefix("/") != path}}
 
 
 def tie(
@@ -74,7 +89,7 @@ def tie(
       NoInverseError: `take` names a borrower whose view has no inverse.
       UnknownSlotError, ViewShapeError: the tie does not fit the model.
     """
-    new = {module: dict(entries) for module, entries in params.items()}
+    new, plain = copied(params), weights(plan, params)
     gone = []
     for user, target in ties.items():
         ref = Ref.parse(target)
@@ -84,13 +99,13 @@ def tie(
                 raise UnknownSlotError(
                     f"'{r.path}' is {r.kind}; tie owners", parties=[r.party("slot")], ways=["tn.untie it first"]
                 )
-        mine, theirs = _leaf(new, row.path), _leaf(new, lender.path)
+        mine, theirs = leaf(plain, row.path), leaf(plain, lender.path)
         seen = _through(ref.views, theirs, row.path)
         if take == row.path or (take is not None and paths.plain(take) == paths.plain(row.path)):
-            _set(new, lender.path, _back(ref, mine, theirs, row.path))
+            new = assign(plan, new, {lender.path: _back(ref, mine, theirs, row.path)})
         elif take is None or paths.plain(take) != paths.plain(lender.path):
             _check_equal(row, lender, ref, mine, seen)
-        gone.append(row.path)
+        gone += [row.path, *plan.slots[row.path].parts.values()]
 
     def drop(tree: Mapping[str, Any]) -> Tree:
         return {
@@ -98,30 +113,35 @@ def tie(
         }
 
     absolute = {user: str(Ref(Ref.parse(t).path, Ref.parse(t).views, True)) for user, t in ties.items()}
-    return Retied({**plan.ties, **absolute}, drop(new), _in_trees(opt_state, params, drop))
+    return Retied({**plan.ties, **absolute}, drop(new), in_trees(opt_state, params, drop), plan.stages)
 
 
 def _adder(plan: Plan, path: str) -> Callable[[Mapping[str, Any], bool], Tree]:
     def add(tree: Mapping[str, Any], structural: bool) -> Tree:
         new = {module: dict(entries) for module, entries in tree.items()}
-        _set(new, path, jnp.array(_value(plan, tree, path, structural), copy=True))
+        value = (
+            _value(plan, tree, path, True) if structural else values.evaluate(offline(plan, tree), path, hoist.WEIGHT)
+        )
+        put(new, path, jnp.array(value, copy=True))
         order = {p: i for i, p in enumerate(plan.slots)}
         names = sorted(
             (p for m, e in new.items() for p in (paths.join(m, n) for n in e)), key=lambda p: order.get(p, -1)
         )
         ordered: Tree = {}
         for name in names:
-            _set(ordered, name, _leaf(new, name))
+            put(ordered, name, leaf(new, name))
         return ordered
 
     return add
 
 
 def _value(plan: Plan, tree: Mapping[str, Any], path: str, structural: bool) -> Any:
-    """A slot's value in a tree like params. In an optimizer's tree, views that compute (scale, cast) leave it alone."""
+    """A slot's value in an optimizer's tree like params: views that compute (scale, cast) leave it alone."""
     slot = plan.slots[path]
     if slot.target is None:
-        return _leaf(tree, path)
+        weight = tuple(n for _, n in slot.stack) + slot.shape
+        stored = leaf(tree, path)  # an optimizer knows nothing of a weight that is not stored as it is
+        return stored if stored.shape == weight else jnp.zeros(weight, slot.dtype)
     steps = [v for v in slot.target.views if not (structural and isinstance(v, (views.Scale, views.Cast)))]
     value = _value(plan, tree, slot.target.path, structural)
     for view in steps:
@@ -133,21 +153,6 @@ def _value(plan: Plan, tree: Mapping[str, Any], path: str, structural: bool) -> 
         else:
             value = view(value)
     return value
-
-
-def _leaf(tree: Mapping[str, Any], path: str) -> Any:
-    module, name = paths.split(path)
-    try:
-        return tree[module][name]
-    except KeyError:
-        raise UnknownSlotError(
-            f"the params have no leaf '{path}'", ways=["use the params that go with this plan"]
-        ) from None
-
-
-def _set(tree: Tree, path: str, value: Any) -> None:
-    module, name = paths.split(path)
-    tree.setdefault(module, {})[name] = value
 
 
 def _through(steps: tuple[views.View, ...], value: Any, user: str) -> Any:
@@ -196,13 +201,3 @@ def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:
                 "leave them untied",
             ],
         )
-
-
-def _in_trees(state: Any, params: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Tree]) -> Any:
-    """Applies `change` to every tree inside of `state` that has the structure of `params`."""
-    shape = {m: set(e) for m, e in params.items()}
-
-    def like_params(node: Any) -> bool:
-        return isinstance(node, Mapping) and {m: set(e) for m, e in node.items() if isinstance(e, Mapping)} == shape
-
-    return jax.tree.map(lambda node: change(node) if like_params(node) else node, state, is_leaf=like_params)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core import paths, rng
+from tenure.core import hoist, paths, rng, staging, values
 from tenure.core.errors import MissingParameterError, MissingRNGError, NonEmptyStateError, Party, TenureError, brief
-from tenure.core.frame import Entry, Frame, Mode, Params
+from tenure.core.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.plan import Plan, is_array, leaked, make_plan
 from tenure.core.sites import call_site
 from tenure.core.slot import Slot
@@ -47,14 +48,23 @@ class TransformedWithState(NamedTuple):
 
 
 class _Model:
-    """A function, its ties, and the plans made of it so far."""
+    """A function, its ties and stages, and the plans made of it so far."""
 
-    def __init__(self, function: Callable[..., Any], ties: Mapping[str, Any] | None):
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        ties: Mapping[str, Any] | None,
+        stages: Mapping[str, Any] | None = None,
+        on_borrowed: str = "error",
+        training: bool = True,
+    ):
         if not callable(function):
             raise TenureError(
                 f"tn.transform takes a function, not {type(function).__name__}", ways=["tn.transform(lambda x: …)"]
             )
-        self.function, self.sources, self.ties = function, Sources(ties), dict(ties or {})
+        self.function, self.sources = function, Sources(ties, stages, on_borrowed)
+        self.ties, self.stages = dict(ties or {}), dict(stages or {})
+        self.training, self.staged = training, bool(stages)  # staged: whether a plan, made so far, has stages
         self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
@@ -65,7 +75,8 @@ class _Model:
         key = _plan_key(args, kwargs)
         plan = self.plans.get(key) if key is not None and not fresh else None
         if plan is None:
-            plan = make_plan(self.function, self.sources, self.ties, args, kwargs)
+            plan = make_plan(self.function, self.sources, self.ties, args, kwargs, self.stages, self.training)
+            self.staged = self.staged or bool(plan.staged)
             if key is not None:
                 self.plans[key] = plan
                 if len(self.plans) > _PLANS:
@@ -76,11 +87,15 @@ class _Model:
         """Draws the owners' values, and the states'."""
         key = rng.as_key(key)
         plan = self.plan(*args, **kwargs)
-        params, late = _draw(plan, plan.slots, key)
+        drawn, late = _draw(plan, plan.slots, key)
+        params = {p: v for p, v in drawn.items() if p in plan.slots}
         state, late_state = _draw(plan, plan.states, key)
+        state |= {p: v for p, v in drawn.items() if p in plan.states}
         deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
         if deferred:
             params, state = self._run_forward(plan, key, params, state, deferred, args, kwargs)
+        for path, value in _draw_uses(plan, params, state, key).items():
+            (params if path in plan.slots else state)[path] = value
         order = [p for p, s in plan.slots.items() if s.kind == "owned"]
         return _nest(params, order), _nest(state, [p for p, s in plan.states.items() if s.kind == "owned"])
 
@@ -95,6 +110,7 @@ class _Model:
                 ways=["call init with arrays", "use an initialiser that does not read the inputs"],
             )
         frame = self._frame(Mode.INIT, _nest(params), {}, key, args, kwargs, deferred)
+        frame.training = False
         frame.layers[0].update({("state", p): v for p, v in state.items()})
         frame._plan = plan
         self._run(frame, args, kwargs)
@@ -106,10 +122,19 @@ class _Model:
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it."""
         flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
-        frame = self._frame(Mode.APPLY, _as_params(params), flat, rng.as_key(key), args, kwargs)
-        out = self._run(frame, args, kwargs)
-        new = {path: value for (kind, path), value in frame.visible().items() if kind == "state"}
+        params, key = _as_params(params), rng.as_key(key)
+        try:
+            frame, out = self._attempt(params, flat, key, args, kwargs)
+        except hoist.NeedsPlan:  # never planned so far, and now a slot has stages
+            self.get_plan(args, kwargs)
+            self.staged = True
+            frame, out = self._attempt(params, flat, key, args, kwargs)
+        new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
         return out, _nest(new)
+
+    def _attempt(self, params: Params, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Frame, Any]:
+        frame = self._frame(Mode.APPLY, params, state, key, args, kwargs)
+        return frame, self._run(frame, args, kwargs)
 
     def _frame(
         self,
@@ -124,12 +149,21 @@ class _Model:
         keys = None if key is None else rng.Keys(key)
         get_plan = functools.partial(self.get_plan, args, kwargs)
         return Frame(
-            mode, self.sources.fresh(), params=params, state=state, keys=keys, get_plan=get_plan, deferred=deferred
+            mode,
+            self.sources.fresh(),
+            params=params,
+            state=state,
+            keys=keys,
+            get_plan=get_plan,
+            deferred=deferred,
+            training=self.training,
         )
 
     def _run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
         try:
             with frame.active():
+                if self.staged and frame.mode is Mode.APPLY:
+                    hoist.hoist(frame)
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise leaked(e) from e
@@ -172,61 +206,119 @@ def _nest(flat: Mapping[str, Any], order: list[str] | None = None) -> dict[str, 
 
 def _draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], list[str]]:
     """The owners' initial values, and the paths of those that only the forward pass can make."""
-    owners = [slot for slot in slots.values() if slot.kind == "owned"]
-    keys = rng.owner_keys(key, [s.path for s in owners]) if key is not None and owners else [None] * len(owners)
-    values: dict[str, Any] = {}
+    owners = [slot for slot in slots.values() if slot.kind == "owned" and not slot.part_of]
+    drawing = [slot.path for slot in owners] + [path for slot in owners for path in _parts(slot)]
+    keys = dict(zip(drawing, rng.owner_keys(key, drawing), strict=True)) if key is not None and owners else {}
+    drawn: dict[str, Any] = {}
     late: list[str] = []
-    for slot, owner_key in zip(owners, keys, strict=True):
+    for slot in owners:
         if slot.make is None:
-            late.append(slot.path)
+            late += [slot.path, *_parts(slot)]
             continue
         try:
-            values[slot.path] = _make(slot, owner_key)
+            made = _make(slot, keys)
         except jax.errors.UnexpectedTracerError:
-            late.append(slot.path)
+            late += [slot.path, *_parts(slot)]
             continue
         except MissingRNGError:
             raise rng.missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
-        made, wanted = jnp.shape(values[slot.path]) if slot.collection == "params" else None, slot.full_shape
-        if made is not None and made != wanted:
+        drawn.update(made)
+        shape, wanted = jnp.shape(made[slot.path]), slot.full_shape
+        if slot.collection == "params" and shape != wanted:
             raise TenureError(
-                f"the initialiser of '{slot.path}' made {made} instead of {wanted}",
+                f"the initialiser of '{slot.path}' made {shape} instead of {wanted}",
                 parties=[slot.party("owner")],
                 ways=["return an array of the shape that the initialiser is called with"],
             )
-    return values, late
+    return drawn, late
 
 
-def _make(slot: Slot, key: Any) -> Any:
-    def one(key: Any) -> Any:
-        with rng.initialising(key):
-            return slot.make()  # type: ignore[misc]
+def _parts(slot: Slot) -> list[str]:
+    """The leaves of the stages that all users see."""
+    labels = {stage.label for stage in slot.stages}
+    return [path for (label, _), path in slot.parts.items() if label in labels]
 
-    run: Callable[[Any], Any] = one
+
+def _make(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """An owner's first value, and those of its stages' leaves."""
+
+    def one(keys: Mapping[str, Any]) -> dict[str, Any]:
+        with rng.initialising(keys.get(slot.path)):
+            value = slot.make()  # type: ignore[misc]
+        return staging.begin(slot, slot.stages, value, keys.get) if slot.stages else {slot.path: value}
+
+    return _over_layers(one, slot)({path: keys.get(path) for path in [slot.path, *_parts(slot)]})
+
+
+def _over_layers(one: Callable[..., Any], slot: Slot) -> Callable[..., Any]:
+    run = one
     for _, size in reversed(slot.stack):
         run = _stacked(run, size)
-    return run(key)
+    return run
 
 
-def _stacked(make: Callable[[Any], Any], size: int) -> Callable[[Any], Any]:
+def _stacked(make: Callable[..., Any], size: int) -> Callable[..., Any]:
     """One value for each layer, each from its own key."""
 
-    def run(key: Any) -> Any:
-        if key is None:
-            return jax.tree.map(lambda x: jnp.repeat(x[None], size, 0), make(None))
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(rng.resolve(key), np.arange(size, dtype=np.uint32))
-        return jax.vmap(make, axis_size=size)(keys)
+    def run(keys: Mapping[str, Any], *args: Any) -> Any:
+        split = {path: key if key is None else _split(key, size) for path, key in keys.items()}
+        return jax.vmap(make, axis_size=size)(split, *args)
 
     return run
 
 
-def transform(function: Callable[..., Any], *, ties: Mapping[str, Any] | None = None) -> Transformed:
+def _split(key: Any, size: int) -> jax.Array:
+    return jax.vmap(jax.random.fold_in, (None, 0))(rng.resolve(key), jnp.arange(size, dtype=np.uint32))
+
+
+def _draw_uses(plan: Plan, params: Mapping[str, Any], state: Mapping[str, Any], key: Any) -> dict[str, Any]:
+    """The first values of the leaves of stages for one use: they may depend on the value that is borrowed."""
+    uses = [slot for slot in plan.slots.values() if any(s.parts(_spec_of(slot)) for s in slot.use_stages)]
+    if not uses:
+        return {}
+    made: dict[str, Any] = {}
+    frame = offline(plan, _nest(params), _nest(state))
+    with frame.active():
+        for slot in uses:
+            labels = {stage.label for stage in slot.use_stages}
+            places = [path for (label, _), path in slot.parts.items() if label in labels]
+            keys = dict(zip(places, rng.owner_keys(key, places), strict=True)) if key is not None else {}
+
+            def one(keys: Mapping[str, Any], value: Any, slot: Slot = slot) -> dict[str, Any]:
+                return staging.begin(slot, slot.use_stages, value, keys.get)
+
+            value = values.evaluate(frame, slot.path, hoist.FINAL)
+            made |= _over_layers(one, slot)({path: keys.get(path) for path in places}, value)
+    return made
+
+
+def _spec_of(slot: Slot) -> Any:
+    return jax.ShapeDtypeStruct(slot.shape, slot.dtype)
+
+
+def offline(plan: Plan, params: Params, state: Params | None = None) -> Frame:
+    """A frame to read values of a plan in, outside of any run: without noise and dropout."""
+    flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
+    frame = Frame(Mode.READ, Sources(), params=params, state=flat)
+    frame._plan = plan
+    return frame
+
+
+def transform(
+    function: Callable[..., Any],
+    *,
+    ties: Mapping[str, Any] | None = None,
+    stages: Mapping[str, Any] | None = None,
+    on_borrowed: str = "error",
+) -> Transformed:
     """A function that builds and calls modules, as pure functions of its parameters.
 
     Args:
       function: builds modules, calls them, returns anything.
       ties: absolute slot path → a reference ('embed/w | transpose'), an array, or `tn.own`; the model's code stays as
         it is. A key that ends in `/*` speaks for a module's whole rest.
+      stages: glob of owners' paths → stages: `{"**/w": [tn.stages.Noise(0.05)]}`. The first glob that matches counts.
+      on_borrowed: a stage that a borrower asks for and its owner lacks is an "error", or is for that use ("stack").
 
     Returns:
       `init(rng, *args) -> params`, `apply(params, rng, *args) -> out`; `.plan(*args) -> Plan`.
@@ -238,8 +330,10 @@ def transform(function: Callable[..., Any], *, ties: Mapping[str, Any] | None = 
     >>> model.apply(params, None, jnp.ones((2, 4))).shape
     (2, 3)
     """
-    inner = _Model(function, ties)
+    return _transformed(_Model(function, ties, stages, on_borrowed))
 
+
+def _transformed(inner: _Model) -> Transformed:
     def init(rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         plan = inner.plan(*args, **kwargs)
         if plan.states:
@@ -252,7 +346,7 @@ def transform(function: Callable[..., Any], *, ties: Mapping[str, Any] | None = 
             raise _has_state(inner.plan(*args, **kwargs).states)
         return out
 
-    init.plan = inner.plan  # type: ignore[attr-defined]
+    init.plan, init.model = inner.plan, inner  # type: ignore[attr-defined]
     return Transformed(init, apply)
 
 
@@ -266,23 +360,71 @@ def _has_state(states: Mapping[str, Slot]) -> NonEmptyStateError:
 
 
 def transform_with_state(
-    function: Callable[..., Any], *, ties: Mapping[str, Any] | None = None
+    function: Callable[..., Any],
+    *,
+    ties: Mapping[str, Any] | None = None,
+    stages: Mapping[str, Any] | None = None,
+    on_borrowed: str = "error",
 ) -> TransformedWithState:
     """As `transform`, for functions that keep state.
 
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
     """
-    inner = _Model(function, ties)
+    return _transformed_with_state(_Model(function, ties, stages, on_borrowed))
 
+
+def _transformed_with_state(inner: _Model) -> TransformedWithState:
     def init(rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return inner.init(rng, args, kwargs)
 
     def apply(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
         return inner.apply(params, state, rng, args, kwargs)
 
-    init.plan = inner.plan  # type: ignore[attr-defined]
+    init.plan, init.model = inner.plan, inner  # type: ignore[attr-defined]
     return TransformedWithState(init, apply)
+
+
+def evaluation(model: Any) -> Any:
+    """The same model for evaluation: noise and dropout on weights are the identity, running averages stand still.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> from tenure import nn
+    >>> model = tn.transform(lambda x: nn.Linear(3)(x), stages={"**/w": [tn.stages.Noise(0.1)]})
+    >>> params = model.init(jax.random.key(0), jnp.ones((2, 4)))
+    >>> tn.evaluation(model).apply(params, None, jnp.ones((2, 4))).shape
+    (2, 3)
+    """
+    try:
+        inner = model.init.model
+    except AttributeError:
+        raise TenureError(
+            f"tn.evaluation takes what tn.transform returned, not {brief(model)}",
+            ways=["tn.evaluation(tn.transform(f))"],
+        ) from None
+    other = _Model(inner.function, None, training=False)
+    other.sources, other.ties, other.stages, other.staged = inner.sources, inner.ties, inner.stages, inner.staged
+    return _transformed_with_state(other) if isinstance(model, TransformedWithState) else _transformed(other)
+
+
+@contextlib.contextmanager
+def training(flag: bool) -> Iterator[None]:
+    """Inside of a transformed function: whether stages act as in training, for what is called within.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def f(x, is_training):
+    ...     with tn.training(is_training):
+    ...         return x @ tn.get_parameter("w", (4, 4), init=jnp.ones, stages=[tn.stages.Noise(0.1)])
+    >>> model = tn.transform(f)
+    >>> model.apply(model.init(None, jnp.ones(4), True), None, jnp.ones(4), False)
+    Array([4., 4., 4., 4.], dtype=float32)
+    """
+    frame = current_frame("tn.training")
+    before, frame.training = frame.training, bool(flag)
+    try:
+        yield
+    finally:
+        frame.training = before
 
 
 def without_apply_rng(model: Any) -> Any:
@@ -296,6 +438,4 @@ def without_apply_rng(model: Any) -> Any:
 
 def running_init() -> bool:
     """Whether the function runs to find out, or to make, its parameters: while planning or initialising."""
-    from tenure.core.frame import current_frame
-
     return current_frame("running_init").mode is not Mode.APPLY

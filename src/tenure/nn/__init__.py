@@ -10,13 +10,14 @@ from tenure.nn.conv import Conv1D, Conv2D, Conv3D, ConvND
 from tenure.nn.conv_lstm import Conv1DLSTM, Conv2DLSTM, Conv3DLSTM, ConvNDLSTM
 from tenure.nn.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, ConvNDTranspose
 from tenure.nn.cores import DeepRNN, IdentityCore, ResetCore, deep_rnn_with_skip_connections
-from tenure.nn.dropout import dropout
+from tenure.nn.depthwise import DepthwiseConv1D, DepthwiseConv2D, DepthwiseConv3D, SeparableDepthwiseConv2D
+from tenure.nn.dropout import dropout, multinomial
 from tenure.nn.embed import Embed, EmbedLookupStyle
 from tenure.nn.group_norm import GroupNorm
 from tenure.nn.linear import Bias, Linear
 from tenure.nn.masks import causal_mask, padding_mask
 from tenure.nn.mlp import MLP
-from tenure.nn.moving_averages import ExponentialMovingAverage
+from tenure.nn.moving_averages import EMAParamsTree, ExponentialMovingAverage
 from tenure.nn.norm import InstanceNorm, LayerNorm, RMSNorm
 from tenure.nn.pool import AvgPool, MaxPool, avg_pool, max_pool
 from tenure.nn.positions import rotary, sinusoidal
@@ -27,6 +28,7 @@ from tenure.nn.recurrent import (
     RNNCore,
     VanillaRNN,
 )
+from tenure.nn.spectral_norm import SNParamsTree, SpectralNorm
 from tenure.nn.structure import BatchApply, Flatten, Reshape, Sequential, expand_apply, one_hot
 from tenure.nn.unroll import dynamic_unroll, static_unroll
 
@@ -51,6 +53,10 @@ __all__ = [
     "ConvNDLSTM",
     "ConvNDTranspose",
     "DeepRNN",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "DepthwiseConv3D",
+    "EMAParamsTree",
     "Embed",
     "EmbedLookupStyle",
     "ExponentialMovingAverage",
@@ -67,7 +73,10 @@ __all__ = [
     "RNNCore",
     "ResetCore",
     "Reshape",
+    "SNParamsTree",
+    "SeparableDepthwiseConv2D",
     "Sequential",
+    "SpectralNorm",
     "VanillaRNN",
     "attend",
     "avg_pool",
@@ -79,6 +88,7 @@ __all__ = [
     "get_channel_index",
     "initializers",
     "max_pool",
+    "multinomial",
     "one_hot",
     "padding",
     "padding_mask",

@@ -1,8 +1,10 @@
-"""Dropout, a function: whether it runs is the caller's decision."""
+"""Random functions. Whether dropout runs is the caller's decision."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import contextvars
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +30,8 @@ def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dim
     >>> dropout(jax.random.key(0), 0.5, jnp.ones(8))
     Array([0., 0., 2., 2., 0., 2., 2., 0.], dtype=float32)
     """
+    if _off.get():
+        return x
     try:
         if not 0 <= rate < 1:
             raise ValueError(f"the dropout rate is a probability less than 1, not {rate}")
@@ -43,3 +47,35 @@ def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dim
     keep_rate = 1.0 - rate
     keep = jax.random.bernoulli(rng, keep_rate, shape=shape)
     return jnp.broadcast_to(keep, x.shape) * x / keep_rate
+
+
+def multinomial(rng: jax.Array, logits: jax.Array, num_samples: int) -> jax.Array:
+    """Draws categories.
+
+    Args:
+      rng: a random key.
+      logits: [..., categories], log probabilities up to a constant.
+      num_samples: how many to draw.
+
+    Returns:
+      [..., num_samples] categories.
+
+    >>> multinomial(jax.random.key(0), jnp.array([0.0, -jnp.inf]), 3)
+    Array([0, 0, 0], dtype=int32)
+    """
+    if num_samples == 1:
+        return jax.random.categorical(rng, logits)[..., None]
+    return jnp.moveaxis(jax.random.categorical(rng, logits, shape=(num_samples, *logits.shape[:-1])), 0, -1)
+
+
+_off: contextvars.ContextVar[bool] = contextvars.ContextVar("tenure_dropout_off", default=False)
+
+
+@contextlib.contextmanager
+def off() -> Iterator[None]:
+    """Within, `dropout` returns its input: where only shapes are of interest."""
+    token = _off.set(True)
+    try:
+        yield
+    finally:
+        _off.reset(token)

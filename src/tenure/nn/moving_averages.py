@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -88,3 +90,49 @@ class ExponentialMovingAverage(Module):
     def average(self) -> jax.Array:
         """The average after the last call."""
         return get_state("average")
+
+
+class EMAParamsTree(Module):
+    """Moving averages of all parameters in a two-level dict.
+
+    >>> import tenure as tn
+    >>> model = tn.transform_with_state(lambda params: EMAParamsTree(0.9)(params))
+    >>> params = {"linear": {"w": jnp.ones(3)}}
+    >>> list(model.init(None, params)[1])
+    ['ema_params_tree/linear__w']
+    """
+
+    def __init__(
+        self,
+        decay: Any,
+        zero_debias: bool = True,
+        warmup_length: int = 0,
+        ignore_regex: str = "",
+        name: str | None = None,
+    ):
+        """Describes the averages; see `ExponentialMovingAverage`.
+
+        Args:
+          decay: the weight of the average so far.
+          zero_debias: whether to correct for the start at zero.
+          warmup_length: how many calls return the newest value itself.
+          ignore_regex: parameters whose full name matches stay as they are; "" for none.
+          name: of the module.
+        """
+        super().__init__(name=name)
+        self.decay = decay
+        self.zero_debias = zero_debias
+        self.warmup_length = warmup_length
+        self.ignore_regex = ignore_regex
+
+    def __call__(self, tree: Mapping[str, Mapping[str, Any]], update_stats: bool = True) -> dict[str, dict[str, Any]]:
+        """The same dict with the averages."""
+
+        def averaged(path: str, value: Any) -> Any:
+            if self.ignore_regex and re.match(self.ignore_regex, path):
+                return value
+            name = path.replace("/", "__").replace("~", "_tilde_")
+            average = ExponentialMovingAverage(self.decay, self.zero_debias, self.warmup_length, name=name)
+            return average(value, update_stats=update_stats)
+
+        return {m: {n: averaged(f"{m}/{n}", v) for n, v in bundle.items()} for m, bundle in tree.items()}

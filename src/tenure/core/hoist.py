@@ -1,0 +1,271 @@
+"""Stages in a run: each is applied once, before the function starts, at the outermost trace.
+
+What a `scan`, a `vmap` or a `while_loop` inside of the function uses is then an outer value like any other, and all users
+of a parameter have the same sample. Which values are wanted is known from the plan; a run that meets a stage before
+there is a plan starts again with one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core import rng
+from tenure.core.errors import MissingRNGError
+from tenure.core.frame import Frame, Mode
+from tenure.core.stage import STOCHASTIC, STRUCTURAL, Run, Spec, Stage
+
+if TYPE_CHECKING:
+    from tenure.core.slot import Slot
+
+FINAL, WEIGHT, STORED, USE = "final", "weight", "stored", "use"
+
+
+class NeedsPlan(BaseException):
+    """A run that has met a stage must start again with a plan; never seen by a user."""
+
+
+def key(path: str, tap: str, training: bool) -> str:
+    """The name of a staged value: '@' stands in no path."""
+    return f"{path}@{tap}" if training else f"{path}@{tap}@evaluation"
+
+
+def wanted(slots: dict[str, Slot]) -> dict[str, bool]:
+    """The values that go through stages in a run of a plan with these slots → whether one is used inside of a loop."""
+    found: dict[str, bool] = {}
+
+    def want(path: str, tap: str, training: bool, inside: bool) -> None:
+        slot = slots[path]
+        name = key(path, FINAL if tap == USE and not slot.use_stages else tap, training)
+        if slot.use_stages and tap == USE and slot.kind != "given":
+            found[name] = found.get(name, False) or inside
+        elif slot.kind == "borrowed":
+            assert slot.target is not None
+            for ref in (slot.target, *slot.target.others()):
+                want(ref.path, ref.tap or (FINAL if tap == USE else tap), training, inside)
+        elif slot.kind == "owned" and slot.stages:
+            found[name] = found.get(name, False) or inside
+
+    for slot in slots.values():
+        for training, inside in slot.modes:
+            want(slot.path, USE, training, inside)
+    return found
+
+
+def hoist(frame: Frame) -> None:
+    """Applies the stages of what is first used inside of a loop or another transformation; the rest waits for its use.
+
+    Raises:
+      MissingRNGError: a stochastic stage is to draw, and `apply` was given no key.
+    """
+    frame.staged = {}
+    parts = {path for slot in frame.plan.slots.values() for path in slot.parts.values()}
+    for layer in frame.layers:  # state that only stages know: loops need not carry it
+        for entry in [e for e in layer if e[0] == "state" and e[1] in parts]:
+            layer["stage", entry[1]] = layer.pop(entry)
+    for name, inside in frame.plan.staged.items():
+        if inside:
+            path, tap, *evaluation = name.split("@")
+            produce(frame, path, tap, not evaluation)
+
+
+def names(slots: dict[str, Slot], staged: Mapping[str, bool]) -> dict[tuple[str, str, bool], str]:
+    """(path, tap, training) → the name of the staged value that it stands for."""
+    found = {}
+    for name in staged:
+        path, tap, *evaluation = name.split("@")
+        found[path, tap, not evaluation] = name
+        if tap == FINAL and not slots[path].use_stages:
+            found[path, USE, not evaluation] = name
+    return found
+
+
+def staged(frame: Frame, name: str) -> Any:
+    """A staged value that is there already, or None."""
+    for overlay in reversed(frame.overlays):
+        if name in overlay.params:
+            return overlay.params[name]
+    return frame.staged.get(name) if frame.staged else None
+
+
+def produce(frame: Frame, path: str, tap: str, training: bool) -> Any:
+    """Computes a slot's value as far as `tap`, and remembers it."""
+    from tenure.core import values
+
+    slot, name = frame.plan.slots[path], key(path, tap, training)
+    if frame.staged is not None and name in frame.staged:
+        return frame.staged[name]
+    structural = [s for s in slot.stages if s.kind == STRUCTURAL]
+    if tap == USE:
+        mode, frame.training = frame.training, training
+        try:
+            value = values.evaluate(frame, path, FINAL)
+        finally:
+            frame.training = mode
+        value = _run(frame, slot, slot.use_stages, value, training, draws=training)
+    elif tap == STORED:
+        value = values.leaf(frame, slot)
+    elif tap == WEIGHT or not training:
+        value = _run(frame, slot, structural, values.leaf(frame, slot), training, draws=False)
+    elif any(s.draws for s in structural) or key(path, WEIGHT, True) not in frame.plan.staged:
+        value = _run(frame, slot, slot.stages, values.leaf(frame, slot), True, draws=True)
+    else:
+        rest = [s for s in slot.stages if s.kind != STRUCTURAL]
+        value = _run(frame, slot, rest, produce(frame, path, WEIGHT, True), True, draws=True)
+    if frame.staged is not None:
+        frame.staged[name] = value
+    return value
+
+
+def given(frame: Frame, slot: Slot, value: Any) -> Any:
+    """A computed value through the stages of its slot, where it is handed over; kept for those who borrow it."""
+    training = frame.training and frame.mode is Mode.APPLY
+    final = _run(frame, slot, slot.stages, value, training, draws=training)
+    use = _run(frame, slot, slot.use_stages, final, training, draws=training)
+    frame.given[slot.path] = {STORED: value, WEIGHT: value, FINAL: final, USE: use}
+    return use
+
+
+class Recipe:
+    """What is done to a value; one object for all owners to which the same is done, so that it is traced once.
+
+    Attributes:
+      stages, specs: what to apply, and the shape and dtype that each is to give.
+      training, draws: as in `Run`.
+      sizes: of the layer stacks that the owner is in: the leading axes of its leaves.
+    """
+
+    __slots__ = ("draws", "key", "sizes", "specs", "stages", "training")
+
+    def __init__(self, stages: tuple[Stage, ...], specs: tuple[Spec, ...], training: bool, draws: bool, sizes: Any):
+        self.stages, self.specs, self.training, self.draws, self.sizes = stages, specs, training, draws, sizes
+        self.key = hash((stages, specs, training, draws, sizes))
+
+    def __hash__(self) -> int:
+        return self.key
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        mine = (self.stages, self.specs, self.training, self.draws, self.sizes)
+        return isinstance(other, Recipe) and mine == (
+            other.stages,
+            other.specs,
+            other.training,
+            other.draws,
+            other.sizes,
+        )
+
+
+def _run(frame: Frame, slot: Slot, stages: Sequence[Stage], value: Any, training: bool, draws: bool) -> Any:
+    """`value` through `stages`, layer by layer where the slot is in a layer stack."""
+    from tenure.core import values
+
+    active = tuple(overlay.prefix for overlay in frame.overlays)
+    recipes = frame.plan.recipes
+    name = slot.path, stages is slot.use_stages, len(stages), training, draws, active
+    if name not in recipes:
+        recipes[name] = _recipe(slot, stages, training, draws, active)
+    recipe, where, hashes, drawing = recipes[name]
+    if not recipe.stages:
+        return value
+    if drawing and frame.keys is None:
+        raise _no_key(drawing, slot)
+    root = frame.keys.root if drawing and frame.keys is not None else None
+    parts = {part: values.part(frame, slot, path) for part, path in where.items()}
+    value, updates = _applied(value, parts, root, hashes, recipe)
+    for part, array in updates.items():
+        if training and ("stage", where[part]) in frame.layers[0]:
+            frame.layers[0]["stage", where[part]] = array
+    return value
+
+
+def _recipe(
+    slot: Slot, stages: Sequence[Stage], training: bool, draws: bool, active: tuple[str, ...]
+) -> tuple[Any, ...]:
+    """What is done, the paths of the leaves that it needs, hashes for its keys, and a stage that draws."""
+    acting = tuple(s for s in stages if s.kind == STRUCTURAL or (s.kind == STOCHASTIC and draws))
+    labels = {s.label for s in acting}
+    drawing = [s for s in acting if draws and s.draws]
+    sizes = tuple(size for prefix, size in slot.stack if prefix not in active)
+    recipe = Recipe(acting, tuple(slot.specs[s.label] for s in acting), training, draws, sizes)
+    where = {part: path for part, path in slot.parts.items() if part[0] in labels}
+    hashes = {s.label: np.uint32(rng.hash32(f"{slot.path}:{s.label}")) for s in drawing}
+    return recipe, where, hashes, drawing[0] if drawing else None
+
+
+def _apply(
+    value: Any, parts: dict[tuple[str, str], Any], root: Any, hashes: dict[str, Any], recipe: Recipe
+) -> tuple[Any, dict[tuple[str, str], Any]]:
+    """A value through stages, and the new values of their state. Pure.
+
+    Args:
+      value: what is stored, with a leading axis for each layer stack.
+      parts: (stage's name, part's name) → leaf.
+      root: the key given to `apply`.
+      hashes: stage's name → hash of the owner's path and the stage's name.
+      recipe: what to do.
+    """
+
+    def one(value: Any, parts: Any, indices: tuple[Any, ...]) -> Any:
+        updates: dict[tuple[str, str], Any] = {}
+        for stage, spec in zip(recipe.stages, recipe.specs, strict=True):
+
+            def draw(label: str = stage.label) -> jax.Array:
+                return functools.reduce(jax.random.fold_in, indices, jax.random.fold_in(root, hashes[label]))
+
+            mine = {suffix: array for (label, suffix), array in parts.items() if label == stage.label}
+            value, new = _step(stage, value, mine, Run(recipe.training, recipe.draws, draw, spec))
+            updates.update({(stage.label, suffix): array for suffix, array in new.items()})
+        return value, updates
+
+    return _over_layers(one, recipe.sizes)(value, parts, ())
+
+
+_compiled = jax.jit(_apply, static_argnames=("recipe",))
+
+
+def _applied(value: Any, parts: Any, root: Any, hashes: Any, recipe: Recipe) -> Any:
+    """Within a trace, a call of a function that all owners alike share; outside of any, operation by operation."""
+    traced = any(isinstance(a, jax.core.Tracer) for a in (value, root, *parts.values()))
+    return (_compiled if traced else _apply)(value, parts, root, hashes, recipe)
+
+
+def _step(stage: Stage, value: Any, parts: Any, run: Run) -> tuple[Any, dict[str, Any]]:
+    def forward(value: Any, parts: Any) -> Any:
+        run.updates.clear()
+        out = stage.forward(value, parts, run)
+        return out, dict(run.updates)
+
+    if stage.arguments["remat"]:
+        return jax.checkpoint(forward)(value, parts)
+    return forward(value, parts)
+
+
+def _over_layers(one: Callable[..., Any], sizes: tuple[int, ...]) -> Callable[..., Any]:
+    """Maps a function of (value, parts, indices) over the layers of the stacks."""
+    if not sizes:
+        return one
+
+    def run(value: Any, parts: Any, indices: tuple[Any, ...]) -> Any:
+        inner = _over_layers(one, sizes[1:])
+        steps = jnp.arange(sizes[0], dtype=jnp.uint32)
+        return jax.vmap(lambda v, p, i: inner(v, p, (*indices, i)))(value, parts, steps)
+
+    return run
+
+
+def _no_key(stage: Stage, slot: Slot) -> MissingRNGError:
+    return MissingRNGError(
+        f"the stage '{stage}' of '{slot.path}' needs a random key, and none was given to apply",
+        parties=[slot.party("owner" if slot.kind == "owned" else "user")],
+        ways=[
+            "give one:  model.apply(params, jax.random.key(0), …)",
+            "to evaluate, without noise and dropout:  tn.evaluation(model).apply(params, None, …)",
+        ],
+    )

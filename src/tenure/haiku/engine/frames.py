@@ -1,0 +1,236 @@
+"""The frame of a run under Haiku's rules: parameters and state as nested dicts, a stack of key sequences."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import get_opaque_trace_state
+
+from tenure.core import paths
+from tenure.core.errors import TenureError
+from tenure.core.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
+from tenure.core.sources import Sources
+from tenure.haiku import config
+from tenure.haiku.engine.keys import PRNGSequence
+
+Bundles = dict[str, dict[str, Any]]
+
+_ids = itertools.count()
+
+
+class StatePair(NamedTuple):
+    """A state's first value, which `init` returns, and its newest, which `apply` returns."""
+
+    initial: Any
+    current: Any
+
+
+class JaxUsageError(TenureError):
+    """A raw JAX transformation around code with side effects."""
+
+
+class HaikuFrame(Frame):
+    """One run of a function.
+
+    Attributes:
+      params: `{module: {name: array}}`; grows while the function creates.
+      state: `{module: {name: StatePair}}`.
+      rngs: the key sequences, the one in use last.
+      id: changes inside of each transformation, so that a module knows where it was built.
+      called_by: module path → the modules that it called but that have other prefixes.
+      outer: the frame around this one.
+    """
+
+    params: Bundles  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        mode: Mode,
+        sources: Sources | None = None,
+        *,
+        params: Bundles | None = None,
+        state: Mapping[str, Mapping[str, Any]] | None = None,
+        rng: PRNGSequence | None = None,
+        get_plan: Callable[..., Any] | None = None,
+    ):
+        super().__init__(mode, sources or Sources(), get_plan=get_plan)
+        from tenure.haiku.engine import profile
+
+        self.profile = profile
+        self.params = {} if params is None else params
+        self.state: Bundles = {
+            m: {n: StatePair(v, v) for n, v in bundle.items()} for m, bundle in (state or {}).items()
+        }
+        self.rngs: list[PRNGSequence | None] = [rng]
+        self.id = self.epoch = next(_ids)
+        self.called_by: dict[str, set[str]] = {}
+        self.teardown: list[Callable[[], None]] = []
+        self.outer: Frame | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether parameters exist already: at apply."""
+        return self.mode is Mode.APPLY
+
+    @property
+    def rng(self) -> PRNGSequence | None:
+        return self.rngs[-1]
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[Frame]:
+        outer = maybe_frame()
+        saved = self.outer, self.trace
+        self.outer = outer if outer is not self else self.outer
+        with super().active():
+            yield self
+            for callback in self.teardown:
+                callback()
+        self.outer, self.trace = saved
+
+    @contextlib.contextmanager
+    def traced(self) -> Iterator[None]:
+        """Within, the running JAX trace is the one that side effects belong to."""
+        saved, self.trace = self.trace, get_opaque_trace_state(convention="tenure")
+        try:
+            yield
+        finally:
+            self.trace = saved
+
+    @contextlib.contextmanager
+    def branch(self, rng: Any, *, shares_names: bool) -> Iterator[None]:
+        """The body of a JAX transformation: its own params, state and keys, copied from what is there.
+
+        Args:
+          rng: the internal state of the keys to draw from, or None.
+          shares_names: whether names that the body takes stay taken.
+        """
+        saved = self.params, self.state, self.scopes, self.id, self.epoch
+        names = [] if shares_names else [(s, dict(s.counters), dict(s.used)) for s in self.scopes]
+        if not self.frozen:
+            self.params = {m: dict(bundle) for m, bundle in self.params.items()}
+        self.state = {m: dict(bundle) for m, bundle in self.state.items()}
+        self.scopes = self.scopes if shares_names else list(self.scopes)
+        self.id = self.epoch = next(_ids)
+        self.rngs.append(None if rng is None else PRNGSequence(rng))
+        try:
+            with self.traced():
+                yield
+        finally:
+            self.rngs.pop()
+            self.params, self.state, self.scopes, self.id, self.epoch = saved
+            for scope, counters, used in names:
+                scope.counters, scope.used = counters, used
+
+    def read(self, entry: Entry, default: Any = None) -> Any:
+        kind, path = entry
+        module, name = paths.split(path)
+        if kind == "state":
+            pair = self.state.get(module, {}).get(name)
+            return default if pair is None else pair.current
+        return super().read(entry, default)
+
+    def write(self, entry: Entry, value: Any) -> None:
+        kind, path = entry
+        if kind != "state":
+            return super().write(entry, value)
+        module, name = paths.split(path)
+        bundle = self.state.setdefault(module, {})
+        bundle[name] = StatePair(bundle[name].initial if name in bundle else value, value)
+        return None
+
+    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+        bundles = self.params if collection == "params" else self.state
+        for module, bundle in bundles.items():
+            for name, value in bundle.items():
+                yield f"{module}/{name}", value if collection == "params" else value.current
+
+    def belongs(self, path: str, module: str) -> bool:
+        owner = path.rpartition("/")[0]
+        return path.startswith(module + "/") or owner in self.called_by.get(module, ())
+
+    def borrowed_value(self, slot: Any) -> Any:
+        """A borrowed slot's value while the function creates: a stand-in, since its owner may come later."""
+        return placeholder(slot.shape, slot.dtype)
+
+    def stacked_params(self, prefix: str) -> dict[str, Any]:
+        raise NotImplementedError  # a Haiku layer stack scans over an inner transform instead
+
+
+def the_frame(what: str) -> HaikuFrame:
+    """The running frame.
+
+    Raises:
+      OutsideTransformError: there is none, or it belongs to `tn.transform`.
+    """
+    frame = maybe_frame()
+    if not isinstance(frame, HaikuFrame):
+        raise outside(what)
+    return frame
+
+
+def outside(what: str) -> TenureError:
+    """The error of a function that is used outside of any transformed one."""
+    from tenure.core.errors import OutsideTransformError, Party
+    from tenure.core.sites import call_site
+
+    return OutsideTransformError(
+        f"`hk.{what}` must be used as part of an `hk.transform`",
+        parties=[Party("asker", f"hk.{what}", "", str(call_site()))],
+        ways=["model = hk.transform(lambda x: hk.Linear(3)(x)); params = model.init(key, x)"],
+    )
+
+
+def inside_transform() -> bool:
+    """Whether a transformed function is running."""
+    return maybe_frame() is not None
+
+
+_closed: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_haiku_closed", default=-1)
+
+
+@contextlib.contextmanager
+def closed_to_outside() -> Iterator[None]:
+    """Within, modules that were built before can not be used."""
+    token = _closed.set(next(_ids))
+    try:
+        yield
+    finally:
+        _closed.reset(token)
+
+
+def check_usage(frame: HaikuFrame, what: str) -> None:
+    """Raises `JaxUsageError` if the setting asks for it, and a raw JAX transformation is around the caller."""
+    if config.get_config().check_jax_usage and get_opaque_trace_state(convention="tenure") != frame.trace:
+        raise usage_error(what)
+
+
+def usage_error(what: str) -> JaxUsageError:
+    return JaxUsageError(
+        f"`hk.{what}` has a side effect, and runs inside of a raw JAX transformation, which expects a pure function: "
+        "use the Haiku overloaded transform (`hk.vmap`, `hk.cond`, `hk.scan`, …) instead of the `jax.*` one",
+        ways=["hk.vmap, hk.jit, hk.scan, hk.cond, … inside of hk.transform", "hk.config.set(check_jax_usage=False)"],
+    )
+
+
+def lift_prefix(frame: HaikuFrame) -> str | None:
+    """Where a lifted function's parameters will be stored, while it is initialised."""
+    if frame.frozen:
+        return None
+    found: list[str] = []
+    running: Frame | None = frame
+    while running is not None:
+        prefix = getattr(running.scope.module, "prefix_name", None)
+        if prefix:
+            found.append(prefix)
+        running = getattr(running, "outer", None)
+    return "/".join(reversed(found)) + "/" if found else None
+
+
+JaxUsageError.__module__ = "tenure.haiku"
+
+__all__ = ["Bundles", "HaikuFrame", "JaxUsageError", "Mode", "Overlay", "Scope", "StatePair", "current_frame", "jax"]

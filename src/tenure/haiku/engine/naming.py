@@ -1,0 +1,108 @@
+"""Names as Haiku gives them: counted per call of the method that builds, forced names included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+from tenure.core.errors import Party, PathConflictError, PathSyntaxError
+from tenure.core.frame import Frame, Scope
+from tenure.core.module import Module
+from tenure.core.naming import _NUMBERED, ForcedName
+from tenure.core.sites import Site
+from tenure.haiku.engine.frames import the_frame
+
+
+def unique_name(frame: Frame, name: str, site: Site) -> str:
+    """The full name for something built in the innermost scope.
+
+    Raises:
+      PathConflictError: an explicitly numbered name is taken.
+    """
+    scope = frame.scope
+    if isinstance(name, ForcedName):
+        return _reserve(scope, str(name), site)
+    full = f"{scope.prefix}/{name}" if scope.prefix else name
+    match = _NUMBERED.match(full)
+    if match is None:
+        number = scope.counters.get(full, 0)
+        full = f"{full}_{number}" if number else full
+    if full in scope.used:
+        raise PathConflictError(
+            f"Module name '{full}' is not unique.",
+            parties=[Party("first", full, "", str(scope.used[full])), Party("second", full, "", str(site))],
+            ways=["give one of them another name", "leave the number away: names are counted, 'l', 'l_1', …"],
+        )
+    return _reserve(scope, full, site)
+
+
+def _reserve(scope: Scope, full: str, site: Site) -> str:
+    scope.used[full] = site
+    match = _NUMBERED.match(full)
+    base, number = (match[1], int(match[2])) if match else (full, 0)
+    scope.counters[base] = max(scope.counters.get(base, 0), number + 1)
+    return full
+
+
+class NameScopeModule(Module):
+    """Stands for a name scope among the modules."""
+
+
+@contextmanager
+def _as_method(frame: Frame, module: Module, method: str) -> Iterator[None]:
+    frame.scopes.append(Scope(module.module_name, method, module))
+    try:
+        yield
+    finally:
+        frame.scopes.pop()
+
+
+class NameScope:
+    """A context that puts a name before those of all modules, parameters and states inside. It can be used once."""
+
+    def __init__(self, name: str, method_name: str):
+        if not name or name[0] == "/":
+            raise PathSyntaxError("Name scopes must not start with /", ways=["hk.name_scope('encoder')"])
+        self._frame = frame = the_frame("name_scope")
+        self._method, self._entered = method_name, False
+        self._stack: ExitStack | None = ExitStack()
+        with ExitStack() as stack:
+            for part in [name] if isinstance(name, ForcedName) else name.split("/"):
+                self._module = NameScopeModule(name=part)
+                stack.enter_context(_as_method(frame, self._module, method_name))
+
+    def __enter__(self) -> None:
+        if self._stack is None:
+            raise ValueError("name_scope is not reusable")
+        if self._entered:
+            raise ValueError("name_scope is not reentrant")
+        self._entered = True
+        self._stack.enter_context(_as_method(self._frame, self._module, self._method))
+
+    def __exit__(self, *error: Any) -> bool | None:
+        assert self._stack is not None
+        try:
+            return self._stack.__exit__(*error)
+        finally:
+            self._entered, self._stack = False, None
+
+
+def name_scope(name: str, *, method_name: str = "__call__") -> AbstractContextManager[None]:
+    """A context that puts a name before those of all modules, parameters and states inside.
+
+    Args:
+      name: one or more parts with `/` between them, each made unique where it stands.
+      method_name: names inside are as if this method built them.
+
+    Raises:
+      PathSyntaxError: `name` is empty or starts with `/`.
+
+    >>> import tenure.haiku as hk
+    >>> def f(x):
+    ...     with hk.name_scope("encoder"):
+    ...         return hk.Linear(1, name="a")(x)
+    >>> list(hk.transform(f).init(jax.random.PRNGKey(0), jnp.ones((1, 1))))
+    ['encoder/a']
+    """
+    return NameScope(name, method_name)  # type: ignore[return-value]

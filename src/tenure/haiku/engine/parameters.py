@@ -1,0 +1,209 @@
+"""`get_parameter` under Haiku's rules: the first request creates, every later one gets the same value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core import hooks, slots
+from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
+from tenure.core.frame import placeholder
+from tenure.core.paths import join, split
+from tenure.core.requests import same_init
+from tenure.core.slot import Slot, as_shape, describe, named
+from tenure.core.sources import OWN, Source
+from tenure.haiku import ownership
+from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
+from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
+
+
+def get_parameter(
+    name: str,
+    shape: Sequence[int],
+    dtype: Any = None,
+    init: Any = None,
+    *,
+    axes: Sequence[str | None] | None = None,
+) -> jax.Array:
+    """The current module's parameter `name`; see `tenure.haiku.get_parameter`."""
+    frame = the_frame("get_parameter")
+    check_usage(frame, "get_parameter")
+    dtype = jnp.float32 if dtype is None else dtype
+    module = scope_name(frame)
+    path = f"{module}/{name}"
+    source = frame.sources.of(path)
+    if source is OWN:
+        value = frame.params.get(module, {}).get(name)
+    else:
+        value = _sourced(frame, path, shape, dtype, init, source)
+    if value is None:
+        value = outer_value(frame, module, name)
+    if value is None:
+        value = _create(frame, path, shape, dtype, init, axes)
+    elif not frame.frozen and source is OWN:
+        _check_again(frame, path, dtype, init)
+    getters = hooks.chain("param_getter")
+    if getters:
+        value = hooks.run_getters(getters, value, _context(frame, path, shape, dtype, init))
+    if value is None:
+        raise ValueError("Parameters cannot be `None`.")
+    if value.shape != shape and value.shape != tuple(shape):
+        raise _misfit(frame, path, shape, dtype, value)
+    return value
+
+
+def scope_name(frame: HaikuFrame) -> str:
+    """The name of the current module or scope; `~` outside of any.
+
+    Raises:
+      ValueError: the module has no name yet.
+    """
+    scope = frame.scope
+    if not scope.path and scope.module is not None:
+        raise ValueError("The super constructor must be called before you create parameters or submodules.")
+    if _closed.get() >= 0 and scope.module is not None:
+        check_boundary(scope.module)
+    return scope.path or "~"
+
+
+def check_boundary(module: Any) -> None:
+    """Raises if a module was built outside of the transparently lifted function that uses it."""
+    if module.__dict__["_born"].epoch < _closed.get():
+        raise ValueError(
+            "You can't functionally close over a module which has been intitialized outside of the function wrapped in "
+            f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{module.module_name}'."
+        )
+
+
+def outer_value(frame: HaikuFrame, module: str, name: str) -> Any:
+    """The value of a forced name that a layer stack finds outside of itself, or None."""
+    around = getattr(frame, "stack_around", None)
+    if around is None or frame.scope.module is None or ownership.get("forced_names_in_stacks") == "haiku":
+        return None
+    if not getattr(frame.scope.module, "_forced", False):
+        return None
+    return around.params.get(module, {}).get(name)
+
+
+def _context(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> GetterContext:
+    init = _no_initializer if init is None else init
+    return GetterContext(path, frame.scope.module, dtype, shape, init, lift_prefix(frame))
+
+
+def _no_initializer(shape: Any, dtype: Any) -> Any:
+    raise ValueError("Initializer must be specified.")
+
+
+def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any) -> Any:
+    creators = hooks.chain("param_creator")
+    init = _no_initializer if init is None else init
+    try:
+        if creators:
+            value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
+        else:
+            value = init(shape, dtype)
+    except MissingRNGError as e:
+        if frame.frozen:
+            raise missing(frame, path, shape, dtype) from e
+        raise
+    if value is DO_NOT_STORE:
+        return value
+    if frame.frozen:
+        raise missing(frame, path, shape, dtype)
+    if value is None:
+        raise ValueError("Parameters cannot be `None`.")
+    module, name = split(path)
+    frame.params.setdefault(module, {})[name] = value
+    record(frame, path, value, init, axes)
+    return value
+
+
+def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, init: Any) -> Any:
+    """The new value: the outermost creator's answer."""
+    if not creators:
+        return init(shape, dtype)
+
+    def following(shape: Any, dtype: Any, init: Any) -> Any:
+        return run_creators(creators[1:], context, shape, dtype, init)
+
+    return creators[0](following, shape, dtype, init, context)
+
+
+def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None) -> None:
+    """Notes an owner, for the ledger."""
+    shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
+    slot = Slot(path, "owned", shape, dtype, init=init)
+    describe(frame, slot)
+    slot.axes = None if axes is None else tuple(axes)
+    slot.birth = None
+    frame.slots[path] = slot
+
+
+def _check_again(frame: HaikuFrame, path: str, dtype: Any, init: Any) -> None:
+    """Raises if a later request for a path wants something else than the first."""
+    first = frame.slots.get(path)
+    if first is None or init is None or first.init is init or ownership.get("second_request") == "haiku":
+        return
+    differ = [] if same_init(first.init, init) else ["initialiser"]
+    if hooks.chain("param_creator") or not differ:
+        return
+    slot = Slot(path, "owned", first.shape, dtype, init=init)
+    describe(frame, slot)
+    raise RequestConflictError(
+        f"'{path}' is asked for twice with another {' and '.join(differ)}",
+        parties=[first.party("first"), slot.party("second")],
+        ways=[
+            "ask for the same thing both times, or give one of them another name",
+            "hk.ownership.set(second_request='haiku'), which takes the first and ignores the second",
+        ],
+    )
+
+
+def _sourced(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    """The value where a tie, a share or a declaration speaks of the slot; None where it is owned."""
+    module, name = split(path)
+    if source.kind == "own":
+        return frame.params.get(module, {}).get(name)
+    if frame.frozen:
+        owned = source.or_own and frame.planned("slots", path).kind == "owned"
+        if owned:
+            return frame.params.get(module, {}).get(name)
+        return slots.sourced(frame, path, shape, dtype, init, source)
+    slots.plan_parameter(frame, path, shape, dtype, init, None, source)
+    slot = frame.slots[path]
+    if source.kind == "given":
+        return source.value
+    return frame.borrowed_value(slot)
+
+
+def _misfit(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> ParameterShapeError:
+    slot = Slot(path, "owned", as_shape(shape, path), dtype)
+    describe(frame, slot)
+    return ParameterShapeError(
+        f"'{path}' with retrieved shape {value.shape!r} does not match shape={shape!r} dtype={dtype!r}",
+        parties=[
+            slot.party("asker"),
+            Party("params" if frame.frozen else "first", path, f"{tuple(value.shape)} {named(value.dtype)}"),
+        ],
+        ways=["use params from init of this model, with inputs of these shapes"],
+    )
+
+
+def missing(frame: HaikuFrame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
+    """The error of a parameter that the params given to apply do not have."""
+    from tenure.core import values
+
+    module, name = split(path)
+    error = values.missing(frame, path, shape, dtype)
+    return MissingParameterError(
+        f"Unable to retrieve parameter {name!r} for module {module!r} All parameters must be created as part of `init`.",
+        parties=error.parties,
+        near=error.near,
+        ways=error.ways,
+    )
+
+
+__all__ = ["get_parameter", "join", "placeholder"]

@@ -1,0 +1,78 @@
+"""The Haiku profile: what the core asks the running frame's front end."""
+
+from __future__ import annotations
+
+import jax
+
+from tenure.core import module as core_module
+from tenure.core.frame import current_frame, maybe_frame
+from tenure.core.sites import Site, caching_transform
+from tenure.haiku import config, ownership
+from tenure.haiku.engine.frames import HaikuFrame, check_usage, usage_error
+from tenure.haiku.engine.jaxing import eval_shape, grad, jit, remat, value_and_grad, vmap
+from tenure.haiku.engine.keys import missing_key
+from tenure.haiku.engine.loops import cond, fori_loop, map, scan, switch, while_loop
+from tenure.haiku.engine.naming import name_scope, unique_name
+from tenure.haiku.engine.parameters import get_parameter
+from tenure.haiku.engine.states import get_state, set_state
+
+
+def maybe_next_rng_key() -> jax.Array | None:
+    """The next key of the running sequence, or None."""
+    frame = maybe_frame()
+    assert isinstance(frame, HaikuFrame)
+    if frame.rng is None:
+        return None
+    check_usage(frame, "next_rng_key")
+    return next(frame.rng)
+
+
+def next_rng_keys(num: int) -> jax.Array:
+    """The next `num` keys, stacked."""
+    frame = current_frame("next_rng_keys")
+    assert isinstance(frame, HaikuFrame)
+    check_usage(frame, "next_rng_keys")
+    if frame.rng is None:
+        raise missing_key()
+    return jax.numpy.stack(frame.rng.take(num))
+
+
+def check_cached(cls: type, site: Site) -> None:
+    """Raises if a module is built where JAX would skip its constructor when the code runs again."""
+    if config.get_config().check_jax_usage:
+        raise usage_error(cls.__name__)
+    if ownership.get("cached_modules") == "error" and caching_transform() is not None:
+        core_module._check_cached(cls, site)
+
+
+def called(frame: HaikuFrame, path: str) -> None:
+    """Notes that a module was called, for those callers that can not tell from its name."""
+    for scope in frame.scopes:
+        if scope.path and scope.path != path and not path.startswith(scope.path + "/"):
+            frame.called_by.setdefault(scope.path, set()).add(path)
+
+
+__all__ = [
+    "called",
+    "check_cached",
+    "cond",
+    "eval_shape",
+    "fori_loop",
+    "get_parameter",
+    "get_state",
+    "grad",
+    "jit",
+    "map",
+    "maybe_next_rng_key",
+    "missing_key",
+    "name_scope",
+    "next_rng_keys",
+    "remat",
+    "scan",
+    "set_state",
+    "switch",
+    "unique_name",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

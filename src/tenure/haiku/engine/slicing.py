@@ -1,0 +1,92 @@
+"""The part of a traced function that some of its results depend on, run operation by operation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import ClosedJaxpr, Literal, get_opaque_trace_state
+
+Bundles = dict[str, dict[str, Any]]
+_PLACEHOLDER = "empty"  # the primitive behind `core.frame.placeholder`
+
+
+class Sliced(NamedTuple):
+    """A function from arrays to nested dicts, less the operations that the dicts do not depend on.
+
+    The operations are those of the function run by itself, one after the other, so that their results are the same to
+    the last bit.
+    """
+
+    jaxpr: Any
+    consts: Sequence[Any]
+    rebuild: Callable[[list[Any]], tuple[Bundles, ...]]
+
+    @classmethod
+    def of(cls, function: Callable[..., tuple[Bundles, ...]], specs: Sequence[Any]) -> Sliced:
+        """Traces `function`, whose results are nested dicts of trees, for arrays like `specs`."""
+        shape: list[Any] = []
+
+        def flat(*arrays: Any) -> list[Any]:
+            entries, traced = [], []
+            for part in function(*arrays):
+                entries.append({(m, n): jax.tree.flatten(v) for m, b in part.items() for n, v in b.items()})
+                shape.append((entries[-1], list(part)))
+            for entry in entries:
+                for leaves, _ in entry.values():
+                    for i, leaf in enumerate(leaves):
+                        if isinstance(leaf, jax.core.Tracer):
+                            traced.append(leaf)
+                            leaves[i] = _Slot
+            return traced
+
+        closed: ClosedJaxpr = jax.make_jaxpr(flat)(*specs)
+        jaxpr = closed.jaxpr.replace(eqns=_live(closed.jaxpr))
+        return cls(jaxpr, closed.consts, functools.partial(_rebuild, shape))
+
+    @property
+    def uses_borrowed(self) -> bool:
+        """Whether a result depends on a stand-in for a borrowed value."""
+        return any(e.primitive.name == _PLACEHOLDER for e in self.jaxpr.eqns)
+
+    def __call__(self, *arrays: Any) -> tuple[Bundles, ...]:
+        return self.rebuild(jax.core.eval_jaxpr(self.jaxpr, self.consts, *arrays, propagate_source_info=False))
+
+
+class _Slot:
+    """Where a traced leaf goes."""
+
+
+def _live(jaxpr: Any) -> list[Any]:
+    """The equations that the results depend on, and those that have effects."""
+    needed = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+    found = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or any(v in needed for v in equation.outvars):
+            found.append(equation)
+            needed.update(v for v in equation.invars if not isinstance(v, Literal))
+    return found[::-1]
+
+
+def _rebuild(shape: Any, values: list[Any]) -> tuple[Bundles, ...]:
+    left = iter(values)
+    parts = []
+    for entries, modules in shape:
+        part: Bundles = {m: {} for m in modules}
+        for (module, name), (leaves, tree) in entries.items():
+            part[module][name] = jax.tree.unflatten(tree, [next(left) if x is _Slot else x for x in leaves])
+        parts.append(part)
+    return tuple(parts)
+
+
+@functools.cache
+def _untraced() -> Any:
+    with jax.ensure_compile_time_eval():
+        return get_opaque_trace_state(convention="tenure")
+
+
+def outermost() -> bool:
+    """Whether no JAX transformation is around the caller."""
+    return get_opaque_trace_state(convention="tenure") == _untraced()

@@ -1,0 +1,268 @@
+"""`transform` and its relatives: functions that use modules, as pure functions of parameters, state and keys."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tenure.core.errors import NonEmptyStateError
+from tenure.core.frame import Mode, current_frame
+from tenure.core.transform import Transformed, TransformedWithState
+from tenure.haiku.engine import signatures
+from tenure.haiku.engine.frames import outside
+from tenure.haiku.engine.keys import PRNGSequence
+from tenure.haiku.engine.model import Model
+
+_USE_STATE = "If your transformed function uses `hk.{get,set}_state` then use `hk.transform_with_state`."
+_ADDED = (
+    "Haiku transform adds three arguments (params, state, rng) to apply. If the functions you are transforming use the "
+    "same names you must pass them positionally (e.g. `f.apply(.., my_{name})` and not by name (e.g. "
+    "`f.apply(.., {name}=my_{name})`)"
+)
+
+
+def takes_ties(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a `transform`: it also takes `ties=`, as every module also takes `share=`.
+
+    Its own signature stays Haiku's.
+    """
+
+    @functools.wraps(transform)
+    def with_ties(f: Any, *args: Any, ties: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:
+        if ties is None:
+            return transform(f, *args, **kwargs)
+        return transform(_Tied(f, ties), *args, **kwargs)
+
+    return with_ties
+
+
+class _Tied:
+    """A function and the ties that it is to be transformed with."""
+
+    def __init__(self, function: Callable[..., Any], ties: Mapping[str, Any]):
+        self.function, self.ties = function, ties
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def _model(f: Any) -> Model:
+    return Model(f.function, f.ties) if isinstance(f, _Tied) else Model(f)
+
+
+def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
+    """The sequence that `rng` starts.
+
+    Raises:
+      ValueError: it is no key; the message shows the signature of the call.
+    """
+    try:
+        return None if rng is None else PRNGSequence(rng)
+    except Exception as e:
+        raise ValueError(
+            f"{call.partition('(')[0].capitalize()} must be called with an RNG as the {position} argument, the required "
+            f"signature is: `{call}`. The object was of type {type(rng)}: {rng}"
+        ) from e
+
+
+def _mapping(name: str, value: Any) -> Any:
+    """`value`, a dict of dicts; None stands for an empty one."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping) or type(value).__name__ == "_DictWrapper":
+        return value
+    raise TypeError(
+        f"{name} argument does not appear valid. It should be a mapping but is of type {type(value)}. For reference the "
+        "parameters for apply are `apply(params, rng, ...)`` for `hk.transform` and `apply(params, state, rng, ...)` for "
+        f"`hk.transform_with_state`.\nThe argument was: {value!r}."
+    )
+
+
+def _check_function(f: Any) -> None:
+    if any(word in str(type(f)) for word in ("PmapFunction", "PjitFunction")):
+        raise ValueError(
+            "A common error with Haiku is to pass an already jit (or pmap) decorated function into hk.transform (e.g. "
+            "`hk.transform(jax.jit(f)))`. You should instead jit/pmap the init or apply function you get back from Haiku "
+            "(e.g. `jax.jit(hk.transform(f).apply)`): those are pure, f is not, and jit expects a pure function."
+        )
+
+
+@takes_ties
+def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
+    """A function that uses modules, parameters and state, as a pair of pure functions.
+
+    Args:
+      f: any function; builds and calls modules.
+
+    Returns:
+      `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`. `rng` is None, an
+      integer seed, a key, or a sequence's state.
+
+    Raises:
+      ValueError: `f` is jitted already.
+
+    >>> import tenure.haiku as hk, jax.numpy as jnp
+    >>> def counter():
+    ...     count = hk.get_state("count", [], jnp.int32, init=jnp.zeros)
+    ...     hk.set_state("count", count + 1)
+    ...     return count
+    >>> f = hk.transform_with_state(counter)
+    >>> params, state = f.init(None)
+    >>> f.apply(params, state, None)[1]
+    {'~': {'count': Array(1, dtype=int32)}}
+    """
+    _check_function(f)
+    model = _model(f)
+
+    def init_fn(rng: Any, *args: Any, **kwargs: Any) -> Any:
+        return model.init(_keys(rng, "init(rng, *a, **k)", "first"), args, kwargs)
+
+    def apply_fn(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+        if state is None:
+            call, position = "apply(params, rng, *a, **k)", "second"
+        else:
+            call, position = "apply(params, state, rng, *a, **k)", "third"
+        params, state = _mapping("params", params), _mapping("state", state)
+        return model.apply(params, state, _keys(rng, call, position), args, kwargs)
+
+    signature = inspect.signature(f)
+    init_fn.__signature__ = signatures.of_init(signature)  # type: ignore[attr-defined]
+    apply_fn.__signature__ = signatures.of_apply(signature)  # type: ignore[attr-defined]
+    init_fn.plan = model.plan  # type: ignore[attr-defined]
+    return keep_original(f.function if isinstance(f, _Tied) else f, TransformedWithState(init_fn, apply_fn))
+
+
+@takes_ties
+def transform(f: Callable[..., Any], *, apply_rng: bool = True) -> Transformed:
+    """A function that uses modules and parameters, as a pair of pure functions.
+
+    Args:
+      f: any function; builds and calls modules.
+      apply_rng: must be True: `apply` always takes keys. See `without_apply_rng`.
+
+    Returns:
+      `init(rng, *args) -> params`, `apply(params, rng, *args) -> out`. `rng` is None, an integer seed, a key, or a
+      sequence's state.
+
+    Raises:
+      ValueError: `f` is jitted already, or `apply_rng` is False.
+      NonEmptyStateError: from `init` or `apply`, if `f` uses state.
+
+    >>> import tenure.haiku as hk, jax.numpy as jnp
+    >>> f = hk.transform(lambda x: hk.Linear(3)(x))
+    >>> params = f.init(42, jnp.ones((2, 4)))
+    >>> f.apply(params, None, jnp.ones((2, 4))).shape
+    (2, 3)
+    """
+    if not apply_rng:
+        raise ValueError(
+            "The apply_rng argument has been removed and hk.transform now *always* applies an rng.\n"
+            "Replace hk.transform(..., apply_rng=False) with hk.without_apply_rng(hk.transform(...)).\n"
+            "Replace hk.transform(..., apply_rng=True) with hk.transform(...)."
+        )
+    return without_state(transform_with_state(f))
+
+
+def keep_original(f: Any, made: Any) -> Any:
+    """Lets `init` and `apply` remember the user's function, and its plan."""
+    plan = getattr(made.init, "plan", None)
+    if isinstance(f, (Transformed, TransformedWithState)):
+        plan, f = getattr(f.init, "plan", plan), getattr(f.init, "_original_fn", None)
+    for function in made:
+        function._original_fn = f
+    if plan is not None:
+        made.init.plan = plan
+    return made
+
+
+def get_original_fn(f: Any) -> Callable[..., Any]:
+    """The user's function that `f`, or its `init` or `apply`, was made of."""
+    return (f.init if isinstance(f, (Transformed, TransformedWithState)) else f)._original_fn
+
+
+def _check_no_state(state: Any, message: str = _USE_STATE) -> None:
+    if state:
+        module, bundle = next(iter(state.items()))
+        raise NonEmptyStateError(message, ways=[f"the state is '{module}/{next(iter(bundle), '')}', among others"])
+
+
+def without_state(f: TransformedWithState) -> Transformed:
+    """The same functions without state.
+
+    Raises:
+      NonEmptyStateError: from `init` or `apply`, if there is some.
+
+    >>> import tenure.haiku as hk, jax.numpy as jnp
+    >>> f = hk.without_state(hk.transform_with_state(lambda: hk.get_parameter("w", [], init=jnp.zeros)))
+    >>> f.init(None)
+    {'~': {'w': Array(0., dtype=float32)}}
+    """
+
+    def init_fn(*args: Any, **kwargs: Any) -> Any:
+        params, state = f.init(*args, **kwargs)
+        _check_no_state(state)
+        return params
+
+    def apply_fn(params: Any, *args: Any, **kwargs: Any) -> Any:
+        if "state" in kwargs:
+            raise TypeError(_ADDED.format(name="state"))
+        out, state = f.apply(params, None, *args, **kwargs)
+        _check_no_state(state)
+        return out
+
+    leading = signatures.replace_leading(inspect.signature(f.apply), 2, [signatures.PARAMS])
+    init_fn.__signature__ = signatures.without_state(inspect.signature(f.init))  # type: ignore[attr-defined]
+    apply_fn.__signature__ = signatures.without_state(leading)  # type: ignore[attr-defined]
+    return keep_original(f, Transformed(init_fn, apply_fn))
+
+
+def with_empty_state(f: Transformed) -> TransformedWithState:
+    """The same functions with a state that is always empty.
+
+    >>> import tenure.haiku as hk
+    >>> f = hk.with_empty_state(hk.transform(lambda: 1))
+    >>> f.init(None), f.apply({}, {}, None)
+    (({}, {}), (1, {}))
+    """
+
+    def init_fn(*args: Any, **kwargs: Any) -> Any:
+        return f.init(*args, **kwargs), {}
+
+    def apply_fn(params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+        del state
+        return f.apply(params, *args, **kwargs), {}
+
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    new = [inspect.Parameter(name, positional, annotation=signatures.Params) for name in ("param", "state")]
+    leading = signatures.replace_leading(inspect.signature(f.apply), 1, new)
+    init_fn.__signature__ = signatures.with_state(inspect.signature(f.init))  # type: ignore[attr-defined]
+    apply_fn.__signature__ = signatures.with_state(leading)  # type: ignore[attr-defined]
+    return keep_original(f, TransformedWithState(init_fn, apply_fn))
+
+
+def check_no_rng(kwargs: Mapping[str, Any]) -> None:
+    """Raises if `rng` is given to an `apply` that takes none."""
+    if "rng" in kwargs:
+        raise TypeError(_ADDED.format(name="rng"))
+
+
+def running_init() -> bool:
+    """Whether `init` is running, and not `apply`.
+
+    Raises:
+      OutsideTransformError: neither is.
+
+    >>> import tenure.haiku as hk
+    >>> f = hk.transform(lambda: print(hk.running_init()))
+    >>> f.apply(f.init(None), None)
+    True
+    False
+    """
+    from tenure.core.frame import maybe_frame
+
+    if maybe_frame() is None:
+        raise outside("running_init")
+    return current_frame("running_init").mode is not Mode.APPLY
