@@ -28,9 +28,12 @@ class Activation(Layer):
 
     framewise = True
 
-    def forward(self, source: Tensor, *, activation: Any) -> Output:
+    def forward(self, source: Tensor, *, activation: Any, opts: Any = None) -> Output:
         if activation is None:
             raise self.error("activation", activation, "a function is needed", ["'activation': 'identity'"])
+        if opts:
+            fn = activations.find(self, activation)
+            return Output(source.like(fn(source.data, **opts)))
         return activations.apply(self, source, activation)
 
 

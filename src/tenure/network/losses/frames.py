@@ -5,8 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.network.tf.elementwise import safe_log
-
 
 def pick(values: jax.Array, labels: jax.Array) -> jax.Array:
     """`values[..., labels]`: one entry [...] of each row [..., N]. Labels outside of the range take the nearest one.
@@ -72,12 +70,6 @@ def binary_cross_entropy(logits: jax.Array, target: jax.Array, pos_weight: float
     weight = 1.0 if pos_weight is None else 1.0 + (pos_weight - 1.0) * target
     softplus = jnp.log1p(jnp.exp(-jnp.abs(logits))) + jnp.maximum(-logits, 0)
     return (1 - target) * logits + weight * softplus
-
-
-def generic_cross_entropy(activation: jax.Array, target: jax.Array) -> jax.Array:
-    """The cross entropy of outputs that are normalised to sum to one first."""
-    probs = activation / jnp.sum(activation, axis=-1, keepdims=True)
-    return cross_entropy(safe_log(probs), target)
 
 
 def wrong(scores: jax.Array, target: jax.Array) -> jax.Array:

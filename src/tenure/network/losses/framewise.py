@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from tenure.network.losses import frames
 from tenure.network.losses.base import Loss, LossError, View
+from tenure.network.tf import activation
 from tenure.network.tf.elementwise import safe_log
 
 
@@ -99,13 +100,22 @@ def _features(view: View) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class GenericCrossEntropy(Loss):
-    """Cross entropy of an activation that is normalised first. Its gradient is that of the log activation times `y - target`."""
+    """Cross entropy of an activation `y` that is normalised first.
+
+    Its gradient by the activation's input is by definition `(y - target)` times the gradient of all `log y`.
+    """
 
     def value(self, view: View) -> jax.Array:
         """The sum over frames."""
-        if view.before is None:
-            raise LossError("'generic_ce' needs a layer with an activation")
-        return view.total(frames.generic_cross_entropy(view.output.data, view.labels))
+        if view.before is None or not isinstance(view.activation, str):
+            raise LossError("'generic_ce' needs a layer with a named activation")
+        act = activation(view.activation)
+        y, pull = jax.vjp(lambda x: jnp.log(act(x)), view.before)
+        probs = jnp.exp(y) / jnp.sum(jnp.exp(y), axis=-1, keepdims=True)
+        gradient = pull(jnp.ones_like(y))[0] * (probs - jax.nn.one_hot(view.labels, view.classes))
+        carrier = view.total(jnp.sum(view.before * jax.lax.stop_gradient(gradient), axis=-1))
+        total = view.total(frames.cross_entropy(jnp.log(jnp.maximum(probs, 1e-20)), view.labels))
+        return jax.lax.stop_gradient(total) + carrier - jax.lax.stop_gradient(carrier)
 
 
 def _dense_target(view: View) -> jax.Array:
