@@ -140,7 +140,7 @@ def test_a_global_parameter_has_one_owner() -> None:
     table = params["model"]["table"]
     assert jnp.allclose(model.apply(params, None, TOKENS), table[TOKENS] @ table.T)
     ledger = model.plan(TOKENS).ledger
-    assert ledger.users_of("model/table") == ["model/table", "model/embed/table", "model/unembed/table"]
+    assert ledger.users_of("model/table") == ("model/table", "model/embed/table", "model/unembed/table")
     grads = jax.grad(lambda p: model.apply(p, None, TOKENS).sum())(params)
     assert grads["model"]["table"].shape == (11, 4)
 

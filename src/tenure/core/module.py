@@ -328,15 +328,15 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
     """A Module class whose `__call__` is `f`.
 
     >>> to_module(lambda x: x).__name__
-    'ToModule'
+    'ToModuleWrapper'
     """
 
-    class ToModule(Module):
+    class ToModuleWrapper(Module):
         def __init__(self, name: str | None = None):
             if name is not None and not isinstance(name, str):
                 raise TypeError(
                     f"Expected a string name as the only argument, got: {name}. Build the module first, then call it with the "
-                    "inputs: ToModule(name)(x)"
+                    "inputs: ToModuleWrapper(name)(x)"
                 )
             super().__init__(name=name or naming.snake_case(getattr(f, "__name__", "fn").strip("<>")))
 
@@ -344,5 +344,5 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return f(*args, **kwargs)
 
-    ToModule.__doc__ = f.__doc__
-    return ToModule
+    ToModuleWrapper.__doc__ = f.__doc__
+    return ToModuleWrapper

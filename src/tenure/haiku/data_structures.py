@@ -111,7 +111,7 @@ def merge(*structures: Structure[Any], check_duplicates: bool = False) -> Mutabl
                     f"{_spec(bundle[name])} vs {_spec(value)}."
                 )
             bundle[name] = value
-    return to_haiku_dict(made)  # type: ignore[return-value]
+    return to_haiku_dict(made)
 
 
 def is_subset(*, subset: Structure[Any], superset: Structure[Any]) -> bool:
@@ -169,7 +169,8 @@ def to_immutable_dict(mapping: Mapping[K, V]) -> Mapping[K, V]:
     """
     if type(mapping) is FlatMap:
         return mapping
-    return FlatMap({k: to_immutable_dict(v) if type(v) is dict else v for k, v in mapping.items()})  # type: ignore[misc]
+    items: Mapping[Any, Any] = mapping
+    return FlatMap({k: to_immutable_dict(v) if type(v) is dict else v for k, v in items.items()})
 
 
 def to_mutable_dict(mapping: Any) -> Any:

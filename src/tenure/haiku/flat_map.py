@@ -47,7 +47,7 @@ class FlatMap(Mapping[Any, Any]):
             mapping = dict(*args, **kwargs)
         elif not jax.tree_util.all_leaves(components.leaves):
             mapping = jax.tree.unflatten(components.structure, components.leaves)
-        leaves, structure = jax.tree.flatten(mapping) if mapping is not None else components
+        leaves, structure = components if mapping is None and components is not None else jax.tree.flatten(mapping)
         self._leaves, self._structure, self._mapping = tuple(leaves), structure, mapping
 
     def _dict(self) -> Mapping[Any, Any]:

@@ -11,6 +11,7 @@ _SHORT = (("complex", "c"), ("double", "d"), ("float", "f"), ("uint", "u"), ("in
 def simple_dtype(dtype: Any) -> str:
     """`float32` → `f32`, `int32` → `s32`.
 
+    >>> import numpy as np
     >>> simple_dtype(np.float32), simple_dtype(np.dtype("int8"))
     ('f32', 's8')
     """
@@ -23,6 +24,7 @@ def simple_dtype(dtype: Any) -> str:
 def format_array(x: Any) -> str:
     """`f32[2,3]`.
 
+    >>> import numpy as np
     >>> format_array(np.ones((2, 3), np.float32))
     'f32[2,3]'
     """

@@ -17,9 +17,7 @@ from tenure.core.module import Module
 from tenure.haiku.stacks import Stack
 
 if TYPE_CHECKING:
-    import jmp
-
-    Policy = jmp.Policy
+    from jmp import Policy
 
 
 class _ThreadState(threading.local):

@@ -45,7 +45,7 @@ def as_batch(inputs: Any, num_spatial_dims: int, layer: str) -> tuple[jax.Array,
     if x.ndim not in (num_spatial_dims + 1, num_spatial_dims + 2):
         raise ValueError(
             f"Input to {layer} needs to have rank in {[num_spatial_dims + 1, num_spatial_dims + 2]}, but input has shape "
-            f"{x.shape}."
+            f"{x.shape}. Its axes are those of space, one for the channels and perhaps one for the batch"
         )
     single = x.ndim == num_spatial_dims + 1
     return (x[None] if single else x), single
@@ -60,7 +60,7 @@ def masked(w: jax.Array, mask: Any) -> jax.Array:
     if mask is None:
         return w
     if mask.shape != w.shape:
-        raise ValueError(f"Mask needs to have the same shape as weights. Shapes are: {mask.shape}, {w.shape}")
+        raise ValueError(f"Mask needs to have the same shape as weights. Shapes are: {mask.shape} and {w.shape}")
     return w * mask
 
 
@@ -159,7 +159,7 @@ class ConvND(Module):
         channels, rest = divmod(x.shape[self.channel_index], self.feature_group_count)
         if rest:
             raise ValueError(
-                f"Inputs channels {x.shape[self.channel_index]} should be a multiple of feature_group_count "
+                f"Inputs channels {x.shape[self.channel_index]} do not make equal groups: they should be a multiple of feature_group_count "
                 f"{self.feature_group_count}"
             )
         shape = (*self.kernel_shape, channels, self.output_channels)

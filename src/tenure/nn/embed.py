@@ -107,7 +107,7 @@ class Embed(Module):
         ids = jnp.asarray(ids)
         if not jnp.issubdtype(ids.dtype, jnp.integer):
             raise ValueError(
-                f"hk.Embed's __call__ method must take an array of integer dtype but was called with an array of {ids.dtype}"
+                f"hk.Embed's __call__ method must take an array of integer dtype but was called with an array of {ids.dtype}: ids are rows of a table"
             )
         style = _style(lookup_style or self.lookup_style)
         if style is EmbedLookupStyle.ARRAY_INDEX:

@@ -115,7 +115,7 @@ class Bias(Module):
         if inputs.ndim < 2:
             raise ValueError(f"nn.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
         if self.output_size is not None and tuple(self.output_size) != inputs.shape[1:]:
-            raise ValueError(f"Input shape must be {(-1, *self.output_size)} not {inputs.shape}")
+            raise ValueError(f"Input shape must be {(-1, *self.output_size)} for this bias, not {inputs.shape}")
         self.input_size = inputs.shape[1:]
         self.bias_shape = _bias_shape(inputs.shape, self.bias_dims)
         b = get_parameter("b", self.bias_shape, inputs.dtype, self.b_init)

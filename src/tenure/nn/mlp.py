@@ -47,7 +47,7 @@ class MLP(Module):
           ValueError: an initialiser for biases that do not exist.
         """
         if not with_bias and b_init is not None:
-            raise ValueError("When with_bias=False b_init must not be set.")
+            raise ValueError("When with_bias=False b_init must not be set: there is nothing to initialise")
         super().__init__(name=name)
         self.w_init = w_init
         self.b_init = b_init

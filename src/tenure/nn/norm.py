@@ -27,8 +27,8 @@ def check_creates(create_scale: bool, create_offset: bool, scale: object, offset
         if value is None or bool(creates) != at_call:
             continue
         if at_call:
-            raise ValueError(f"Cannot pass `{name}` at call time if `create_{name}=True`.")
-        raise ValueError(f"Cannot set `{name}_init` if `create_{name}=False`.")
+            raise ValueError(f"Cannot pass `{name}` at call time if `create_{name}=True`. One of them is enough.")
+        raise ValueError(f"Cannot set `{name}_init` if `create_{name}=False`. It has nothing to initialise.")
 
 
 @traced_once("axis", "eps", "fast", "once")

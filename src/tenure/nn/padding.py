@@ -107,7 +107,7 @@ def create_from_tuple(padding: Any, n: int) -> tuple[tuple[int, int], ...]:
         return (tuple(padding),) * n
     if len(padding) not in (1, n):
         raise TypeError(
-            f"Padding {padding} must be a Tuple[int, int] or sequence of length 1 or sequence of length {n}."
+            f"Padding must be a Tuple[int, int] or sequence of length 1 or sequence of length {n}, not {padding}"
         )
     return replicate(padding, n, "padding")
 

@@ -172,7 +172,7 @@ def grad(
     """As `jax.grad`, for functions that use modules: by the arguments, not by parameters.
 
     >>> import tenure.haiku as hk, jax.numpy as jnp
-    >>> f = hk.transform(lambda x: hk.grad(lambda x: (hk.Bias()(x) ** 2).sum())(x))
+    >>> f = hk.transform(lambda x: hk.grad(lambda x: (hk.Linear(2, w_init=jnp.ones)(x) ** 2).sum() / 4)(x))
     >>> params = f.init(None, jnp.ones(2))
     >>> f.apply(params, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -249,9 +249,7 @@ def vmap(
     (2, 3)
     """
     if not jax.tree.leaves(in_axes):
-        raise ValueError(
-            f"{fun.__name__} must have at least one non-None value in in_axes to use with `hk.vmap`."  # type: ignore[attr-defined]
-        )
+        raise ValueError(f"{fun.__name__} must have at least one non-None value in in_axes to use with `hk.vmap`.")
     in_axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
 
     @functools.wraps(fun)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,21 +21,13 @@ def assert_is_prng_key(key: Any) -> None:
     """Raises `ValueError` unless `key` is one random key, raw or typed."""
     if not hasattr(key, "shape") or not hasattr(key, "dtype"):
         raise ValueError(f"The provided key is not a JAX PRNGKey but a {type(key)}:\n{key}")
+    impl, hint = jax.config.jax_default_prng_impl, ""  # type: ignore[attr-defined]
+    expected: tuple[tuple[int, ...], Any] = (2,), jnp.dtype(jnp.uint32)
     if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
-        expected, hint = ((), key.dtype), ""
-    else:
-        shape = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape if key.shape != (2,) else (2,)
-        expected, hint = (shape, jnp.dtype(jnp.uint32)), ""
-        if shape != (2,) or key.shape != (2,):
-            shape = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape
-            expected = (shape, jnp.dtype(jnp.uint32))
-        elif jax.config.jax_default_prng_impl != "threefry2x32":
-            expected = (_raw_shape(), jnp.dtype(jnp.uint32))
-        if expected[0] != (2,):
-            hint = (
-                f"\nHint: jax_default_prng_impl is '{jax.config.jax_default_prng_impl}': was the key made before it "
-                "has been set?"
-            )
+        expected = (), key.dtype
+    elif impl != "threefry2x32":
+        expected = _raw_shape(), jnp.dtype(jnp.uint32)
+        hint = f"\nHint: jax_default_prng_impl has been set to '{impl}': was the key made before?"
     if (tuple(key.shape), key.dtype) != expected:
         raise ValueError(
             "Provided key did not have expected shape and/or dtype: "
@@ -78,8 +71,13 @@ class PRNGSequence(Iterator[jax.Array]):
     def reserve(self, num: int) -> None:
         """Splits `num` keys off, for later."""
         if num > 0:
-            self._key, *new = jax.random.split(self._key, num + 1)
+            self._key, *new = self._split(self._key, num + 1)
             self._subkeys.extend(new)
+
+    @staticmethod
+    def _split(key: Any, num: int) -> Any:
+        traced = isinstance(key, jax.core.Tracer)
+        return jax.random.split(key, num) if traced else _compiled_split(key, num)
 
     def reserve_up_to_full(self) -> None:
         """Has exactly `rng_reserve_size` keys in store."""
@@ -109,6 +107,22 @@ class PRNGSequence(Iterator[jax.Array]):
         """The next `num` keys."""
         self.reserve(max(num - len(self._subkeys), 0))
         return tuple(next(self) for _ in range(num))
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _compiled_split(key: Any, num: int) -> Any:
+    """The keys of one split, in one call: a key is an integer, so that nothing is rounded."""
+    return tuple(jax.random.split(key, num))
+
+
+class TrialSequence(PRNGSequence):
+    """The keys of a run that is traced to find out what initial values depend on: one operation for each split."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _split(key: Any, num: int) -> Any:
+        return _compiled_split(key, num)
 
 
 def _is_seed(value: Any) -> bool:

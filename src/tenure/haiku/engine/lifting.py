@@ -37,14 +37,15 @@ class LiftingModule(Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Both:
         frame = the_frame("lift")
         if frame.frozen:
-            state = {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
-            return _cut(frame.params, self.prefix_name), _cut(state, self.prefix_name)
-        params, state = self._init_fn(*args, **kwargs)
-        self._store(frame, params, state)
-        return params, state
+            newest = {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
+            return _cut(frame.params, self.prefix_name), _cut(newest, self.prefix_name)
+        inner = self._init_fn(*args, **kwargs)
+        self._store(frame, *inner)
+        return inner
 
     def _store(self, frame: HaikuFrame, params: Params, state: Params) -> None:
-        for inner, outer, note in ((params, frame.params, _note_param), (state, frame.state, states.record)):
+        tables: Any = ((params, frame.params, _note_param), (state, frame.state, states.record))
+        for inner, outer, note in tables:
             for module, bundle in inner.items():
                 path = f"{self.prefix_name}/{module}" if self.prefix_name else module
                 if path in outer and not self._allow_reuse:

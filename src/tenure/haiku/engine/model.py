@@ -20,8 +20,9 @@ from tenure.core.plan import Plan, _check_used, _spec, is_array, link
 from tenure.core.rng import Keys
 from tenure.core.sources import Sources
 from tenure.core.transform import _PLANS, _draw_uses, _plan_key, offline
+from tenure.haiku.engine import deferral
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
-from tenure.haiku.engine.keys import PRNGSequence
+from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
 from tenure.haiku.engine.slicing import Sliced, outermost
 from tenure.haiku.engine.surroundings import Surroundings
 
@@ -31,6 +32,13 @@ TRACER_HINT = (
     "transform? You might want to use the Haiku version of the transform instead (hk.vmap/hk.scan/...): what a raw one "
     "traces can not be used outside of it."
 )
+
+
+class _Leaf:
+    """Holds a value that JAX does not look into."""
+
+    def __init__(self, value: deferral.Deferred):
+        self.value = value
 
 
 class Made(NamedTuple):
@@ -80,11 +88,12 @@ class Model:
         if outermost():
             around = Surroundings([self.function, *hooks.installed()])
             try:
-                made = self._trace(rng, args, kwargs)
+                made = self._try(rng, args, kwargs)
             except Exception:  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
                 params, state = made.values(*_arrays(None if rng is None else rng.internal_state, args, kwargs))
+                params = params if rng is None else _filled(params, rng.internal_state[0])
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
         params, state, plan = self._create(rng, args, kwargs)
@@ -114,7 +123,18 @@ class Model:
             slot.birth = None
         return Plan(frame.slots, frame.states, out, self.ties, self.stages)
 
-    def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
+    def _try(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
+        """Runs the function abstractly, with initialisers left for afterwards where that is possible."""
+        if deferral.possible(rng):
+            around = Surroundings([self.function, *hooks.installed()])
+            try:
+                return self._trace(rng, args, kwargs, counted=True)
+            except deferral.AbandonedError:
+                if around.restore():
+                    raise
+        return self._trace(rng, args, kwargs)
+
+    def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any, counted: bool = False) -> Made:
         """Runs the function abstractly."""
         state = None if rng is None else rng.internal_state
         leaves, tree = jax.tree.flatten((state, args, kwargs), is_leaf=_is_struct)
@@ -126,16 +146,18 @@ class Model:
             for i, array in zip(dynamic, arrays, strict=True):
                 filled[i] = array
             state, a, k = jax.tree.unflatten(tree, filled)
-            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=None if state is None else PRNGSequence(state))
+            keys = None if state is None else deferral.CountedKeys(state[0]) if counted else TrialSequence(state)
+            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=keys)
+            frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
             frame.sources.release()
             found.extend([frame, jax.tree.map(_shape_of, out)])
-            return frame.params, first_states(frame)
+            return _without(frame.params, frame.deferred_values or {}), first_states(frame)
 
         values = Sliced.of(run, [_spec(leaves[i]) for i in dynamic])
         frame, out = found
-        if values.uses_borrowed:
-            raise _BorrowedAtInit
+        if values.uses_stand_ins:
+            raise deferral.AbandonedError if counted else _BorrowedAtInit
         return Made(self._linked(frame, out), values)
 
     def apply(
@@ -169,6 +191,24 @@ class Model:
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise jax.errors.UnexpectedTracerError(TRACER_HINT) from e
+
+
+def _without(params: Bundles, deferred: Mapping[str, deferral.Deferred]) -> Bundles:
+    """The parameters, with what is left for afterwards in the place of stand-ins."""
+    return {
+        m: {n: _Leaf(deferred[f"{m}/{n}"]) if f"{m}/{n}" in deferred else v for n, v in bundle.items()}
+        for m, bundle in params.items()
+    }
+
+
+def _filled(params: Bundles, key: Any) -> Bundles:
+    """The parameters, with the values of what was left for afterwards."""
+    left = [v for bundle in params.values() for v in bundle.values() if isinstance(v, _Leaf)]
+    keys = deferral.first_keys(key, 1 + max((v.value.key for v in left), default=-1))
+    return {
+        m: {n: v.value.make(keys) if isinstance(v, _Leaf) else v for n, v in bundle.items()}
+        for m, bundle in params.items()
+    }
 
 
 def made_of_borrowers(frame: HaikuFrame) -> bool:

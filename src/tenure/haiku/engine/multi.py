@@ -152,4 +152,5 @@ def without_apply_rng(f: Any) -> Any:
     new = [signatures.PARAMS, signatures.STATE] if stateful else [signatures.PARAMS]
     signature = signatures.replace_leading(inspect.signature(apply), len(new) + 1, new)
     apply_fn.__signature__ = signature  # type: ignore[attr-defined]
-    return keep_original(f, type(f)(f.init, apply_fn))
+    made: Any = type(f)
+    return keep_original(f, made(f.init, apply_fn))

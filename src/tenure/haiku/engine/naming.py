@@ -98,11 +98,11 @@ def name_scope(name: str, *, method_name: str = "__call__") -> AbstractContextMa
     Raises:
       PathSyntaxError: `name` is empty or starts with `/`.
 
-    >>> import tenure.haiku as hk
+    >>> import jax, jax.numpy as jnp, tenure.haiku as hk
     >>> def f(x):
     ...     with hk.name_scope("encoder"):
     ...         return hk.Linear(1, name="a")(x)
     >>> list(hk.transform(f).init(jax.random.PRNGKey(0), jnp.ones((1, 1))))
     ['encoder/a']
     """
-    return NameScope(name, method_name)  # type: ignore[return-value]
+    return NameScope(name, method_name)

@@ -17,6 +17,7 @@ from tenure.core.slot import Slot, as_shape, describe, named
 from tenure.core.sources import OWN, Source
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
+from tenure.haiku.engine.deferral import CountedKeys, defer
 from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
 
 
@@ -107,8 +108,14 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
 def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, stages: Any) -> Any:
     creators = hooks.chain("param_creator")
     init = _no_initializer if init is None else init
+    deferred = None
+    if frame.deferred_values is not None and not creators and isinstance(frame.rng, CountedKeys):
+        deferred = defer(frame.rng, init, shape, dtype)
     try:
-        if creators:
+        if deferred is not None:
+            frame.deferred_values[path] = deferred  # type: ignore[index]
+            value = placeholder(deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
+        elif creators:
             value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
         else:
             value = init(shape, dtype)

@@ -47,14 +47,14 @@ def replace_leading(signature: inspect.Signature, count: int, new: list[inspect.
 
 def with_state(signature: inspect.Signature) -> inspect.Signature:
     """The signature of a function that also returns state."""
-    returns = signature.return_annotation
+    returns: Any = signature.return_annotation
     returns = Any if returns is inspect.Parameter.empty else returns
-    return made(list(signature.parameters.values()), tuple[returns, State])
+    return made(list(signature.parameters.values()), tuple.__class_getitem__((returns, State)))
 
 
 def without_state(signature: inspect.Signature) -> inspect.Signature:
     """The signature of a function that no longer returns state."""
-    returns = signature.return_annotation
-    arguments = getattr(returns, "__args__", ())
+    returns: Any = signature.return_annotation
+    arguments: tuple[Any, ...] = getattr(returns, "__args__", ())
     pair = getattr(returns, "__origin__", None) is tuple and len(arguments) == 2
     return made(list(signature.parameters.values()), arguments[0] if pair else Any)

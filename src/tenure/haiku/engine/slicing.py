@@ -50,8 +50,8 @@ class Sliced(NamedTuple):
         return cls(jaxpr, closed.consts, functools.partial(_rebuild, shape))
 
     @property
-    def uses_borrowed(self) -> bool:
-        """Whether a result depends on a stand-in for a borrowed value."""
+    def uses_stand_ins(self) -> bool:
+        """Whether a result depends on a stand-in for a value that is not known yet."""
         return any(e.primitive.name == _PLACEHOLDER for e in self.jaxpr.eqns)
 
     def __call__(self, *arrays: Any) -> tuple[Bundles, ...]:

@@ -58,7 +58,7 @@ def _split(stacked: Bundles, size: int, names: LayerStackTransparencyMapping) ->
     return flat
 
 
-def _stack(flat: Bundles, size: int, names: LayerStackTransparencyMapping) -> Bundles:
+def _stack(flat: Any, size: int, names: LayerStackTransparencyMapping) -> Bundles:
     """One entry for all layers."""
     layers: list[Bundles] = [{} for _ in range(size)]
     for module, bundle in flat.items():

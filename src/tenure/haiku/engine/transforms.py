@@ -186,7 +186,8 @@ def keep_original(f: Any, made: Any) -> Any:
 
 def get_original_fn(f: Any) -> Callable[..., Any]:
     """The user's function that `f`, or its `init` or `apply`, was made of."""
-    return (f.init if isinstance(f, (Transformed, TransformedWithState)) else f)._original_fn
+    init: Any = f.init if isinstance(f, (Transformed, TransformedWithState)) else f
+    return init._original_fn
 
 
 def _check_no_state(state: Any, message: str = _USE_STATE) -> None:

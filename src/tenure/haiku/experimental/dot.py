@@ -70,7 +70,8 @@ class _Graph:
     """Lines of a graph as they are written."""
 
     def __init__(self, title: str):
-        self.title, self.lines, self.ids = title, [], itertools.count()
+        self.title, self.ids = title, itertools.count()
+        self.lines: list[str] = []
 
     def node(self, label: str, color: str, fill: str, style: str = "filled") -> int:
         """A new node's number."""

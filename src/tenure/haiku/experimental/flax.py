@@ -9,7 +9,7 @@ try:
     import flax.errors
     import flax.linen as nn
 except ImportError:
-    nn = None  # type: ignore[assignment]
+    nn = None
 
 from tenure.core.rng import maybe_next_rng_key
 from tenure.core.transform import Transformed, TransformedWithState

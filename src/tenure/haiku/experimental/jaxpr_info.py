@@ -95,7 +95,7 @@ def make_model_info(
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(max(limit, 10_000))
         try:
-            module = Module(name or f.__name__)  # type: ignore[attr-defined]
+            module = Module(name or f.__name__)
             _fill(module, make_jaxpr(*args, **kwargs).jaxpr, compute_flops)
             if include_module_info:
                 calls = {c.module_details.module.module_name.replace("/~/", "/"): c for c in summary(*args, **kwargs)}
@@ -130,8 +130,8 @@ def _fill(module: Module, jaxpr: Jaxpr, compute_flops: ComputeFlopsFn | None) ->
             open_scopes.append(inner)
         open_scopes[-1].expressions.append(expression)
         if expression.flops:
-            for scope in open_scopes:
-                scope.flops = (scope.flops or 0) + expression.flops
+            for module in open_scopes:
+                module.flops = (module.flops or 0) + expression.flops
 
 
 def _live(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:

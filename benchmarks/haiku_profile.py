@@ -1,0 +1,128 @@
+"""`tenure.haiku` against dm-haiku: initialising, tracing, the compiled step, the import. Interleaved, in one process.
+
+python -m benchmarks.haiku_profile            # prints a table in Markdown
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import haiku
+import jax
+import jax.numpy as jnp
+
+import tenure.haiku
+
+LIBRARIES: tuple[ModuleType, ModuleType] = (haiku, tenure.haiku)
+KEY = jax.random.PRNGKey(0)
+
+
+def _transformer(m: Any, x: jax.Array) -> jax.Array:
+    init = m.initializers.VarianceScaling(0.5)
+    for _ in range(6):
+        y = m.LayerNorm(-1, True, True)(x)
+        x = x + m.MultiHeadAttention(4, 16, w_init=init)(y, y, y)
+        x = x + m.nets.MLP([256, 64], w_init=init, activation=jax.nn.gelu)(m.LayerNorm(-1, True, True)(x))
+    return x
+
+
+def _lstm(m: Any, x: jax.Array) -> jax.Array:
+    core = m.LSTM(64)
+    return m.dynamic_unroll(core, x, core.initial_state(x.shape[1]))[0]
+
+
+PROGRAMS: dict[str, tuple[Callable[[Any, jax.Array], jax.Array], tuple[int, ...]]] = {
+    "MLP, 20 layers": (lambda m, x: m.nets.MLP([64] * 20)(x), (8, 64)),
+    "Transformer, 6 layers": (_transformer, (2, 16, 64)),
+    "ResNet-50": (lambda m, x: m.nets.ResNet50(10)(x, True), (1, 32, 32, 3)),
+    "LSTM": (_lstm, (12, 4, 32)),
+}
+
+
+def _model(library: ModuleType, function: Callable[..., Any]) -> Any:
+    return library.transform_with_state(lambda x: function(library, x))
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    """Processor time of all threads."""
+    start = time.process_time()
+    jax.block_until_ready(run())
+    return time.process_time() - start
+
+
+def _interleaved(runs: list[Callable[[], Any]], rounds: int) -> list[float]:
+    """The medians; the first round, in which things compile, does not count."""
+    found: list[list[float]] = [[], []]
+    for i in range(rounds + 1):
+        for times, run in zip(found, runs, strict=True):
+            gc.collect()
+            times += [_seconds(run)] if i else []
+            if not i:
+                jax.block_until_ready(run())
+    return [statistics.median(times) for times in found]
+
+
+def measure(name: str, rounds: int) -> list[str]:
+    """One row: ratios of ours to theirs."""
+    function, shape = PROGRAMS[name]
+    x = jnp.ones(shape)
+    models = [_model(library, function) for library in LIBRARIES]
+    values = [model.init(KEY, x) for model in models]
+    init = _interleaved([lambda m=m: m.init(KEY, x) for m in models], rounds)
+    jitted = _interleaved([lambda m=m: jax.make_jaxpr(lambda k: m.init(k, x))(KEY) and () for m in models], rounds)
+    trace = _interleaved(
+        [
+            lambda m=m, v=v: jax.make_jaxpr(lambda p, s: m.apply(p, s, KEY, x))(*v) and ()
+            for m, v in zip(models, values)
+        ],
+        rounds,
+    )
+
+    def step(model: Any) -> Callable[..., Any]:
+        return jax.jit(jax.value_and_grad(lambda p, s: (model.apply(p, s, KEY, x)[0] ** 2).mean()))
+
+    compiled = [step(m).lower(*v).compile() for m, v in zip(models, values)]
+    flops = [c.cost_analysis()["flops"] for c in compiled]
+    memory = [c.memory_analysis().temp_size_in_bytes for c in compiled]
+    rows = [init, jitted, trace, flops, memory]
+    return [name, *(f"{ours / theirs:.2f}" if theirs else "1.00" for theirs, ours in rows)]
+
+
+def imports(rounds: int) -> tuple[float, float]:
+    """Seconds of processor time that each import takes, after JAX."""
+    found = []
+    for name in ("haiku", "tenure.haiku"):
+        code = f"import time, jax, jax.numpy; t = time.process_time(); import {name}; print(time.process_time() - t)"
+        runs = [
+            subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True) for _ in range(rounds)
+        ]
+        found.append(statistics.median(float(r.stdout) for r in runs))
+    return found[0], found[1]
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("programs", nargs="*", default=list(PROGRAMS))
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    print("| program | init | tracing init | tracing apply | flops of a step | temporary memory |")
+    print("|---|---|---|---|---|---|")
+    for name in options.programs:
+        print("| " + " | ".join(measure(name, options.rounds)) + " |", flush=True)
+    theirs, ours = imports(options.rounds)
+    print(f"\nimport: dm-haiku {theirs:.2f} s, tenure.haiku {ours:.2f} s, ratio {ours / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Initialisers that are not traced: a trial run notes which keys they will draw, and they run afterwards, by themselves.
+
+Keys come one from the other, so that the key of a draw is known from how many draws came before it. Tracing an
+initialiser would take longer than running it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure import initializers
+from tenure.core import rng as core_rng
+from tenure.core.frame import placeholder
+from tenure.haiku.config import get_config
+from tenure.haiku.engine.keys import PRNGSequence
+
+_CHUNK = 32  # keys that are split off in one call
+
+# How many keys a known initialiser draws. Others are traced.
+_DRAWS: dict[Any, int] = {
+    initializers.Constant: 0,
+    initializers.Identity: 0,
+    initializers.Orthogonal: 1,
+    initializers.RandomNormal: 1,
+    initializers.RandomUniform: 1,
+    initializers.TruncatedNormal: 1,
+    initializers.UniformScaling: 1,
+    initializers.VarianceScaling: 1,
+}
+
+
+class AbandonedError(Exception):
+    """The keys go another way than one after the other, or a value depends on one: the run must be traced as it is."""
+
+
+class CountedKeys(PRNGSequence):
+    """Stands in for a sequence of keys, and counts what is drawn."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, key: Any):
+        self._key, self.count = key, 0
+        self._subkeys = ()  # type: ignore[assignment]
+
+    def __next__(self) -> jax.Array:
+        self.count += 1
+        return placeholder(self._key.shape, self._key.dtype)
+
+    def reserve(self, num: int) -> None:
+        raise AbandonedError
+
+    def take(self, num: int) -> Any:
+        raise AbandonedError
+
+    def replace_internal_state(self, state: Any) -> None:
+        raise AbandonedError
+
+    def reserve_up_to_full(self) -> None:
+        raise AbandonedError
+
+    @property
+    def internal_state(self) -> Any:
+        raise AbandonedError
+
+
+class Deferred(NamedTuple):
+    """A value that its initialiser is to make, with the key of that number; -1 for none."""
+
+    init: Any
+    shape: tuple[int, ...]
+    dtype: Any
+    key: int
+
+    def make(self, keys: list[Any]) -> Any:
+        """The value."""
+        if self.key < 0:
+            return self.init(self.shape, self.dtype)
+        with core_rng.initialising(keys[self.key]):
+            return self.init(self.shape, self.dtype)
+
+
+def possible(rng: PRNGSequence | None) -> bool:
+    """Whether the keys of this sequence can be counted."""
+    if rng is None or get_config().rng_reserve_size != 1:
+        return False
+    key, subkeys = rng.internal_state
+    return not subkeys and key.dtype == jnp.uint32
+
+
+def defer(keys: CountedKeys, init: Any, shape: Any, dtype: Any) -> Deferred | None:
+    """The value that a known initialiser will make, or None."""
+    draws = 0 if init is jnp.zeros or init is jnp.ones else _DRAWS.get(type(init))
+    if draws is None or (draws and jnp.issubdtype(dtype, jnp.complexfloating)):
+        return None
+    if any(isinstance(value, jax.core.Tracer) for value in getattr(init, "__dict__", {}).values()):
+        return None
+    number = keys.count if draws else -1
+    keys.count += draws
+    return Deferred(init, tuple(int(n) for n in shape), dtype, number)
+
+
+@jax.jit
+def _chunk(key: Any) -> Any:
+    def step(key: Any, _: None) -> Any:
+        following, drawn = jax.random.split(key, 2)
+        return following, drawn
+
+    return jax.lax.scan(step, key, None, length=_CHUNK)
+
+
+def first_keys(key: Any, count: int) -> list[Any]:
+    """The first keys of a sequence. They are integers: nothing is rounded, however they are computed."""
+    found: list[Any] = []
+    while len(found) < count:
+        key, drawn = _chunk(key)
+        found.extend(np.asarray(drawn))
+    return found
