@@ -61,6 +61,10 @@ def test_repeat_by_a_number_and_by_a_layer():
 
 
 def test_resize():
+    y, _ = output({"class": "resize", "axis": "T", "factor": 2, "kind": "cubic"})
+    assert np.allclose(y[:, ::2], X, atol=1e-6)
+    middle = (-0.09375, 0.59375, 0.59375, -0.09375)  # Keys at one half, with -3/4
+    assert np.allclose(y[:, 3], sum(w * X[:, i] for i, w in enumerate(middle)), atol=1e-5)
     y, t = output({"class": "resize", "axis": "T", "factor": 2, "kind": "linear"})
     assert np.allclose(y[:, ::2], X, atol=1e-6)
     assert np.allclose(y[:, 1:-1:2], (X[:, 1:] + X[:, :-1]) / 2, atol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -48,6 +50,21 @@ def cross_entropy(log_probs: jax.Array, target: jax.Array) -> jax.Array:
     if jnp.ndim(target) < jnp.ndim(log_probs):
         return -pick(log_probs, target)
     return -jnp.sum(target * log_probs, axis=-1)
+
+
+@jax.custom_jvp
+def softmax_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
+    """The cross entropy [...] of a softmax with distributions [..., N].
+
+    Its gradient is `softmax(logits) - target`, as TensorFlow has it, also where `target` does not sum to one.
+    """
+    return cross_entropy(jax.nn.log_softmax(logits), target)
+
+
+@softmax_cross_entropy.defjvp
+def _softmax_cross_entropy_jvp(primals: Any, tangents: Any) -> Any:
+    (logits, target), (dot, _) = primals, tangents
+    return softmax_cross_entropy(logits, target), jnp.sum((jax.nn.softmax(logits) - target) * dot, axis=-1)
 
 
 def focal(loss: jax.Array, target_probs: jax.Array, factor: float) -> jax.Array:

@@ -46,18 +46,17 @@ class CrossEntropy(Loss):
     def value(self, view: View) -> jax.Array:
         """The sum over frames."""
         target, logits = view.labels, view.output.data if self.input_type == "logits" else view.logits
-        if logits is not None and (self.use_fused or self.input_type == "logits"):
-            log_probs = jax.nn.log_softmax(logits)
-        else:
-            log_probs = safe_log(view.output.data, **(self.safe_log_opts or {}))
-        self._check(view, log_probs)
+        fused = logits is not None and (self.use_fused or self.input_type == "logits")
+        scores: Any = logits if fused else safe_log(view.output.data, **(self.safe_log_opts or {}))
+        entropy = frames.softmax_cross_entropy if fused else frames.cross_entropy
+        self._check(view, scores)
         if view.target is not None and not view.target.sparse:
-            loss = frames.cross_entropy(log_probs, target)
+            loss = entropy(scores, target)
         elif self.label_smoothing:
             soft = frames.smoothed_targets(target, view.classes, self.label_smoothing, self.label_smoothing_gaussian)
-            loss = frames.cross_entropy(log_probs, soft) - frames.smoothing_floor(view.classes, self.label_smoothing)
+            loss = entropy(scores, soft) - frames.smoothing_floor(view.classes, self.label_smoothing)
         else:
-            loss = frames.cross_entropy(log_probs, target)
+            loss = frames.cross_entropy(jax.nn.log_softmax(scores) if fused else scores, target)
         if self.focal_loss_factor:
             probs = jax.nn.softmax(logits) if logits is not None else view.output.data
             loss = frames.focal(loss, frames.pick(probs, target), self.focal_loss_factor)
