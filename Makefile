@@ -4,10 +4,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MINUTES ?= 5
 
-.PHONY: demo test test-all bench clean help
+.PHONY: adapt demo test test-all bench clean help
 
 help:
 	@echo "make demo      train an English-German translator with one three-way tied matrix, and translate (MINUTES=5)"
+	@echo "make adapt     teach the trained translator Dutch, with an adapter for all users and with one for one use"
 	@echo "make test      lint, types and tests, without the slow ones"
 	@echo "make test-all  the same with the slow ones"
 	@echo "make bench     measure against dm-haiku, flax, equinox and plain JAX; writes docs/benchmarks.md"
@@ -30,6 +31,10 @@ $(VENV)/.bench: $(VENV)/.base pyproject.toml constraints.txt
 
 demo: $(VENV)/.demo
 	$(PY) -m examples.translate --minutes $(MINUTES)
+
+adapt: $(VENV)/.demo
+	$(PY) -m examples.adapt --where owner
+	$(PY) -m examples.adapt --where output
 
 test: $(VENV)/.test
 	$(PY) -m ruff check .

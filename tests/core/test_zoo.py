@@ -120,17 +120,17 @@ def test_the_gradient_is_the_sum_over_uses(entry):
     def values(params):
         """All slots' leaves of the untied model, as a function of the tied one's."""
         current = tn.transform(entry.function, ties=entry.ties).plan(X)
-        out, own = params, dict(current.ties)
+        out, own, stages = params, dict(current.ties), {}
         for path in order:
             step = tn.untie(current, out, path)
-            out, own = step.params, step.ties
-            current = tn.transform(entry.function, ties=own).plan(X)
-        return out, own
+            out, own, stages = step.params, step.ties, step.stages
+            current = tn.transform(entry.function, ties=own, stages=stages).plan(X)
+        return out, own, stages
 
     if entry.given or any(r.stack for r in plan.slots.values()):
         pytest.skip("what is given, or lives in a stack, is covered by finite differences")
-    untied, ties = values(params)
-    free = tn.transform(entry.function, ties=ties)
+    untied, ties, stages = values(params)
+    free = tn.transform(entry.function, ties=ties, stages=stages)
     np.testing.assert_allclose(free.apply(untied, None, X), tied.apply(params, None, X), rtol=1e-5, atol=1e-6)  # R15
     assert len(jax.tree.leaves(untied)) == len(plan.ledger.owners) + len(order)
     if "while" in str(jax.make_jaxpr(lambda p: free.apply(p, None, X))(untied)):

@@ -263,6 +263,23 @@ def in_vmap_and_remat(x):
     return tn.jit(lambda x: Dense(4, name="jitted", share={"b": "rowwise/b"})(x))(x)
 
 
+def staged(x):
+    embed = Dense(6, name="embed", stages={"w": ["lora(2, freeze=False)", "weight_norm"]})
+    tapped = Dense(
+        4, name="tapped", share={"w": "embed/w@stored | transpose"}, stages={"w": [tn.on_use("weight_norm")]}
+    )
+    return Dense(4, share={"w": embed.ref("w").T}, name="head")(embed(x)) + tapped(embed(x))
+
+
+def staged_stack(x):
+    @tn.layer_stack(3)
+    def layer(x):
+        own = Dense(4, name="own", stages={"w": ["low_rank(2)", "standardise"]})
+        return jnp.tanh(own(x)) + Dense(4, share={"w": own.ref("w").T}, name="tied")(x)
+
+    return Dense(4, name="second_layer", share={"w": "layer_stack/own/w | index(1) | transpose"})(layer(x))
+
+
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One way to share: the model, and who must own what.
@@ -325,6 +342,8 @@ ZOO: dict[str, Entry] = {
         stack_in_stack, {"outer/middle/w": {"outer/inner/leaf/w"}, "outside/b": {"outer/inner/leaf/b"}}
     ),
     "in loops": Entry(in_loops, {"shared/w": {"pos/w"}, "shared/b": {"pos/b"}, "neg/w": {"s/w"}}),
+    "staged": Entry(staged, {"embed/w": {"head/w", "tapped/w"}}),
+    "staged in stack": Entry(staged_stack, {"layer_stack/own/w": {"layer_stack/tied/w", "second_layer/w"}}),
     "in vmap and remat": Entry(in_vmap_and_remat, {"shared/w": {"rowwise/w"}, "rowwise/b": {"jitted/b"}}),
 }
 

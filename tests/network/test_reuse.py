@@ -272,3 +272,38 @@ def test_two_layers_of_one_scope_share_what_it_has():
         {"a": linear(n_out=3, name_scope="s"), "output": linear(n_out=3, name_scope="s", **{"from": "a"})}, FRAMES
     )
     assert {k: set(v) for k, v in params.items()} == {"s": {"W", "b"}}
+
+
+def test_the_owners_noise_is_the_same_sample_for_all_users():
+    layers = {
+        "a": linear(n_out=3, with_bias=False, param_variational_noise=0.5),
+        "b": linear(n_out=3, with_bias=False, reuse_params="a", is_output_layer=True),
+        "output": {"class": "copy", "from": "a"},
+    }
+    net, params, state = built(layers, FRAMES)
+    noisy, _ = net.apply(params, state, jax.random.key(1), X, train=True)
+    clean, _ = net.apply(params, state, None, X)
+    a, b = noisy.outputs["output"].data, noisy.outputs["b"].data
+    np.testing.assert_array_equal(a, b)
+    assert float(jnp.max(jnp.abs(a - clean.outputs["output"].data))) > 0.1
+
+
+def test_in_legacy_each_layer_draws_noise_of_its_own():
+    noisy = {"param_variational_noise": 0.5, "with_bias": False, "n_out": 3}
+    layers = {
+        "a": linear(**noisy),
+        "b": linear(**noisy, reuse_params="a", is_output_layer=True),
+        "output": {"class": "copy", "from": "a"},
+    }
+    net, params, state = built(layers, FRAMES, reuse="legacy")
+    result, _ = net.apply(params, state, jax.random.key(1), X, train=True)
+    assert float(jnp.max(jnp.abs(result.outputs["output"].data - result.outputs["b"].data))) > 0.1
+
+
+def test_stages_in_a_dictionary():
+    layers = {"output": linear(n_out=3, with_bias=False, stages={"W": [["noise", {"std": 0.5}]]})}
+    net, params, state = built(layers, FRAMES)
+    noisy, _ = net.apply(params, state, jax.random.key(1), X, train=True)
+    clean, _ = net.apply(params, state, None, X)
+    assert float(jnp.max(jnp.abs(noisy.outputs["output"].data - clean.outputs["output"].data))) > 0.1
+    np.testing.assert_allclose(clean.outputs["output"].data, X["data"] @ params["output"]["W"], rtol=1e-5)

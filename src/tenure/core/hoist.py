@@ -44,6 +44,7 @@ def wanted(slots: dict[str, Slot]) -> dict[str, bool]:
         name = key(path, FINAL if tap == USE and not slot.use_stages else tap, training)
         if slot.use_stages and tap == USE and slot.kind != "given":
             found[name] = found.get(name, False) or inside
+            want(path, FINAL, training, inside)
         elif slot.kind == "borrowed":
             assert slot.target is not None
             for ref in (slot.target, *slot.target.others()):
@@ -68,10 +69,9 @@ def hoist(frame: Frame) -> None:
     for layer in frame.layers:  # state that only stages know: loops need not carry it
         for entry in [e for e in layer if e[0] == "state" and e[1] in parts]:
             layer["stage", entry[1]] = layer.pop(entry)
-    for name, inside in frame.plan.staged.items():
-        if inside:
-            path, tap, *evaluation = name.split("@")
-            produce(frame, path, tap, not evaluation)
+    wanted = [name.split("@") for name, inside in frame.plan.staged.items() if inside]
+    for path, tap, *evaluation in sorted(wanted, key=lambda parts: parts[1] == USE):  # owners first, then their users
+        produce(frame, path, tap, not evaluation)
 
 
 def names(slots: dict[str, Slot], staged: Mapping[str, bool]) -> dict[tuple[str, str, bool], str]:

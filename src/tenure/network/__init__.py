@@ -8,6 +8,7 @@ from typing import Any
 
 from tenure.network.dims import Dim, batch_dim, feature_dim, single_step_dim, spatial_dim
 from tenure.network.errors import NetworkError
+from tenure.network.graph import Flags
 from tenure.network.layer import Layer
 from tenure.network.model import Network, network
 from tenure.network.output import Output
@@ -17,6 +18,7 @@ from tenure.network.tensor import Tensor
 
 __all__ = [
     "Dim",
+    "Flags",
     "Layer",
     "Network",
     "NetworkError",

@@ -158,6 +158,6 @@ def _only(found: Sequence[int], x: Tensor, word: str) -> int:
 
 def _tagged(x: Tensor, name: str, spatial: bool) -> list[int]:
     """Axes by the name of their dim: the same, or else a part of it."""
-    pool = [a for a in range(x.ndim) if not spatial or x.dims[a].is_spatial]
+    pool = [a for a in range(x.ndim) if not spatial or a in x.spatial_axes or x.dims[a].is_spatial]
     exact = [a for a in pool if x.dims[a].name.lower() == name or x.dims[a].root.name.lower() == name]
     return exact or [a for a in pool if name in x.dims[a].name.lower() or name in x.dims[a].root.name.lower()]

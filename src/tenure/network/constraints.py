@@ -54,7 +54,7 @@ def total(run: Run) -> Any:
                 scales[owner] = decay.scale
             elif owner not in owned:
                 scales[owner] = max(decay.scale, scales.get(owner, 0.0))
-    return result + sum(scale * jnp.sum(jnp.square(values.evaluate(frame, path))) for path, scale in scales.items())
+    return result + sum(scale * jnp.sum(jnp.square(values.owned_value(frame, path))) for path, scale in scales.items())
 
 
 def _kind(path: str) -> str:

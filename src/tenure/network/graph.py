@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import graphlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -371,9 +372,11 @@ class Key(str):
 
 
 def scope_name(name: str) -> str:
-    """A layer's name as part of a parameter's path: what cannot stand in one is written as `_`.
+    """A layer's name as part of a parameter's path, as TensorFlow's scopes had it, in which published parameters are named.
 
-    >>> scope_name("conv1"), scope_name("att:0 (x)")
-    ('conv1', 'att__0__x_')
+    >>> scope_name("conv1"), scope_name("att:0 x"), scope_name("_hidden")
+    ('conv1', 'att__0__x', '.95.hidden')
     """
-    return "".join("__" if c == ":" else c if c.isalnum() or c in "._-/\\>" else "_" for c in name)
+    name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", "".join(c for c in name if ord(c) < 128))
+    name = re.sub(r"[|@\[\]?\s\x00-\x1f\x7f]", "_", name)
+    return f".{ord(name[0])}.{name[1:]}" if name[:1] in ("_", "-", "\\", "/") else name

@@ -13,7 +13,7 @@ has no second description of them. It works the same on one step of a loop and o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -31,6 +31,7 @@ from tenure.network.dropout import with_dropout
 from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Key, Node
 from tenure.network.initializers import initializer
+from tenure.network.noise import stages
 from tenure.network.output import Output
 from tenure.network.registry import Signature, layer
 from tenure.network.tensor import Tensor
@@ -233,15 +234,14 @@ class Layer(Module):
           The array that the layer computes with.
         """
         shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
-        value = self._scoped(name, shape, dtype, initializer(init))
         trained = trainable and self.run.is_trainable(self.node)
+        staged = self.run.network.reuse != "legacy" and trained and jnp.issubdtype(dtype, jnp.floating)
+        with self._scope(name) as last:
+            value = get_parameter(
+                last, shape, dtype, initializer(init), stages=(stages(self) or None) if staged else None
+            )
         self.run.record_param(self, name, value, trained)
         return self.run.noise(self, name, value, trained)
-
-    @transparent
-    def _scoped(self, name: str, shape: Sequence[int], dtype: Any, init: Callable[..., Any]) -> Any:
-        with self._scope(name) as last:
-            return get_parameter(last, shape, dtype, init)
 
     @contextlib.contextmanager
     def _scope(self, name: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tenure.core.errors import brief
 from tenure.core.plan import Plan
-from tenure.core.transform import TransformedWithState, transform_with_state
+from tenure.core.transform import TransformedWithState, training, transform_with_state
 from tenure.network import extern, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
@@ -92,7 +92,11 @@ class Network:
         from tenure.core.frame import current_frame
 
         planning = current_frame("network").planning
-        with sizes.use(sizes.Sizes(planning=planning)) as known, versions.use(self.behavior_version):
+        with (
+            sizes.use(sizes.Sizes(planning=planning)) as known,
+            versions.use(self.behavior_version),
+            training(flags.train),
+        ):
             step = batch.get(STEP, 0)
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
             run = run_graph(self, self.graph(flags), flags, inputs, step)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.core.rng import next_rng_key
+from tenure.stages import Dropout, Noise
 
 if TYPE_CHECKING:
     from tenure.network.layer import Layer
 
 
+def stages(layer: Layer) -> tuple[Any, ...]:
+    """The noise and the dropout of the layer's parameters as stages of their owner: one sample for all that use them."""
+    node = layer.node
+    std, rate = node.get("param_variational_noise"), node.get("param_dropout")
+    least = node.get("param_dropout_min_ndim") or 0
+    found: list[Any] = [Noise(float(std))] if std else []
+    return (*found, Dropout(float(rate), min_ndim=int(least))) if rate else tuple(found)
+
+
 def with_noise(layer: Layer, name: str, value: jax.Array) -> jax.Array:
-    """The parameter as this layer sees it in training."""
+    """The parameter as RETURNN has it: each layer that reads one draws a sample of its own."""
     node = layer.node
     std, rate = node.get("param_variational_noise"), node.get("param_dropout")
     if not jnp.issubdtype(value.dtype, jnp.floating):

@@ -256,7 +256,9 @@ def reduce(x: Tensor, axes: Iterable[int], mode: str, *, keep: bool = False, use
 
 
 def _one(dim: Dim) -> Dim:
-    return Dim(1, f"{dim.name}:1", kind=dim.kind if not dim.is_batch else "spatial", auto=True)
+    """What is left of a dim that was reduced; one of the batch is a batch still, of size 1."""
+    op = ("reduced", 1) if dim.is_batch else None
+    return Dim(1, f"{dim.name}:1", kind=dim.kind, auto=True, op=op)
 
 
 def count(x: Tensor, axes: Iterable[int], use_mask: bool = True) -> jax.Array:

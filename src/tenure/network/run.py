@@ -165,7 +165,8 @@ class Run:
         """The parameter with the noise and the dropout that the layer's options ask for in training."""
         from tenure.network.noise import with_noise
 
-        return with_noise(layer, name, value) if self.flags.train and trainable else value
+        legacy = self.network.reuse == "legacy"
+        return with_noise(layer, name, value) if legacy and self.flags.train and trainable else value
 
     def target(self, name: str) -> Tensor:
         """The data that a target names.

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenure.core.errors import brief
-from tenure.network.expressions import BINARY, ExpressionError, Interpreter, Scope, guarded, parse
+from tenure.network.expressions import ExpressionError, guarded, parse
+from tenure.network.interpreter import BINARY, Interpreter, Scope
 from tenure.network.tf import tf
 from tenure.network.tf.elementwise import OWN
 

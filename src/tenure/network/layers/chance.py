@@ -36,6 +36,7 @@ class Random(Layer):
         maxval: Tensor | float | None = None,
         dtype: str = "float32",
         sparse_dim: Dim | None = None,
+        feature_dim: Dim | None = None,
         seed: Any = None,
         algorithm: str | None = None,
         explicit_state: Tensor | None = None,
@@ -51,7 +52,8 @@ class Random(Layer):
             for k, v in {"mean": mean, "stddev": stddev, "minval": minval, "maxval": maxval, "bound": bound}.items()
         }
         key = jax.random.key(int(seed)) if static and isinstance(seed, int) else next_rng_key()
-        return Tensor(self._draw(key, distribution, full, jnp.dtype(dtype), **numbers), dims, sparse_dim)
+        out = Tensor(self._draw(key, distribution, full, jnp.dtype(dtype), **numbers), dims, sparse_dim)
+        return out if feature_dim is None else out.as_feature(feature_dim)
 
     def _draw(
         self, key: Any, kind: str, shape: Any, dtype: Any, mean: Any, stddev: Any, minval: Any, maxval: Any, bound: Any

@@ -28,9 +28,12 @@ class Activation(Layer):
 
     framewise = True
 
-    def forward(self, source: Tensor, *, activation: Any) -> Output:
+    def forward(self, source: Tensor, *, activation: Any, opts: Any = None) -> Output:
         if activation is None:
             raise self.error("activation", activation, "a function is needed", ["'activation': 'identity'"])
+        if opts:
+            fn = activations.find(self, activation)
+            return Output(source.like(fn(source.data, **opts)))
         return activations.apply(self, source, activation)
 
 
@@ -178,6 +181,7 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
             return proxy.sources[i]
         x = sources[i]
         if auto_convert:
+            x = _as_frame_feature(x, frame)
             x = Tensor(
                 ops.aligned(x, frame.dims), frame.dims, time_axis=frame.time_axis, feature_axis=frame.feature_axis
             )
@@ -190,6 +194,14 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
     return jnp.asarray(parse(expression)(names))
+
+
+def _as_frame_feature(x: Tensor, frame: Tensor) -> Tensor:
+    """`x` with its features as those of the output where these have another size: the expression will change it."""
+    own = x.feature_dim
+    if own is None or frame.feature_dim is None or any(ops.similar(own, d) for d in frame.dims):
+        return x
+    return x.replace_dim(x.feature_axis, frame.feature_dim)  # type: ignore[arg-type]
 
 
 COMPARISONS: dict[str, Fn] = {

@@ -26,10 +26,10 @@ class TrainFlag(Layer):
 
 @layer("global_train_step")
 class GlobalTrainStep(Layer):
-    """How many training steps there have been: the network's state `global_step`, which the training program sets."""
+    """How many training steps there have been, which `apply` is told."""
 
     def forward(self) -> Tensor:
-        return Tensor(get_state("step", (), jnp.int32, jnp.zeros), ())
+        return Tensor(jnp.asarray(self.run.step, jnp.int32), ())
 
 
 @layer("variable_read")

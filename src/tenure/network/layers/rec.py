@@ -66,7 +66,11 @@ class CellLayer(Layer):
         params = self.cell_params(cell, inputs, inits)  # type: ignore[arg-type]
         rest = frames if axis is None else frames[1:]
         shape = x.shape[: len(frames)] if axis is None else x.shape[1 : len(frames)]
-        start = initial_state(self, cell, rest, shape, out_dim)
+        before = self.run.states.get(self.node.key) if axis is None else None
+        if before is None:
+            start = initial_state(self, cell, rest, shape, out_dim)
+        else:  # in a loop, the state of the step before
+            start = {part: ops.aligned(before[part], (*rest, out_dim)) for part in cell.parts}
         key = (
             next_rng_key()
             if self.training and (cell.draws or cell.fixed_noise(jax.random.key(0), (1, cell.size)) is not None)
@@ -139,6 +143,8 @@ class Rec(CellLayer):
 
     def _axis(self, source: Tensor, axis: Any) -> int | None:
         if axis is None:
+            if source.time_axis is None and self.run.single_step:
+                return None
             if source.time_axis is None:
                 raise self.error(
                     "from", self.node.get("from"), f"{source!r} has no time dim to go along", ["'axis': a Dim"]

@@ -12,7 +12,7 @@ from tenure.network import sizes, versions
 from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, product
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.reduce import has_integer
-from tenure.network.tensor import Tensor
+from tenure.network.tensor import Tensor, default_feature_axis
 
 
 @layer("merge_dims", "combine_dims")
@@ -152,7 +152,8 @@ class SplitDims(Layer):
     def _dim(self, i: int, size: Any, old: Dim) -> Dim:
         if isinstance(size, bool) or not isinstance(size, int) or size == 0:
             raise self.error("dims", self.node.get("dims"), "each must be a positive size, a dim, or -1")
-        return self.new_dim(f"split_dims{i}", size, SPATIAL if old.is_batch else old.kind)
+        name = f"{self.node.name}_split_dims{i}"
+        return self.new_dim(f"split_dims{i}", size, SPATIAL if old.is_batch else old.kind, name=name)
 
     @staticmethod
     def _moved(axis: int | None, at: int, new: Sequence[Dim], free: int | None, kind: str) -> int | None:
@@ -217,13 +218,14 @@ class ExpandDims(Layer):
         at = self._place(x, axis)
         if not isinstance(dim, Dim):
             feature = str(axis).lower() in ("f", "feature") if isinstance(axis, str) else x.feature_axis == axis
-            dim = self.new_dim("expand_dims", int(dim), FEATURE if feature else SPATIAL)
+            kind = FEATURE if feature else SPATIAL
+            dim = self.new_dim("expand_dims", int(dim), kind, name=f"{self.node.name}_expand_dims")
         dims = (*x.dims[:at], dim, *x.dims[at:])
         shape = (*x.shape[:at], sizes.current().padded(dim), *x.shape[at:])
         data = jnp.broadcast_to(jnp.expand_dims(x.data, at), shape)
         time, feature_axis = (a if a is None or a < at else a + 1 for a in (x.time_axis, x.feature_axis))
-        if feature_axis is None and dim.is_feature and not x.sparse:
-            feature_axis = at
+        if not x.sparse and x.feature_axis == default_feature_axis(x.dims, x.time_axis):
+            feature_axis = default_feature_axis(dims, time)
         if time is None and isinstance(axis, str) and axis.lower() in ("spatial", "time", "t"):
             time = at
         if time is None and dim.is_dynamic:

@@ -142,6 +142,8 @@ def out_dims(layer: Layer, w: Window, dims: Sequence[Dim], given: Any) -> list[D
         if given is not None:
             new.declare_same_as(given[i])
             new = given[i]
+        elif new is not dim:
+            new = new.copy(name=f"{layer.node.name}:conv:s{i}")
         found.append(new)
     return found
 

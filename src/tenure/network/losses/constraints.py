@@ -35,7 +35,7 @@ def darc1(out: Output) -> jax.Array:
     return jnp.max(sums)
 
 
-_FILTER = jnp.asarray([[-0.125] * 3, [-0.125, 1.0, -0.125], [-0.125] * 3])
+_FILTER = ((-0.125,) * 3, (-0.125, 1.0, -0.125), (-0.125,) * 3)
 
 
 def smoothing_energy(out: Output) -> jax.Array:
@@ -50,7 +50,7 @@ def smoothing_energy(out: Output) -> jax.Array:
         raise LossError(f"{size} features are too few for a picture of at least 3 x 3")
     picture = data.reshape(*data.shape[:-1], size // width, width)
     filtered = sum(
-        _FILTER[i + 1, j + 1] * jnp.roll(picture, (-i, -j), axis=(-2, -1)) for i in (-1, 0, 1) for j in (-1, 0, 1)
+        _FILTER[i + 1][j + 1] * jnp.roll(picture, (-i, -j), axis=(-2, -1)) for i in (-1, 0, 1) for j in (-1, 0, 1)
     )
     energy = jnp.sum(jnp.square(filtered), axis=(-2, -1))
     return jnp.sum(jnp.where(keep, energy, 0))

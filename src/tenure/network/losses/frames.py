@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-
-from tenure.network.tf.elementwise import safe_log
 
 
 def pick(values: jax.Array, labels: jax.Array) -> jax.Array:
@@ -52,6 +52,21 @@ def cross_entropy(log_probs: jax.Array, target: jax.Array) -> jax.Array:
     return -jnp.sum(target * log_probs, axis=-1)
 
 
+@jax.custom_jvp
+def softmax_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
+    """The cross entropy [...] of a softmax with distributions [..., N].
+
+    Its gradient is `softmax(logits) - target`, as TensorFlow has it, also where `target` does not sum to one.
+    """
+    return cross_entropy(jax.nn.log_softmax(logits), target)
+
+
+@softmax_cross_entropy.defjvp
+def _softmax_cross_entropy_jvp(primals: Any, tangents: Any) -> Any:
+    (logits, target), (dot, _) = primals, tangents
+    return softmax_cross_entropy(logits, target), jnp.sum((jax.nn.softmax(logits) - target) * dot, axis=-1)
+
+
 def focal(loss: jax.Array, target_probs: jax.Array, factor: float) -> jax.Array:
     """Less weight for what is right already: Lin et al. 2017, https://arxiv.org/abs/1708.02002."""
     return loss * (1.0 - target_probs) ** factor
@@ -72,12 +87,6 @@ def binary_cross_entropy(logits: jax.Array, target: jax.Array, pos_weight: float
     weight = 1.0 if pos_weight is None else 1.0 + (pos_weight - 1.0) * target
     softplus = jnp.log1p(jnp.exp(-jnp.abs(logits))) + jnp.maximum(-logits, 0)
     return (1 - target) * logits + weight * softplus
-
-
-def generic_cross_entropy(activation: jax.Array, target: jax.Array) -> jax.Array:
-    """The cross entropy of outputs that are normalised to sum to one first."""
-    probs = activation / jnp.sum(activation, axis=-1, keepdims=True)
-    return cross_entropy(safe_log(probs), target)
 
 
 def wrong(scores: jax.Array, target: jax.Array) -> jax.Array:

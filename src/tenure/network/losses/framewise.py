@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from tenure.network.losses import frames
 from tenure.network.losses.base import Loss, LossError, View
+from tenure.network.tf import activation
 from tenure.network.tf.elementwise import safe_log
 
 
@@ -45,18 +46,17 @@ class CrossEntropy(Loss):
     def value(self, view: View) -> jax.Array:
         """The sum over frames."""
         target, logits = view.labels, view.output.data if self.input_type == "logits" else view.logits
-        if logits is not None and (self.use_fused or self.input_type == "logits"):
-            log_probs = jax.nn.log_softmax(logits)
-        else:
-            log_probs = safe_log(view.output.data, **(self.safe_log_opts or {}))
-        self._check(view, log_probs)
+        fused = logits is not None and (self.use_fused or self.input_type == "logits")
+        scores: Any = logits if fused else safe_log(view.output.data, **(self.safe_log_opts or {}))
+        entropy = frames.softmax_cross_entropy if fused else frames.cross_entropy
+        self._check(view, scores)
         if view.target is not None and not view.target.sparse:
-            loss = frames.cross_entropy(log_probs, target)
+            loss = entropy(scores, target)
         elif self.label_smoothing:
             soft = frames.smoothed_targets(target, view.classes, self.label_smoothing, self.label_smoothing_gaussian)
-            loss = frames.cross_entropy(log_probs, soft) - frames.smoothing_floor(view.classes, self.label_smoothing)
+            loss = entropy(scores, soft) - frames.smoothing_floor(view.classes, self.label_smoothing)
         else:
-            loss = frames.cross_entropy(log_probs, target)
+            loss = frames.cross_entropy(jax.nn.log_softmax(scores) if fused else scores, target)
         if self.focal_loss_factor:
             probs = jax.nn.softmax(logits) if logits is not None else view.output.data
             loss = frames.focal(loss, frames.pick(probs, target), self.focal_loss_factor)
@@ -99,13 +99,22 @@ def _features(view: View) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class GenericCrossEntropy(Loss):
-    """Cross entropy of an activation that is normalised first. Its gradient is that of the log activation times `y - target`."""
+    """Cross entropy of an activation `y` that is normalised first.
+
+    Its gradient by the activation's input is by definition `(y - target)` times the gradient of all `log y`.
+    """
 
     def value(self, view: View) -> jax.Array:
         """The sum over frames."""
-        if view.before is None:
-            raise LossError("'generic_ce' needs a layer with an activation")
-        return view.total(frames.generic_cross_entropy(view.output.data, view.labels))
+        if view.before is None or not isinstance(view.activation, str):
+            raise LossError("'generic_ce' needs a layer with a named activation")
+        act = activation(view.activation)
+        y, pull = jax.vjp(lambda x: jnp.log(act(x)), view.before)
+        probs = jnp.exp(y) / jnp.sum(jnp.exp(y), axis=-1, keepdims=True)
+        gradient = pull(jnp.ones_like(y))[0] * (probs - jax.nn.one_hot(view.labels, view.classes))
+        carrier = view.total(jnp.sum(view.before * jax.lax.stop_gradient(gradient), axis=-1))
+        total = view.total(frames.cross_entropy(jnp.log(jnp.maximum(probs, 1e-20)), view.labels))
+        return jax.lax.stop_gradient(total) + carrier - jax.lax.stop_gradient(carrier)
 
 
 def _dense_target(view: View) -> jax.Array:

@@ -1,0 +1,1 @@
+"""Training steps a second of dictionaries, next to RETURNN on its TensorFlow."""

@@ -1,0 +1,52 @@
+"""Trains a dictionary with Tenure; told what to do by lines of JSON."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import tenure as tn
+from benchmarks.returnn import networks, worker
+from tenure.network import Tensor, batch_dim, feature_dim, spatial_dim
+
+RATE = 1e-5
+
+
+def prepare(name: str) -> worker.Steps:
+    """The network, its values, and its compiled step."""
+    time, features = spatial_dim("time"), feature_dim(networks.FEATURES, "features", auto=True)
+    labels = feature_dim(networks.LABELS, "labels", auto=True)
+    data = {
+        "data": Tensor(None, (batch_dim(), time, features)),
+        "classes": Tensor(None, (batch_dim(), time), labels),
+    }
+    net = tn.network(networks.NETWORKS[name](), data, check=False)
+    x, y, lengths = networks.batch()
+    batch = {"data": (x, lengths), "classes": y}
+    params, state = net.init(jax.random.key(0), batch)
+    shapes = {f"{m}/{n}": v.shape for m, entries in params.items() for n, v in entries.items()}
+    given = networks.values(shapes)
+    params = {m: {n: jnp.asarray(given[f"{m}/{n}"]) for n in entries} for m, entries in params.items()}
+
+    def objective(params: Any, x: Any, y: Any, lengths: Any) -> Any:
+        return net.apply(params, state, None, {"data": (x, lengths), "classes": y}, train=True)[0].objective
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(params: Any, x: Any, y: Any, lengths: Any) -> tuple[Any, Any]:
+        loss, grads = jax.value_and_grad(objective)(params, x, y, lengths)
+        return jax.tree.map(lambda p, g: p - RATE * g, params, grads), loss
+
+    kept = [params]
+
+    def run() -> float:
+        kept[0], loss = step(kept[0], x, y, lengths)
+        return float(loss)
+
+    return run
+
+
+if __name__ == "__main__":
+    worker.serve(prepare)

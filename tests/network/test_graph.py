@@ -1,0 +1,142 @@
+"""What is built, and what a wrong dictionary is told."""
+
+import jax
+import numpy as np
+import pytest
+
+import tenure as tn
+
+DATA = {"data": {"dim": 3}, "classes": {"dim": 5, "sparse": True}}
+
+
+def linear(**more):
+    return {"class": "linear", "n_out": 4, "from": "data", **more}
+
+
+def test_only_what_is_needed_is_built():
+    net = tn.network(
+        {
+            "output": linear(**{"from": "a"}),
+            "a": linear(),
+            "unused": linear(),
+            "#off": linear(is_output_layer=True),
+            "kept": linear(is_output_layer=True),
+            "in_search": linear(is_output_layer=True, only_on_search=True),
+            "loss": {"class": "softmax", "from": "a", "loss": "ce", "target": "classes"},
+        },
+        DATA,
+    )
+    assert set(net.graph().nodes) == {"data:data", "data:classes", "a", "output", "kept", "loss"}
+    assert "in_search" in net.graph(tn.network.Flags(search=True)).nodes
+
+
+def test_the_order_in_the_dictionary_does_not_matter():
+    layers = {"output": linear(**{"from": "a"}), "a": linear()}
+    names = [list(tn.network(dict(n), DATA).graph().nodes) for n in (layers.items(), reversed(layers.items()))]
+    assert names[0] == names[1]
+
+
+def test_sub_networks_refer_outwards():
+    net = tn.network(
+        {
+            "a": linear(),
+            "sub": {
+                "class": "subnetwork",
+                "from": "a",
+                "subnetwork": {
+                    "x": linear(),
+                    "y": {"class": "combine", "kind": "add", "from": ["x", "base:a"]},
+                    "output": {"class": "copy", "from": "y"},
+                },
+            },
+            "output": {"class": "copy", "from": ["sub", "sub/x"]},
+        },
+        DATA,
+    )
+    params, state = net.init(jax.random.key(0))
+    assert set(params) == {"a", "sub/x"}
+    result, _ = net.apply(params, state, None, {"data": np.ones((2, 3, 3), "float32")}, losses=False)
+    assert result.outputs["output"].shape == (2, 3, 8)
+
+
+def test_a_layer_that_registers_itself_as_data():
+    net = tn.network(
+        {
+            "labels": {"class": "copy", "from": "data:classes", "register_as_extern_data": "other"},
+            "output": linear(n_out=5, is_output_layer=True),
+            "probe": {"class": "copy", "from": "data:other", "is_output_layer": True},
+        },
+        DATA,
+    )
+    assert "labels" in net.graph().nodes
+
+
+def test_the_same_inputs_have_the_same_dropout():
+    drop = {"dropout": 0.5, "n_out": 4, "with_bias": False, "forward_weights_init": "identity"}
+    net = tn.network(
+        {"a": linear(**drop), "b": linear(**drop, is_output_layer=True), "output": {"class": "copy", "from": "a"}}, DATA
+    )
+    params, state = net.init(jax.random.key(0))
+    batch = {"data": np.random.RandomState(0).randn(2, 5, 3).astype("float32")}
+    result, _ = net.apply(params, state, jax.random.key(1), batch, train=True)
+    np.testing.assert_array_equal(result.outputs["output"].data, result.outputs["b"].data)
+    clean, _ = net.apply(params, state, None, batch)
+    assert (clean.outputs["output"].data != result.outputs["output"].data).any()
+
+
+@pytest.mark.parametrize(
+    ("net", "kind", "said"),
+    [
+        ({"output": linear(**{"from": "dta"})}, "LayerNotFoundError", "'output': option 'from' names 'dta'"),
+        ({"output": linear(**{"from": "data:clases"})}, "LayerNotFoundError", "nearest names: data:classes"),
+        ({"output": linear(n_oot=3)}, "OptionError", "nearest names: n_out"),
+        ({"output": {"class": "linaer", "from": "data"}}, "LayerClassError", "nearest names: linear"),
+        ({"output": {"from": "data"}}, "NetworkError", "has no 'class'"),
+        ({"output": 3}, "NetworkError", "is 3, not a dictionary"),
+        ({"outptu": linear()}, "LayerNotFoundError", "nearest names: outptu"),
+        ({"output": {"class": "linear", "n_out": 3}}, "OptionError", "'from' is None: missing"),
+        ({"output": {"class": "linear", "from": "data"}}, "OptionError", "'n_out' is None: the size of the output is needed"),
+        ({"output": linear(n_out="4")}, "OptionError", "'n_out' is '4': a number of features is needed"),
+        ({"output": linear(activation="tanhh")}, "TenureError", "nearest names: .*tanh"),
+        ({"output": linear(dropout=2)}, "OptionError", "'dropout' is 2: a rate"),
+        ({"a": linear(**{"from": "output"}), "output": linear(**{"from": "a"})}, "LayerCycleError", "'a' → 'output' → 'a'|'output' → 'a' → 'output'"),
+        ({"output": {"class": "reduce", "mode": "sum", "axis": "Q", "from": "data"}}, "DimError", "'output' .reduce.*'Q' does not describe an axis"),
+        ({"output": {"class": "reduce", "mode": "sun", "axis": "T", "from": "data"}}, "OptionError", "'mode' is 'sun'"),
+        ({"output": linear(forward_weights_init="glorot")}, "OptionError", "'output' .*'glorot' does not describe initial values"),
+        ({"output": linear(name_scope=3)}, "OptionError", "'name_scope' is 3: a string is needed"),
+        ({"output": {"class": "eval", "eval": "source(0) +", "from": "data"}}, "TenureError", "'output' .eval.*is not a Python expression"),
+        ({"output": {"class": "eval", "eval": "__import__('os')", "from": "data"}}, "TenureError", "'output' .eval.*'__import__'"),
+        ({"output": {"class": "copy", "from": "data", "out_shape": set()}}, "OptionError", "'out_shape' is .*also has"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(net, kind, said):
+    with pytest.raises(tn.TenureError, match=f"(?s){said}") as error:
+        tn.network(net, DATA)
+    assert kind in [c.__name__ for c in type(error.value).__mro__]
+
+
+def test_a_batch_that_does_not_fit():
+    net = tn.network({"output": linear()}, DATA)
+    params, state = net.init(jax.random.key(0))
+    for batch, said in [
+        ({"data": np.ones((2, 3))}, r"'data' has shape \(2, 3\)"),
+        ({"data": np.ones((2, 3, 4))}, r"'data' has shape \(2, 3, 4\)"),
+        ({"dat": np.ones((2, 3, 3))}, "nearest names: data"),
+        ({}, "'data:data'"),
+    ]:
+        with pytest.raises(tn.TenureError, match=said):
+            net.apply(params, state, None, batch)
+
+
+def test_old_networks_may_leave_the_input_out():
+    old = tn.network({"output": {"class": "linear", "n_out": 3}}, DATA, behavior_version=0)
+    assert set(old.graph().nodes) == {"data:data", "output"}
+
+
+def test_a_network_to_look_at():
+    net = tn.network({"a": linear(), "output": linear(n_out=4, share={"b": "a/b"}, **{"from": "a"})}, DATA)
+    picture = net.show()
+    assert "b ← a/b" in str(picture)
+    assert "a/b" in picture.mermaid() and picture.mermaid().startswith("flowchart")
+    page = picture.html()
+    assert page.count("<rect") == 3 and "class='lent g0'" in page and "http" not in page
