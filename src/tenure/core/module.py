@@ -125,7 +125,10 @@ def _not_inside(cls: type) -> Any:
         f"{cls.__name__} is built outside of a transformed function: all modules must be initialized inside an "
         "`hk.transform` or a `tn.transform`",
         parties=[Party("module", cls.__name__, "", str(call_site()))],
-        ways=["model = tn.transform(lambda x: nn.Linear(3)(x)); params = model.init(key, x)"],
+        ways=[
+            "model = tn.transform(lambda x: nn.Linear(3)(x)); params = model.init(key, x)",
+            "tn.transform_with_state, if the model keeps state",
+        ],
     )
 
 
