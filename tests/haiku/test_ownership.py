@@ -13,6 +13,7 @@ import pytest
 import tenure as tn
 import tenure.haiku as hk
 from tenure.core.errors import CachedTransformError, DeclaredTwiceError, RequestConflictError, UndeclaredError
+from tenure.haiku.engine import slicing
 
 KEY = jax.random.PRNGKey(0)
 X = jnp.ones((2, 4))
@@ -283,3 +284,12 @@ def test_one_module_class_for_both_front_ends() -> None:
     assert issubclass(hk.Linear, hk.Module) and hk.Module is tn.Module
     params = tn.transform(lambda x: hk.Linear(3)(x)).init(KEY, X)
     assert params["linear"]["w"].shape == (4, 3)
+
+
+def test_the_first_init_may_be_inside_of_a_jit() -> None:
+    """Whether a trace is around is not remembered from the first call."""
+    slicing._untraced.cache_clear()
+    model = hk.transform(_language_model)
+    inside = jax.jit(lambda key: model.init(key, TOKENS))(KEY)
+    outside = model.init(KEY, TOKENS)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.allclose(a, b)), inside, outside))

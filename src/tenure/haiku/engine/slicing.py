@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -109,8 +110,12 @@ def _rebuild(shape: Any, values: list[Any]) -> tuple[Bundles, ...]:
 
 @functools.cache
 def _untraced() -> Any:
-    with jax.ensure_compile_time_eval():
-        return get_opaque_trace_state(convention="tenure")
+    """The trace state outside of all transformations: that of a new thread, wherever the caller is."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(get_opaque_trace_state(convention="tenure")))
+    thread.start()
+    thread.join()
+    return found[0]
 
 
 def outermost() -> bool:
