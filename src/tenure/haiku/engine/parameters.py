@@ -108,13 +108,13 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
 def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, stages: Any) -> Any:
     creators = hooks.chain("param_creator")
     init = _no_initializer if init is None else init
-    deferred = None
-    if frame.deferred_values is not None and not creators and isinstance(frame.rng, CountedKeys):
-        deferred = defer(frame.rng, init, shape, dtype)
+    keys, deferred = frame.rng, None
+    if frame.deferred_values is not None and not creators and isinstance(keys, CountedKeys):
+        deferred = defer(keys, init, shape, dtype)
     try:
-        if deferred is not None:
+        if deferred is not None and isinstance(keys, CountedKeys):
             frame.deferred_values[path] = deferred  # type: ignore[index]
-            value = frame.rng.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
+            value = keys.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
         elif creators:
             value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
         else:
