@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tenure.core.errors import brief
+from tenure.core.errors import TenureError, brief
 from tenure.core.plan import Plan
 from tenure.core.transform import TransformedWithState, training, transform_with_state
 from tenure.network import extern, sizes, versions
@@ -116,7 +116,13 @@ class Network:
           TenureError: a layer's options, or inputs, do not fit; the message names the layer.
         """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
-        return self.model.plan(batch, Flags(train, losses or train, search), None)
+        try:
+            return self.model.plan(batch, Flags(train, losses or train, search), None)
+        except TenureError as e:
+            e.__notes__ = [
+                n for n in getattr(e, "__notes__", []) if "JAX has removed" not in n
+            ]  # says all it has to say
+            raise
 
     def init(self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True) -> tuple[Any, Any]:
         """Initial parameters and states: ({module: {name: array}}, likewise)."""

@@ -11,6 +11,7 @@ from tenure.core.ledger import Ledger, Row
 from tenure.network.dims import Dim
 from tenure.network.extern import placeholders
 from tenure.network.graph import Flags, Graph
+from tenure.network.loop import LoopGraph
 from tenure.network.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -135,19 +136,30 @@ def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 
     for key, node in graph.nodes.items():
         mine = [] if node.cls.container else list(_rows_of(node.scope, rows, graph))  # type: ignore[attr-defined]
         tensor = outputs.get(key)
-        sources = dict.fromkeys(d.removeprefix("base:") for d in (*node.sources, *node.deps))
+        around = [d.removeprefix("base:") for d in (*node.sources, *node.deps)]
+        around += _frames(graph, key)
+        results = []
+        for inner in node.branches.values():  # they come first: the layer around gives what they give
+            yield from _boxes(inner, outputs, rows, depth + 1)
+            results += [r for r in inner.roots if r not in results]
         yield Box(
             key=key,
             name=node.class_name,
             dims="" if tensor is None else _dims(tensor),
-            sources=tuple(sources),
+            sources=tuple(dict.fromkeys(results or around)),
             owned=tuple(r for r in mine if r.kind == "owned"),
             borrowed=tuple(r for r in mine if r.kind == "borrowed"),
             depth=depth,
             loss=str(node.get("loss") or ""),
         )
-        for inner in node.branches.values():
-            yield from _boxes(inner, outputs, rows, depth + 1)
+
+
+def _frames(graph: Graph, key: str) -> list[str]:
+    """The sequence outside of a loop of which a node inside is one frame."""
+    outside = graph.frames.get(key) if isinstance(graph, LoopGraph) else None
+    if outside is None or not isinstance(graph, LoopGraph):
+        return []
+    return list(graph.owner.sources) if outside == "source" else [outside]
 
 
 def _rows_of(scope: str, rows: dict[str, list[Row]], graph: Graph) -> Iterator[Row]:

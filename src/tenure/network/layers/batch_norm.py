@@ -122,7 +122,8 @@ class _Normaliser:
         running = stored
         if update:
             new = [
-                old + (now - old) * o["momentum"] for old, now in zip(stored, self._unbiased(batch, train), strict=True)
+                jax.lax.stop_gradient(old + (now - old) * o["momentum"])
+                for old, now in zip(stored, self._unbiased(batch, train), strict=True)
             ]
             self._set("mean", new[0])
             self._set("variance", new[1])

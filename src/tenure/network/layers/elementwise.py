@@ -55,7 +55,7 @@ KINDS: dict[str, Fn] = {
     "logical_and": lambda *xs: functools.reduce(jnp.logical_and, xs),
     "logical_or": lambda *xs: functools.reduce(jnp.logical_or, xs),
     "squared_difference": lambda a, b: jnp.square(a - b),
-    "log_add_exp": lambda *xs: functools.reduce(jnp.logaddexp, xs),
+    "logaddexp": lambda *xs: functools.reduce(jnp.logaddexp, xs),
 }
 
 

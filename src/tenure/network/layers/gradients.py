@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.core import lifting
 from tenure.network import ops
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import Tensor
@@ -80,6 +81,44 @@ class SyntheticGradient(Layer):
     def forward(self, source: Tensor, *, gradient: Tensor, meta_loss_scale: float = 1.0) -> Tensor:
         predicted = jnp.broadcast_to(ops.aligned(gradient, source.dims), source.shape)
         return source.like(replaced(source.data, predicted))
+
+
+@layer("gradient")
+class Gradient(Layer):
+    """The gradient of a number `y` by `x`; the layers between them are computed once more for it."""
+
+    def forward(self, *, y: Tensor, x: Tensor) -> Tensor:
+        if y.ndim:
+            raise self.error("y", self.node.get("y"), f"one number is needed, not {y!r}")
+        between = self._between(self.node.refs["x"], self.node.refs["y"])
+        outputs = self.run.outputs
+
+        def value(data: jax.Array) -> jax.Array:
+            kept = dict(outputs)
+            try:
+                outputs[self.node.refs["x"]] = kept[self.node.refs["x"]].with_tensor(x.like(data))
+                for key in between:
+                    outputs[key] = self.run.layers[key]()
+                return outputs[self.node.refs["y"]].tensor.data
+            finally:
+                outputs.update(kept)
+
+        return x.like(lifting.grad(value)(x.data))
+
+    def _between(self, first: str, last: str) -> list[str]:
+        """The layers that depend on the first and that the last depends on, in order."""
+        nodes = self.run.graph.nodes
+        after = {first}
+        for key, node in nodes.items():
+            if any(d in after for d in node.deps):
+                after.add(key)
+        before = {last}
+        for key in reversed(list(nodes)):
+            if key in before:
+                before.update(nodes[key].deps)
+        if last not in after:
+            raise self.error("y", self.node.get("y"), f"it does not depend on '{first}'")
+        return [key for key in nodes if key in after and key in before and key != first]
 
 
 @layer("tikhonov_regularization")
