@@ -24,6 +24,13 @@ def at(value, path):
     return value
 
 
+class Nets(list):
+    """Dictionaries that do not print themselves into every report."""
+
+    def __repr__(self):
+        return f"<{len(self)} networks>"
+
+
 @st.composite
 def mutated(draw, nets):
     """One of the dictionaries, with one to three things changed."""
@@ -37,7 +44,7 @@ def mutated(draw, nets):
         holder, key = at(net, path[:-1]), path[-1]
         kind = draw(st.sampled_from(["value", "rename", "remove", "layer", "swap"]))
         if kind == "value":
-            holder[key] = draw(JUNK)
+            holder[key] = copy.deepcopy(draw(JUNK))  # a later change must not reach the next example
         elif kind == "rename" and isinstance(holder, dict):
             holder[draw(st.sampled_from([f"{key}x", "class", "from", "n_out", "output", str(key)[:-1]]))] = holder.pop(
                 key

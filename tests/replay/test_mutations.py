@@ -10,7 +10,7 @@ from tenure import TenureError
 from tenure.network.model import Network
 from tenure.returnn.replay import load
 from tests.replay.cases import FOLDER, PRESENT, WHY, in_scope
-from tests.replay.mutations import mutated
+from tests.replay.mutations import Nets, mutated
 
 pytestmark = pytest.mark.skipif(not PRESENT, reason=WHY)
 SECONDS = 2.0
@@ -27,7 +27,7 @@ def recorded():
 
 
 CASES = recorded()
-NETS = [net for net, *_ in CASES]
+NETS = Nets(net for net, *_ in CASES)
 
 
 def build(index, net):
@@ -71,13 +71,13 @@ COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "derando
 
 
 @settings(max_examples=60, **COMMON)
-@given(mutated(NETS or [{}]))
+@given(mutated(NETS or Nets([{}])))
 def test_some(example):
     check(example)
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000, **COMMON)
-@given(mutated(NETS or [{}]))
+@given(mutated(NETS or Nets([{}])))
 def test_many(example):
     check(example)

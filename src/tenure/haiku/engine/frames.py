@@ -78,6 +78,12 @@ class HaikuFrame(Frame):
         self.stack_around: HaikuFrame | None = None
         self.around: Frame | None = None
 
+    def forget(self) -> None:
+        """Keeps the recorded slots only: no value of a trace that ends."""
+        self.release()
+        self.params, self.state, self.given, self.rngs = {}, {}, {}, [None]
+        self.layers, self.scopes, self.deferred_values = [{}], [], None
+
     @property
     def frozen(self) -> bool:
         """Whether parameters exist already: at apply."""

@@ -152,13 +152,13 @@ class Model:
             frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=keys)
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
-            frame.sources.release()
-            found.extend([frame, jax.tree.map(_shape_of, out)])
-            return _without(frame.params, frame.deferred_values or {}), first_states(frame)
+            found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
+            made = _without(frame.params, frame.deferred_values or {}), first_states(frame)
+            frame.forget()
+            return made
 
         values = Sliced.of(run, [_spec(leaves[i]) for i in dynamic])
-        frame, out = found
-        stand_ins = frame.rng.stand_ins if counted else []
+        frame, out, stand_ins = found
         if made_of_borrowers(frame) and values.uses_stand_ins:
             raise deferral.AbandonedError if counted else _BorrowedAtInit
         if counted:
