@@ -7,7 +7,9 @@ from typing import Any
 
 try:
     import flax.errors
-    import flax.linen as nn
+    import flax.linen
+
+    nn: Any = flax.linen
 except ImportError:
     nn = None
 
