@@ -12,6 +12,7 @@ from tenure.core.rng import as_key
 from tenure.initializers import Initializer
 from tenure.nn.dropout import dropout
 from tenure.nn.linear import Linear
+from tenure.nn.traced import activation_once
 
 
 class MLP(Module):
@@ -81,7 +82,7 @@ class MLP(Module):
                 if dropout_rate is not None:
                     rng, key = jax.random.split(rng)
                     x = dropout(key, dropout_rate, x)
-                x = self.activation(x)
+                x = activation_once(self.activation)(x)
         return x
 
     def reverse(self, activate_final: bool | None = None, name: str | None = None) -> MLP:

@@ -39,3 +39,13 @@ def traced_once(*static: str) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+@functools.lru_cache(maxsize=64)
+def _jax_function_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    return traced_once()(function)
+
+
+def activation_once(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """The activation; if it is one of JAX's own, traced once for all inputs of the same shape."""
+    return _jax_function_once(function) if getattr(function, "__module__", "").startswith("jax.") else function
