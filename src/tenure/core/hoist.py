@@ -59,7 +59,9 @@ def wanted(slots: dict[str, Slot]) -> dict[str, bool]:
 
 
 def hoist(frame: Frame) -> None:
-    """Applies the stages of what is first used inside of a loop or another transformation; the rest waits for its use.
+    """Applies the stages of what is first used inside of a loop or another transformation; in a trace, of everything.
+
+    Outside of a trace the rest waits for its use, so that no more than one staged weight need be there at a time.
 
     Raises:
       MissingRNGError: a stochastic stage is to draw, and `apply` was given no key.
@@ -69,9 +71,50 @@ def hoist(frame: Frame) -> None:
     for layer in frame.layers:  # state that only stages know: loops need not carry it
         for entry in [e for e in layer if e[0] == "state" and e[1] in parts]:
             layer["stage", entry[1]] = layer.pop(entry)
+    if any(isinstance(v, jax.core.Tracer) for entries in frame.params.values() for v in entries.values()):
+        _produce_together(frame)
     wanted = [name.split("@") for name, inside in frame.plan.staged.items() if inside]
     for path, tap, *evaluation in sorted(wanted, key=lambda parts: parts[1] == USE):  # owners first, then their users
         produce(frame, path, tap, not evaluation)
+
+
+def _produce_together(frame: Frame) -> None:
+    """All owners' weights that come straight from what is stored, in one call: JAX's cost of a call is paid once."""
+    from tenure.core import values
+
+    assert frame.staged is not None
+    found = []
+    for name in frame.plan.staged:
+        path, tap, *evaluation = name.split("@")
+        slot = frame.plan.slots[path]
+        training = not evaluation
+        stages, draws = _from_stored(frame, slot, tap, training)
+        if slot.kind == "owned" and stages is not None:
+            recipe, where, hashes, drawing = _recipe_of(frame, slot, stages, training, draws)
+            if recipe.stages and not (drawing and frame.keys is None):
+                leaves = {part: values.part(frame, slot, p) for part, p in where.items()}
+                found.append((name, where, recipe, values.leaf(frame, slot), leaves, hashes))
+    if len(found) < 2:
+        return
+    named, where, recipes, stored, parts, hashes = zip(*found, strict=True)
+    root = None if frame.keys is None or not any(hashes) else frame.keys.root
+    for name, places, recipe, (value, updates) in zip(
+        named, where, recipes, _compiled_together(stored, parts, root, hashes, recipes), strict=True
+    ):
+        frame.staged[name] = value
+        _write(frame, places, updates, recipe.training)
+
+
+def _from_stored(frame: Frame, slot: Slot, tap: str, training: bool) -> tuple[Any, bool]:
+    """The stages that lead from what is stored to the tap, or None where another staged value is in between."""
+    structural = [s for s in slot.stages if s.kind == STRUCTURAL]
+    if tap in (USE, STORED):
+        return None, False
+    if tap == WEIGHT or not training:
+        return structural, False
+    if any(s.draws for s in structural) or key(slot.path, WEIGHT, True) not in frame.plan.staged:
+        return slot.stages, True
+    return None, False
 
 
 def names(slots: dict[str, Slot], staged: Mapping[str, bool]) -> dict[tuple[str, str, bool], str]:
@@ -100,7 +143,7 @@ def produce(frame: Frame, path: str, tap: str, training: bool) -> Any:
     slot, name = frame.plan.slots[path], key(path, tap, training)
     if frame.staged is not None and name in frame.staged:
         return frame.staged[name]
-    structural = [s for s in slot.stages if s.kind == STRUCTURAL]
+    stages, draws = _from_stored(frame, slot, tap, training)
     if tap == USE:
         mode, frame.training = frame.training, training
         try:
@@ -110,10 +153,8 @@ def produce(frame: Frame, path: str, tap: str, training: bool) -> Any:
         value = _run(frame, slot, slot.use_stages, value, training, draws=training)
     elif tap == STORED:
         value = values.leaf(frame, slot)
-    elif tap == WEIGHT or not training:
-        value = _run(frame, slot, structural, values.leaf(frame, slot), training, draws=False)
-    elif any(s.draws for s in structural) or key(path, WEIGHT, True) not in frame.plan.staged:
-        value = _run(frame, slot, slot.stages, values.leaf(frame, slot), True, draws=True)
+    elif stages is not None:
+        value = _run(frame, slot, stages, values.leaf(frame, slot), training, draws)
     else:
         rest = [s for s in slot.stages if s.kind != STRUCTURAL]
         value = _run(frame, slot, rest, produce(frame, path, WEIGHT, True), True, draws=True)
@@ -166,12 +207,7 @@ def _run(frame: Frame, slot: Slot, stages: Sequence[Stage], value: Any, training
     """`value` through `stages`, layer by layer where the slot is in a layer stack."""
     from tenure.core import values
 
-    active = tuple(overlay.prefix for overlay in frame.overlays)
-    recipes = frame.plan.recipes
-    name = slot.path, stages is slot.use_stages, len(stages), training, draws, active
-    if name not in recipes:
-        recipes[name] = _recipe(slot, stages, training, draws, active)
-    recipe, where, hashes, drawing = recipes[name]
+    recipe, where, hashes, drawing = _recipe_of(frame, slot, stages, training, draws)
     if not recipe.stages:
         return value
     if drawing and frame.keys is None:
@@ -179,10 +215,24 @@ def _run(frame: Frame, slot: Slot, stages: Sequence[Stage], value: Any, training
     root = frame.keys.root if drawing and frame.keys is not None else None
     parts = {part: values.part(frame, slot, path) for part, path in where.items()}
     value, updates = _applied(value, parts, root, hashes, recipe)
+    _write(frame, where, updates, training)
+    return value
+
+
+def _write(frame: Frame, where: Mapping[tuple[str, str], str], updates: Mapping[Any, Any], training: bool) -> None:
+    """The stages' new state."""
     for part, array in updates.items():
         if training and ("stage", where[part]) in frame.layers[0]:
             frame.layers[0]["stage", where[part]] = array
-    return value
+
+
+def _recipe_of(frame: Frame, slot: Slot, stages: Sequence[Stage], training: bool, draws: bool) -> tuple[Any, ...]:
+    active = tuple(overlay.prefix for overlay in frame.overlays)
+    recipes = frame.plan.recipes
+    name = slot.path, tuple(s.label for s in stages), stages is slot.use_stages, training, draws, active
+    if name not in recipes:
+        recipes[name] = _recipe(slot, stages, training, draws, active)
+    return recipes[name]
 
 
 def _recipe(
@@ -228,6 +278,14 @@ def _apply(
 
 
 _compiled = jax.jit(_apply, static_argnames=("recipe",))
+
+
+def _together(leaves: Any, parts: Any, root: Any, hashes: Any, recipes: tuple[Recipe, ...]) -> list[Any]:
+    several = zip(leaves, parts, hashes, recipes, strict=True)
+    return [_compiled(value, part, root if mine else None, mine, recipe) for value, part, mine, recipe in several]
+
+
+_compiled_together = jax.jit(_together, static_argnames=("recipes",))
 
 
 def _applied(value: Any, parts: Any, root: Any, hashes: Any, recipe: Recipe) -> Any:
