@@ -180,7 +180,7 @@ def test_smaller_caches() -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"num_kv_heads": 3}, "4 heads"), ({"w_init_scale": 1.0}, "not both")],
+    [({"num_kv_heads": 3}, "4 heads"), ({"w_init_scale": 1.0}, "provide only `w_init`")],
 )
 @pytest.mark.filterwarnings("ignore:w_init_scale")
 def test_bad_arguments(options: dict[str, Any], says: str) -> None:
