@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from tenure.core.module import Module
+from tenure.core.naming import transparent
 from tenure.core.slots import get_parameter
 from tenure.core.state import get_state, set_state
 from tenure.initializers import VarianceScaling
@@ -28,6 +29,7 @@ class _Quantizer(Module):
     num_embeddings: int
     cross_replica_axis: str | None
 
+    @transparent
     def _nearest(self, inputs: jax.Array, embeddings: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The flat inputs, and which codes are nearest to them."""
         flat = jnp.reshape(inputs, [-1, self.embedding_dim])
@@ -37,6 +39,7 @@ class _Quantizer(Module):
         indices = jnp.reshape(indices, inputs.shape[:-1])
         return flat, {"encodings": encodings, "encoding_indices": indices, "distances": distances}
 
+    @transparent
     def _result(
         self, inputs: jax.Array, quantized: jax.Array, loss: jax.Array, found: dict[str, jax.Array]
     ) -> dict[str, jax.Array]:
@@ -208,6 +211,7 @@ class VectorQuantizerEMA(_Quantizer):
             self._follow(flat, found["encodings"])
         return self._result(inputs, quantized, self.commitment_cost * loss, found)
 
+    @transparent
     def _follow(self, flat: jax.Array, encodings: jax.Array) -> None:
         def everywhere(x: jax.Array) -> jax.Array:
             return lax.psum(x, axis_name=self.cross_replica_axis) if self.cross_replica_axis else x
