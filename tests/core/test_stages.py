@@ -497,6 +497,68 @@ def test_state_of_stages_is_not_carried_through_loops():
     assert scan.params["num_carry"] == 1
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_every_owner_s_own_average_and_noise(jit):
+    def f():
+        return [Weight(name=n, stages={"w": ["ema(0.9)", "noise(0.1)"]})() for n in ("one", "two", "three")]
+
+    model = tn.transform_with_state(f)
+    params, state = model.init(0)
+    moved = {n: {"w": params[n]["w"] + i} for i, n in enumerate(params, 1)}
+    values, new = (jax.jit(model.apply) if jit else model.apply)(moved, state, KEY)
+    for i, (name, value) in enumerate(zip(params, values, strict=True), 1):
+        average = state[name]["w.ema.average"] + 0.1 * i
+        np.testing.assert_allclose(new[name]["w.ema.average"], average, rtol=1e-5, atol=1e-6)
+        noise = jax.random.normal(tn.core.rng.Keys(KEY).draw(f"{name}/w:noise"), (4, 4))
+        np.testing.assert_allclose(value, moved[name]["w"] + 0.1 * noise, rtol=1e-5, atol=1e-6)
+
+
+def test_owners_with_state_untie_merge_and_tie():
+    f = two(owner=["spectral_norm", "lora(2)"])
+    model = tn.transform_with_state(f)
+    params, state = model.init(0)
+    params["first"]["w.lora.up"] = jnp.ones((2, 4))
+    (_, second), _ = model.apply(params, state, None)
+    free = tn.untie(model.plan(), params, "second/w", state=state)
+    untied = tn.transform_with_state(f, ties=free.ties, stages=free.stages)
+    np.testing.assert_allclose(untied.apply(free.params, state, None)[0][1], second, rtol=1e-5)
+    with pytest.raises(tn.errors.MergeError, match="does not fit what comes before it"):
+        tn.merge(model.plan(), params, "first/w", "lora", state=state)
+    bare = tn.transform_with_state(f, stages={"first/w": [None, "ema(0.9)"]})
+    params, state = bare.init(0)
+    own = tn.untie(bare.plan(), params, "second/w", state=state)
+    model = tn.transform_with_state(f, ties=own.ties, stages=own.stages)
+    again = tn.tie(model.plan(), own.params, {"second/w": "first/w | transpose"}, take="first/w", state=state)
+    np.testing.assert_array_equal(again.params["first"]["w"], params["first"]["w"])
+
+
+def test_params_that_were_cast_stay_cast():
+    model = tn.transform(two(owner=["weight_norm"], share=None))
+    half = jax.tree.map(lambda a: a.astype(jnp.bfloat16), model.init(0))
+    new = tn.assign(model.plan(), half, {"first/w": jnp.eye(4), "second/w": jnp.eye(4)})
+    assert {leaf.dtype for leaf in jax.tree.leaves(new)} == {jnp.dtype(jnp.bfloat16)}
+    kept = tn.tie(model.plan(), half, {"second/w": "first/w"}, take="second/w")
+    np.testing.assert_array_equal(kept.params["first"]["w"], half["second"]["w"])
+    assert kept.params["first"]["w"].dtype == jnp.bfloat16
+
+
+def test_ties_of_two_borrowers_compare_with_the_value_that_is_taken():
+    def three():
+        return [Weight(name=n)() for n in ("owner", "one", "two")]
+
+    model = tn.transform(three)
+    params = model.init(0)
+    params["two"]["w"] = params["one"]["w"]
+    kept = tn.tie(model.plan(), params, {"one/w": "owner/w", "two/w": "owner/w"}, take="one/w")
+    np.testing.assert_array_equal(kept.params["owner"]["w"], params["one"]["w"])
+
+
+def test_unmerge_of_a_stage_without_a_way_back_is_a_tenure_error():
+    model = tn.transform(two())
+    with pytest.raises(tn.errors.NoInverseError, match="standardise"):
+        tn.unmerge(model.plan(), model.init(0), "first/w", "standardise", {})
+
+
 def test_stages_of_a_declaration_and_of_a_given_value():
     class Parent(tn.Module):
         def __call__(self):

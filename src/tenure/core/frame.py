@@ -76,7 +76,7 @@ class Frame:
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
       training: whether stochastic stages draw.
-      staged: `hoist.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      staged: `hoist.Want.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
     """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,18 +30,26 @@ class NeedsPlan(BaseException):
     """A run that has met a stage must start again with a plan; never seen by a user."""
 
 
-def key(path: str, tap: str, training: bool) -> str:
-    """The name of a staged value: '@' stands in no path."""
-    return f"{path}@{tap}" if training else f"{path}@{tap}@evaluation"
+class Want(NamedTuple):
+    """A slot's value after its stages as far as `tap`, in training or in evaluation."""
+
+    path: str
+    tap: str
+    training: bool
+
+    @property
+    def key(self) -> str:
+        """Its name among a layer stack's leaves: '@' stands in no path."""
+        return f"{self.path}@{self.tap}" if self.training else f"{self.path}@{self.tap}@evaluation"
 
 
-def wanted(slots: dict[str, Slot]) -> dict[str, bool]:
+def wanted(slots: dict[str, Slot]) -> dict[Want, bool]:
     """The values that go through stages in a run of a plan with these slots → whether one is used inside of a loop."""
-    found: dict[str, bool] = {}
+    found: dict[Want, bool] = {}
 
     def want(path: str, tap: str, training: bool, inside: bool) -> None:
         slot = slots[path]
-        name = key(path, FINAL if tap == USE and not slot.use_stages else tap, training)
+        name = Want(path, FINAL if tap == USE and not slot.use_stages else tap, training)
         if slot.use_stages and tap == USE and slot.kind != "given":
             found[name] = found.get(name, False) or inside
             want(path, FINAL, training, inside)
@@ -73,9 +81,9 @@ def hoist(frame: Frame) -> None:
             layer["stage", entry[1]] = layer.pop(entry)
     if any(isinstance(v, jax.core.Tracer) for entries in frame.params.values() for v in entries.values()):
         _produce_together(frame)
-    wanted = [name.split("@") for name, inside in frame.plan.staged.items() if inside]
-    for path, tap, *evaluation in sorted(wanted, key=lambda parts: parts[1] == USE):  # owners first, then their users
-        produce(frame, path, tap, not evaluation)
+    inside = [want for want, inside in frame.plan.staged.items() if inside]
+    for want in sorted(inside, key=lambda want: want.tap == USE):  # owners first, then their users
+        produce(frame, want)
 
 
 def _produce_together(frame: Frame) -> None:
@@ -84,82 +92,68 @@ def _produce_together(frame: Frame) -> None:
 
     assert frame.staged is not None
     found = []
-    for name in frame.plan.staged:
-        path, tap, *evaluation = name.split("@")
-        slot = frame.plan.slots[path]
-        training = not evaluation
-        stages, draws = _from_stored(frame, slot, tap, training)
+    for want in frame.plan.staged:
+        slot = frame.plan.slots[want.path]
+        stages, draws = _from_stored(frame, slot, want)
         if slot.kind == "owned" and stages is not None:
-            recipe, where, hashes, drawing = _recipe_of(frame, slot, stages, training, draws)
+            recipe, where, hashes, drawing = _recipe_of(frame, slot, stages, want.training, draws)
             if recipe.stages and not (drawing and frame.keys is None):
                 leaves = {part: values.part(frame, slot, p) for part, p in where.items()}
-                found.append((name, where, recipe, values.leaf(frame, slot), leaves, hashes))
+                found.append((want, where, recipe, values.leaf(frame, slot), leaves, hashes))
     if len(found) < 2:
         return
-    named, where, recipes, stored, parts, hashes = zip(*found, strict=True)
+    wants, where, recipes, stored, parts, hashes = zip(*found, strict=True)
     root = None if frame.keys is None or not any(hashes) else frame.keys.root
-    for name, places, recipe, (value, updates) in zip(
-        named, where, recipes, _compiled_together(stored, parts, root, hashes, recipes), strict=True
-    ):
-        frame.staged[name] = value
+    made = _compiled_together(stored, parts, root, hashes, recipes)
+    for want, places, recipe, (value, updates) in zip(wants, where, recipes, made, strict=True):
+        frame.staged[want.key] = value
         _write(frame, places, updates, recipe.training)
 
 
-def _from_stored(frame: Frame, slot: Slot, tap: str, training: bool) -> tuple[Any, bool]:
+def _from_stored(frame: Frame, slot: Slot, want: Want) -> tuple[Any, bool]:
     """The stages that lead from what is stored to the tap, or None where another staged value is in between."""
     structural = [s for s in slot.stages if s.kind == STRUCTURAL]
-    if tap in (USE, STORED):
+    if want.tap in (USE, STORED):
         return None, False
-    if tap == WEIGHT or not training:
+    if want.tap == WEIGHT or not want.training:
         return structural, False
-    if any(s.draws for s in structural) or key(slot.path, WEIGHT, True) not in frame.plan.staged:
+    if any(s.draws for s in structural) or want._replace(tap=WEIGHT) not in frame.plan.staged:
         return slot.stages, True
     return None, False
 
 
-def names(slots: dict[str, Slot], staged: Mapping[str, bool]) -> dict[tuple[str, str, bool], str]:
-    """(path, tap, training) → the name of the staged value that it stands for."""
-    found = {}
-    for name in staged:
-        path, tap, *evaluation = name.split("@")
-        found[path, tap, not evaluation] = name
-        if tap == FINAL and not slots[path].use_stages:
-            found[path, USE, not evaluation] = name
-    return found
-
-
-def staged(frame: Frame, name: str) -> Any:
+def staged(frame: Frame, want: Want) -> Any:
     """A staged value that is there already, or None."""
     for overlay in reversed(frame.overlays):
-        if name in overlay.params:
-            return overlay.params[name]
-    return frame.staged.get(name) if frame.staged else None
+        if want.key in overlay.params:
+            return overlay.params[want.key]
+    return frame.staged.get(want.key) if frame.staged else None
 
 
-def produce(frame: Frame, path: str, tap: str, training: bool) -> Any:
-    """Computes a slot's value as far as `tap`, and remembers it."""
+def produce(frame: Frame, want: Want) -> Any:
+    """Computes a slot's value as far as wanted, and remembers it."""
     from tenure.core import values
 
-    slot, name = frame.plan.slots[path], key(path, tap, training)
-    if frame.staged is not None and name in frame.staged:
-        return frame.staged[name]
-    stages, draws = _from_stored(frame, slot, tap, training)
-    if tap == USE:
-        mode, frame.training = frame.training, training
+    slot = frame.plan.slots[want.path]
+    if frame.staged is not None and want.key in frame.staged:
+        return frame.staged[want.key]
+    stages, draws = _from_stored(frame, slot, want)
+    if want.tap == USE:
+        mode, frame.training = frame.training, want.training
         try:
-            value = values.evaluate(frame, path, FINAL)
+            value = values.evaluate(frame, want.path, FINAL)
         finally:
             frame.training = mode
-        value = _run(frame, slot, slot.use_stages, value, training, draws=training)
-    elif tap == STORED:
+        value = _run(frame, slot, slot.use_stages, value, want.training, draws=want.training)
+    elif want.tap == STORED:
         value = values.leaf(frame, slot)
     elif stages is not None:
-        value = _run(frame, slot, stages, values.leaf(frame, slot), training, draws)
+        value = _run(frame, slot, stages, values.leaf(frame, slot), want.training, draws)
     else:
         rest = [s for s in slot.stages if s.kind != STRUCTURAL]
-        value = _run(frame, slot, rest, produce(frame, path, WEIGHT, True), True, draws=True)
+        value = _run(frame, slot, rest, produce(frame, want._replace(tap=WEIGHT)), True, draws=True)
     if frame.staged is not None:
-        frame.staged[name] = value
+        frame.staged[want.key] = value
     return value
 
 

@@ -32,6 +32,7 @@ from tenure.core.refs import Ref
 from tenure.core.sites import Site, raised_at
 from tenure.core.slot import Slot
 from tenure.core.sources import Sources, Wildcard
+from tenure.core.trees import nest
 
 Slots = dict[str, Slot]
 
@@ -58,14 +59,16 @@ class Plan:
         return Ledger.of(self.slots, self.states)
 
     @functools.cached_property
-    def staged(self) -> dict[str, bool]:
-        """What goes through stages in a run, by `hoist.key` → whether it is used inside of a loop."""
+    def staged(self) -> dict[hoist.Want, bool]:
+        """What goes through stages in a run → whether it is used inside of a loop."""
         return hoist.wanted(self.slots)
 
     @functools.cached_property
-    def staged_names(self) -> dict[tuple[str, str, bool], str]:
-        """(path, tap, training) → its `hoist.key`, for what goes through stages."""
-        return hoist.names(self.slots, self.staged)
+    def staged_as(self) -> dict[hoist.Want, hoist.Want]:
+        """What a run may ask for → the staged value that it gets: a slot without stages for its use gets the final one."""
+        same = {want: want for want in self.staged}
+        final = [want for want in self.staged if want.tap == hoist.FINAL and not self.slots[want.path].use_stages]
+        return same | {want._replace(tap=hoist.USE): want for want in final}
 
     @functools.cached_property
     def covered(self) -> frozenset[str]:
@@ -76,12 +79,12 @@ class Plan:
     @functools.cached_property
     def params(self) -> dict[str, dict[str, Any]]:
         """The owners' shapes, as `init` will return them."""
-        return _nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in _owners(self.slots)})
+        return nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in _owners(self.slots)})
 
     @functools.cached_property
     def state(self) -> dict[str, dict[str, Any]]:
         """The states' shapes, likewise."""
-        return _nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
+        return nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
 
     def report(self) -> str:
         """The ledger as a text table."""
@@ -100,14 +103,6 @@ def _owners(slots: Slots) -> Iterator[tuple[str, Slot]]:
 def _stacked_struct(slot: Slot) -> Any:
     lead = tuple(n for _, n in slot.stack)
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(lead + a.shape, a.dtype), slot.value)
-
-
-def _nest(flat: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    nested: dict[str, dict[str, Any]] = {}
-    for path, value in flat.items():
-        module, name = paths.split(path)
-        nested.setdefault(module, {})[name] = value
-    return nested
 
 
 def make_plan(

@@ -156,6 +156,10 @@ class Stage(term.Term):
         """
         raise Irreversible(f"'{self.name}' has no way back")
 
+    def packed(self) -> Stage | None:
+        """The form of it for inference, which stores less; None if there is none, or it is that form already."""
+        return None
+
     def penalty(self, weight: jax.Array, parts: Parts) -> jax.Array | None:
         """Its term of the loss, given the weight."""
         return None

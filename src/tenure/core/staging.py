@@ -21,7 +21,7 @@ from tenure.core.errors import (
     nearest,
 )
 from tenure.core.sites import NOWHERE, Site
-from tenure.core.stage import PENALTY, STOCHASTIC, STRUCTURAL, Misfit, OnUse, Spec, Stage, on_use, read_list
+from tenure.core.stage import PENALTY, STOCHASTIC, STRUCTURAL, Misfit, OnUse, Spec, Stage, read_list
 
 if TYPE_CHECKING:
     from tenure.core.slot import Slot
@@ -312,9 +312,7 @@ def _parts_of(slot: Slot, stages: Sequence[Stage], spec: Spec, slots: Slots, sta
     return spec, frozen
 
 
-def begin(
-    slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str], Any], made: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def begin(slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str], Any]) -> dict[str, Any]:
     """What is stored at first, where an initialiser made `value`: path → array, of one layer.
 
     Args:
@@ -322,9 +320,8 @@ def begin(
       stages: the owner's, or those of one use, whose own leaves only are made.
       value: the weight.
       draw: path of a leaf → its random key, or None.
-      made: where to put it.
     """
-    made = {} if made is None else made
+    made: dict[str, Any] = {}
     for stage in reversed(stages):
 
         def key(suffix: str = "", stage: Stage = stage) -> Any:
@@ -357,4 +354,4 @@ def _reorder(slots: Slots) -> None:
     slots.update(ordered)
 
 
-__all__ = ["Rule", "Rules", "on_use", "part_path", "read_rules", "resolve"]
+__all__ = ["Rule", "Rules", "begin", "part_path", "read_rules", "resolve"]

@@ -28,7 +28,14 @@ class Retied(NamedTuple):
     stages: dict[str, Any]
 
 
-def untie(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any = None) -> Retied:
+def untie(
+    plan: Plan,
+    params: Mapping[str, Any],
+    path: str,
+    opt_state: Any = None,
+    *,
+    state: Mapping[str, Any] | None = None,
+) -> Retied:
     """Gives a borrower a leaf of its own, with the value that it borrows now, so that outputs stay as they are.
 
     Args:
@@ -36,6 +43,7 @@ def untie(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any = Non
       params: its parameters.
       path: the borrower's slot.
       opt_state: any pytree; where it holds trees like `params`, the owner's entry is copied through the view.
+      state: the model's, where stages keep some.
 
     Returns:
       The ties to transform the function with, the params and the optimizer state that go with them.
@@ -50,7 +58,7 @@ def untie(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any = Non
             parties=[row.party("owner")],
             ways=["untie a borrower: " + ", ".join(plan.ledger.users_of(row.path)[1:] or ["(it has none)"])],
         )
-    add = _adder(plan, row.path)
+    add = _adder(plan, row.path, state)
     ties = {k: v for k, v in plan.ties.items() if paths.plain(k) != paths.plain(row.path)}
     opt_state = in_trees(opt_state, params, lambda t: add(t, True))
     return Retied({**ties, row.path: own}, add(params, False), opt_state, _kept_stages(plan, row.path))
@@ -69,7 +77,13 @@ def _kept_stages(plan: Plan, path: str) -> dict[str, Any]:
 
 
 def tie(
-    plan: Plan, params: Mapping[str, Any], ties: Mapping[str, Any], opt_state: Any = None, *, take: str | None = None
+    plan: Plan,
+    params: Mapping[str, Any],
+    ties: Mapping[str, Any],
+    opt_state: Any = None,
+    *,
+    take: str | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> Retied:
     """Makes owners borrow: their leaves go, and the lender's stays.
 
@@ -80,6 +94,7 @@ def tie(
       opt_state: any pytree; where it holds trees like `params`, the borrowers' entries go.
       take: where the values differ, the path whose value is to stay: the owner's, or a borrower's (moved to the owner
         through the inverse of the view).
+      state: the model's, where stages keep some.
 
     Returns:
       The ties to transform the function with, the params and the optimizer state that go with them.
@@ -89,7 +104,7 @@ def tie(
       NoInverseError: `take` names a borrower whose view has no inverse.
       UnknownSlotError, ViewShapeError: the tie does not fit the model.
     """
-    new, plain = copied(params), weights(plan, params)
+    new, plain = copied(params), weights(plan, params, state)
     gone = []
     for user, target in ties.items():
         ref = Ref.parse(target)
@@ -102,7 +117,9 @@ def tie(
         mine, theirs = leaf(plain, row.path), leaf(plain, lender.path)
         seen = _through(ref.views, theirs, row.path)
         if take == row.path or (take is not None and paths.plain(take) == paths.plain(row.path)):
-            new = assign(plan, new, {lender.path: _back(ref, mine, theirs, row.path)})
+            put(plain, lender.path, _back(ref, mine, theirs, row.path))
+            assigned = assign(plan, new, {lender.path: leaf(plain, lender.path)}, state)
+            new = assigned if state is None else assigned[0]
         elif take is None or paths.plain(take) != paths.plain(lender.path):
             _check_equal(row, lender, ref, mine, seen)
         gone += [row.path, *plan.slots[row.path].parts.values()]
@@ -116,11 +133,13 @@ def tie(
     return Retied({**plan.ties, **absolute}, drop(new), in_trees(opt_state, params, drop), plan.stages)
 
 
-def _adder(plan: Plan, path: str) -> Callable[[Mapping[str, Any], bool], Tree]:
+def _adder(plan: Plan, path: str, state: Mapping[str, Any] | None) -> Callable[[Mapping[str, Any], bool], Tree]:
     def add(tree: Mapping[str, Any], structural: bool) -> Tree:
         new = {module: dict(entries) for module, entries in tree.items()}
         value = (
-            _value(plan, tree, path, True) if structural else values.evaluate(offline(plan, tree), path, hoist.WEIGHT)
+            _value(plan, tree, path, True)
+            if structural
+            else values.evaluate(offline(plan, tree, state), path, hoist.WEIGHT)
         )
         put(new, path, jnp.array(value, copy=True))
         order = {p: i for i, p in enumerate(plan.slots)}

@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core import hoist, paths, rng, staging, values
+from tenure.core import hoist, rng, staging, values
 from tenure.core.errors import MissingParameterError, MissingRNGError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.plan import Plan, is_array, leaked, make_plan
 from tenure.core.sites import call_site
 from tenure.core.slot import Slot
 from tenure.core.sources import Sources
+from tenure.core.trees import nest
 
 _PLANS = 64  # plans remembered per model: one for each combination of input shapes
 
@@ -96,8 +97,8 @@ class _Model:
             params, state = self._run_forward(plan, key, params, state, deferred, args, kwargs)
         for path, value in _draw_uses(plan, params, state, key).items():
             (params if path in plan.slots else state)[path] = value
-        order = [p for p, s in plan.slots.items() if s.kind == "owned"]
-        return _nest(params, order), _nest(state, [p for p, s in plan.states.items() if s.kind == "owned"])
+        owned = [[p for p, s in table.items() if s.kind == "owned"] for table in (plan.slots, plan.states)]
+        return nest({p: params[p] for p in owned[0]}), nest({p: state[p] for p in owned[1]})
 
     def _run_forward(
         self, plan: Plan, key: Any, params: Any, state: Any, deferred: frozenset[Entry], args: Any, kwargs: Any
@@ -109,7 +110,7 @@ class _Model:
                 f"the initial value of {names} depends on the forward pass, so init needs arrays, not shapes",
                 ways=["call init with arrays", "use an initialiser that does not read the inputs"],
             )
-        frame = self._frame(Mode.INIT, _nest(params), {}, key, args, kwargs, deferred)
+        frame = self._frame(Mode.INIT, nest(params), {}, key, args, kwargs, deferred)
         frame.training = False
         frame.layers[0].update({("state", p): v for p, v in state.items()})
         frame._plan = plan
@@ -130,7 +131,7 @@ class _Model:
             self.staged = True
             frame, out = self._attempt(params, flat, key, args, kwargs)
         new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
-        return out, _nest(new)
+        return out, nest(new)
 
     def _attempt(self, params: Params, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Frame, Any]:
         frame = self._frame(Mode.APPLY, params, state, key, args, kwargs)
@@ -194,14 +195,6 @@ def _as_params(params: Any) -> Params:
 
 def _kind(value: Any) -> str:
     return f"an array {value.shape}" if hasattr(value, "shape") else brief(value, 40)
-
-
-def _nest(flat: Mapping[str, Any], order: list[str] | None = None) -> dict[str, dict[str, Any]]:
-    nested: dict[str, dict[str, Any]] = {}
-    for path in order if order is not None else flat:
-        module, name = paths.split(path)
-        nested.setdefault(module, {})[name] = flat[path]
-    return nested
 
 
 def _draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], list[str]]:
@@ -277,7 +270,7 @@ def _draw_uses(plan: Plan, params: Mapping[str, Any], state: Mapping[str, Any], 
     if not uses:
         return {}
     made: dict[str, Any] = {}
-    frame = offline(plan, _nest(params), _nest(state))
+    frame = offline(plan, nest(params), nest(state))
     with frame.active():
         for slot in uses:
             labels = {stage.label for stage in slot.use_stages}

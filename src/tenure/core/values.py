@@ -68,17 +68,17 @@ def staged_value(frame: Frame, path: str, tap: str) -> Any:
     if not frame.plan.staged:
         return None
     if frame.mode is Mode.APPLY:
-        name = frame.plan.staged_names.get((path, tap, frame.training))
-        if name is None:
+        want = frame.plan.staged_as.get(hoist.Want(path, tap, frame.training))
+        if want is None:
             return None
         if frame.staged is None:
             raise hoist.NeedsPlan
-        value = hoist.staged(frame, name)
-        return hoist.produce(frame, path, name.split("@")[1], frame.training) if value is None else value
+        value = hoist.staged(frame, want)
+        return hoist.produce(frame, want) if value is None else value
     slot = frame.plan.slots[path]  # elsewhere there is no noise, and one value at a time is wanted
     tap = hoist.FINAL if tap == hoist.USE and not slot.use_stages else tap
     if (slot.kind == "owned" and slot.stages) or (slot.use_stages and tap == hoist.USE):
-        return hoist.produce(frame, path, tap, frame.mode is Mode.READ and tap == hoist.WEIGHT)
+        return hoist.produce(frame, hoist.Want(path, tap, frame.mode is Mode.READ and tap == hoist.WEIGHT))
     return None
 
 

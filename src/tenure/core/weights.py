@@ -115,7 +115,7 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
     for path, value in new.items():
         slot = plan.slots[_owner(plan, path)]
         _check_weight(slot, value)
-        for where, array in _backwards(frame, slot, slot.stages, jnp.asarray(value, slot.dtype)).items():
+        for where, array in _backwards(frame, slot, slot.stages, jnp.asarray(value, _kept_dtype(params, slot))).items():
             table = params if where in plan.slots else state
             if table is None:
                 raise NoInverseError(
@@ -125,8 +125,23 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
     return params if state is None else (params, state)
 
 
-def merge(plan: Plan, params: Params, path: str, stage: str = "lora", opt_state: Any = None) -> Restaged:
+def merge(
+    plan: Plan,
+    params: Params,
+    path: str,
+    stage: str = "lora",
+    opt_state: Any = None,
+    *,
+    state: Params | None = None,
+) -> Restaged:
     """Puts what a stage adds to a weight into what is stored, and takes the stage away. All users see the same as before.
+
+    Args:
+      plan, params: the model's.
+      path: the owner's.
+      stage: the stage's name there.
+      opt_state: where it holds trees like `params`, the stage's leaves go.
+      state: the model's, where stages keep some.
 
     Raises:
       MergeError: the stage is for one use of a weight that others use too, or is none of the weight's.
@@ -146,7 +161,7 @@ def merge(plan: Plan, params: Params, path: str, stage: str = "lora", opt_state:
             ways=["leave it out: tn.evaluation(model) does"],
         )
     before = stages[: stages.index(chosen)] if stage in own else slot.stages
-    frame = offline(plan, params)
+    frame = offline(plan, params, state)
     value = _through(frame, slot, before, leaf(params, slot.path))
     merged = _through(frame, slot, (chosen,), value)
     kept = [s for s in slot.stages if not (s is chosen and stage in own)]
@@ -155,7 +170,14 @@ def merge(plan: Plan, params: Params, path: str, stage: str = "lora", opt_state:
 
 
 def unmerge(
-    plan: Plan, params: Params, path: str, stage: Any, removed: Mapping[str, Any], opt_state: Any = None
+    plan: Plan,
+    params: Params,
+    path: str,
+    stage: Any,
+    removed: Mapping[str, Any],
+    opt_state: Any = None,
+    *,
+    state: Params | None = None,
 ) -> Restaged:
     """The way back from `merge`: the stage stands last among the structural ones again, and the weight stays as it is.
 
@@ -165,9 +187,10 @@ def unmerge(
       stage: to put back.
       removed: its leaves, as `merge` returned them.
       opt_state: where it holds trees like `params`, zeros are added for the leaves.
+      state: the model's, where stages keep some.
     """
     slot, stage = plan.slots[_owner(plan, path)], read(stage)
-    frame = offline(plan, params)
+    frame = offline(plan, params, state)
     weight = _weight(frame, slot)
     specs = stage.parts(Spec(slot.shape, slot.dtype))
     if specs.keys() != removed.keys():
@@ -177,7 +200,7 @@ def unmerge(
             ways=["give it merge(…).removed"],
         )
     structural = [s for s in slot.stages if s.kind == STRUCTURAL]
-    value, _ = _layered(lambda v, p: stage.assign(v, p), slot)(weight, dict(removed))
+    value, _ = _step_back(slot, stage, weight, dict(removed))
     made = _backwards(frame, slot, structural, value)
     further = {staging.part_path(slot.path, stage, suffix): array for suffix, array in removed.items()}
 
@@ -193,28 +216,34 @@ def unmerge(
     return Restaged(stages, change(params, False), changed, {})
 
 
-def pack(plan: Plan, params: Params, glob: str = "**", opt_state: Any = None) -> Restaged:
-    """Stores quantised weights as whole numbers, for inference: `quantise` becomes `quantise(packed=True)`.
+def pack(
+    plan: Plan, params: Params, glob: str = "**", opt_state: Any = None, *, state: Params | None = None
+) -> Restaged:
+    """Stores weights in the form for inference that a stage has: `quantise` becomes `quantise(packed=True)`.
 
     What comes before it in the list of stages is put into the numbers.
 
+    Args:
+      plan, params: the model's.
+      glob: of the owners.
+      opt_state: where it holds trees like `params`, zeros stand for what is packed.
+      state: the model's, where stages keep some.
+
     Raises:
-      UnknownStageError: no owner that the glob selects is quantised.
+      UnknownStageError: no owner that the glob selects has a stage with such a form.
     """
-    found = [p for p in plan.ledger.select(glob) if "quantise" in [s.name for s in plan.slots[p].stages]]
+    found = [p for p in plan.ledger.select(glob) if any(s.packed() for s in plan.slots[p].stages)]
     if not found:
         raise UnknownStageError(
-            f"no owner that '{glob}' selects has the stage 'quantise'",
+            f"no owner that '{glob}' selects has a stage that packs, such as 'quantise'",
             ways=["stages={'**/w': [tn.stages.Quantise(8)]}, and train it, or not", "then pack"],
         )
     stages, new = dict(plan.stages), copied(params)
     for path in found:
         slot = plan.slots[path]
-        index = [s.name for s in slot.stages].index("quantise")
-        loose = slot.stages[index]
-        packed = type(loose)(**{**loose.arguments, "packed": True})
+        index, packed = next((i, p) for i, s in enumerate(slot.stages) if (p := s.packed()) is not None)
         before = slot.stages[:index]
-        frame = offline(plan, params)
+        frame = offline(plan, params, state)
         value = _through(frame, slot, before, leaf(params, path))
         stored, parts = _layered(lambda v, _, packed=packed: packed.begin(v, lambda _: None), slot)(value, {})
         gone = [where for (label, _), where in slot.parts.items() if label in _labels(before)]
@@ -302,6 +331,12 @@ def _owner(plan: Plan, path: str) -> str:
     return row.path
 
 
+def _kept_dtype(params: Params, slot: Slot) -> Any:
+    """Of a weight to be stored: params that were cast stay as they are; whole numbers are made of the slot's."""
+    stored = leaf(params, slot.path).dtype
+    return stored if jnp.issubdtype(stored, jnp.floating) else slot.dtype
+
+
 def _labels(stages: Any) -> list[str]:
     return [s.label for s in stages]
 
@@ -309,7 +344,7 @@ def _labels(stages: Any) -> list[str]:
 def _weight(frame: Frame, slot: Slot) -> Any:
     if not slot.stages:
         return values.leaf(frame, slot)
-    return hoist.produce(frame, slot.path, hoist.WEIGHT, True)
+    return hoist.produce(frame, hoist.Want(slot.path, hoist.WEIGHT, True))
 
 
 def _parts(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:
@@ -342,21 +377,22 @@ def _through(frame: Frame, slot: Slot, stages: Any, value: Any) -> Any:
     return value
 
 
+def _step_back(slot: Slot, stage: Stage, value: Any, parts: Any) -> tuple[Any, dict[str, Any]]:
+    try:
+        return _layered(stage.assign, slot)(value, parts)
+    except Irreversible as e:
+        raise NoInverseError(
+            f"'{slot.path}' can not be given this weight: {e}",
+            parties=[slot.party("owner"), Party("stage", str(stage))],
+            ways=["give it a weight that the stage can make", "leave the stage out, and put it back after training"],
+        ) from None
+
+
 def _backwards(frame: Frame, slot: Slot, stages: Any, value: Any) -> dict[str, Any]:
     """What must be stored, by path, so that these stages give `value`."""
     made: dict[str, Any] = {}
     for stage in reversed(stages):
-        try:
-            value, parts = _layered(stage.assign, slot)(value, _parts(frame, slot, stage))
-        except Irreversible as e:
-            raise NoInverseError(
-                f"'{slot.path}' can not be given this weight: {e}",
-                parties=[slot.party("owner"), Party("stage", str(stage))],
-                ways=[
-                    "give it a weight that the stage can make",
-                    "leave the stage out, and put it back after training",
-                ],
-            ) from None
+        value, parts = _step_back(slot, stage, value, _parts(frame, slot, stage))
         made.update({slot.parts[stage.label, suffix]: array for suffix, array in parts.items()})
     return {slot.path: value, **made}
 

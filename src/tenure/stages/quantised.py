@@ -44,6 +44,9 @@ class Quantise(Stage):
     def freezes(self) -> bool:
         return self.arguments["packed"]
 
+    def packed(self) -> Stage | None:
+        return None if self.arguments["packed"] else Quantise(**{**self.arguments, "packed": True})
+
     def stored(self, spec: Spec):
         floating(spec, 1)
         axis_of(self.arguments["axis"], spec)
