@@ -144,6 +144,13 @@ class Layer(Module):
         return option_error(self.node.key, self.node.class_name, option, value, why, ways)
 
     @transparent
+    def unsupported(self, why: str, **options: Any) -> None:
+        """Raises for an option that would change the result, and that this layer does not do; None and False ask nothing."""
+        for option, value in options.items():
+            if value is not None and value is not False:
+                raise self.error(option, value, why, [f"leave '{option}' out"])
+
+    @transparent
     def axis(self, x: Tensor, description: Any, *, allow_int: bool | None = None) -> int:
         """The axis of `x` that an option describes."""
         return axes_.axis(x, description, allow_int=allow_int)

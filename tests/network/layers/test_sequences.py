@@ -1,9 +1,12 @@
 """Layers on sequences, against numpy, sequence by sequence."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tenure import TenureError
+from tenure.network.layers.linear import gradient_filter
 from tests.network.layers.running import KEEP, LABELS, LENGTHS, X, lengths, output, run
 
 
@@ -288,3 +291,25 @@ def test_the_gradient_of_one_layer_by_another():
     assert np.allclose(run(net, compiled=True)[0].outputs["output"].data, outputs["output"].data, atol=1e-5)
     with pytest.raises(TenureError, match="does not depend"):
         run({**net, "output": {"class": "gradient", "y": "y", "x": "z"}, "z": {"class": "copy", "from": "h"}})
+
+
+IGNORED_BEFORE = [
+    ({"class": "self_attention", "num_heads": 1, "total_key_dim": 4, "n_out": 4}, "restrict_state_to_last_seq", True),
+    ({"class": "self_attention", "num_heads": 1, "total_key_dim": 4, "n_out": 4}, "initial_state", "data"),
+    ({"class": "rec", "unit": "lstm", "n_out": 3}, "max_seq_len_via", "data"),
+]
+
+
+@pytest.mark.parametrize(("entry", "option", "value"), IGNORED_BEFORE)
+def test_an_option_that_a_layer_does_not_do_is_an_error_that_names_it(entry, option, value):
+    output(entry)
+    with pytest.raises(TenureError, match=option):
+        output({**entry, option: value})
+
+
+def test_a_gradient_filter_drops_the_gradients_of_whole_sequences():
+    x = jnp.zeros((2, 3, 4))
+    scale = jnp.ones((2, 3, 4)).at[0, 1, 2].set(5.0)  # one large element in the first sequence
+    grads = jax.grad(lambda x: jnp.sum(gradient_filter(x, 0, 10.0) * scale))(x)
+    assert not jnp.any(grads[0]) and jnp.array_equal(grads[1], scale[1])
+    assert jnp.array_equal(jax.grad(lambda x: jnp.sum(gradient_filter(x, 0, 26.0) * scale))(x), scale)

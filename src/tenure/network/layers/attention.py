@@ -38,6 +38,12 @@ class SelfAttention(Layer):
         restrict_state_to_last_seq: bool = False,
         state_var_lengths: Any = None,
     ) -> Tensor:
+        self.unsupported(
+            "this layer keeps no keys of earlier steps or sequences",
+            initial_state=initial_state,
+            restrict_state_to_last_seq=restrict_state_to_last_seq,
+            state_var_lengths=state_var_lengths,
+        )
         out = self._out_dim()
         total = out.root.size or 0
         if total_key_dim % num_heads or total % num_heads:

@@ -48,7 +48,9 @@ class Random(Layer):
         dims = tuple(template_dims(self, None, shape, False))
         full = tuple(sizes.current().padded(d) for d in dims)
         numbers = {
-            k: ops.aligned(v, dims) if isinstance(v, Tensor) else v
+            k: (jax.lax.stop_gradient if stop_grad else lambda a: a)(ops.aligned(v, dims))
+            if isinstance(v, Tensor)
+            else v
             for k, v in {"mean": mean, "stddev": stddev, "minval": minval, "maxval": maxval, "bound": bound}.items()
         }
         key = jax.random.key(int(seed)) if static and isinstance(seed, int) else next_rng_key()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -44,6 +45,8 @@ class Linear(Layer):
         if with_bias:
             b = self.param("b", (out_dim,), bias_init)
             y = y.like(y.data + _along(b, y))
+        if grad_filter:
+            y = y.like(gradient_filter(y.data, 0 if y.batch_axis is None else y.batch_axis, float(grad_filter)))
         return activations.apply(self, y, activation)
 
 
@@ -53,6 +56,21 @@ class Softmax(Linear):
 
     def forward(self, source: Tensor, *, activation: Any = "softmax", **options: Any) -> Output:
         return super().forward(source, activation=activation, **options)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def gradient_filter(x: jax.Array, batch_axis: int, threshold: float) -> jax.Array:
+    """`x`, whose gradient is dropped for each sequence in which the square of one of its elements reaches `threshold`."""
+    return x
+
+
+def _filtered(batch_axis: int, threshold: float, _: None, gradient: jax.Array) -> tuple[jax.Array]:
+    others = tuple(i for i in range(gradient.ndim) if i != batch_axis)
+    keep = jnp.max(jnp.square(gradient), others, keepdims=True) < threshold
+    return (jnp.where(keep, gradient, 0),)
+
+
+gradient_filter.defvjp(lambda x, batch_axis, threshold: (x, None), _filtered)
 
 
 def product(x: Tensor, w: jax.Array, out_dim: Dim) -> Tensor:

@@ -126,6 +126,7 @@ class Rec(CellLayer):
     ) -> Output:
         if direction not in (None, 1, -1):
             raise self.error("direction", direction, "forward is 1, backward is -1")
+        self.unsupported("a unit given by its name has no loop of layers", max_seq_len_via=max_seq_len_via)
         if not input_projection:
             raise self.error("input_projection", input_projection, "every cell has a matrix for its input here")
         out_dim = self.feature_out()

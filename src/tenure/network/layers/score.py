@@ -161,6 +161,9 @@ class FastBaumWelch(Layer):
             raise self.error(
                 "align_target", align_target, "automata of other programs are not available; there is 'ctc'"
             )
+        self.unsupported(
+            "alignments along a staircase are not available", staircase_seq_len_source=staircase_seq_len_source
+        )
         x = batch_time(self, "from", source)
         y = batch_time(self, "align_target_key", self.fill(self.node.refs["align_target_key"]))
         opts = dict(ctc_opts or {})
