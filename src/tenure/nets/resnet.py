@@ -117,157 +117,65 @@ class ResNet(Module):
         return self.logits(jnp.mean(x, axis=(1, 2)))
 
 
-class ResNet18(ResNet):
+class _Published(ResNet):
+    """A network of `ResNet.CONFIGS`."""
+
+    LAYERS: int
+
+    def __init__(
+        self,
+        num_classes: int,
+        bn_config: Config | None = None,
+        resnet_v2: bool = False,
+        logits_config: Config | None = None,
+        name: str | None = None,
+        initial_conv_config: Config | None = None,
+        strides: Sequence[int] = (1, 2, 2, 2),
+    ):
+        """Describes the network; see `ResNet`."""
+        super().__init__(
+            num_classes=num_classes,
+            bn_config=bn_config,
+            resnet_v2=resnet_v2,
+            logits_config=logits_config,
+            name=name,
+            initial_conv_config=initial_conv_config,
+            strides=strides,
+            **ResNet.CONFIGS[self.LAYERS],
+        )
+
+
+class ResNet18(_Published):
     """The residual network of 18 layers."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        bn_config: Config | None = None,
-        resnet_v2: bool = False,
-        logits_config: Config | None = None,
-        name: str | None = None,
-        initial_conv_config: Config | None = None,
-        strides: Sequence[int] = (1, 2, 2, 2),
-    ):
-        """Describes the network; see `ResNet`."""
-        super().__init__(
-            num_classes=num_classes,
-            bn_config=bn_config,
-            resnet_v2=resnet_v2,
-            logits_config=logits_config,
-            name=name,
-            initial_conv_config=initial_conv_config,
-            strides=strides,
-            **ResNet.CONFIGS[18],
-        )
+    LAYERS = 18
 
 
-class ResNet34(ResNet):
+class ResNet34(_Published):
     """The residual network of 34 layers."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        bn_config: Config | None = None,
-        resnet_v2: bool = False,
-        logits_config: Config | None = None,
-        name: str | None = None,
-        initial_conv_config: Config | None = None,
-        strides: Sequence[int] = (1, 2, 2, 2),
-    ):
-        """Describes the network; see `ResNet`."""
-        super().__init__(
-            num_classes=num_classes,
-            bn_config=bn_config,
-            resnet_v2=resnet_v2,
-            logits_config=logits_config,
-            name=name,
-            initial_conv_config=initial_conv_config,
-            strides=strides,
-            **ResNet.CONFIGS[34],
-        )
+    LAYERS = 34
 
 
-class ResNet50(ResNet):
+class ResNet50(_Published):
     """The residual network of 50 layers."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        bn_config: Config | None = None,
-        resnet_v2: bool = False,
-        logits_config: Config | None = None,
-        name: str | None = None,
-        initial_conv_config: Config | None = None,
-        strides: Sequence[int] = (1, 2, 2, 2),
-    ):
-        """Describes the network; see `ResNet`."""
-        super().__init__(
-            num_classes=num_classes,
-            bn_config=bn_config,
-            resnet_v2=resnet_v2,
-            logits_config=logits_config,
-            name=name,
-            initial_conv_config=initial_conv_config,
-            strides=strides,
-            **ResNet.CONFIGS[50],
-        )
+    LAYERS = 50
 
 
-class ResNet101(ResNet):
+class ResNet101(_Published):
     """The residual network of 101 layers."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        bn_config: Config | None = None,
-        resnet_v2: bool = False,
-        logits_config: Config | None = None,
-        name: str | None = None,
-        initial_conv_config: Config | None = None,
-        strides: Sequence[int] = (1, 2, 2, 2),
-    ):
-        """Describes the network; see `ResNet`."""
-        super().__init__(
-            num_classes=num_classes,
-            bn_config=bn_config,
-            resnet_v2=resnet_v2,
-            logits_config=logits_config,
-            name=name,
-            initial_conv_config=initial_conv_config,
-            strides=strides,
-            **ResNet.CONFIGS[101],
-        )
+    LAYERS = 101
 
 
-class ResNet152(ResNet):
+class ResNet152(_Published):
     """The residual network of 152 layers."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        bn_config: Config | None = None,
-        resnet_v2: bool = False,
-        logits_config: Config | None = None,
-        name: str | None = None,
-        initial_conv_config: Config | None = None,
-        strides: Sequence[int] = (1, 2, 2, 2),
-    ):
-        """Describes the network; see `ResNet`."""
-        super().__init__(
-            num_classes=num_classes,
-            bn_config=bn_config,
-            resnet_v2=resnet_v2,
-            logits_config=logits_config,
-            name=name,
-            initial_conv_config=initial_conv_config,
-            strides=strides,
-            **ResNet.CONFIGS[152],
-        )
+    LAYERS = 152
 
 
-class ResNet200(ResNet):
+class ResNet200(_Published):
     """The residual network of 200 layers."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        bn_config: Config | None = None,
-        resnet_v2: bool = False,
-        logits_config: Config | None = None,
-        name: str | None = None,
-        initial_conv_config: Config | None = None,
-        strides: Sequence[int] = (1, 2, 2, 2),
-    ):
-        """Describes the network; see `ResNet`."""
-        super().__init__(
-            num_classes=num_classes,
-            bn_config=bn_config,
-            resnet_v2=resnet_v2,
-            logits_config=logits_config,
-            name=name,
-            initial_conv_config=initial_conv_config,
-            strides=strides,
-            **ResNet.CONFIGS[200],
-        )
+    LAYERS = 200

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.module import Module
-from tenure.core.naming import transparent
 from tenure.nn import BatchNorm, Conv2D
 
 Config = Mapping[str, Any]
@@ -21,40 +20,17 @@ def _conv(channels: int, kernel: int, stride: Stride, name: str) -> Conv2D:
 
 
 class _Block(Module):
-    """Two convolutions, or three with a bottleneck, each with a batch norm, and a shortcut around them."""
+    """Two convolutions, or three with a bottleneck, each with a batch norm, and a shortcut around them.
 
-    @transparent
-    def _build(
-        self,
-        channels: int,
-        stride: Stride,
-        use_projection: bool,
-        bn_config: Config,
-        bottleneck: bool,
-        project_norm: bool,
-        last_norm: Config,
-    ) -> None:
-        self.use_projection = use_projection
-        if use_projection:
-            self.proj_conv = _conv(channels, 1, stride, "shortcut_conv")
-            if project_norm:
-                self.proj_batchnorm = BatchNorm(name="shortcut_batchnorm", **bn_config)
-        narrow = channels // (4 if bottleneck else 1)
-        plan = (
-            [(narrow, 1, 1), (narrow, 3, stride), (channels, 1, 1)]
-            if bottleneck
-            else [(narrow, 3, stride), (narrow, 3, 1)]
-        )
-        layers = []
-        for i, (size, kernel, step) in enumerate(plan):
-            options = last_norm if i == 2 else {}
-            conv = _conv(size, kernel, step, f"conv_{i}")
-            layers.append((conv, BatchNorm(name=f"batchnorm_{i}", **options, **bn_config)))
-        self.layers = tuple(layers)
+    Attributes:
+      NORM: arguments of the batch norms, unless the program gives others.
+      LAST_NORM: further ones of a bottleneck's last batch norm.
+      PROJECT_NORM: whether the shortcut has a batch norm too.
+    """
 
-
-class BlockV1(_Block):
-    """A block that ends with norm, sum and activation."""
+    NORM: Config = {"create_scale": True, "create_offset": True}
+    LAST_NORM: Config = {}
+    PROJECT_NORM = False
 
     def __init__(
         self,
@@ -76,8 +52,32 @@ class BlockV1(_Block):
           name: of the module.
         """
         super().__init__(name=name)
-        config = {"create_scale": True, "create_offset": True, "decay_rate": 0.999, **bn_config}
-        self._build(channels, stride, use_projection, config, bottleneck, True, {"scale_init": jnp.zeros})
+        bn_config = {**self.NORM, **bn_config}
+        self.use_projection = use_projection
+        if use_projection:
+            self.proj_conv = _conv(channels, 1, stride, "shortcut_conv")
+            if self.PROJECT_NORM:
+                self.proj_batchnorm = BatchNorm(name="shortcut_batchnorm", **bn_config)
+        narrow = channels // (4 if bottleneck else 1)
+        plan = (
+            [(narrow, 1, 1), (narrow, 3, stride), (channels, 1, 1)]
+            if bottleneck
+            else [(narrow, 3, stride), (narrow, 3, 1)]
+        )
+        layers = []
+        for i, (size, kernel, step) in enumerate(plan):
+            options = self.LAST_NORM if i == 2 else {}
+            conv = _conv(size, kernel, step, f"conv_{i}")
+            layers.append((conv, BatchNorm(name=f"batchnorm_{i}", **options, **bn_config)))
+        self.layers = tuple(layers)
+
+
+class BlockV1(_Block):
+    """A block that ends with norm, sum and activation."""
+
+    NORM = {**_Block.NORM, "decay_rate": 0.999}
+    LAST_NORM = {"scale_init": jnp.zeros}
+    PROJECT_NORM = True
 
     def __call__(self, inputs: jax.Array, is_training: bool, test_local_stats: bool) -> jax.Array:
         """Maps images to images."""
@@ -94,20 +94,6 @@ class BlockV1(_Block):
 
 class BlockV2(_Block):
     """A block whose convolutions come after norm and activation."""
-
-    def __init__(
-        self,
-        channels: int,
-        stride: Stride,
-        use_projection: bool,
-        bn_config: Config,
-        bottleneck: bool,
-        name: str | None = None,
-    ):
-        """Describes the block; see `BlockV1`."""
-        super().__init__(name=name)
-        config = {"create_scale": True, "create_offset": True, **bn_config}
-        self._build(channels, stride, use_projection, config, bottleneck, False, {})
 
     def __call__(self, inputs: jax.Array, is_training: bool, test_local_stats: bool) -> jax.Array:
         """Maps images to images."""

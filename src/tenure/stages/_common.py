@@ -12,8 +12,6 @@ import numpy as np
 from tenure.core import arguments
 from tenure.core.stage import Irreversible, Misfit, Spec
 
-Draw = Callable[[str], jax.Array]
-
 
 def probability(value: Any) -> float:
     """A number in [0, 1)."""

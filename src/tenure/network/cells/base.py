@@ -40,7 +40,6 @@ class Cell:
     training: bool = dataclasses.field(default=False, kw_only=True)
 
     parts: ClassVar[tuple[str, ...]] = ("state",)
-    keeps_padding: ClassVar[bool] = False  # whether outputs after the end of a sequence are what they happen to be
     takes_labels: ClassVar[bool] = False  # whether labels may come instead of vectors
 
     def params(self, inputs: int) -> dict[str, Spec]:
@@ -67,10 +66,6 @@ class Cell:
     def zero_state(self, batch: tuple[int, ...], dtype: Any = jnp.float32) -> State:
         """A state of zeros, [*batch, size] for each part."""
         return {part: jnp.zeros((*batch, self.size), dtype) for part in self.parts}
-
-    def output_of(self, state: State) -> jax.Array:
-        """The output that belongs to a state."""
-        return state["h"] if "h" in state else state["state"]
 
 
 def affine(x: jax.Array, w: jax.Array, b: jax.Array | None = None) -> jax.Array:
