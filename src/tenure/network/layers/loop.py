@@ -250,6 +250,9 @@ class Loop(Layer):
 
     def _guess(self, graph: LoopGraph, key: str) -> Tensor:
         """What a layer's output may look like: by its own size, or as the first of its inputs that has one."""
+        own = self._own_first(graph, graph.nodes[key])
+        if own is not None:
+            return own
         batch = batch_dim()
         n = sizes.current().padded(batch)
         size, seen, todo = None, set(), [key]
@@ -264,6 +267,10 @@ class Loop(Layer):
         dim = size if isinstance(size, Dim) else self.new_dim(f"guess:{key}", size, "feature")
         return Tensor(jnp.zeros((n, dim.root.size or 1)), (batch, dim))
 
+    def _own_first(self, graph: LoopGraph, node: Node) -> Tensor | None:
+        """What the layer's class says of the output before the first step."""
+        return node.cls.first_output(self._run(graph), node)  # type: ignore[attr-defined]
+
     def _label_dim(self, graph: LoopGraph, node: Node) -> Dim | None:
         target = node.get("target")
         found = self.run.network.templates.get(target) if isinstance(target, str) else None
@@ -273,6 +280,9 @@ class Loop(Layer):
         """The initial output of a layer, of that form."""
         node = graph.nodes[key]
         value = node.refs.get("initial_output", node.get("initial_output"))
+        own = self._own_first(graph, node) if value is None else None
+        if own is not None:
+            return x.like(ops.aligned(own, x.dims))
         if value is None and x.sparse:
             raise self.error("unit", key, "indices have no initial output of themselves", ["'initial_output': 0"])
         number: Any = {None: 0, "zeros": 0, "ones": 1}.get(value) if isinstance(value, (str, type(None))) else value

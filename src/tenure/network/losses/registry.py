@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from tenure.core.errors import brief, nearest
 from tenure.network.dims import Dim
 from tenure.network.errors import OptionError, option_error
-from tenure.network.losses import framewise, sequences
+from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
 from tenure.network.losses.base import Loss, LossValue
 from tenure.network.output import Output
@@ -24,15 +24,20 @@ if TYPE_CHECKING:
 LOSSES: dict[str, type[Loss]] = {
     "as_is": framewise.AsIs,
     "bin_ce": framewise.BinaryCrossEntropy,
+    "bleu": sequences.Bleu,
     "ce": framewise.CrossEntropy,
     "ctc": sequences.Ctc,
     "deep_clustering": sequences.DeepClustering,
     "edit_distance": sequences.EditDistance,
+    "expected_loss": outside.Expected,
+    "fast_bw": outside.Sprint,
     "generic_ce": framewise.GenericCrossEntropy,
     "l1": framewise.L1,
     "mean_l1": framewise.MeanL1,
     "mse": framewise.MeanSquaredError,
     "sampling_loss": sequences.Sampling,
+    "search_score": outside.SearchScore,
+    "sprint": outside.Sprint,
     "sse_sigmoid": framewise.BinaryCrossEntropy,
     "triplet_loss": sequences.Triplet,
     "via_layer": framewise.ViaLayer,
