@@ -42,6 +42,7 @@ LOSSES: dict[str, type[Loss]] = {
     "triplet_loss": sequences.Triplet,
     "via_layer": framewise.ViaLayer,
 }
+UNIT = ":unit"  # the last part of the key of a layer that `masked_computation` runs
 _WHOLE = ("error_signal_layer", "align_layer")  # options of which more than the output is wanted
 
 
@@ -117,7 +118,13 @@ def add_loss(layer: Layer, out: Output) -> None:
     node, run = layer.node, layer.run
     if node.get("loss_only_on_non_search") and run.flags.search:
         return
-    run.losses[node.key] = compute(layer, out)
+    run.losses[loss_name(node)] = compute(layer, out)
+
+
+def loss_name(node: Node) -> str:
+    """By what name a layer's loss is known: the layer's path; what is around a masked unit counts twice, as in RETURNN."""
+    parent, _, last = node.key.rpartition("/")
+    return f"{parent}/{node.name}" if last == UNIT else node.key
 
 
 def compute(layer: Layer, out: Output) -> LossValue:
