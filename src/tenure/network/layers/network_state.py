@@ -44,8 +44,9 @@ class AccumulateMean(Layer):
         axes: Any = "bt",
         initial_value: float | None = None,
         is_prob_distribution: bool | None = None,
+        use_time_mask: bool | None = None,
     ) -> Tensor:
-        now = ops.reduce(source, self.axes(source, axes), "mean")
+        now = ops.reduce(source, self.axes(source, axes), "mean", use_mask=use_time_mask is not False)
         start = initial_value
         if start is None:
             start = 1.0 / now.shape[0] if is_prob_distribution else 0.0
