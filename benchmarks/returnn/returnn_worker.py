@@ -7,7 +7,7 @@ from benchmarks.returnn import networks, worker
 RATE = 1e-5
 
 
-def prepare(name: str) -> worker.Steps:
+def prepare(name: str, size: networks.Size) -> worker.Job:
     """The network, its values, and its training operation."""
     import tensorflow as tf
 
@@ -23,7 +23,7 @@ def prepare(name: str) -> worker.Steps:
     time = Dim(lengths, name="time", kind=Dim.Types.Spatial)
     features, labels = (
         Dim(n, name=name, kind=Dim.Types.Feature, auto_generated=True)
-        for n, name in ((networks.FEATURES, "features"), (networks.LABELS, "labels"))
+        for n, name in ((networks.FEATURES, "features"), (size.labels, "labels"))
     )
     data = Tensor(
         "data",
@@ -43,7 +43,7 @@ def prepare(name: str) -> worker.Steps:
     extern.register_data(classes)
     extern.init_batch_info()
     net = TFNetwork(config=Config({"debug_print_layer_output_template": False}), extern_data=extern, train_flag=True)
-    net.construct_from_dict(networks.NETWORKS[name]())
+    net.construct_from_dict(networks.NETWORKS[name](size))
     loss = net.get_objective()
     train = tf.compat.v1.train.GradientDescentOptimizer(RATE).minimize(loss)
     session = tf.compat.v1.Session()
@@ -52,13 +52,13 @@ def prepare(name: str) -> worker.Steps:
     given = networks.values({v.op.name: tuple(v.shape.as_list()) for v in variables})
     for v in variables:
         v.load(given[v.op.name], session)
-    x, y, n = networks.batch()
+    x, y, n = networks.batch(size)
     feed = {data.placeholder: x, classes.placeholder: y, lengths.placeholder: n}
 
     def run() -> float:
         return float(session.run([train, loss], feed)[1])
 
-    return run
+    return worker.Job(run)
 
 
 if __name__ == "__main__":

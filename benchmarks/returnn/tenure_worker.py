@@ -15,16 +15,16 @@ from tenure.network import Tensor, batch_dim, feature_dim, spatial_dim
 RATE = 1e-5
 
 
-def prepare(name: str) -> worker.Steps:
+def prepare(name: str, size: networks.Size) -> worker.Job:
     """The network, its values, and its compiled step."""
     time, features = spatial_dim("time"), feature_dim(networks.FEATURES, "features", auto=True)
-    labels = feature_dim(networks.LABELS, "labels", auto=True)
+    labels = feature_dim(size.labels, "labels", auto=True)
     data = {
         "data": Tensor(None, (batch_dim(), time, features)),
         "classes": Tensor(None, (batch_dim(), time), labels),
     }
-    net = tn.network(networks.NETWORKS[name](), data, check=False)
-    x, y, lengths = networks.batch()
+    net = tn.network(networks.NETWORKS[name](size), data, check=False)
+    x, y, lengths = networks.batch(size)
     batch = {"data": (x, lengths), "classes": y}
     params, state = net.init(jax.random.key(0), batch)
     shapes = {f"{m}/{n}": v.shape for m, entries in params.items() for n, v in entries.items()}
@@ -39,13 +39,14 @@ def prepare(name: str) -> worker.Steps:
         loss, grads = jax.value_and_grad(objective)(params, x, y, lengths)
         return jax.tree.map(lambda p, g: p - RATE * g, params, grads), loss
 
+    flops = step.lower(params, x, y, lengths).compile().cost_analysis()["flops"]
     kept = [params]
 
     def run() -> float:
         kept[0], loss = step(kept[0], x, y, lengths)
         return float(loss)
 
-    return run
+    return worker.Job(run, flops)
 
 
 if __name__ == "__main__":
