@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 FEATURES = 40
+RATE = 1e-5  # of Adam
 
 
 @dataclasses.dataclass(frozen=True)

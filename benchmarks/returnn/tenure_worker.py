@@ -7,12 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 import tenure as tn
 from benchmarks.returnn import networks, worker
 from tenure.network import Tensor, batch_dim, feature_dim, spatial_dim
-
-RATE = 1e-5
 
 
 def prepare(name: str, size: networks.Size) -> worker.Job:
@@ -31,20 +30,24 @@ def prepare(name: str, size: networks.Size) -> worker.Job:
     given = networks.values(shapes)
     params = {m: {n: jnp.asarray(given[f"{m}/{n}"]) for n in entries} for m, entries in params.items()}
 
+    optimizer = optax.adam(networks.RATE, eps=1e-16)  # RETURNN's default
+
     def objective(params: Any, x: Any, y: Any, lengths: Any) -> Any:
-        return net.apply(params, state, None, {"data": (x, lengths), "classes": y}, train=True)[0].objective
+        result, _ = net.apply(params, state, None, {"data": (x, lengths), "classes": y}, train=True)
+        return result.objective, {n: (loss.loss, loss.error) for n, loss in result.losses.items()}
 
-    @functools.partial(jax.jit, donate_argnums=0)
-    def step(params: Any, x: Any, y: Any, lengths: Any) -> tuple[Any, Any]:
-        loss, grads = jax.value_and_grad(objective)(params, x, y, lengths)
-        return jax.tree.map(lambda p, g: p - RATE * g, params, grads), loss
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(params: Any, memory: Any, x: Any, y: Any, lengths: Any) -> tuple[Any, Any, Any]:
+        (loss, told), grads = jax.value_and_grad(objective, has_aux=True)(params, x, y, lengths)
+        updates, memory = optimizer.update(grads, memory)
+        return optax.apply_updates(params, updates), memory, (loss, told)
 
-    flops = step.lower(params, x, y, lengths).compile().cost_analysis()["flops"]
-    kept = [params]
+    flops = step.lower(params, optimizer.init(params), x, y, lengths).compile().cost_analysis()["flops"]
+    kept = [params, optimizer.init(params)]
 
     def run() -> float:
-        kept[0], loss = step(kept[0], x, y, lengths)
-        return float(loss)
+        *kept[:], told = step(*kept, x, y, lengths)
+        return float(jax.device_get(told)[0])
 
     return worker.Job(run, flops)
 
