@@ -32,14 +32,6 @@ class GlobalTrainStep(Layer):
         return Tensor(jnp.asarray(self.run.step, jnp.int32), ())
 
 
-@layer("variable_read")
-class VariableRead(Layer):
-    """What a variable holds."""
-
-    def forward(self, *, var: Tensor, control_dependencies: Any = None) -> Tensor:
-        return var
-
-
 @layer("accumulate_mean")
 class AccumulateMean(Layer):
     """A running mean over batches: the state `mean`, which moves a little in each training pass."""

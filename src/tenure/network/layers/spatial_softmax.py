@@ -58,3 +58,14 @@ def windows(positions: Tensor, start: Any, window_start: Any, window_size: Any) 
 
 def _as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else Tensor(jnp.asarray(value), ())
+
+
+@layer("batch_softmax")
+class BatchSoftmax(Layer):
+    """Softmax over time and features together, for each sequence."""
+
+    def forward(self, source: Tensor) -> Tensor:
+        x = source.batch_first()
+        if x.time_axis is None or x.feature_axis is None:
+            raise self.error("from", self.node.get("from"), f"time and features are needed, not {source!r}")
+        return ops.softmax(x, (x.time_axis, x.feature_axis))
