@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
+
 from tenure.network import ops
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
@@ -20,11 +22,25 @@ def apply(layer: Layer, x: Tensor, activation: Any) -> Output:
     if activation is None or activation in ("", "identity", "linear", "none", "None"):
         return Output(x)
     if isinstance(activation, str) and activation in _BY_FEATURE:
+        _check_kind(layer, x, activation, jnp.float32)
         axis = x.feature_axis if x.feature_axis is not None else x.ndim - 1
         y = ops.softmax(x, (axis,), log=_BY_FEATURE[activation], use_mask=False)
         return Output(y, logits=x, activation=activation)
     fn = find(layer, activation)
-    return Output(x.like(fn(x.data)), logits=x, activation=activation if isinstance(activation, str) else None)
+    data = fn(x.data)
+    _check_kind(layer, x, activation, data.dtype)
+    return Output(x.like(data), logits=x, activation=activation if isinstance(activation, str) else None)
+
+
+def _check_kind(layer: Layer, x: Tensor, activation: Any, dtype: Any) -> None:
+    """Functions of real numbers want real numbers: an index's is a mistake."""
+    if jnp.issubdtype(dtype, jnp.inexact) and not jnp.issubdtype(x.dtype, jnp.inexact):
+        raise layer.error(
+            "activation",
+            activation,
+            f"the input is {x!r}",
+            ["before it:  {'class': 'cast', 'dtype': 'float32', …}", "an embedding:  {'class': 'linear', …}"],
+        )
 
 
 def find(layer: Layer, activation: Any) -> Any:

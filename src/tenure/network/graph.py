@@ -88,6 +88,7 @@ class Graph:
     Attributes:
       nodes: by key, in an order in which each comes after all that it depends on.
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
+      absent: nodes that are not computed, because they need inputs that are there with the losses only.
     """
 
     def __init__(
@@ -99,12 +100,15 @@ class Graph:
         default_input: str = "data",
         default_target: str = "classes",
         outer: Graph | None = None,
+        training_only: Iterable[str] = (),
     ):
         self.root, self.flags, self.outer = root, flags, outer
         self.inputs = set(inputs)
         self.default_input, self.default_target = default_input, default_target
         self.nodes: dict[str, Node] = {}
         self.imports: list[str] = []
+        self.absent: set[str] = set()
+        self._training_only = frozenset(training_only)
         self.levels: dict[str, Level] = {root.path: root}
         self.registered: dict[str, str] = {}
         self._todo: list[Node] = []
@@ -118,7 +122,18 @@ class Graph:
         self.roots = [self.resolve(self.root, name, "", "output") for name in (roots or self._wanted())]
         self._complete()
         self._sort()
+        if not self.flags.eval:
+            self._mark_absent()
         return self
+
+    def _mark_absent(self) -> None:
+        """Without losses there are no targets, and so nothing that is computed from them."""
+        unknown = {f"data:{key}" for key in self._training_only}
+        for key, node in self.nodes.items():
+            needed = [node.refs.get(option) for option in _NEEDED]
+            if not unknown.isdisjoint([*node.sources, *(k for k in needed if isinstance(k, str))]):
+                self.absent.add(key)
+                unknown.add(key)
 
     def _wanted(self) -> list[str]:
         self._register_data()
@@ -365,6 +380,10 @@ class Graph:
                 ways=["inside of a 'rec' layer, use the last step's output:  'prev:x'", "break the loop"],
             ) from None
         self.nodes = {key: self.nodes[key] for key in order}
+
+
+_NEEDED = ("output", "position", "target_")
+"""Options without whose layers a layer is not computed either: of a sub-network, `gather`, `loss`."""
 
 
 class Key(str):

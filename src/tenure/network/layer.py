@@ -154,6 +154,17 @@ class Layer(Module):
         return option_error(self.node.key, self.node.class_name, option, value, why, ways)
 
     @transparent
+    def entry(self, option: str, value: Any, dtype: Any) -> Any:
+        """A number that a dictionary puts among a tensor's entries; a fraction is none of the integers.
+
+        Raises:
+          OptionError: the tensor's entries are integers, and the number is none.
+        """
+        if isinstance(value, float) and not jnp.issubdtype(dtype, jnp.inexact):
+            raise self.error(option, value, f"the entries of the input are {jnp.dtype(dtype)}", [f"'{option}': {int(value)}"])
+        return jnp.asarray(value, dtype)
+
+    @transparent
     def unsupported(self, why: str, **options: Any) -> None:
         """Raises for an option that would change the result, and that this layer does not do; None and False ask nothing."""
         for option, value in options.items():

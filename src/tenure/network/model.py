@@ -84,6 +84,7 @@ class Network:
                     self.templates,
                     default_input=self.default_input,
                     default_target=self.default_target,
+                    training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
                 )
                 self._graphs[flags] = graph.build()
         return self._graphs[flags]
@@ -124,10 +125,12 @@ class Network:
             ]  # says all it has to say
             raise
 
-    def init(self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True) -> tuple[Any, Any]:
+    def init(
+        self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True, losses: bool = True
+    ) -> tuple[Any, Any]:
         """Initial parameters and states: ({module: {name: array}}, likewise)."""
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
-        return self.model.init(key, batch, Flags(train, True, False), None)
+        return self.model.init(key, batch, Flags(train, losses or train, False), None)
 
     def apply(
         self,

@@ -93,7 +93,7 @@ def _from_shape(layer: Layer, frame: Tensor, given: Mapping[str, Any], size: Any
     found = _matching(layer, frame, shape, size)
     if batch is not None and frame.batch_axis is not None:
         found.insert(batch, frame.batch_dim or batch_dim())
-    elif batch is not None and "batch_dim_axis" in given:
+    elif batch is not None:
         found.insert(batch, batch_dim())
     sparse = bool(given.get("sparse")) or given.get("sparse_dim") is not None
     if feature is AUTO and not sparse:

@@ -78,7 +78,8 @@ class Run:
     def go(self) -> Run:
         """Builds and calls all layers."""
         for node in self.graph.nodes.values():
-            self.compute(node)
+            if node.key not in self.graph.absent:
+                self.compute(node)
         return self
 
     def compute(self, node: Node) -> Output:

@@ -83,6 +83,8 @@ def make(
     cls = _CELLS[name]
     known = {f.name for f in dataclasses.fields(cls)} - {"size", "training", "scope"}
     given = dict(options or {})
+    if "dropout" in known:
+        given.pop("dropout_seed", None)  # random numbers come from keys
     given.update({k: v for k, v in (defaults or {}).items() if k in known and k not in given})
     for key in [*given]:
         if key == "forget_bias" and cls is NativeLSTM and not given[key]:

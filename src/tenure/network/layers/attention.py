@@ -53,8 +53,9 @@ class SelfAttention(Layer):
         x = source.batch_first()
         if x.time_axis is None:
             raise self.error("from", self.node.get("from"), f"{source!r} has no time axis")
-        x = x.feature_last().move_axis(x.time_axis, 1)
-        in_dim = x.feature_or_sparse_dim
+        x = x.feature_last()
+        x = x.move_axis(x.time_axis, 1)  # type: ignore[arg-type]
+        in_dim = x.feature_dim
         if in_dim is None:
             raise self.error("from", self.node.get("from"), f"{source!r} has no feature dim")
         both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
@@ -123,7 +124,7 @@ class PositionalEncoding(Layer):
     ) -> Tensor:
         at = self.axis(source, axis)
         dim = source.dims[at]
-        feature = source.feature_dim if add_to_input else self.feature_out(source, source.feature_dim)
+        feature = source.feature_dim if add_to_input else self.feature_out()
         if feature is None or feature.root.size is None:
             raise self.error("n_out", self.node.get("n_out"), "a number of features is needed")
         around = tuple(d for i, d in enumerate(source.dims) if i != source.feature_axis)

@@ -109,4 +109,4 @@ class Length(Layer):
         if add_time_axis:
             time = self.new_dim("dummy-time", 1, SPATIAL)
             return Tensor(lengths.data[:, None].astype(dtype), (*lengths.dims, time), sparse_dim, time_axis=1)
-        return Tensor(lengths.data.astype(dtype), lengths.dims, sparse_dim)
+        return lengths  # whatever the dictionary says of its dtype

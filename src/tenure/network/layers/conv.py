@@ -146,7 +146,9 @@ class Pool(Layer):
         if set(w.sizes) == {1} and set(w.strides) == {1}:
             return source
         if use_time_mask:
-            x = windows.masked(x, first, len(w.sizes), -jnp.inf if kind == "max" else 0.0)
+            if kind == "avg":
+                raise self.error("use_time_mask", True, "whether frames beyond the end count in means is not defined")
+            x = windows.masked(x, first, len(w.sizes), -jnp.inf)
         positions = x.dims[first:-1]
         pads = windows.paddings(w, positions, x.shape[first:-1])
         data = pool(windows.merged_batch(x, first), w, pads, kind)

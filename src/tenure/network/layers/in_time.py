@@ -36,7 +36,7 @@ class PrefixInTime(Layer):
     ) -> Tensor:
         at = self.axis(source, axis, allow_int=False)
         old = source.dims[at]
-        value = jnp.asarray(prefix, source.dtype)
+        value = self.entry("prefix", prefix, source.dtype)
         if not isinstance(repeat, Tensor):
             if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
                 raise self.error("repeat", repeat, "a number of at least 0, or the name of a layer, is needed")
@@ -97,7 +97,7 @@ class PostfixInTime(Layer):
 
     def _value(self, postfix: Any, x: Tensor, at: int) -> Any:
         if not isinstance(postfix, Tensor):
-            return jnp.asarray(postfix, x.dtype)
+            return self.entry("postfix", postfix, x.dtype)
         if postfix.has(x.dims[at]):
             raise self.error("postfix", self.node.get("postfix"), f"{postfix!r} has the dim that is to become longer")
         return ops.aligned(postfix, x.dims).astype(x.dtype)
@@ -126,7 +126,7 @@ class ShiftAxis(Layer):
         data = source.data[(slice(None),) * at + (kept,)]
         if pad:
             widths = [((gone, 0) if amount > 0 else (0, gone)) if i == at else (0, 0) for i in range(source.ndim)]
-            data = jnp.pad(data, widths, constant_values=jnp.asarray(pad_value, source.dtype))
+            data = jnp.pad(data, widths, constant_values=self.entry("pad_value", pad_value, source.dtype))
             if not adjust_size_info:
                 return source.like(data)
         return source.replace_dim(at, self._dim(source.dims[at], data.shape[at], amount, pad, adjust_size_info)).like(

@@ -34,7 +34,10 @@ class GlobalTrainStep(Layer):
 
 @layer("accumulate_mean")
 class AccumulateMean(Layer):
-    """A running mean over batches: the state `mean`, which moves a little in each training pass."""
+    """A running mean over batches: the state `mean_1`, which moves a little in each training pass.
+
+    In TensorFlow's graph the name `mean` is the reduction's, so that is how the variable is called in checkpoints.
+    """
 
     def forward(
         self,
@@ -50,9 +53,9 @@ class AccumulateMean(Layer):
         start = initial_value
         if start is None:
             start = 1.0 / now.shape[0] if is_prob_distribution else 0.0
-        mean = get_state("mean", now.shape, jnp.float32, lambda shape, dtype: jnp.full(shape, start, dtype))
+        mean = get_state("mean_1", now.shape, jnp.float32, lambda shape, dtype: jnp.full(shape, start, dtype))
         if self.training:
-            set_state("mean", mean + exp_average * (jax.lax.stop_gradient(now.data) - mean))
+            set_state("mean_1", mean + exp_average * (jax.lax.stop_gradient(now.data) - mean))
         return now.like(mean)
 
 

@@ -162,7 +162,7 @@ class Pad(Layer):
             raise self.error("mode", mode, "there is no such mode", [", ".join(kinds)])
         kind = kinds[str(mode).lower()]
         dynamic = versions.at_least(versions.PAD_DYNAMIC) if handle_dynamic_dims is None else handle_dynamic_dims
-        fill = value.data if isinstance(value, Tensor) else value
+        fill = value.data if isinstance(value, Tensor) else self.entry("value", value, source.dtype)
         x = source
         for i, (at, (left, right)) in enumerate(zip(found, pairs, strict=True)):
             dim = x.dims[at]

@@ -143,14 +143,8 @@ class Rec(CellLayer):
         return out if back_prop is not False else out.with_tensor(ops.map1(jax.lax.stop_gradient, out.tensor))
 
     def _axis(self, source: Tensor, axis: Any) -> int | None:
-        if axis is None:
-            if source.time_axis is None and self.run.single_step:
-                return None
-            if source.time_axis is None:
-                raise self.error(
-                    "from", self.node.get("from"), f"{source!r} has no time dim to go along", ["'axis': a Dim"]
-                )
-            return source.time_axis
+        if axis is None:  # with a state given, or nothing to go along, it is one step
+            return None if self.node.get("state") is not None else source.time_axis
         return None if isinstance(axis, Dim) and axis == single_step_dim else self.axis(source, axis)
 
 

@@ -38,7 +38,9 @@ class Reinterpret(Layer):
         x = source
         if enforce_batch_major:
             x = x.batch_first()
-        if enforce_time_major and x.time_axis is not None:
+        if enforce_time_major:
+            if x.time_axis is None:
+                raise self.error("enforce_time_major", True, f"{source!r} has no time axis")
             x = x.move_axis(x.time_axis, 0)
         if switch_axes:
             x = self._switched(x, switch_axes)

@@ -96,7 +96,8 @@ class SplitDims(Layer):
         data, n = x.data, x.shape[at]
         if free is not None and pad and n % fixed:
             extra = -n % fixed
-            data = jnp.pad(data, [(0, extra if i == at else 0) for i in range(x.ndim)], constant_values=pad_value)
+            value = self.entry("pad_value", pad_value, data.dtype)
+            data = jnp.pad(data, [(0, extra if i == at else 0) for i in range(x.ndim)], constant_values=value)
             n += extra
         shape = [known.padded(d) if i != free else n // fixed for i, d in enumerate(new)]
         if math.prod(shape) != n and known.planning and old.is_dynamic:

@@ -10,7 +10,7 @@ import numpy as np
 
 
 def taper(kind: str | None, size: int) -> np.ndarray:
-    """A window function of `size` samples: "hanning" (periodic), "blackman" (symmetric), "ones" or None.
+    """A window function of `size` samples: "hanning" (periodic; symmetric if odd, as TensorFlow's), "blackman", "ones".
 
     Raises:
       ValueError: another kind.
@@ -20,7 +20,7 @@ def taper(kind: str | None, size: int) -> np.ndarray:
     """
     at = np.arange(size)
     if kind == "hanning":
-        period = size if size > 1 else 1
+        period = size - size % 2 if size > 1 else 1
         return (0.5 - 0.5 * np.cos(2 * np.pi * at / period)).astype(np.float32) if size > 1 else np.ones(1, np.float32)
     if kind == "blackman":
         return np.blackman(size).astype(np.float32)
