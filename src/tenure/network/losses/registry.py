@@ -103,6 +103,8 @@ def make_loss(node: Node, filled: Mapping[str, Any]) -> Loss:
         options["scale"] = scale
     options.update(filled)
     known = {f.name for f in dataclasses.fields(cls)}
+    for option in [o for o in options if str(o).startswith("_")]:
+        del options[option]  # RETURNN's internal switches, of checks that are not made here
     for option in options:
         if option not in known:
             raise OptionError(
