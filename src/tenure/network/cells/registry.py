@@ -81,6 +81,8 @@ def make(
             ways=["'unit': 'nativelstm2'"],
         )
     cls = _CELLS[name]
+    if single_step and issubclass(cls, NativeLSTM):
+        raise UnknownUnitError(f"the unit {brief(unit)} is for whole sequences", ways=["'class': 'rec'", "'unit': 'lstmblock'"])
     known = {f.name for f in dataclasses.fields(cls)} - {"size", "training", "scope"}
     given = dict(options or {})
     if "dropout" in known:
