@@ -196,7 +196,8 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         return expression(**{k: names[k] for k in ("source", "self", *(more or {}))})
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
-    return jnp.asarray(parse(expression)(names))
+    with jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
+        return jnp.asarray(parse(expression)(names))
 
 
 def _as_frame_feature(x: Tensor, frame: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class SoftmaxOverSpatial(Layer):
         use_time_mask: bool | None = None,
         log_space: bool = False,
     ) -> Output:
-        at = self.axis(source, "T" if axis is None else axis)
+        at = self.axis(source, "T" if axis is None else axis, allow_int=False)
         x = source.move_axis(at, -1)
         dim = x.dims[-1]
         if use_time_mask is not False:
