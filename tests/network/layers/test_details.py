@@ -85,3 +85,28 @@ def test_a_shape_means_one_for_each_sequence():
 def test_seeds_of_dropout_are_read_and_say_nothing():
     unit = {"class": "rec", "unit": "rhn", "n_out": 3, "unit_opts": {"depth": 2, "dropout": 0.5, "dropout_seed": 1}}
     assert output(unit)[0].shape == (3, 6, 3)
+
+
+def test_repetitions_over_a_dim_of_their_own():
+    """RETURNN takes repetitions [B, T'] of any one axis beside the batch for those of the axis."""
+    declared = data()
+    declared["times"] = {"dims": [batch_dim(), Dim(None, "other")], "dtype": "int32"}
+    times = np.array([[1, 2, 0, 1, 1, 1], [2, 2, 1, 1, 0, 0], [3, 0, 0, 0, 0, 0]], "int32")
+    net = {"output": {"class": "repeat", "repetitions": "data:times", "axis": "T", "from": "data"}}
+    result, _ = run(net, inputs=declared, batch={**BATCH, "times": (times, LENGTHS)})
+    found = np.asarray(result.outputs["output"].batch_first().data)
+    for b in range(3):
+        expected = np.repeat(X[b], times[b], axis=0)
+        np.testing.assert_array_equal(found[b, : len(expected)], expected)
+
+
+def test_where_a_softmax_starts_may_have_a_feature_dim():
+    declared = data()
+    declared["start"] = {"dims": [batch_dim(), feature_dim(1)], "dtype": "int32"}
+    start = np.array([[2], [0], [0]], "int32")
+    net = {"output": {"class": "softmax_over_spatial", "start": "data:start", "from": "data"}}
+    result, _ = run(net, inputs=declared, batch={**BATCH, "start": start})
+    found = np.asarray(result.outputs["output"].batch_first().data)
+    assert found.shape == (3, 5, 6)
+    expected = np.exp(X[0, 2:]) / np.exp(X[0, 2:]).sum(0)
+    np.testing.assert_allclose(found[0], np.pad(expected, [(2, 0), (0, 0)]).T, rtol=1e-5, atol=1e-6)

@@ -184,6 +184,9 @@ class Repeat(Layer):
                 raise self.error("repetitions", repetitions, "a number, or the name of a layer, is needed")
             dim = same(old * repetitions, out_dim)
             return x.replace_dim(first, dim).like(jnp.repeat(x.data, repetitions, axis=first))
+        others = [i for i, d in enumerate(repetitions.dims) if not d.is_batch]
+        if not repetitions.has(old) and len(others) == 1:  # one number for each entry, over a dim of their own
+            repetitions = repetitions.replace_dim(others[0], old)
         if not repetitions.has(old):
             number = Tensor(jnp.ones((x.shape[first],), repetitions.dtype), (old,))
             repetitions = ops.map2(jnp.multiply, repetitions, number, broadcast_all=True)

@@ -57,4 +57,7 @@ def windows(positions: Tensor, start: Any, window_start: Any, window_size: Any) 
 
 
 def _as_tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else Tensor(jnp.asarray(value), ())
+    if not isinstance(value, Tensor):
+        return Tensor(jnp.asarray(value), ())
+    kept = [i for i, d in enumerate(value.dims) if d.root.size != 1]  # [B, 1] is a number for each sequence, too
+    return Tensor(value.data.reshape([value.shape[i] for i in kept]), tuple(value.dims[i] for i in kept))
