@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.core.rng import next_rng_key
 from tenure.network import ops, sizes
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
@@ -222,13 +224,13 @@ class Resize(Layer):
         fill_value: Any = None,
         fill_dropout: float | None = None,
     ) -> Tensor:
-        if fill_dropout:
-            raise self.error("fill_dropout", fill_dropout, "the length would depend on random numbers")
         x = source.batch_first()
         x = x.move_axis(self.axis(x, axis), 1)
         if x.batch_axis != 0:
             raise self.error("axis", axis, "the batch cannot be resized")
         n = x.shape[1]
+        if fill_dropout:
+            return self._thinned(x, factor, kind, fill_value, fill_dropout, out_dim)
         scale = self._scale(factor)
         whole = isinstance(factor, int) or (isinstance(factor, Tensor) and jnp.issubdtype(factor.dtype, jnp.integer))
         if isinstance(factor, int):
@@ -238,6 +240,22 @@ class Resize(Layer):
         if kind == "fill":
             return x.replace_dim(1, dim).like(self._filled(x, factor, fill_value))
         return x.replace_dim(1, dim).like(self._interpolated(x.data, n, size, kind))
+
+    def _thinned(self, x: Tensor, factor: Any, kind: str, value: Any, rate: float, given: Dim | None) -> Tensor:
+        """With each entry that was put in between left out at this rate, in all sequences at the same places."""
+        if kind != "fill" or not isinstance(factor, int):
+            raise self.error("fill_dropout", rate, "it is for 'kind': 'fill' and a whole number as factor")
+        data, n, old = self._filled(x, factor, value), x.shape[1], x.dims[1]
+        drawn = jax.random.bernoulli(next_rng_key(), 1 - rate, (n, factor - 1))
+        kept = jnp.concatenate([jnp.ones((n, 1), bool), drawn], axis=1).reshape(-1)
+        number = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(kept, dtype=jnp.int32)])
+        lengths = sizes.current().lengths(old)
+        before = Tensor(jnp.asarray(n, jnp.int32), ()) if lengths is None else lengths
+        dim = dynamic(
+            self, "{}_resize", ops.map1(lambda t: number[t * factor], before), given, n * factor, kind=old.kind
+        )
+        order = jnp.argsort(~kept, stable=True)
+        return x.replace_dim(1, dim).like(jnp.take(data, order, axis=1))
 
     def _scale(self, factor: Any) -> float | None:
         if isinstance(factor, Tensor):
