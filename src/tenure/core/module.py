@@ -347,5 +347,5 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return f(*args, **kwargs)
 
-    ToModuleWrapper.__doc__ = f.__doc__
+    ToModuleWrapper.__doc__ = f.__doc__ or "Module produced by `hk.to_module`."
     return ToModuleWrapper
