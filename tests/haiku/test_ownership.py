@@ -314,3 +314,25 @@ def test_a_function_of_which_all_is_needed_runs_as_it_is_the_next_time() -> None
         assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, expected))
     assert seen == ["ArrayImpl"]
     assert ours.init.plan(x).ledger.count() == 2150
+
+
+def test_a_function_that_prints_prints_values_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        print("x is", x.sum())
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    hk.transform(lambda x: hk.Linear(3)(x)).init(KEY, jnp.ones((1, 4)))
+    print("and then")
+    assert capsys.readouterr().out == "x is 4.0\nand then\n"
+
+
+def test_other_threads_may_print_during_init(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        thread = threading.Thread(target=print, args=("elsewhere",))
+        thread.start()
+        thread.join()
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    assert capsys.readouterr().out == "elsewhere\n"
