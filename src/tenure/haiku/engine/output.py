@@ -52,6 +52,6 @@ def _watch(change: int) -> None:
         _running += change
         stream: Any = sys.stdout
         if _running and stream is not None and not isinstance(stream, _Watched):
-            sys.stdout = _Watched(stream)  # type: ignore[assignment]
+            sys.stdout = _Watched(stream)
         elif not _running and isinstance(stream, _Watched):
             sys.stdout = stream.stream
