@@ -105,9 +105,29 @@ def _counted(m: Any) -> list[int]:
 
 def test_tabulate_counts_a_shared_parameter_once() -> None:
     assert _counted(haiku) == [20, 20, 20, 20]  # a, the table, b, the table again
-    assert _counted(hk) == [0, 20, 0, 0]
+    assert _counted(hk) == [0, 20, 0, 20]
     with hk.ownership.context(tabulate_shared="haiku"):
         assert _counted(hk) == _counted(haiku)
+
+
+def _nested(m: Any) -> Any:
+    class Deep(m.Module):
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return m.BatchNorm(True, True, 0.9)(m.nets.MLP([3, 2])(x) + m.Linear(2)(x), is_training=True)
+
+        def other(self, x: jax.Array, y: Any = None) -> Any:
+            return {"out": m.Linear(1, name="last")(x), "y": y}
+
+    def program(x: jax.Array) -> Any:
+        deep = Deep()
+        return deep(x), deep.other(x, y=(1, x))
+
+    return program
+
+
+def test_tables_without_sharing_are_dm_haiku_s() -> None:
+    theirs, ours = (m.experimental.tabulate(_nested(m))(X) for m in (haiku, hk))
+    assert ours == theirs
 
 
 def test_settings_are_checked() -> None:

@@ -66,7 +66,7 @@ class MethodInvocation:
       module_details: the module and the method.
       args_spec, kwargs_spec, output_spec: with `ArraySpec`s for arrays.
       context: as interceptors get it.
-      call_stack: the methods around it, outermost first, and itself.
+      call_stack: itself, and the methods around it, outermost last.
     """
 
     module_details: ModuleDetails
@@ -92,11 +92,10 @@ def _record(next_f: Callable[..., Any], args: Any, kwargs: Any, context: hooks.M
     place = len(calls)
     calls.append(None)
     out = next_f(*args, **kwargs)
-    stack = tuple(
-        ModuleDetails.of(s.module, s.method) for s in current_frame("tabulate").scopes if s.module is not None
-    )
+    around = reversed(current_frame("tabulate").scopes)
+    stack = tuple(ModuleDetails.of(s.module, s.method) for s in around if s.module is not None)
     calls[place] = MethodInvocation(
-        ModuleDetails.of(context.module, context.method_name),
+        _counted_once(ModuleDetails.of(context.module, context.method_name), calls),
         _to_spec(args),
         _to_spec(kwargs),
         _to_spec(out),
@@ -106,20 +105,19 @@ def _record(next_f: Callable[..., Any], args: Any, kwargs: Any, context: hooks.M
     return out
 
 
-def _counted_once(calls: list[MethodInvocation]) -> list[MethodInvocation]:
-    """The calls, each parameter in one of them: in the first of the module that owns it.
+def _counted_once(details: ModuleDetails, calls: list[Any]) -> ModuleDetails:
+    """The details with the module's own parameters: not those of modules from elsewhere that it only calls.
 
-    A later call of a module has none, nor has that of another module which has the same name by force; a module that
-    only calls one from elsewhere does not count the parameters of that.
+    Where two modules have one name by force, its parameters are those of the module that was called first.
     """
-    seen: set[str] = set()
-    found = []
-    for call in calls:
-        details, own = call.module_details, call.module_details.module.module_name
-        inside = {path: spec for path, spec in details.params.items() if path.startswith(own + "/") and own not in seen}
-        seen.add(own)
-        found.append(dataclasses.replace(call, module_details=dataclasses.replace(details, params=inside)))
-    return found
+    if ownership.get("tabulate_shared") == "haiku":
+        return details
+    own = details.module.module_name
+    earlier = [call.module_details for call in calls if call is not None]
+    if any(e.module.module_name == own and e.module is not details.module for e in earlier):
+        return dataclasses.replace(details, params={})
+    inside = {path: spec for path, spec in details.params.items() if path.startswith(own + "/")}
+    return dataclasses.replace(details, params=inside)
 
 
 def eval_summary(
@@ -156,8 +154,7 @@ def eval_summary(
         try:
             with jax.disable_jit():
                 jax.eval_shape(run, *args, **kwargs)
-            calls = _calls.get()
-            return calls if ownership.get("tabulate_shared") == "haiku" else _counted_once(calls)
+            return _calls.get()
         finally:
             _calls.reset(token)
 
