@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
 import haiku
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import tenure as tn
@@ -345,6 +347,41 @@ def test_a_function_that_prints_prints_values_and_once(capsys: pytest.CaptureFix
     hk.transform(lambda x: hk.Linear(3)(x)).init(KEY, jnp.ones((1, 4)))
     print("and then")
     assert capsys.readouterr().out == "x is 4.0\nand then\n"
+
+
+def test_a_function_that_logs_logs_values_and_once(caplog: pytest.LogCaptureFixture) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        logging.getLogger("program").warning("x is %s", x.sum())
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    assert [record.getMessage() for record in caplog.records] == ["x is 4.0"]
+
+
+def test_numpy_inputs_stay_numpy() -> None:
+    """Their types promote by numpy's rules, and a program may ask what they are."""
+    x = np.ones((2, 3), np.int16)
+
+    def program(m: Any, x: Any) -> Any:
+        scale = m.get_parameter("scale", x.shape[-1:], (x[0] * 1).dtype, init=jnp.ones)
+        size = 2 if isinstance(x, np.ndarray) else 3
+        return m.Linear(size)(jnp.asarray(x, jnp.float32)) * scale.sum()
+
+    theirs, ours = (m.transform(lambda x, m=m: program(m, x)).init(KEY, x) for m in (haiku, hk))
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), ours) == jax.tree.map(lambda a: (a.shape, a.dtype), theirs)
+
+
+def test_globals_that_init_sets_are_values() -> None:
+    def program(x: jax.Array) -> jax.Array:
+        global _kept
+        _kept = hk.Linear(3)(x)
+        return _kept
+
+    hk.transform(program).init(KEY, X)
+    assert not isinstance(_kept, jax.core.Tracer)
+
+
+_kept: Any = None
 
 
 def test_other_threads_may_print_during_init(capsys: pytest.CaptureFixture[str]) -> None:

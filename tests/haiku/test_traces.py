@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tenure.haiku as hk
+from tenure.nn import traced
 
 from ..nn.cases import SEQUENCE, Case, X
 from ..nn.test_against_haiku import equal
@@ -132,3 +133,22 @@ def test_uncompiled_gradients(case: Case) -> None:
 
 def haiku_values(case: Case) -> Any:
     return jax.jit(model_of(case, haiku).init)(KEY, *case.inputs)
+
+
+def test_what_is_traced_once() -> None:
+    """What becomes a part of a program, and not what runs at once under `jax.grad` or `jax.vmap`."""
+    seen: dict[str, bool] = {}
+
+    def note(name: str) -> Callable[[Any], Any]:
+        return lambda x: (seen.update({name: traced._staged(x)}), x.sum())[1]
+
+    x = jnp.ones((2, 2))
+    jax.grad(note("grad"))(x)
+    jax.vmap(note("vmap"))(x)
+    jax.vmap(jax.grad(note("vmap, grad")))(x)
+    jax.jit(note("jit"))(x)
+    jax.jit(jax.grad(note("jit, grad")))(x)
+    jax.grad(jax.jit(note("grad, jit")))(x)
+    jax.jit(jax.vmap(jax.grad(note("jit, vmap, grad"))))(x)
+    assert {name for name, staged in seen.items() if staged} == {name for name in seen if "jit" in name}
+    assert len(seen) == 7

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +45,7 @@ def _staged(value: Any) -> bool:
     """Whether operations on the value are written down, and not run at once, as those of an uncompiled `jax.grad` are."""
     while isinstance(value, jax.core.Tracer):
         inside = getattr(value, "primal", getattr(value, "val", None))
-        if inside is None:
+        if not isinstance(inside, (jax.Array, np.ndarray, np.generic, float, int)):  # a variable of the program
             return True
         value = inside
     return False

@@ -156,7 +156,7 @@ class Model:
         """Runs the function abstractly."""
         state = None if rng is None else rng.internal_state
         leaves, tree = jax.tree.flatten((state, args, kwargs), is_leaf=_is_struct)
-        dynamic = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
+        dynamic = [i for i, leaf in enumerate(leaves) if _is_traced(leaf)]
         found: list[Any] = []
 
         def run(*arrays: Any) -> Any:
@@ -267,6 +267,11 @@ def _is_struct(leaf: Any) -> bool:
     return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
+def _is_traced(leaf: Any) -> bool:
+    """Whether an input is traced. Arrays of numpy stay what they are: programs compute with them by numpy's rules."""
+    return is_array(leaf) and not isinstance(leaf, (np.ndarray, np.generic))
+
+
 def _shape_of(leaf: Any) -> Any:
     if isinstance(leaf, (jax.Array, np.ndarray)):
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
@@ -274,4 +279,4 @@ def _shape_of(leaf: Any) -> Any:
 
 
 def _arrays(state: Any, args: Any, kwargs: Any) -> list[Any]:
-    return [leaf for leaf in jax.tree.leaves((state, args, kwargs), is_leaf=_is_struct) if is_array(leaf)]
+    return [leaf for leaf in jax.tree.leaves((state, args, kwargs), is_leaf=_is_struct) if _is_traced(leaf)]

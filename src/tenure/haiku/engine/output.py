@@ -1,9 +1,10 @@
-"""A trial run prints nothing: a function that prints runs as it is, so that what it prints are values, and once."""
+"""A trial run prints and logs nothing: a function that does runs as it is, so that what it shows are values, and once."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class _Watched:
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """Within, the first `print` of this thread raises `Printed`. Other threads print as ever."""
+    """Within, the first `print`, or log record, of this thread raises `Printed`. Other threads go on as ever."""
     token = _trying.set(True)
     _watch(+1)
     try:
@@ -45,13 +46,32 @@ def silent() -> Iterator[None]:
         _trying.reset(token)
 
 
+class _WatchedRecords:
+    """Makes the log's records, but none of a trial run."""
+
+    def __init__(self, factory: Any):
+        self.factory = factory
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _trying.get():
+            raise Printed
+        return self.factory(*args, **kwargs)
+
+
 def _watch(change: int) -> None:
-    """The standard output is watched while one thread or several have a trial run."""
+    """The standard output and the log are watched while one thread or several have a trial run."""
     global _running
     with _lock:
         _running += change
         stream: Any = sys.stdout
-        if _running and stream is not None and not isinstance(stream, _Watched):
-            sys.stdout = _Watched(stream)
-        elif not _running and isinstance(stream, _Watched):
-            sys.stdout = stream.stream
+        records: Any = logging.getLogRecordFactory()
+        if _running:
+            if stream is not None and not isinstance(stream, _Watched):
+                sys.stdout = _Watched(stream)
+            if not isinstance(records, _WatchedRecords):
+                logging.setLogRecordFactory(_WatchedRecords(records))
+        else:
+            if isinstance(stream, _Watched):
+                sys.stdout = stream.stream
+            if isinstance(records, _WatchedRecords):
+                logging.setLogRecordFactory(records.factory)

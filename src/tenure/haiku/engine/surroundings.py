@@ -7,6 +7,7 @@ object that it is a method of are compared afterwards, and restored if they chan
 from __future__ import annotations
 
 import collections
+import dis
 import functools
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,7 @@ class Surroundings:
                 self._visit_cell(cell, depth)
             for inner in _used_globals(value):
                 self._visit(inner, depth - 1)
+            self._saved += [(_Binding(value.__globals__, n), None, _Binding.put_back) for n in _set_globals(value)]
             self._visit(getattr(value, "__wrapped__", None), depth)
         elif isinstance(value, types.MethodType):
             self._visit(value.__func__, depth)
@@ -81,11 +83,34 @@ def _used_globals(function: types.FunctionType) -> Iterator[Any]:
             yield value
 
 
+def _set_globals(function: types.FunctionType) -> Iterator[str]:
+    """The global names that a function assigns to."""
+    return (i.argval for i in dis.get_instructions(function) if i.opname == "STORE_GLOBAL")
+
+
+class _Binding:
+    """A global name, and what it stands for."""
+
+    def __init__(self, names: dict[str, Any], name: str):
+        self.names, self.name, self.value = names, name, names.get(name, self)
+
+    def same(self) -> bool:
+        return self.names.get(self.name, self) is self.value
+
+    def put_back(self, _: Any) -> None:
+        if self.value is self:
+            del self.names[self.name]
+        else:
+            self.names[self.name] = self.value
+
+
 def _contents(value: Any) -> Any:
     return dict(value) if isinstance(value, dict) else list(value)
 
 
 def _same(target: Any, saved: Any) -> bool:
+    if isinstance(target, _Binding):
+        return target.same()
     if isinstance(target, types.CellType):
         return target.cell_contents is saved
     if isinstance(target, dict):
