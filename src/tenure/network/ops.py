@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +18,8 @@ from tenure.network.sizes import current
 from tenure.network.tensor import Tensor
 
 Fn = Callable[..., jax.Array]
+
+_GUESSING: contextvars.ContextVar[bool] = contextvars.ContextVar("guessing", default=False)
 
 
 def map1(fn: Fn, x: Tensor) -> Tensor:
@@ -291,6 +295,16 @@ def softmax(x: Tensor, axes: Iterable[int], *, log: bool = False, use_mask: bool
     return x.like(fn(x.data, axis=axes))
 
 
+@contextlib.contextmanager
+def guessing() -> Iterator[None]:
+    """Within it, dtypes may differ: the form of some tensors is a guess, and is corrected by what comes out."""
+    token = _GUESSING.set(True)
+    try:
+        yield
+    finally:
+        _GUESSING.reset(token)
+
+
 def same_dtype(tensors: Sequence[Tensor]) -> None:
     """Nothing is converted unasked: what is added, compared or put side by side is of one dtype.
 
@@ -298,7 +312,7 @@ def same_dtype(tensors: Sequence[Tensor]) -> None:
       DtypeError: it is not.
     """
     kinds = sorted({str(t.dtype) for t in tensors})
-    if len(kinds) > 1:
+    if len(kinds) > 1 and not _GUESSING.get():
         raise DtypeError(
             f"its inputs are {' and '.join(kinds)}",
             parties=[Party("input", "", str(t)) for t in tensors],

@@ -76,7 +76,12 @@ def test_layers_of_absent_targets_are_left_out():
 
 def test_a_shape_means_one_for_each_sequence():
     """`'shape': ()` describes what there is for each sequence; the batch comes in addition."""
-    options = {"class": "eval", "from": [], "eval": "tf.constant([1, 2, 3])", "out_type": {"shape": (), "dtype": "int32"}}
+    options = {
+        "class": "eval",
+        "from": [],
+        "eval": "tf.constant([1, 2, 3])",
+        "out_type": {"shape": (), "dtype": "int32"},
+    }
     found, tensor = output(options)
     assert tensor.batch_axis == 0
     np.testing.assert_array_equal(found, [1, 2, 3])
@@ -110,16 +115,3 @@ def test_where_a_softmax_starts_may_have_a_feature_dim():
     assert found.shape == (3, 5, 6)
     expected = np.exp(X[0, 2:]) / np.exp(X[0, 2:]).sum(0)
     np.testing.assert_allclose(found[0], np.pad(expected, [(2, 0), (0, 0)]).T, rtol=1e-5, atol=1e-6)
-
-
-def test_resizing_with_some_of_the_fillings_left_out():
-    """All frames stay, in order; the lengths count what is left; all sequences lose the same places."""
-    fill = {"class": "resize", "factor": 3, "axis": "T", "kind": "fill", "fill_value": 9.0, "fill_dropout": 0.5}
-    found, tensor = output(fill)
-    axis = next(i for i, d in enumerate(tensor.dims) if d.is_dynamic)
-    kept = np.asarray(next(n.data for d, n in tensor.lengths.items() if d == tensor.dims[axis]))
-    assert 6 < kept[0] < 18 and found.shape[1] >= kept[0]
-    for b, n in enumerate(LENGTHS):
-        frames = found[b, : kept[b]]
-        np.testing.assert_array_equal(frames[frames[:, 0] != 9.0], X[b, :n])
-    np.testing.assert_array_equal(found[0, : kept[1], 0] == 9.0, found[1, : kept[1], 0] == 9.0)

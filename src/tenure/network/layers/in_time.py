@@ -229,14 +229,11 @@ class Resize(Layer):
         if x.batch_axis != 0:
             raise self.error("axis", axis, "the batch cannot be resized")
         n = x.shape[1]
-        if fill_dropout:
-            return self._thinned(x, factor, kind, fill_value, fill_dropout, out_dim)
         scale = self._scale(factor)
         whole = isinstance(factor, int) or (isinstance(factor, Tensor) and jnp.issubdtype(factor.dtype, jnp.integer))
         if fill_dropout:
-            return self._dropped(
-                x, self._stretched(x, n * int(scale or 1), factor, kind, fill_value), fill_dropout, out_dim
-            )
+            stretched = self._stretched(x, n * int(scale or 1), factor, kind, fill_value)
+            return self._dropped(x, stretched, fill_dropout, out_dim)
         if isinstance(factor, int):
             dim, size = same(x.dims[1] * factor, out_dim), n * factor
         else:
@@ -263,22 +260,6 @@ class Resize(Layer):
         dim = made(self, "{}_resize", None, given, x.dims[1].kind)
         known.declare(dim.root, data.shape[1], lengths)
         return x.replace_dim(1, dim).like(jnp.take(data, jnp.argsort(~keep, stable=True), axis=1))
-
-    def _thinned(self, x: Tensor, factor: Any, kind: str, value: Any, rate: float, given: Dim | None) -> Tensor:
-        """With each entry that was put in between left out at this rate, in all sequences at the same places."""
-        if kind != "fill" or not isinstance(factor, int):
-            raise self.error("fill_dropout", rate, "it is for 'kind': 'fill' and a whole number as factor")
-        data, n, old = self._filled(x, factor, value), x.shape[1], x.dims[1]
-        drawn = jax.random.bernoulli(next_rng_key(), 1 - rate, (n, factor - 1))
-        kept = jnp.concatenate([jnp.ones((n, 1), bool), drawn], axis=1).reshape(-1)
-        number = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(kept, dtype=jnp.int32)])
-        lengths = sizes.current().lengths(old)
-        before = Tensor(jnp.asarray(n, jnp.int32), ()) if lengths is None else lengths
-        dim = dynamic(
-            self, "{}_resize", ops.map1(lambda t: number[t * factor], before), given, n * factor, kind=old.kind
-        )
-        order = jnp.argsort(~kept, stable=True)
-        return x.replace_dim(1, dim).like(jnp.take(data, order, axis=1))
 
     def _scale(self, factor: Any) -> float | None:
         if isinstance(factor, Tensor):

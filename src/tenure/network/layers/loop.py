@@ -246,7 +246,7 @@ class Loop(Layer):
             found: dict[str, Tensor] = {}
 
             def once(frames: Any, guess: Any = guess, found: dict[str, Tensor] = found) -> Any:
-                with sizes.inner():
+                with sizes.inner(), ops.guessing():
                     after, _ = step(_Step(guess, {}), frames)
                 found.update({k: x.like(None) for k, x in after.outputs.items()})
                 return {k: x.data for k, x in after.outputs.items()}
