@@ -12,8 +12,8 @@ import pytest
 
 import tenure as tn
 import tenure.haiku as hk
-from tenure.core.errors import CachedTransformError, DeclaredTwiceError, RequestConflictError, UndeclaredError
 from tenure.core import traces
+from tenure.core.errors import CachedTransformError, DeclaredTwiceError, RequestConflictError, UndeclaredError
 
 KEY = jax.random.PRNGKey(0)
 X = jnp.ones((2, 4))

@@ -161,7 +161,9 @@ class Layer(Module):
           OptionError: the tensor's entries are integers, and the number is none.
         """
         if isinstance(value, float) and not jnp.issubdtype(dtype, jnp.inexact):
-            raise self.error(option, value, f"the entries of the input are {jnp.dtype(dtype)}", [f"'{option}': {int(value)}"])
+            raise self.error(
+                option, value, f"the entries of the input are {jnp.dtype(dtype)}", [f"'{option}': {int(value)}"]
+            )
         return jnp.asarray(value, dtype)
 
     @transparent
