@@ -173,10 +173,12 @@ class VarianceScaling(_Shown):
         if scale < 0:
             raise ValueError(f"scale is a variance, it must be a positive float: {scale}")
         if mode not in _MODES:
-            raise ValueError(f"mode is one of {', '.join(_MODES)}, not {mode!r}")
+            raise ValueError(f"Invalid `mode` argument: it is one of {', '.join(_MODES)}, not {mode!r}")
         distribution = distribution.lower()
         if distribution not in _DISTRIBUTIONS:
-            raise ValueError(f"distribution is one of {', '.join(_DISTRIBUTIONS)}, not {distribution!r}")
+            raise ValueError(
+                f"Invalid `distribution` argument: it is one of {', '.join(_DISTRIBUTIONS)}, not {distribution!r}"
+            )
         self.scale, self.mode, self.distribution, self.fan_in_axes = scale, mode, distribution, fan_in_axes
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:

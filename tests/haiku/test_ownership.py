@@ -110,6 +110,26 @@ def test_tabulate_counts_a_shared_parameter_once() -> None:
         assert _counted(hk) == _counted(haiku)
 
 
+def _nested(m: Any) -> Any:
+    class Deep(m.Module):
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return m.BatchNorm(True, True, 0.9)(m.nets.MLP([3, 2])(x) + m.Linear(2)(x), is_training=True)
+
+        def other(self, x: jax.Array, y: Any = None) -> Any:
+            return {"out": m.Linear(1, name="last")(x), "y": y}
+
+    def program(x: jax.Array) -> Any:
+        deep = Deep()
+        return deep(x), deep.other(x, y=(1, x))
+
+    return program
+
+
+def test_tables_without_sharing_are_dm_haiku_s() -> None:
+    theirs, ours = (m.experimental.tabulate(_nested(m))(X) for m in (haiku, hk))
+    assert ours == theirs
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(ValueError, match="second_request"):
         hk.ownership.set(second_request="yes")
@@ -314,3 +334,25 @@ def test_a_function_of_which_all_is_needed_runs_as_it_is_the_next_time() -> None
         assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, expected))
     assert seen == ["ArrayImpl"]
     assert ours.init.plan(x).ledger.count() == 2150
+
+
+def test_a_function_that_prints_prints_values_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        print("x is", x.sum())
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    hk.transform(lambda x: hk.Linear(3)(x)).init(KEY, jnp.ones((1, 4)))
+    print("and then")
+    assert capsys.readouterr().out == "x is 4.0\nand then\n"
+
+
+def test_other_threads_may_print_during_init(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        thread = threading.Thread(target=print, args=("elsewhere",))
+        thread.start()
+        thread.join()
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    assert capsys.readouterr().out == "elsewhere\n"

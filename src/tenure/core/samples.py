@@ -62,7 +62,7 @@ def truncated_normal(
     if _alike(key, shape, dtype, lower, upper, stddev):
         return _draw(key, lower, upper, stddev, "truncated_normal", tuple(shape))
     sample = jax.random.truncated_normal(key, lower, upper, shape, dtype)
-    return sample if stddev is None else np.asarray(stddev, dtype) * sample
+    return sample if stddev is None else sample * np.asarray(stddev, dtype)
 
 
 def full(shape: Sequence[int], number: float, dtype: Any) -> jax.Array:
@@ -73,8 +73,8 @@ def full(shape: Sequence[int], number: float, dtype: Any) -> jax.Array:
     """
     if jax.dtypes.canonicalize_dtype(dtype) != np.dtype(dtype) or abs(number) >= 2**31:
         return jnp.full(shape, number, dtype)
-    number, shape = np.asarray(number, dtype), tuple(shape)
-    return _full(number, shape) if outermost() else jax.lax.broadcast(number, shape)
+    fill = np.asarray(number, dtype)
+    return _full(fill, tuple(shape)) if outermost() else jax.lax.broadcast(fill, tuple(shape))
 
 
 _full = jax.jit(jax.lax.broadcast, static_argnums=1)
@@ -109,9 +109,9 @@ def _is_threefry(key: Any) -> bool:
 def _draw(key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: tuple[int, ...]) -> jax.Array:
     data = key if key.dtype == jnp.uint32 else jax.random.key_data(key)
     low, high = jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32)
-    root = np.array(np.sqrt(2), np.float32)
+    root: Any = np.array(np.sqrt(2), np.float32)
     a, b = (jax.lax.erf(low / root), jax.lax.erf(high / root)) if kind == "truncated_normal" else (low, high)
-    sample = _uniform(_bits(data, math.prod(shape)), a, b)
+    sample: jax.Array = _uniform(_bits(data, math.prod(shape)), a, b)
     if kind != "uniform":
         sample = root * jax.lax.erf_inv(sample)
     if kind == "truncated_normal":

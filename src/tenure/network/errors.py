@@ -33,6 +33,10 @@ class LayerError(NetworkError):
     """A layer whose inputs do not fit together."""
 
 
+class DtypeError(NetworkError):
+    """Arrays of different kinds where one kind is needed."""
+
+
 class DataError(NetworkError):
     """Data that the network asks for and that is not declared, or that does not fit its declaration."""
 

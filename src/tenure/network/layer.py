@@ -262,7 +262,13 @@ class Layer(Module):
 
         Returns:
           The array that the layer computes with.
+
+        Raises:
+          OptionError: a dim's size is another one for each batch.
         """
+        for dim in dims:
+            if isinstance(dim, Dim) and dim.is_dynamic:
+                raise self.error("from", self.node.get("from"), f"{dim!r} has no fixed size, which parameters need")
         shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
         trained = trainable and self.run.is_trainable(self.node)
         staged = self.run.network.reuse != "legacy" and trained and jnp.issubdtype(dtype, jnp.floating)

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.core.errors import Party
 from tenure.network import versions
 from tenure.network.dims import Dim, DimError
+from tenure.network.errors import DtypeError
 from tenure.network.sizes import current
 from tenure.network.tensor import Tensor
 
@@ -289,17 +291,34 @@ def softmax(x: Tensor, axes: Iterable[int], *, log: bool = False, use_mask: bool
     return x.like(fn(x.data, axis=axes))
 
 
+def same_dtype(tensors: Sequence[Tensor]) -> None:
+    """Nothing is converted unasked: what is added, compared or put side by side is of one dtype.
+
+    Raises:
+      DtypeError: it is not.
+    """
+    kinds = sorted({str(t.dtype) for t in tensors})
+    if len(kinds) > 1:
+        raise DtypeError(
+            f"its inputs are {' and '.join(kinds)}",
+            parties=[Party("input", "", str(t)) for t in tensors],
+            ways=[f"convert one:  {{'class': 'cast', 'dtype': '{kinds[0]}', 'from': …}}"],
+        )
+
+
 def concat_features(tensors: Sequence[Tensor], out: Dim | None = None, broadcast_all: bool | None = None) -> Tensor:
     """Tensors side by side in their feature dims, over the other dims of all.
 
     Raises:
       DimError: one of them has no feature dim.
+      DtypeError: they have different dtypes.
     """
     if len(tensors) == 1:
         return tensors[0]
     for t in tensors:
         if t.sparse or t.feature_axis is None:
             raise DimError(f"{t!r} has no feature dim, in which it could be concatenated")
+    same_dtype(tensors)
     frame = common(tensors, ignore_feature=True, broadcast_all=broadcast_all)
     total = out
     if total is None:

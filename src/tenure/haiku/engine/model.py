@@ -21,7 +21,7 @@ from tenure.core.rng import Keys
 from tenure.core.sources import Sources
 from tenure.core.traces import outermost
 from tenure.core.transform import _PLANS, _draw_uses, _plan_key, offline
-from tenure.haiku.engine import deferral
+from tenure.haiku.engine import deferral, output
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
 from tenure.haiku.engine.slicing import Sliced
@@ -94,8 +94,9 @@ class Model:
         if key not in self.as_it_is and outermost():
             around = Surroundings([self.function, *hooks.installed()])
             try:
-                made = self._try(rng, args, kwargs)
-            except Exception:  # it looks at values, or it is wrong: the function itself says what
+                with output.silent():
+                    made = self._try(rng, args, kwargs)
+            except (Exception, output.Printed):  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
                 self._remember_how(key, made)

@@ -40,6 +40,7 @@ class Cell:
     training: bool = dataclasses.field(default=False, kw_only=True)
 
     parts: ClassVar[tuple[str, ...]] = ("state",)
+    fixed: ClassVar[frozenset[str]] = frozenset()  # fields that dictionaries do not set
     takes_labels: ClassVar[bool] = False  # whether labels may come instead of vectors
 
     def params(self, inputs: int) -> dict[str, Spec]:

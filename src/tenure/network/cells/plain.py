@@ -72,6 +72,8 @@ class BasicLSTM(StandardLSTM):
 
     scope: str = "basic_lstm_cell"
 
+    fixed: ClassVar[frozenset[str]] = frozenset({"use_peepholes", "cell_clip"})
+
 
 @dataclasses.dataclass(frozen=True)
 class ZoneoutLSTM(StandardLSTM):
@@ -86,6 +88,8 @@ class ZoneoutLSTM(StandardLSTM):
     zoneout_factor_cell: float = 0.0
     zoneout_factor_output: float = 0.0
     use_zoneout_output: bool = True
+
+    fixed: ClassVar[frozenset[str]] = frozenset({"forget_bias", "activation", "use_peepholes", "cell_clip"})
 
     @property
     def draws(self) -> bool:

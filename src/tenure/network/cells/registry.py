@@ -44,6 +44,15 @@ def names() -> tuple[str, ...]:
     return tuple(sorted({*_CELLS, *_SEQUENCE}))
 
 
+def without_start(unit: str) -> bool:
+    """Whether the unit cannot start from a given state: the first native LSTM never learnt to.
+
+    >>> without_start("NativeLstm"), without_start("nativelstm2")
+    (True, False)
+    """
+    return unit.lower().removesuffix("cell") == "nativelstm"
+
+
 def make(
     unit: str,
     size: int,
@@ -81,7 +90,11 @@ def make(
             ways=["'unit': 'nativelstm2'"],
         )
     cls = _CELLS[name]
-    known = {f.name for f in dataclasses.fields(cls)} - {"size", "training", "scope"}
+    if single_step and issubclass(cls, NativeLSTM):
+        raise UnknownUnitError(
+            f"the unit {brief(unit)} is for whole sequences", ways=["'class': 'rec'", "'unit': 'lstmblock'"]
+        )
+    known = {f.name for f in dataclasses.fields(cls)} - {"size", "training", "scope", *cls.fixed}
     given = dict(options or {})
     if "dropout" in known:
         given.pop("dropout_seed", None)  # random numbers come from keys

@@ -126,6 +126,9 @@ class Combine(_Arithmetic):
                 raise self.error("kind", kind, "there is no such operation", [", ".join(sorted(KINDS))])
             if not sources:
                 raise self.error("from", self.node.get("from"), "at least one input is needed")
+            ops.same_dtype(sources)
+            if kind.startswith("logical") and sources[0].dtype != jnp.bool_:
+                raise self.error("kind", kind, f"it wants what is true or false, not {sources[0]!r}")
             data = fn(*(ops.aligned(x, frame.dims) for x in sources))
         return self.result(frame, data, with_bias, activation)
 
@@ -193,7 +196,8 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         return expression(**{k: names[k] for k in ("source", "self", *(more or {}))})
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
-    return jnp.asarray(parse(expression)(names))
+    with jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
+        return jnp.asarray(parse(expression)(names))
 
 
 def _as_frame_feature(x: Tensor, frame: Tensor) -> Tensor:
@@ -242,6 +246,9 @@ class Compare(Layer):
             raise self.error("kind", kind, "there is no such comparison", [", ".join(COMPARISONS)])
         if not sources or (value is None and len(sources) < 2):
             raise self.error("from", self.node.get("from"), "two inputs, or one and 'value', are needed")
+        ops.same_dtype(sources)
+        if value is not None:
+            value = self.entry("value", value, sources[0].dtype)
         given = out_type.options(self)
         broadcast = self.node.get("out_shape") is not None or out_type.reshapes(given) or allow_broadcast_all_sources
         frame = ops.common(sources, broadcast_all=broadcast or None)

@@ -186,6 +186,9 @@ class Repeat(Layer):
                 raise self.error("repetitions", repetitions, "a number, or the name of a layer, is needed")
             dim = same(old * repetitions, out_dim)
             return x.replace_dim(first, dim).like(jnp.repeat(x.data, repetitions, axis=first))
+        others = [i for i, d in enumerate(repetitions.dims) if not d.is_batch]
+        if not repetitions.has(old) and len(others) == 1:  # one number for each entry, over a dim of their own
+            repetitions = repetitions.replace_dim(others[0], old)
         if not repetitions.has(old):
             number = Tensor(jnp.ones((x.shape[first],), repetitions.dtype), (old,))
             repetitions = ops.map2(jnp.multiply, repetitions, number, broadcast_all=True)
@@ -226,6 +229,8 @@ class Resize(Layer):
         if x.batch_axis != 0:
             raise self.error("axis", axis, "the batch cannot be resized")
         n = x.shape[1]
+        if fill_dropout:
+            return self._thinned(x, factor, kind, fill_value, fill_dropout, out_dim)
         scale = self._scale(factor)
         whole = isinstance(factor, int) or (isinstance(factor, Tensor) and jnp.issubdtype(factor.dtype, jnp.integer))
         if fill_dropout:
@@ -258,6 +263,22 @@ class Resize(Layer):
         dim = made(self, "{}_resize", None, given, x.dims[1].kind)
         known.declare(dim.root, data.shape[1], lengths)
         return x.replace_dim(1, dim).like(jnp.take(data, jnp.argsort(~keep, stable=True), axis=1))
+
+    def _thinned(self, x: Tensor, factor: Any, kind: str, value: Any, rate: float, given: Dim | None) -> Tensor:
+        """With each entry that was put in between left out at this rate, in all sequences at the same places."""
+        if kind != "fill" or not isinstance(factor, int):
+            raise self.error("fill_dropout", rate, "it is for 'kind': 'fill' and a whole number as factor")
+        data, n, old = self._filled(x, factor, value), x.shape[1], x.dims[1]
+        drawn = jax.random.bernoulli(next_rng_key(), 1 - rate, (n, factor - 1))
+        kept = jnp.concatenate([jnp.ones((n, 1), bool), drawn], axis=1).reshape(-1)
+        number = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(kept, dtype=jnp.int32)])
+        lengths = sizes.current().lengths(old)
+        before = Tensor(jnp.asarray(n, jnp.int32), ()) if lengths is None else lengths
+        dim = dynamic(
+            self, "{}_resize", ops.map1(lambda t: number[t * factor], before), given, n * factor, kind=old.kind
+        )
+        order = jnp.argsort(~kept, stable=True)
+        return x.replace_dim(1, dim).like(jnp.take(data, order, axis=1))
 
     def _scale(self, factor: Any) -> float | None:
         if isinstance(factor, Tensor):

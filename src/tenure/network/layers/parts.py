@@ -33,6 +33,7 @@ class Concat(Layer):
         node.options["_axes"] = [p[1] for p in pairs]
 
     def forward(self, sources: Sequence[Tensor], *, allow_broadcast: bool = False) -> Tensor:
+        ops.same_dtype(sources)
         axes = [self.axis(x, axis) for x, axis in zip(sources, self.node.get("_axes"), strict=True)]
         dims = [x.dims[a] for x, a in zip(sources, axes, strict=True)]
         total = dims[0]

@@ -131,6 +131,9 @@ class Rec(CellLayer):
             raise self.error("input_projection", input_projection, "every cell has a matrix for its input here")
         out_dim = self.feature_out()
         cell = self.cell(unit, unit_opts, out_dim.root.size)  # type: ignore[arg-type]
+        start = self.node.get("initial_state")
+        if start is not None and cells.without_start(unit):
+            raise self.error("initial_state", start, f"{unit} starts from zeros", ["'unit': 'nativelstm2'"])
         weights = recurrent_weights_init or forward_weights_init or "glorot_uniform"
         inits = {
             "forward": forward_weights_init or weights,

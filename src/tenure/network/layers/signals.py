@@ -222,6 +222,7 @@ class AlternatingRealToComplex(SignalLayer):
         x = self.frames(source)
         if x.shape[-1] % 2:
             raise self.error("from", self.node.get("from"), f"an even number of features is needed, not {source!r}")
+        self.feature_out()
         data = x.data[..., ::2] + 1j * x.data[..., 1::2]
         return x.replace_dim(2, self.features(x.shape[-1] // 2)).like(data)
 
@@ -255,6 +256,7 @@ class NoiseEstimator(SignalLayer):
 
     def forward(self, source: Tensor, *, nr_of_frames: int) -> Tensor:
         x = self.frames(source)
+        self.feature_out()
         first = x.data if nr_of_frames == -1 else x.data[:, :nr_of_frames]
         return x.like(jnp.broadcast_to(jnp.mean(first, axis=1, keepdims=True), x.shape))
 

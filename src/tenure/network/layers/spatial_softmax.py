@@ -31,7 +31,7 @@ class SoftmaxOverSpatial(Layer):
         use_time_mask: bool | None = None,
         log_space: bool = False,
     ) -> Output:
-        at = self.axis(source, "T" if axis is None else axis)
+        at = self.axis(source, "T" if axis is None else axis, allow_int=False)
         x = source.move_axis(at, -1)
         dim = x.dims[-1]
         if use_time_mask is not False:
@@ -57,7 +57,10 @@ def windows(positions: Tensor, start: Any, window_start: Any, window_size: Any) 
 
 
 def _as_tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else Tensor(jnp.asarray(value), ())
+    if not isinstance(value, Tensor):
+        return Tensor(jnp.asarray(value), ())
+    kept = [i for i, d in enumerate(value.dims) if d.root.size != 1]  # [B, 1] is a number for each sequence, too
+    return Tensor(value.data.reshape([value.shape[i] for i in kept]), tuple(value.dims[i] for i in kept))
 
 
 @layer("batch_softmax")

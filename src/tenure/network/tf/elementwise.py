@@ -196,4 +196,6 @@ OWN: dict[str, Function] = {
     "gelu3": lambda x: jax.nn.gelu(x, approximate=False),
     "safe_exp": safe_exp,
     "safe_log": safe_log,
+    "py_print": lambda x, *_, **__: x,
+    "where_bc": jnp.where,
 }

@@ -91,7 +91,8 @@ def without_losses(net: Any, target: str) -> Any:
     """
     if not isinstance(net, Mapping):
         return net
-    found = {k: without_losses(v, target) for k, v in net.items() if k not in ("loss", "loss_opts", "loss_scale")}
+    left_out = ("loss", "loss_opts", "loss_scale", "L2", "darc1", "spatial_smoothing")
+    found = {k: without_losses(v, target) for k, v in net.items() if k not in left_out}
     if isinstance(net.get("loss"), str):
         found = {"target": target, "is_output_layer": True, **found}
         found = {k: found[k] for k in [*(k for k in net if k in found), "target", "is_output_layer"]}
