@@ -130,3 +130,15 @@ def test_only_the_branch_that_is_taken_has_losses_and_decay(compiled):
 def test_in_legacy_branches_have_none_as_in_returnn():
     value, losses, _, _, _ = branches(True, False, reuse="legacy")
     assert not losses and float(value) == 0
+
+
+def test_the_outputs_of_all_steps_by_a_layer():
+    unit = {
+        "s": {**LINEAR, "from": ["data:source", "prev:s"], "is_output_layer": True},
+        "output": {"class": "copy", "from": "s"},
+    }
+    net = {"rec": {"class": "rec", "from": "data", "unit": unit}, "output": {"class": "copy", "from": "rec"}}
+    net["all"] = {"class": "get_rec_accumulated", "from": "rec", "sub_layer": "s", "is_output_layer": True}
+    result, _ = run(net)
+    found, wanted = (np.asarray(result.outputs[k].batch_first().data) for k in ("all", "output"))
+    assert np.array_equal(found[KEEP], wanted[KEEP]) and np.any(found)

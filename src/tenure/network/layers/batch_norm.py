@@ -114,7 +114,7 @@ class _Normaliser:
         """Mean and variance to normalise with: the batch's, the running averages, or a mixture."""
         o = self.options
         stored = [self._state("mean", 0.0), self._state("variance", 1.0)]
-        update = train or not o["update_sample_only_in_training"]
+        update = train or not (o["update_sample_only_in_training"] or self._plain)
         use_batch = (train or o["force_sample"]) and o["use_sample"] != 1
         if not (update or use_batch):
             return stored[0], stored[1]
@@ -136,11 +136,16 @@ class _Normaliser:
         mixed = [(1.0 - part) * b + part * r for b, r in zip(batch, running, strict=True)]
         return mixed[0], mixed[1]
 
+    @property
+    def _plain(self) -> bool:
+        """Whether it is the case for which TensorFlow has a kernel of its own, which moves averages in training only."""
+        o = self.options
+        whole = o["use_shift"] and o["use_std"] and o["param_version"] >= 2 and not o["masked_time"]
+        return bool(whole and not o["use_sample"] and not o["force_sample"])
+
     def _unbiased(self, batch: tuple[jax.Array, jax.Array], train: bool) -> tuple[jax.Array, jax.Array]:
         """What the running averages take; the fused kernel that TensorFlow uses for the plain case corrects the variance."""
-        o = self.options
-        plain = not o["masked_time"] and o["param_version"] >= 2 and o["use_shift"] and o["use_std"]
-        if not (train and plain and not o["use_sample"] and not o["force_sample"]):
+        if not (train and self._plain):
             return batch
         n = self.x.data.size // self.x.shape[self.axis]
         return batch[0], batch[1] * (n / max(n - 1, 1))

@@ -20,15 +20,16 @@ class Source(Layer):
         return self.run.inputs[key]
 
 
-@layer("get_sub_layer")
-class SubLayer(Layer):
-    """What another layer gives under a name: `split/0`, `rec/x`."""
+class _Part(Layer):
+    """A part of what another layer gives."""
 
-    more_options = ("name",)
+    def part(self, name: str) -> Output:
+        """What the input gives under that name.
 
-    def forward(self) -> Output:
-        out, name = self.run.outputs[self.node.sources[0]], str(self.node.get("name"))
-        at = out
+        Raises:
+          OptionError: nothing.
+        """
+        at = self.run.outputs[self.node.sources[0]]
         for part in name.split("/"):
             if part not in at.subs:
                 raise self.error(
@@ -36,3 +37,21 @@ class SubLayer(Layer):
                 )
             at = at.subs[part]
         return at
+
+
+@layer("get_sub_layer")
+class SubLayer(_Part):
+    """What another layer gives under a name: `split/0`, `rec/x`."""
+
+    more_options = ("name",)
+
+    def forward(self) -> Output:
+        return self.part(str(self.node.get("name")))
+
+
+@layer("get_rec_accumulated")
+class Accumulated(_Part):
+    """The outputs of all steps of a layer in a loop, as `rec/x` is."""
+
+    def forward(self, *, sub_layer: str) -> Output:
+        return self.part(str(sub_layer))

@@ -271,7 +271,8 @@ class Loop(Layer):
             if node is not None and node.key not in seen:
                 seen.add(node.key)
                 size = node.get("out_dim") or node.get("n_out") or self._label_dim(graph, node)
-                todo += [graph.previous.get(s, s) for s in node.sources]
+                inputs = node.deps if node.cls.container else node.sources  # type: ignore[attr-defined]
+                todo += [graph.previous.get(s, s) for s in inputs]
         if graph.nodes[key].cls is Choice or size is None:
             return Tensor(jnp.zeros((n,), jnp.int32), (batch,), self._label_dim(graph, graph.nodes[key]))
         dim = size if isinstance(size, Dim) else self.new_dim(f"guess:{key}", size, "feature")
