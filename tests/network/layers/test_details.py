@@ -76,7 +76,12 @@ def test_layers_of_absent_targets_are_left_out():
 
 def test_a_shape_means_one_for_each_sequence():
     """`'shape': ()` describes what there is for each sequence; the batch comes in addition."""
-    options = {"class": "eval", "from": [], "eval": "tf.constant([1, 2, 3])", "out_type": {"shape": (), "dtype": "int32"}}
+    options = {
+        "class": "eval",
+        "from": [],
+        "eval": "tf.constant([1, 2, 3])",
+        "out_type": {"shape": (), "dtype": "int32"},
+    }
     found, tensor = output(options)
     assert tensor.batch_axis == 0
     np.testing.assert_array_equal(found, [1, 2, 3])

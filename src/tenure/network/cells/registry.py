@@ -91,7 +91,9 @@ def make(
         )
     cls = _CELLS[name]
     if single_step and issubclass(cls, NativeLSTM):
-        raise UnknownUnitError(f"the unit {brief(unit)} is for whole sequences", ways=["'class': 'rec'", "'unit': 'lstmblock'"])
+        raise UnknownUnitError(
+            f"the unit {brief(unit)} is for whole sequences", ways=["'class': 'rec'", "'unit': 'lstmblock'"]
+        )
     known = {f.name for f in dataclasses.fields(cls)} - {"size", "training", "scope", *cls.fixed}
     given = dict(options or {})
     if "dropout" in known:
