@@ -8,12 +8,15 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.returnn.networks import NETWORKS
+from benchmarks.returnn.networks import NETWORKS, SIZES
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,28 +46,54 @@ class Worker:
         return json.loads(line)
 
 
-def compare(name: str, python: str, rounds: int, seconds: float) -> dict[str, Any]:
+def compare(name: str, size: str, python: str, rounds: int, seconds: float) -> dict[str, Any]:
     """Steps a second of both, in turns; first the losses must agree."""
     ours, theirs = Worker("tenure_worker", sys.executable), Worker("returnn_worker", python)
-    losses = [w.ask(prepare=name)["losses"] for w in (ours, theirs)]
-    np.testing.assert_allclose(*losses, rtol=2e-4)
+    prepared = [w.ask(prepare=name, size=size) for w in (ours, theirs)]
+    np.testing.assert_allclose(*(p["losses"] for p in prepared), rtol=2e-4)
     rates: list[tuple[float, float]] = []
     for i in range(rounds):
-        pair = [(w, w.ask(run=seconds)["rate"]) for w in ((ours, theirs) if i % 2 else (theirs, ours))]
-        found = dict(pair)
+        found = {w: w.ask(run=seconds)["rate"] for w in ((ours, theirs) if i % 2 else (theirs, ours))}
         rates.append((found[ours], found[theirs]))
     for worker in (ours, theirs):
         assert worker.process.stdin is not None
         worker.process.stdin.close()
         worker.process.wait()
-    ratio = statistics.median(a / b for a, b in rates)
     return {
         "network": name,
+        "size": size,
         "tenure": statistics.median(a for a, _ in rates),
         "returnn": statistics.median(b for _, b in rates),
-        "ratio": ratio,
-        "loss": losses[0][0],
+        "ratio": statistics.median(a / b for a, b in rates),
+        "gflop": prepared[0]["flops"] / 1e9,
     }
+
+
+def peak() -> float:
+    """What this machine does in a large matrix product of floats, in GFLOP/s."""
+    n = 2048
+    product = jax.jit(jnp.matmul)
+    x = jnp.ones((n, n), jnp.float32)
+    product(x, x).block_until_ready()
+    took = []
+    for _ in range(30):
+        start = time.perf_counter()
+        product(x, x).block_until_ready()
+        took.append(time.perf_counter() - start)
+    return 2 * n**3 / min(took) / 1e9
+
+
+def table(rows: list[dict[str, Any]], limit: float) -> str:
+    """The rows in Markdown; shares of the peak say how much a faster library could gain."""
+    lines = [
+        "| network | size | GFLOP a step | Tenure, steps/s | RETURNN, steps/s | ratio | of the peak: Tenure | RETURNN |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        shares = [f"{r[k] * r['gflop'] / limit:.0%}" for k in ("tenure", "returnn")]
+        cells = [r["network"], r["size"], f"{r['gflop']:.3g}", f"{r['tenure']:.4g}", f"{r['returnn']:.4g}"]
+        lines.append("| " + " | ".join([*cells, f"{r['ratio']:.2f}", *shares]) + " |")
+    return "\n".join([*lines, "", f"Peak: a product of 2048 x 2048 float32 matrices, {limit:.0f} GFLOP/s."])
 
 
 def main() -> None:
@@ -72,16 +101,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.returnn", description=__doc__)
     parser.add_argument("--python", required=True, help="of an environment with RETURNN and TensorFlow")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each turn")
     parser.add_argument("--network", action="append", choices=list(NETWORKS), default=[])
+    parser.add_argument("--size", action="append", choices=list(SIZES), default=[])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    found = [compare(n, given.python, given.rounds, given.seconds) for n in given.network or NETWORKS]
-    print("| network | Tenure, steps/s | RETURNN, steps/s | ratio |\n|---|---|---|---|")
-    for row in found:
-        print(f"| {row['network']} | {row['tenure']:.2f} | {row['returnn']:.2f} | {row['ratio']:.2f} |")
+    limit = peak()
+    pairs = [(n, s) for s in given.size or SIZES for n in given.network or NETWORKS]
+    found = [compare(n, s, given.python, given.rounds, given.seconds) for n, s in pairs]
+    print(table(found, limit))
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1))
+        given.json.write_text(json.dumps({"peak": limit, "rows": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-BATCH, TIME, FEATURES, LABELS = 8, 100, 40, 512
-OUTPUT = {"class": "softmax", "loss": "ce", "target": "classes", "n_out": LABELS}
+FEATURES = 40
+RATE = 1e-5  # of Adam
 
 
-def feed_forward() -> dict[str, Any]:
-    """Six layers of 512 units."""
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large a network and its batch are.
+
+    Attributes:
+      batch: sequences, the shortest half as long as the longest.
+      time: frames of the longest.
+      labels: of the output.
+      hidden: units of a feed-forward layer.
+      model: width of the self-attention network; its inner layers are four times as wide.
+      channels: of a convolution.
+    """
+
+    batch: int
+    time: int
+    labels: int
+    hidden: int
+    model: int
+    channels: int
+
+
+SIZES = {
+    "small": Size(batch=4, time=25, labels=64, hidden=64, model=64, channels=32),
+    "middle": Size(batch=4, time=50, labels=128, hidden=128, model=128, channels=32),
+    "large": Size(batch=8, time=100, labels=512, hidden=512, model=256, channels=32),
+}
+
+
+def _output(size: Size, last: str) -> dict[str, Any]:
+    return {"output": {"class": "softmax", "loss": "ce", "target": "classes", "n_out": size.labels, "from": last}}
+
+
+def feed_forward(size: Size) -> dict[str, Any]:
+    """Six hidden layers."""
     net: dict[str, Any] = {}
     last = "data"
     for i in range(6):
-        net[f"h{i}"] = {"class": "linear", "activation": "relu", "n_out": 512, "from": last}
+        net[f"h{i}"] = {"class": "linear", "activation": "relu", "n_out": size.hidden, "from": last}
         last = f"h{i}"
-    return net | {"output": {**OUTPUT, "from": last}}
+    return net | _output(size, last)
 
 
-def convolutional() -> dict[str, Any]:
-    """Three convolutions of 3 x 3 over time and features, 32 channels."""
+def convolutional(size: Size) -> dict[str, Any]:
+    """Three convolutions of 3 x 3 over time and features."""
     net: dict[str, Any] = {
         "image": {"class": "split_dims", "axis": "F", "dims": (FEATURES, 1), "from": "data"},
     }
@@ -30,7 +63,7 @@ def convolutional() -> dict[str, Any]:
         net[f"c{i}"] = {
             "class": "conv",
             "filter_size": (3, 3),
-            "n_out": 32,
+            "n_out": size.channels,
             "padding": "same",
             "activation": "relu",
             "with_bias": True,
@@ -39,36 +72,44 @@ def convolutional() -> dict[str, Any]:
         }
         last = f"c{i}"
     net["flat"] = {"class": "merge_dims", "axes": [f"dim:{FEATURES}", "F"], "keep_order": True, "from": last}
-    return net | {"output": {**OUTPUT, "from": "flat"}}
+    return net | _output(size, "flat")
 
 
-def self_attention() -> dict[str, Any]:
-    """Four blocks of self-attention and two linear layers, 256 wide, with layer norm ahead and residuals."""
-    net: dict[str, Any] = {"in": {"class": "linear", "activation": None, "n_out": 256, "from": "data"}}
+def self_attention(size: Size) -> dict[str, Any]:
+    """Four blocks of self-attention and two linear layers, with layer norm ahead and residuals."""
+    width = size.model
+    net: dict[str, Any] = {"in": {"class": "linear", "activation": None, "n_out": width, "from": "data"}}
     last = "in"
     for i in range(4):
         net |= {
             f"n{i}": {"class": "layer_norm", "from": last},
-            f"a{i}": {"class": "self_attention", "num_heads": 4, "total_key_dim": 256, "n_out": 256, "from": f"n{i}"},
-            f"r{i}": {"class": "combine", "kind": "add", "from": [last, f"a{i}"], "n_out": 256},
+            f"a{i}": {
+                "class": "self_attention",
+                "num_heads": 4,
+                "total_key_dim": width,
+                "n_out": width,
+                "from": f"n{i}",
+            },
+            f"r{i}": {"class": "combine", "kind": "add", "from": [last, f"a{i}"], "n_out": width},
             f"m{i}": {"class": "layer_norm", "from": f"r{i}"},
-            f"f{i}": {"class": "linear", "activation": "relu", "n_out": 1024, "from": f"m{i}"},
-            f"g{i}": {"class": "linear", "activation": None, "n_out": 256, "from": f"f{i}"},
-            f"s{i}": {"class": "combine", "kind": "add", "from": [f"r{i}", f"g{i}"], "n_out": 256},
+            f"f{i}": {"class": "linear", "activation": "relu", "n_out": 4 * width, "from": f"m{i}"},
+            f"g{i}": {"class": "linear", "activation": None, "n_out": width, "from": f"f{i}"},
+            f"s{i}": {"class": "combine", "kind": "add", "from": [f"r{i}", f"g{i}"], "n_out": width},
         }
         last = f"s{i}"
-    return net | {"output": {**OUTPUT, "from": last}}
+    return net | _output(size, last)
 
 
 NETWORKS = {"feed-forward": feed_forward, "convolutional": convolutional, "self-attention": self_attention}
 
 
-def batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def batch(size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features, labels, lengths."""
     rng = np.random.RandomState(0)
-    lengths = np.linspace(TIME, TIME // 2, BATCH).astype("int32")
-    features = rng.randn(BATCH, TIME, FEATURES).astype("float32")
-    return features, rng.randint(0, LABELS, (BATCH, TIME)).astype("int32"), lengths
+    shape = size.batch, size.time
+    lengths = np.linspace(size.time, size.time // 2, size.batch).astype("int32")
+    features = rng.randn(*shape, FEATURES).astype("float32")
+    return features, rng.randint(0, size.labels, shape).astype("int32"), lengths
 
 
 def values(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

@@ -27,6 +27,7 @@ from tenure.core.lifting import (
     vmap,
     while_loop,
 )
+from tenure.core.merging import activate, merge, pack, unmerge
 from tenure.core.module import Module, to_module
 from tenure.core.naming import current_name, force_name, name_like, name_scope, transparent
 from tenure.core.plan import Plan
@@ -46,7 +47,8 @@ from tenure.core.transform import (
     transform_with_state,
     without_apply_rng,
 )
-from tenure.core.weights import activate, assign, combine, merge, pack, partition, penalty, unmerge, weights
+from tenure.core.trees import combine, partition
+from tenure.core.weights import assign, penalty, weights
 
 __all__ = [
     "Ledger",

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.core import samples
 from tenure.core.rng import next_rng_key
 
 Initializer = Callable[[Sequence[int], Any], jax.Array]
@@ -41,17 +42,19 @@ class Constant(_Shown):
         self.constant = constant
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
+        if type(self.constant) in (int, float) and dtype in (jnp.float32, jnp.int32):
+            return samples.full(shape, self.constant, dtype)
         value = jnp.asarray(self.constant)
         return jnp.broadcast_to(value, shape).astype(dtype)
 
 
-def _affine(sample: jax.Array, scale: Any, shift: Any, scale_dtype: Any, shift_dtype: Any) -> jax.Array:
-    """`sample * scale + shift`; what is nothing to do takes no time."""
-    scaled = _typed(scale, scale_dtype) * sample
-    return scaled if isinstance(shift, (int, float)) and shift == 0 else scaled + _typed(shift, shift_dtype)
+def _shifted(sample: jax.Array, shift: Any, dtype: Any) -> jax.Array:
+    """`sample + shift`; what is nothing to do takes no time."""
+    return sample if isinstance(shift, (int, float)) and shift == 0 else sample + typed(shift, dtype)
 
 
-def _typed(value: Any, dtype: Any) -> Any:
+def typed(value: Any, dtype: Any) -> Any:
+    """`value` with that dtype; a number as one of numpy's, for which JAX has nothing to compute."""
     if isinstance(value, (int, float, np.number)):
         return np.asarray(value, dtype)
     return jax.lax.convert_element_type(value, dtype)
@@ -70,7 +73,8 @@ class RandomNormal(_Shown):
         self.stddev, self.mean = stddev, mean
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
-        return _affine(jax.random.normal(next_rng_key(), shape, dtype), self.stddev, self.mean, dtype, dtype)
+        sample = typed(self.stddev, dtype) * samples.normal(next_rng_key(), shape, dtype)
+        return _shifted(sample, self.mean, dtype)
 
 
 class TruncatedNormal(_Shown):
@@ -91,10 +95,13 @@ class TruncatedNormal(_Shown):
         real = jnp.finfo(dtype).dtype
         parts = jnp.issubdtype(dtype, jnp.complexfloating)
         drawn = (2, *shape) if parts else tuple(shape)
-        sample = jax.random.truncated_normal(next_rng_key(), self.lower, self.upper, drawn, real)
+        if not parts and isinstance(self.stddev, (int, float, np.number)):
+            sample = samples.truncated_normal(next_rng_key(), self.lower, self.upper, drawn, real, self.stddev)
+            return _shifted(sample, self.mean, dtype)
+        sample = samples.truncated_normal(next_rng_key(), self.lower, self.upper, drawn, real)
         if parts:
             sample = sample[0] + 1j * sample[1]
-        return _affine(sample, self.stddev, self.mean, real, dtype)
+        return _shifted(typed(self.stddev, real) * sample, self.mean, dtype)
 
 
 class RandomUniform(_Shown):
@@ -110,7 +117,7 @@ class RandomUniform(_Shown):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
-        return jax.random.uniform(next_rng_key(), shape, dtype, self.minval, self.maxval)
+        return samples.uniform(next_rng_key(), shape, dtype, self.minval, self.maxval)
 
 
 def fans(shape: Sequence[int], fan_in_axes: Sequence[int] | None = None) -> tuple[Any, Any]:
@@ -166,10 +173,12 @@ class VarianceScaling(_Shown):
         if scale < 0:
             raise ValueError(f"scale is a variance, it must be a positive float: {scale}")
         if mode not in _MODES:
-            raise ValueError(f"mode is one of {', '.join(_MODES)}, not {mode!r}")
+            raise ValueError(f"Invalid `mode` argument: it is one of {', '.join(_MODES)}, not {mode!r}")
         distribution = distribution.lower()
         if distribution not in _DISTRIBUTIONS:
-            raise ValueError(f"distribution is one of {', '.join(_DISTRIBUTIONS)}, not {distribution!r}")
+            raise ValueError(
+                f"Invalid `distribution` argument: it is one of {', '.join(_DISTRIBUTIONS)}, not {distribution!r}"
+            )
         self.scale, self.mode, self.distribution, self.fan_in_axes = scale, mode, distribution, fan_in_axes
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
@@ -228,7 +237,7 @@ class Orthogonal(_Shown):
             raise ValueError(f"Orthogonal initializer requires at least a 2D shape. It is {tuple(shape)}")
         rows = shape[self.axis]
         columns = math.prod(shape) // rows
-        sample = jax.random.normal(next_rng_key(), (max(rows, columns), min(rows, columns)), dtype)
+        sample = samples.normal(next_rng_key(), (max(rows, columns), min(rows, columns)), dtype)
         q, r = jnp.linalg.qr(sample)
         q = q * jnp.sign(jnp.diag(r))
         if rows < columns:

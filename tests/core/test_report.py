@@ -15,7 +15,8 @@ from hypothesis import given, settings
 
 import tenure as tn
 from tenure.core import report
-from tenure.core.ledger import Ledger, Row
+from tenure.core.ledger import Ledger
+from tenure.core.row import Row
 
 EVIL = "<img/onerror=alert(1)>&\"'"
 

@@ -12,8 +12,8 @@ import pytest
 
 import tenure as tn
 import tenure.haiku as hk
+from tenure.core import traces
 from tenure.core.errors import CachedTransformError, DeclaredTwiceError, RequestConflictError, UndeclaredError
-from tenure.haiku.engine import slicing
 
 KEY = jax.random.PRNGKey(0)
 X = jnp.ones((2, 4))
@@ -108,6 +108,26 @@ def test_tabulate_counts_a_shared_parameter_once() -> None:
     assert _counted(hk) == [0, 20, 0, 20]
     with hk.ownership.context(tabulate_shared="haiku"):
         assert _counted(hk) == _counted(haiku)
+
+
+def _nested(m: Any) -> Any:
+    class Deep(m.Module):
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return m.BatchNorm(True, True, 0.9)(m.nets.MLP([3, 2])(x) + m.Linear(2)(x), is_training=True)
+
+        def other(self, x: jax.Array, y: Any = None) -> Any:
+            return {"out": m.Linear(1, name="last")(x), "y": y}
+
+    def program(x: jax.Array) -> Any:
+        deep = Deep()
+        return deep(x), deep.other(x, y=(1, x))
+
+    return program
+
+
+def test_tables_without_sharing_are_dm_haiku_s() -> None:
+    theirs, ours = (m.experimental.tabulate(_nested(m))(X) for m in (haiku, hk))
+    assert ours == theirs
 
 
 def test_settings_are_checked() -> None:
@@ -289,8 +309,50 @@ def test_one_module_class_for_both_front_ends() -> None:
 
 def test_the_first_init_may_be_inside_of_a_jit() -> None:
     """Whether a trace is around is not remembered from the first call."""
-    slicing._untraced.cache_clear()
+    traces._untraced.cache_clear()
     model = hk.transform(_language_model)
     inside = jax.jit(lambda key: model.init(key, TOKENS))(KEY)
     outside = model.init(KEY, TOKENS)
     assert jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.allclose(a, b)), inside, outside))
+
+
+def test_a_function_of_which_all_is_needed_runs_as_it_is_the_next_time() -> None:
+    """Batch norm's first average is that of the first batch, with the bits of operations run one by one."""
+    dm_haiku = pytest.importorskip("haiku")
+    seen: list[str] = []
+
+    def program(library: Any, x: jax.Array) -> jax.Array:
+        seen.append(type(x).__name__)
+        return library.BatchNorm(True, True, 0.9)(library.Linear(50)(x), True)
+
+    theirs, ours = (m.transform_with_state(lambda x, m=m: program(m, x)) for m in (dm_haiku, hk))
+    x = jax.random.normal(KEY, (9, 40))
+    expected = theirs.init(KEY, x)
+    for _ in range(2):
+        seen.clear()
+        found = ours.init(KEY, x)
+        assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found, expected))
+    assert seen == ["ArrayImpl"]
+    assert ours.init.plan(x).ledger.count() == 2150
+
+
+def test_a_function_that_prints_prints_values_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        print("x is", x.sum())
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    hk.transform(lambda x: hk.Linear(3)(x)).init(KEY, jnp.ones((1, 4)))
+    print("and then")
+    assert capsys.readouterr().out == "x is 4.0\nand then\n"
+
+
+def test_other_threads_may_print_during_init(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: jax.Array) -> jax.Array:
+        thread = threading.Thread(target=print, args=("elsewhere",))
+        thread.start()
+        thread.join()
+        return hk.Linear(3)(x)
+
+    hk.transform(program).init(KEY, jnp.ones((1, 4)))
+    assert capsys.readouterr().out == "elsewhere\n"

@@ -307,3 +307,45 @@ def test_stages_in_a_dictionary():
     clean, _ = net.apply(params, state, None, X)
     assert float(jnp.max(jnp.abs(noisy.outputs["output"].data - clean.outputs["output"].data))) > 0.1
     np.testing.assert_allclose(clean.outputs["output"].data, X["data"] @ params["output"]["W"], rtol=1e-5)
+
+
+def test_a_custom_function_of_two_parameters():
+    def both(reuse_layer, **kw):
+        first, second = reuse_layer.params["W"], reuse_layer.params["b"]
+        return jnp.concatenate([first, second[None]])
+
+    net = {
+        "a": {"class": "linear", "n_out": 4, "activation": None, "from": "data"},
+        "wide": {"class": "pad", "axes": "F", "padding": (0, 1), "value": 1.0, "from": "data"},
+        "b": {
+            "class": "linear",
+            "n_out": 4,
+            "activation": None,
+            "with_bias": False,
+            "from": "wide",
+            "reuse_params": {"map": {"W": {"reuse_layer": "a", "custom": both}}},
+        },
+        "output": {"class": "combine", "kind": "sub", "from": ["a", "b"]},
+    }
+    model = tn.network(net, FRAMES)
+    plan = model.plan()
+    assert sorted(plan.ledger.owners_of("b/W")) == ["a/W", "a/b"] and "⟨both⟩" in str(plan.ledger)
+    x = np.random.RandomState(0).randn(2, 5, 3).astype("float32")
+    params, state = model.init(jax.random.key(0), {"data": x})
+    params["a"]["b"] = jnp.arange(4.0)
+    result, _ = model.apply(params, state, None, {"data": x})
+    assert set(params) == {"a"} and np.allclose(result.outputs["output"].data, 0, atol=1e-5)
+
+
+def test_a_custom_function_that_reads_after_it_computed():
+    def late(reuse_layer, **kw):
+        first = jnp.transpose(reuse_layer.params["W"])
+        return first + reuse_layer.params["b"]
+
+    reuse = {"map": {"W": {"reuse_layer": "a", "custom": late}, "b": None}}
+    net = {
+        "a": {"class": "linear", "n_out": 3, "from": "data"},
+        "output": {"class": "linear", "n_out": 3, "from": "a", "reuse_params": reuse},
+    }
+    with pytest.raises(tn.TenureError, match="reads 'b' after it computed with 'W'"):
+        tn.network(net, FRAMES)

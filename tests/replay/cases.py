@@ -13,7 +13,7 @@ WHY = f"no recorded cases in {FOLDER.name!r} beside the repository (TENURE_REPLA
 
 # Cases that do not pass, and why.
 KNOWN = {
-    "extra::layer_twod_lstm#0": "the layer is refused by RETURNN too, without a GPU; the rest of the case is not compared",
+    "extra::layer_twod_lstm#0": "RETURNN has no such layer without a GPU, and the case is recorded without its parameters; here it is computed",
     "test_TFNetworkLayer.py::test_MergeDimsLayer_SplitBatchTimeLayer_time_major#0": "its layer 'input' is no part of the dictionary: the test made it by hand",
     "test_TFNetworkLayer.py::test_reduce_repeat_1102#0": "one dim has the lengths of an input and, after 'repeat', others: the recorded input contradicts itself",
     "test_TFNetworkRecLayer.py::test_subnet_keep_over_epoch_state_vars_saveable_params#0": "it starts from a state that earlier runs left, which was not recorded",

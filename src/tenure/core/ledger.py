@@ -4,104 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-
 from tenure.core import paths
-from tenure.core.errors import Party, RuleError, UnknownSlotError, brief, nearest
+from tenure.core.errors import UnknownSlotError, brief, nearest
+from tenure.core.row import Row, row_of
+from tenure.core.rules import by_glob, globs, placement, select, sharding
 
 if TYPE_CHECKING:
     from tenure.core.slot import Slot
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One slot.
-
-    Attributes:
-      path: absolute.
-      kind: "owned", "borrowed" or "given".
-      collection: "params" or "state".
-      shape, dtype: of the slot; for an owner in a layer stack, of all layers.
-      owners: the owners' paths; the slot's own for an owned one; several for a concatenation.
-      chain: from this slot to its owner, hop by hop.
-      views: the views of all hops, from the owner's value to this slot's, as text.
-      borrows: the reference to the next slot of the chain, as text.
-      axes: logical axis names.
-      origin: what tied it: "share", "ties", "declare" or "".
-      asker, site: the module that asked, and where.
-      notes: what a reader should know: an override, an initialiser that is not used.
-      layers: for a borrower, the number of layers of the stacks around it: it is used in each.
-      stages: what its value goes through, in order; those of one use last.
-      part_of, stage: for a leaf that a stage keeps, whose it is, and the stage's name; `asker` is then the stage itself.
-      frozen: whether a stage keeps gradients from it.
-    """
-
-    path: str
-    kind: str
-    collection: str
-    shape: tuple[int, ...]
-    dtype: str
-    owners: tuple[str, ...]
-    chain: tuple[str, ...]
-    views: tuple[str, ...] = ()
-    borrows: str = ""
-    axes: tuple[str | None, ...] | None = None
-    origin: str = ""
-    asker: str = ""
-    site: str = ""
-    notes: tuple[str, ...] = ()
-    layers: int = 1
-    stages: tuple[str, ...] = ()
-    part_of: str = ""
-    stage: str = ""
-    frozen: bool = False
-
-    def is_valid(self, known: set[str]) -> bool:
-        """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
-        texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site, self.part_of, self.stage
-        many = self.owners, self.chain, self.views, self.notes, self.stages
-        sizes = isinstance(self.shape, tuple) and all(type(n) is int and 0 <= n < 2**63 for n in self.shape[:64])
-        return (
-            self.kind in ("owned", "borrowed", "given")
-            and self.collection in ("params", "state")
-            and all(isinstance(text, str) for text in texts)
-            and all(isinstance(item, tuple) and all(isinstance(text, str) for text in item) for item in many)
-            and (
-                self.axes is None
-                or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes))
-            )
-            and (type(self.layers) is int and 0 <= self.layers < 2**63 and type(self.frozen) is bool)
-            and (not self.part_of or self.part_of in known)
-            and (sizes and len(self.shape) <= 64 and self.bytes >= 0)
-            and (self.chain[:1] == (self.path,) and (len(self.chain) > 1) == (self.kind == "borrowed"))
-            and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
-        )
-
-    @property
-    def stage_kind(self) -> str:
-        """For a leaf that a stage keeps: what kind of stage, whatever its name is."""
-        return self.asker.partition("(")[0] if self.part_of else ""
-
-    @property
-    def count(self) -> int:
-        """The number of elements; of a borrower, in all layers that it stands in."""
-        return math.prod(self.shape) * self.layers
-
-    @property
-    def bytes(self) -> int:
-        """What the elements take in memory."""
-        return self.count * (
-            0 if self.dtype == "tree" else jnp.dtype(self.dtype).itemsize if not self.dtype.startswith("key") else 8
-        )
-
-    def party(self, role: str) -> Party:
-        """This row as a row of an error."""
-        return Party(role, self.path, f"{self.shape} {self.dtype}", self.site, self.asker)
 
 
 class Ledger:
@@ -127,7 +39,7 @@ class Ledger:
     @staticmethod
     def of(slots: Mapping[str, Slot], states: Mapping[str, Slot]) -> Ledger:
         """The ledger of linked slots."""
-        return Ledger([_row(s, table) for table in (slots, states) for s in table.values()])
+        return Ledger([row_of(s, table) for table in (slots, states) for s in table.values()])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ledger) and self.rows == other.rows
@@ -191,10 +103,6 @@ class Ledger:
         """From the slot to its owner, hop by hop."""
         return self[path].chain
 
-    def describe_owners(self, path: str) -> str:
-        """The owners of a slot, for a message."""
-        return ", ".join(self.owners_of(path))
-
     def count(self, module: str | None = None, *, uses: bool = False) -> int:
         """The number of parameters, each counted once: of the model, or of what a module (with its parts) owns.
 
@@ -235,7 +143,7 @@ class Ledger:
         Raises:
           RuleError: a glob selects no owner: it is written for a borrower, or for nothing.
         """
-        choose = rule if callable(rule) else self._by_glob(rule, default)
+        choose = rule if callable(rule) else by_glob(self._params, rule, default)
         tree: dict[str, dict[str, Any]] = {}
         for path in self.owners:
             module, name = paths.split(path)
@@ -254,17 +162,7 @@ class Ledger:
         """
         if callable(rule):
             return self.labels(lambda row: bool(rule(row)))
-        globs = _globs(rule)
-        return self.labels(dict.fromkeys(globs, True), default=False)
-
-    def _by_glob(self, rules: Mapping[str, Any], default: Any) -> Callable[[Row], Any]:
-        if not isinstance(rules, Mapping):
-            raise RuleError(
-                f"labels are a function of a row, or globs → labels, not {brief(rules)}",
-                ways=["{'**/b': 'bias'}, or a mask"],
-            )
-        chosen = {glob: set(self.select(glob)) for glob in rules}
-        return lambda row: next((v for g, v in rules.items() if row.path in chosen[g]), default)
+        return self.labels(dict.fromkeys(globs(rule), True), default=False)
 
     def select(self, glob: str) -> list[str]:
         """The owners that a glob selects.
@@ -272,45 +170,7 @@ class Ledger:
         Raises:
           RuleError: it selects none.
         """
-        if not isinstance(glob, str):
-            raise RuleError(
-                f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"]
-            )
-        glob, at, stage = glob.partition("@")
-        if at:
-            return self._of_stage(glob or "**", stage)
-        found = paths.select(glob, self.owners)
-        if found:
-            return found
-        users = paths.select(glob, self.borrowers)
-        if users:
-            user = self._params[users[0]]
-            owner = self._params.get(user.owners[0], user)
-            raise RuleError(
-                f"the rule '{glob}' is written for '{user.path}', which is borrowed: rules go by owner",
-                parties=[user.party("user"), owner.party("owner")],
-                ways=[
-                    f"write it for the owner:  '{owner.path}'",
-                    f"for this use only:  a view, such as '{user.borrows or owner.path} | stop_gradient'",
-                ],
-            )
-        raise RuleError(
-            f"the rule {brief(glob)} selects nothing",
-            near=nearest(glob, [*self.owners, *self.borrowers]),
-            ways=["'**' matches across '/', '*' within a name", "print(ledger) shows all paths"],
-        )
-
-    def _of_stage(self, glob: str, stage: str) -> list[str]:
-        kept = [r for r in self._params.values() if r.part_of]
-        found = [r.path for r in kept if stage in (r.stage, r.stage_kind) and paths.matches(glob, r.part_of)]
-        if found:
-            return found
-        names = dict.fromkeys(name for r in kept for name in (r.stage, r.stage_kind))
-        raise RuleError(
-            f"no stage {brief(stage)} keeps a leaf for what '{glob}' selects",
-            near=nearest(stage, names),
-            ways=[f"stages that keep leaves: {', '.join(names) or '(none)'}", "'@lora', 'decoder/**@lora'"],
-        )
+        return select(self._params, glob)
 
     def trainable(self) -> dict[str, dict[str, bool]]:
         """True for each leaf of `params` that a gradient is meant to reach: False for what a stage freezes."""
@@ -326,33 +186,7 @@ class Ledger:
         Raises:
           RuleError: a glob that selects no owner, a name that no owner's axes have, or a mesh axis that does not exist.
         """
-        globs = {k: v for k, v in rules.items() if "/" in k or "*" in k}
-        names = {k: v for k, v in rules.items() if k not in globs}
-        used = {a for p in self.owners for a in self._params[p].axes or ()}
-        for name, axis in names.items():
-            if name not in used:
-                raise RuleError(
-                    f"no owner has an axis named '{name}'",
-                    near=nearest(name, [u for u in used if u]),
-                    ways=["name axes where the parameter is asked for: get_parameter(..., axes=('vocab', 'embed'))"],
-                )
-            for part in (axis,) if isinstance(axis, str) else axis or ():
-                if part not in mesh.axis_names:
-                    raise RuleError(
-                        f"the mesh has no axis '{part}'",
-                        near=list(mesh.axis_names),
-                        ways=["use one of the mesh's axes"],
-                    )
-        spec = jax.sharding.PartitionSpec
-        by_glob = self._by_glob(globs, None)
-
-        def choose(row: Row) -> Any:
-            chosen = by_glob(row)
-            if chosen is None:
-                chosen = spec(*(names.get(a) if a else None for a in row.axes or ()))
-            return jax.sharding.NamedSharding(mesh, chosen if isinstance(chosen, spec) else spec(*chosen))
-
-        return self.labels(choose)
+        return self.labels(sharding(self._params, mesh, rules))
 
     def placement(self, stages: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
         """The ties that cross a boundary between pipeline stages or FSDP units.
@@ -366,29 +200,7 @@ class Ledger:
         Raises:
           RuleError: a slot that no stage holds.
         """
-        if not isinstance(stages, Mapping):
-            raise RuleError(
-                f"stages are names → globs, not {brief(stages)}", ways=["{'first': 'embed/**', 'second': '**'}"]
-            )
-        globs = {name: _globs(g) for name, g in stages.items()}
-
-        def stage(path: str) -> str:
-            for name, patterns in globs.items():
-                if any(paths.matches(g, path) for g in patterns):
-                    return name
-            raise RuleError(
-                f"no stage holds '{path}'",
-                parties=[self[path].party("slot")],
-                ways=["add a glob for it, or a last stage '**'"],
-            )
-
-        return [
-            {"owner": o, "owner_stage": stage(o), "user": r.path, "user_stage": stage(r.path), "bytes": self[o].bytes}
-            for r in self._params.values()
-            if r.kind == "borrowed"
-            for o in r.owners
-            if stage(o) != stage(r.path)
-        ]
+        return placement(self._params, stages)
 
     def to_json(self) -> str:
         """The ledger as JSON; `Ledger.from_json` reads it back."""
@@ -442,65 +254,8 @@ class Ledger:
         return page.html(self, title)
 
 
-def _globs(rule: Any) -> list[str]:
-    """One glob, or several.
-
-    Raises:
-      RuleError: it is neither.
-    """
-    if isinstance(rule, str):
-        return [rule]
-    if isinstance(rule, (list, tuple, set, frozenset)) and all(isinstance(glob, str) for glob in rule):
-        return list(rule)
-    raise RuleError(f"a rule is a glob, or several, not {brief(rule)}", ways=["'**/w', or ['embed/w', '**/b']"])
-
-
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
-
-
-def _row(slot: Slot, slots: Mapping[str, Slot]) -> Row:
-    owners, chain, steps = _follow(slot, slots)
-    notes = list(slot.notes)
-    if slot.source.hides is not None:
-        notes.append(
-            f"{slot.source.origin} overrides {slot.source.hides.origin}='{slot.source.hides.ref or slot.source.hides.kind}'"
-        )
-    if slot.kind != "owned" and slot.explicit_init:
-        notes.append("its own initialiser is not used")
-    if any("⟨" in step for step in steps):
-        notes.append("not serialisable: a Python function as view")
-    return Row(
-        slot.path,
-        slot.kind,
-        slot.collection,
-        slot.full_shape if slot.kind == "owned" else slot.shape,
-        str(slot.full_dtype),
-        owners,
-        chain,
-        steps,
-        str(dataclasses.replace(slot.target, absolute=False)) if slot.target else "",
-        slot.axes,
-        slot.source.origin or ("declare" if slot.declared else ""),
-        slot.asker,
-        str(slot.site),
-        tuple(notes),
-        math.prod(n for _, n in slot.stack) if slot.kind != "owned" else 1,
-        (*map(str, slot.stages), *(f"on_use({stage})" for stage in slot.use_stages)),
-        slot.part_of,
-        slot.stage,
-        slot.frozen,
-    )
-
-
-def _follow(slot: Slot, slots: Mapping[str, Slot]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Owners, chain and views of a slot."""
-    if slot.target is None:
-        return (slot.path,), (slot.path,), ()
-    owners, chain, steps = _follow(slots[slot.target.path], slots)
-    for other in slot.target.others():
-        owners += _follow(slots[other.path], slots)[0]
-    return tuple(dict.fromkeys(owners)), (slot.path, *chain), steps + tuple(map(str, slot.target.views))
 
 
 __all__ = ["Ledger", "Row"]

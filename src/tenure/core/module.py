@@ -171,8 +171,8 @@ def _takes_stages(cls: type) -> bool:
     return "stages" in inspect.signature(cls.__init__).parameters  # type: ignore[misc]
 
 
-def _check_cached(cls: type, site: Site) -> None:
-    """Raises if JAX would skip this constructor when the code runs again."""
+def _check_cached(cls: type, site: Site, front: str = "tn", *others: str) -> None:
+    """Raises if JAX would skip this constructor when the code runs again; `others` are further ways out."""
     caching = caching_transform()
     if caching is not None:
         raise CachedTransformError(
@@ -180,8 +180,9 @@ def _check_cached(cls: type, site: Site) -> None:
             "parameters silently",
             parties=[Party("module", cls.__name__, "", str(site)), Party("inside", caching[0], "", str(caching[1]))],
             ways=[
-                "use tn.jit, tn.remat, tn.scan, tn.cond, … inside of tn.transform",
+                f"use {front}.jit, {front}.remat, {front}.scan, {front}.cond, … inside of {front}.transform",
                 "build the module before the transformation, and call it inside",
+                *others,
             ],
         )
 
@@ -347,5 +348,5 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return f(*args, **kwargs)
 
-    ToModuleWrapper.__doc__ = f.__doc__
+    ToModuleWrapper.__doc__ = f.__doc__ or "Module produced by `hk.to_module`."
     return ToModuleWrapper

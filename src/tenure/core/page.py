@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from tenure.core import paths, report
 
 if TYPE_CHECKING:
-    from tenure.core.ledger import Ledger, Row
+    from tenure.core.ledger import Ledger
+    from tenure.core.row import Row
 
 _ALIKE = 4  # so many siblings that differ in their number only become one line
 _OPEN = 70  # lines that the tree shows at first

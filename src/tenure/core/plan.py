@@ -231,7 +231,7 @@ def _find_target(slot: Slot, slots: Slots, index: Mapping[str, list[str]]) -> No
                 if target is None:
                     raise _unknown(other, slot, slots)
                 others.append(str(dataclasses.replace(other, path=target, absolute=True)))
-            view = views.Concat(*others, axis=view.arguments["axis"])
+            view = view.with_others(others)
         steps.append(view)
     slot.target = Ref(found, tuple(steps), True, ref.tap)
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tenure.core.ledger import Ledger, Row
+    from tenure.core.ledger import Ledger
+    from tenure.core.row import Row
 
 _HEAD = ("owner", "shape", "dtype", "count", "stages", "users", "asked for at")
 _PATH, _SHAPE, _DTYPE, _COUNT, _STAGES, _USERS, _SITE = range(7)

@@ -11,6 +11,7 @@ from tenure.core import paths
 from tenure.core.errors import UnknownSlotError
 
 Tree = dict[str, dict[str, Any]]
+Params = Mapping[str, Mapping[str, Any]]
 
 
 def leaf(tree: Mapping[str, Any], path: str) -> Any:
@@ -55,3 +56,26 @@ def in_trees(state: Any, params: Mapping[str, Any], change: Callable[[Mapping[st
         return isinstance(node, Mapping) and {m: set(e) for m, e in node.items() if isinstance(e, Mapping)} == shape
 
     return jax.tree.map(lambda node: change(node) if like_params(node) else node, state, is_leaf=like_params)
+
+
+def partition(params: Params, mask: Mapping[str, Mapping[str, bool]]) -> tuple[Tree, Tree]:
+    """The leaves where the mask is True, and the others: to differentiate with respect to the first only.
+
+    >>> chosen, rest = partition({"a": {"w": 1, "b": 2}}, {"a": {"w": True, "b": False}})
+    >>> chosen, rest, combine(chosen, rest) == {"a": {"w": 1, "b": 2}}
+    ({'a': {'w': 1}}, {'a': {'b': 2}}, True)
+    """
+    sides: tuple[Tree, Tree] = {}, {}
+    for module, entries in params.items():
+        for name, value in entries.items():
+            sides[0 if mask[module][name] else 1].setdefault(module, {})[name] = value
+    return sides
+
+
+def combine(*trees: Params) -> Tree:
+    """The way back from `partition`."""
+    new: Tree = {}
+    for tree in trees:
+        for module, entries in tree.items():
+            new.setdefault(module, {}).update(entries)
+    return new

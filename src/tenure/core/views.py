@@ -180,6 +180,10 @@ class Concat(View):
     def shape(self, shape):
         raise Misfit(f"{self} needs the values of other parameters: it works in share=, ties= and tn.borrow only")
 
+    def with_others(self, others: Sequence[str]) -> Concat:
+        """The same of other references."""
+        return Concat(*others, axis=self.arguments["axis"])
+
     def join(self, values: Sequence[jax.Array]) -> jax.Array:
         """All values, this slot's first, as one."""
         return jnp.concatenate(values, self.arguments["axis"])

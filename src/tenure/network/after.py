@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenure.network.constraints import Decay
+from tenure.network.constraints import Decay, DecayInside
 from tenure.network.output import Output
 
 if TYPE_CHECKING:
@@ -35,8 +35,13 @@ def _l2(layer: Layer) -> None:
     scale = layer.node.get("L2")
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
         raise layer.error("L2", scale, "a number is needed")
-    own = [u for u in layer.run.params if u.layer == layer.node.key and u.trainable]
-    layer.run.constraints += [Decay(scale, use) for use in own]
+    key = layer.node.key
+    masked = (
+        layer.run.network.reuse == "legacy" and layer.layer_class == "masked_computation"
+    )  # which asks its unit only
+    if layer.container and not masked:
+        layer.run.constraints.append(DecayInside(scale, key))
+    layer.run.constraints += [Decay(scale, use) for use in layer.run.params if use.layer == key]
 
 
 def _smooth(layer: Layer, out: Output) -> None:

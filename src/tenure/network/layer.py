@@ -81,6 +81,16 @@ class Layer(Module):
 
         return generic_reference(graph, node, option, value)
 
+    @classmethod
+    def first_output(cls, run: Run, node: Node) -> Tensor | None:
+        """What `prev:` of it is in a loop's first step, if the dictionary does not say; None: zeros.
+
+        Args:
+          run: the loop's pass, with what is there before the first step.
+          node: the layer.
+        """
+        return None
+
     # What it computes.
 
     def forward(self, *args: Any, **options: Any) -> Tensor | Output:

@@ -63,6 +63,11 @@ class LoopGraph(Graph):
         return key
 
     def _data(self, level: Level, key: str | None, asker: str, option: str) -> str:
+        at: Level | None = level
+        while at is not None and at is not self.root:  # a sub-network inside has its own "data"
+            if (key or "data") in at.data:
+                return at.data[key or "data"]
+            at = at.parent
         source = key in (None, "source", self.default_input)
         sources = self.owner.sources
         if source and sources:
@@ -120,6 +125,8 @@ def parts(graph: LoopGraph) -> Parts:
             before.append(key)
         elif key in needed or key in graph.previous or not node.cls.framewise:  # type: ignore[attr-defined]
             inside.append(key)
+        elif any(d in graph.previous for d in node.deps):
+            inside.append(key)  # there is no sequence of what was one step ago
         else:
             after.append(key)
     return _consistent(graph, Parts(before, inside, after))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure.core import paths
 from tenure.core.errors import Party, brief, nearest
+from tenure.core.joined import Joined
 from tenure.core.refs import Ref
 from tenure.core.sources import forbid, own
 from tenure.network.errors import OptionError
@@ -153,24 +154,27 @@ def _single(run: Run, node: Node, name: str, spec: Reuse) -> Any:
     return f"/{_path(run, spec.layer or '')}/{name}"
 
 
-class _Read(Exception):
-    """Tells which parameter a function asks for first."""
-
-    def __init__(self, name: str):
-        self.name = name
+class _Unknown:
+    """A parameter of which only the name is known; no function can compute with it."""
 
 
 class _Recorder(Mapping[str, Any]):
     """A layer's parameters, to find out which of them a function reads."""
 
+    def __init__(self, default: str):
+        self.default = default
+        self.names: list[str] = []
+
     def __getitem__(self, name: str) -> Any:
-        raise _Read(name)
+        self.names += [] if name in self.names else [name]
+        return _Unknown()
 
     def __iter__(self) -> Any:
-        raise _Read("")
+        self[self.default]
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return 0
+        return len(self.names)
 
 
 class ReusedLayer:
@@ -188,47 +192,46 @@ class ReusedLayer:
         return frozenset({"name", "params"})
 
 
-class _One(dict[str, Any]):
-    """The one parameter that a function may read."""
+class _Some(dict[str, Any]):
+    """The parameters that a function reads."""
 
-    def __init__(self, name: str, value: Any, asker: str):
-        super().__init__({name: value})
+    def __init__(self, values: Mapping[str, Any], asker: str):
+        super().__init__(values)
         self.asker = asker
 
     def __missing__(self, name: str) -> Any:
         raise OptionError(
-            f"layer '{self.asker}': 'custom' in 'reuse_params' reads '{name}' besides '{next(iter(self))}'",
-            ways=["let it read one parameter", "'share': {'W': \"a/W | concat('b/W')\"}"],
+            f"layer '{self.asker}': 'custom' in 'reuse_params' reads '{name}' after it computed with '{next(iter(self))}'",
+            ways=["read all parameters first, then compute", "'share': {'W': \"a/W | concat('b/W')\"}"],
         )
 
 
 def borrowed_through(run: Run, node: Node, name: str, spec: Reuse) -> Any:
-    """A reference to the parameter that a `custom` function reads, with the function as its view."""
+    """A reference to the parameters that a `custom` function reads, with the function as its view."""
     assert spec.custom is not None
     read = _which(spec, node, name)
-    if read is None:
+    if not read:
         raise _error(node, spec.custom, "'custom' reads no parameter of the layer that it is given")
 
-    def view(value: Any) -> Any:
-        return call(spec, node, name, value.shape, ReusedLayer(spec.layer or "", _One(read, value, node.key)))
+    def view(*values: Any) -> Any:
+        params = _Some(dict(zip(read, values, strict=True)), node.key)
+        return call(spec, node, name, values[0].shape, ReusedLayer(spec.layer or "", params))
 
     view.__name__ = getattr(spec.custom, "__name__", "custom")
-    return Ref(paths.join(_path(run, spec.layer or ""), read), (), absolute=True) | view
+    first, *others = (paths.join(_path(run, spec.layer or ""), part) for part in read)
+    made = Joined(view, [f"/{path}" for path in others]) if others else view
+    return Ref(first, (), absolute=True) | made
 
 
-def _which(spec: Reuse, node: Node, name: str) -> str | None:
+def _which(spec: Reuse, node: Node, name: str) -> list[str]:
+    """The parameters that a function reads before it computes with the first of them."""
+    recorder = _Recorder(name)
     try:
-        call(spec, node, name, (), ReusedLayer(spec.layer or "", _Recorder()))
-    except _Read as found:
-        return found.name or name
-    except Exception as e:  # what the function does before it reads is its own business
-        found_cause: BaseException | None = e
-        while found_cause is not None:
-            if isinstance(found_cause, _Read):
-                return found_cause.name or name
-            found_cause = found_cause.__cause__ or found_cause.__context__
-        raise
-    return None
+        call(spec, node, name, (), ReusedLayer(spec.layer or "", recorder))
+    except Exception:  # it cannot compute with what it was given; what it does before it reads is its own business
+        if not recorder.names:
+            raise
+    return recorder.names
 
 
 def call(spec: Reuse, node: Node, name: str, shape: Any, layer: ReusedLayer) -> Any:

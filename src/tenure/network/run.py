@@ -41,7 +41,7 @@ class ParamUse:
     name: str
     path: str
     trainable: bool
-    value: Any
+    value: Any = dataclasses.field(compare=False)
 
 
 class Run:
@@ -56,6 +56,7 @@ class Run:
       dropped: inputs with dropout, so that one mask serves all that ask for the same.
       states: in one step of a loop, what layers kept from the step before, by key and name.
       single_step: whether it is one step of a loop, whose losses are computed when all steps are done.
+      loop_time: the dim that the loop around goes over, if there is one.
       outer: the pass around, in the body of a loop or a branch.
     """
 
@@ -72,6 +73,7 @@ class Run:
         self.scopes: dict[str, str] = {}
         self.states: dict[str, Any] = {}
         self.single_step = False
+        self.loop_time: Dim | None = None
 
     def go(self) -> Run:
         """Builds and calls all layers."""

@@ -11,7 +11,7 @@ import numpy as np
 from tenure.core.module import Module
 from tenure.core.naming import transparent
 from tenure.core.slots import get_parameter
-from tenure.initializers import Initializer
+from tenure.initializers import Initializer, typed
 from tenure.nn.axes import get_channel_index
 from tenure.nn.moving_averages import ExponentialMovingAverage
 from tenure.nn.norm import check_creates
@@ -117,7 +117,7 @@ class BatchNorm(Module):
             scale = get_parameter("scale", shape, inputs.dtype, self.scale_init)
         if self.create_offset:
             offset = get_parameter("offset", shape, inputs.dtype, self.offset_init)
-        inverse = jax.lax.rsqrt(variance + jax.lax.convert_element_type(self.eps, variance.dtype))
+        inverse = jax.lax.rsqrt(variance + typed(self.eps, variance.dtype))
         inverse = (np.ones([], inputs.dtype) if scale is None else scale) * inverse  # type: ignore[assignment]
         return (inputs - mean) * inverse + (np.zeros([], inputs.dtype) if offset is None else offset)
 

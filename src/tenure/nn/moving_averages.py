@@ -9,10 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tenure.core.module import Module
 from tenure.core.state import get_state, set_state
-from tenure.initializers import Constant
+from tenure.initializers import Constant, typed
 
 
 class ExponentialMovingAverage(Module):
@@ -73,10 +74,10 @@ class ExponentialMovingAverage(Module):
         """Returns the average with `value` in it, and keeps it unless `update_stats=False`."""
         value = value if isinstance(value, jax.Array) else jnp.asarray(value)
         counter = get_state("counter", (), jnp.int32, init=Constant(-self.warmup_length)) + 1
-        decay = jax.lax.convert_element_type(self.decay, value.dtype)
+        decay = typed(self.decay, value.dtype)
         if self.warmup_length > 0:
-            decay = jax.lax.select(counter <= 0, jnp.zeros_like(decay), decay)
-        one = jnp.ones([], value.dtype)
+            decay = jax.lax.select(counter <= 0, jnp.zeros_like(decay), jnp.asarray(decay))
+        one = np.ones([], value.dtype)
         hidden = get_state("hidden", value.shape, value.dtype, init=jnp.zeros)
         hidden = hidden * decay + value * (one - decay)
         average = hidden / (one - jnp.power(decay, counter)) if self.zero_debias else hidden

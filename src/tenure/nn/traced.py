@@ -15,8 +15,8 @@ def traced_once(*static: str) -> Callable[[F], F]:
     """Decorator of a pure function of arrays: inside a trace, JAX takes its equations from the first call's.
 
     The equations are the same as without it, and are inlined where the function is called. A deep model has few layers
-    that differ in shapes, so planning and tracing it take less time than its depth suggests. Outside of a trace the
-    function runs as it is, operation by operation.
+    that differ in shapes, so planning and tracing it take less time than its depth suggests. Outside of a trace, and in
+    an uncompiled `jax.grad` or `jax.vmap`, the function runs as it is, operation by operation.
 
     Args:
       *static: names of arguments that are not arrays.
@@ -33,12 +33,21 @@ def traced_once(*static: str) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            traced = any(isinstance(a, jax.core.Tracer) for a in args)
-            return (jitted if traced else function)(*args, **kwargs)
+            return (jitted if any(map(_staged, args)) else function)(*args, **kwargs)
 
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _staged(value: Any) -> bool:
+    """Whether operations on the value are written down, and not run at once, as those of an uncompiled `jax.grad` are."""
+    while isinstance(value, jax.core.Tracer):
+        inside = getattr(value, "primal", getattr(value, "val", None))
+        if inside is None:
+            return True
+        value = inside
+    return False
 
 
 @functools.lru_cache(maxsize=64)

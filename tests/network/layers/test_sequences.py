@@ -313,3 +313,15 @@ def test_a_gradient_filter_drops_the_gradients_of_whole_sequences():
     grads = jax.grad(lambda x: jnp.sum(gradient_filter(x, 0, 10.0) * scale))(x)
     assert not jnp.any(grads[0]) and jnp.array_equal(grads[1], scale[1])
     assert jnp.array_equal(jax.grad(lambda x: jnp.sum(gradient_filter(x, 0, 26.0) * scale))(x), scale)
+
+
+def test_dropping_some_of_what_was_put_in_between():
+    y, t = output({"class": "resize", "axis": "T", "factor": 3, "kind": "fill", "fill_value": 9.0, "fill_dropout": 0.5})
+    counts = lengths(t, 1)
+    filled = [(row[:n] == 9).all(-1) for row, n in zip(y, counts, strict=True)]
+    for row, gone, s in zip(y, filled, SEQUENCES, strict=True):
+        assert np.allclose(row[: len(gone)][~gone], s)
+    assert counts[0] == 6 + filled[0].sum() and 0 < filled[0].sum() < 12
+    assert all(np.array_equal(f, filled[0][: len(f)]) for f in filled)  # the same places in all sequences
+    y, t = output({"class": "resize", "axis": "T", "factor": 3, "fill_dropout": 1e-9}, compiled=True)
+    assert lengths(t, 1).tolist() == (LENGTHS * 3).tolist() and np.allclose(y, np.repeat(X, 3, axis=1))

@@ -17,6 +17,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from tenure import initializers
 from tenure.core import rng as core_rng
+from tenure.core import samples
 from tenure.core.frame import placeholder
 from tenure.haiku.config import get_config
 from tenure.haiku.engine.keys import PRNGSequence
@@ -96,7 +97,7 @@ class Deferred:
     def make(self, keys: list[Any]) -> Any:
         """The value."""
         if self.key < 0:
-            return self.init(self.shape, self.dtype)
+            return samples.make(self.init, self.shape, self.dtype)
         with core_rng.initialising(keys[self.key]):
             return self.init(self.shape, self.dtype)
 

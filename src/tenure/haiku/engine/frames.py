@@ -44,6 +44,7 @@ class HaikuFrame(Frame):
       id: changes inside of each transformation, so that a module knows where it was built.
       called_by: module path → the modules that it called but that have other prefixes.
       deferred_values: the parameters that known initialisers will make after this run, if it leaves that to them.
+      unplanned: whether nobody will ask for a plan of this run, so that slots need not be described.
       lender: a frame with all owners' values, in a second run that creates.
       stack_around: the frame around the layer stack that this frame is a layer of.
       around: the frame around this one.
@@ -73,6 +74,7 @@ class HaikuFrame(Frame):
         self.id = self.epoch = next(_ids)
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
+        self.unplanned = False
         self.lender: Frame | None = None
         self.deferred_values: dict[str, Any] | None = None
         self.stack_around: HaikuFrame | None = None

@@ -19,11 +19,12 @@ from tenure.core.frame import Frame, Mode
 from tenure.core.plan import Plan, _check_used, _spec, is_array, link
 from tenure.core.rng import Keys
 from tenure.core.sources import Sources
+from tenure.core.traces import outermost
 from tenure.core.transform import _PLANS, _draw_uses, _plan_key, offline
-from tenure.haiku.engine import deferral
+from tenure.haiku.engine import deferral, output
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
-from tenure.haiku.engine.slicing import Sliced, outermost
+from tenure.haiku.engine.slicing import Sliced
 from tenure.haiku.engine.surroundings import Surroundings
 
 TRACER_HINT = (
@@ -63,6 +64,7 @@ class Model:
         self.function, self.sources = function, Sources(ties, stages)
         self.ties, self.stages, self.staged = dict(ties or {}), dict(stages or {}), bool(stages)
         self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+        self.as_it_is: set[Any] = set()
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
@@ -88,17 +90,20 @@ class Model:
 
     def init(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles]:
         """The owners' initial values, and the states' first ones."""
-        if outermost():
+        key = _plan_key(args, kwargs)
+        if key not in self.as_it_is and outermost():
             around = Surroundings([self.function, *hooks.installed()])
             try:
-                made = self._try(rng, args, kwargs)
-            except Exception:  # it looks at values, or it is wrong: the function itself says what
+                with output.silent():
+                    made = self._try(rng, args, kwargs)
+            except (Exception, output.Printed):  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
+                self._remember_how(key, made)
                 params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
-        params, state, plan = self._create(rng, args, kwargs)
+        params, state, plan = self._create(rng, args, kwargs, unplanned=key in self.as_it_is)
         if not (self.ties or self.stages or made_of_borrowers(plan.args[0])):
             return params, state
         linked = plan()
@@ -108,12 +113,23 @@ class Model:
         params, state, _ = self._create(rng, args, kwargs, lender)
         return begin_stages(linked, params, state, rng)
 
+    def _remember_how(self, key: Any, made: Made) -> None:
+        """If nearly all has to be computed, tracing it first is a detour: the next time the function runs as it is."""
+        borrows = any(s.kind == "borrowed" for s in (*made.plan.slots.values(), *made.plan.states.values()))
+        if made.values.leaves_little_out and not (borrows or made.plan.staged):
+            self.as_it_is.add(key)
+
     def _create(
-        self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None
+        self,
+        rng: PRNGSequence | None,
+        args: Any,
+        kwargs: Any,
+        lender: Frame | None = None,
+        unplanned: bool = False,
     ) -> tuple[Bundles, Bundles, Any]:
         """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
         frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=rng)
-        frame.lender = lender
+        frame.lender, frame.unplanned = lender, unplanned
         out = self.run(frame, args, kwargs)
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 

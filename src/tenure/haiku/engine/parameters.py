@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hoist, hooks, slots
+from tenure.core import hoist, hooks, samples, slots
 from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
 from tenure.core.frame import placeholder
 from tenure.core.paths import join, split
@@ -118,7 +118,7 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
         elif creators:
             value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
         else:
-            value = init(shape, dtype)
+            value = samples.make(init, shape, dtype)
     except MissingRNGError as e:
         if frame.frozen:
             raise missing(frame, path, shape, dtype) from e
@@ -138,7 +138,7 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
 def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, init: Any) -> Any:
     """The new value: the outermost creator's answer."""
     if not creators:
-        return init(shape, dtype)
+        return samples.make(init, shape, dtype)
 
     def following(shape: Any, dtype: Any, init: Any) -> Any:
         return run_creators(creators[1:], context, shape, dtype, init)
@@ -150,7 +150,8 @@ def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None
     """Notes an owner, for the ledger."""
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
     slot = Slot(path, "owned", shape, dtype, init=init)
-    describe(frame, slot)
+    if not frame.unplanned:
+        describe(frame, slot)
     slot.axes = None if axes is None else tuple(axes)
     slot.birth = None
     if stages is not None:

@@ -42,7 +42,8 @@ def check_cached(cls: type, site: Site) -> None:
     if config.get_config().check_jax_usage:
         raise usage_error(cls.__name__)
     if ownership.get("cached_modules") == "error" and caching_transform() is not None:
-        core_module._check_cached(cls, site)
+        switch = "hk.ownership.set(cached_modules='haiku'), which shares them"
+        core_module._check_cached(cls, site, "hk", switch)
 
 
 def called(frame: HaikuFrame, path: str) -> None:

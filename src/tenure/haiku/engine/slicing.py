@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Literal, get_opaque_trace_state
+from jax.extend.core import ClosedJaxpr, Literal
 
 Bundles = dict[str, dict[str, Any]]
 _PLACEHOLDER = "empty"  # the primitive behind `core.frame.placeholder`
@@ -57,6 +56,11 @@ class Sliced(NamedTuple):
     def uses_stand_ins(self) -> bool:
         """Whether a result depends on a stand-in for a value that is not known yet."""
         return any(e.primitive.name == _PLACEHOLDER for e in self.jaxpr.eqns)
+
+    @property
+    def leaves_little_out(self) -> bool:
+        """Whether most of what was traced has to be computed."""
+        return 2 * len(self.jaxpr.eqns) > len(self.traced)
 
     def with_inputs(self, count: int) -> Sliced:
         """The function with its stand-ins as further inputs, in the order in which they were made."""
@@ -106,18 +110,3 @@ def _rebuild(shape: Any, values: list[Any]) -> tuple[Bundles, ...]:
             part[module][name] = jax.tree.unflatten(tree, [next(left) if x is _Slot else x for x in leaves])
         parts.append(part)
     return tuple(parts)
-
-
-@functools.cache
-def _untraced() -> Any:
-    """The trace state outside of all transformations: that of a new thread, wherever the caller is."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(get_opaque_trace_state(convention="tenure")))
-    thread.start()
-    thread.join()
-    return found[0]
-
-
-def outermost() -> bool:
-    """Whether no JAX transformation is around the caller."""
-    return get_opaque_trace_state(convention="tenure") == _untraced()

@@ -46,7 +46,8 @@ def _create(frame: HaikuFrame, module: str, name: str, shape: Any, dtype: Any, i
     value = run_creators(creators, context, shape, dtype, init)
     if value is not DO_NOT_STORE:
         frame.state.setdefault(module, {})[name] = StatePair(value, value)
-        record(frame, f"{module}/{name}", value)
+        if not frame.unplanned:
+            record(frame, f"{module}/{name}", value)
     return value
 
 
@@ -78,15 +79,19 @@ def set_state(name: str, value: Any) -> None:
         if not frame.frozen:
             return
         path, value = core_state._back_to_owner(frame, path, value, source)
-    elif path not in frame.states and not frame.frozen:
+    elif path not in frame.states and not (frame.frozen or frame.unplanned):
         record(frame, path, value)
     frame.write(("state", path), value)
 
 
 def record(frame: HaikuFrame, path: str, value: Any) -> None:
     """Notes a state's owner, for the ledger."""
-    value = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
-    leaf = isinstance(value, jax.ShapeDtypeStruct)
+    leaf = isinstance(value, jax.Array)
+    if leaf:
+        value = jax.ShapeDtypeStruct(value.shape, value.dtype)
+    else:
+        value = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
+        leaf = isinstance(value, jax.ShapeDtypeStruct)
     slot = Slot(path, "owned", value.shape if leaf else (), value.dtype if leaf else "tree", collection="state")
     slot.value = value
     describe(frame, slot)

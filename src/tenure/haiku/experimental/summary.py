@@ -66,7 +66,7 @@ class MethodInvocation:
       module_details: the module and the method.
       args_spec, kwargs_spec, output_spec: with `ArraySpec`s for arrays.
       context: as interceptors get it.
-      call_stack: the methods around it, outermost first, and itself.
+      call_stack: itself, and the methods around it, outermost last.
     """
 
     module_details: ModuleDetails
@@ -92,9 +92,8 @@ def _record(next_f: Callable[..., Any], args: Any, kwargs: Any, context: hooks.M
     place = len(calls)
     calls.append(None)
     out = next_f(*args, **kwargs)
-    stack = tuple(
-        ModuleDetails.of(s.module, s.method) for s in current_frame("tabulate").scopes if s.module is not None
-    )
+    around = reversed(current_frame("tabulate").scopes)
+    stack = tuple(ModuleDetails.of(s.module, s.method) for s in around if s.module is not None)
     calls[place] = MethodInvocation(
         _counted_once(ModuleDetails.of(context.module, context.method_name), calls),
         _to_spec(args),

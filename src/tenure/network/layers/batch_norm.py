@@ -159,7 +159,11 @@ class _Normaliser:
         return mean, jnp.sum(squares, tuple(axes), keepdims=True) / total
 
     def _state(self, name: str, start: float) -> jax.Array:
-        return self.layer.state(self.prefix + name, self.stored, start).reshape(self.shape)
+        value = self.layer.state(self.prefix + name, self.stored, start)
+        run, scale = self.layer.run, self.layer.node.get("L2")
+        if scale and run.network.reuse == "legacy":  # to RETURNN these are parameters of the layer, if untrainable ones
+            run.constraints.append(jax.lax.stop_gradient(scale * jnp.sum(jnp.square(value))))
+        return value.reshape(self.shape)
 
     def _set(self, name: str, value: jax.Array) -> None:
         self.layer.set_state(self.prefix + name, value.reshape(self.stored))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -32,12 +33,30 @@ class Choice(Layer):
         input_type: str = "prob",
         search: bool | None = None,
         length_normalization: bool | None = None,
+        length_normalization_exponent: float = 1.0,
         keep_beams: bool = False,
+        source_beam_sizes: Any = None,
+        scheduled_sampling: Any = False,
+        prob_scale: float = 1.0,
+        base_beam_score_scale: float = 1.0,
+        random_sample_scale: float = 0.0,
+        add_to_beam_scores: Any = None,
+        explicit_search_source: Any = None,
+        explicit_search_sources: Any = None,
+        custom_score_combine: Any = None,
     ) -> Output:
         if input_type not in ("prob", "log_prob"):
             raise self.error("input_type", input_type, "'prob' or 'log_prob' is needed")
         if not (self.run.flags.search and search is not False):
+            self.unsupported("labels are the target's, or those of a search", scheduled_sampling=scheduled_sampling)
             return Output(self._target())
+        self.unsupported(
+            "search takes the most probable label so far",
+            random_sample_scale=random_sample_scale or None,
+            explicit_search_source=explicit_search_source,
+            explicit_search_sources=explicit_search_sources,
+            custom_score_combine=custom_score_combine,
+        )
         if beam_size != 1:
             raise self.error("beam_size", beam_size, "search keeps one hypothesis so far", ["'beam_size': 1"])
         source = self.source()
@@ -61,5 +80,7 @@ class Choice(Layer):
 class Decide(Layer):
     """The best hypothesis: of one, that one."""
 
-    def forward(self, source: Tensor, *, length_normalization: bool = False) -> Tensor:
+    def forward(
+        self, source: Tensor, *, length_normalization: bool = False, search: Any = None, add_to_beam_scores: Any = None
+    ) -> Tensor:
         return source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,14 @@ import jax.numpy as jnp
 from tenure.core import lifting
 from tenure.core.frame import Mode, current_frame
 from tenure.network import ops, registry, sizes
+from tenure.network.constraints import Decay, DecayInside
 from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Key, Node
 from tenure.network.inner import InnerGraph, run_inner
 from tenure.network.layer import Layer, layer
+from tenure.network.losses.registry import loss_name
 from tenure.network.output import Output
+from tenure.network.run import Run
 from tenure.network.tensor import Tensor
 
 _BRANCHES = ("true_layer", "false_layer")
@@ -56,23 +60,70 @@ class Cond(Layer):
         graphs = [self.node.branches[b] for b in _BRANCHES]
         names = self._parts(*graphs)
         if current_frame("cond").mode is Mode.APPLY and not isinstance(pred.data, jax.core.Tracer):
-            return self._run(graphs[0 if bool(pred.data) else 1], names)
+            return self._taken(0 if bool(pred.data) else 1, names)
         shapes: list[dict[str, Tensor]] = []
+        runs: dict[int, Run] = {}
 
-        def branch(graph: Graph) -> Any:
+        def branch(which: int) -> Any:
             def compute() -> Any:
                 with sizes.inner():
-                    out = self._run(graph, names)
+                    runs[which], out = self._run(graphs[which], names)
                     tensors = {"": out.tensor} | {name: sub.tensor for name, sub in out.subs.items()}
                     if not shapes:
                         shapes.append({k: t.like(None) for k, t in tensors.items()})
-                    return {k: ops.aligned(t, shapes[0][k].dims) for k, t in tensors.items()}
+                    arrays = {k: ops.aligned(t, shapes[0][k].dims) for k, t in tensors.items()}
+                    return arrays, self._terms(which, runs[which])
 
             return compute
 
-        arrays = lifting.cond(pred.data, branch(graphs[0]), branch(graphs[1]))
+        arrays, terms = lifting.cond(pred.data, branch(0), branch(1))
+        for which, run in runs.items():
+            weight = jnp.where(pred.data if which == 0 else ~pred.data, 1.0, 0.0)
+            self._keep(which, run, terms, None if self.run.single_step else weight)
         found = {k: Output(t.like(arrays[k])) for k, t in shapes[0].items()}
         return Output(found.pop("").tensor, subs=found)
+
+    # Losses and decay of the layers inside.
+
+    def _taken(self, which: int, names: list[str]) -> Output:
+        """The output of the branch that is known to be taken."""
+        run, out = self._run(self.node.branches[_BRANCHES[which]], names)
+        self._keep(which, run, self._terms(which, run), None)
+        return out
+
+    def _loss_names(self, which: int) -> dict[str, str]:
+        """The losses of a branch, by their names inside: `x/true_layer`, and `x/true_layer/y` of layers inside of that."""
+        graph = self.node.branches[_BRANCHES[which]]
+        start = graph.root.path + self.node.name
+        inside = [loss_name(n) for n in graph.nodes.values() if n.get("loss") and n.key.startswith(start)]
+        return {name: f"{self.node.key}/{_BRANCHES[which]}{name[len(start) :]}" for name in inside}
+
+    def _terms(self, which: int, run: Run) -> dict[str, Any]:
+        """The losses of both branches, as numbers; those of the one that is not taken are zero."""
+        zero = jnp.zeros(())
+        found = {name: (zero, zero, zero) for w in (0, 1) for name in self._loss_names(w).values()}
+        for name, loss in run.losses.items():
+            parts = (loss.loss, loss.error, loss.norm_factor)
+            found[self._loss_names(which)[name]] = tuple(zero if p is None else jnp.float32(p) for p in parts)  # type: ignore[assignment]
+        others = [term for term in run.constraints if not isinstance(term, (Decay, DecayInside))]
+        return {"losses": found, "constraints": sum(others, zero)}
+
+    def _keep(self, which: int, run: Run, terms: dict[str, Any], weight: Any) -> None:
+        """Makes the losses and the decay of a branch those of the pass; RETURNN forgets them."""
+        self.run.params += [use for use in run.params if use not in self.run.params]
+        if self.run.network.reuse == "legacy":
+            return
+        for name, loss in run.losses.items():
+            outside = self._loss_names(which)[name]
+            parts = terms["losses"][outside]
+            value, error = (None if a is None else b for a, b in zip((loss.loss, loss.error), parts[:2], strict=True))
+            self.run.losses[outside] = dataclasses.replace(loss, loss=value, error=error, norm_factor=parts[2])
+        decays = [term for term in run.constraints if isinstance(term, (Decay, DecayInside))]
+        if weight is not None:
+            decays = [dataclasses.replace(d, scale=d.scale * weight) for d in decays]
+        self.run.constraints += decays
+        if which == 0 or weight is None:  # the sum of both branches is one number
+            self.run.constraints.append(terms["constraints"])
 
     def _parts(self, yes: Graph, no: Graph) -> list[str]:
         """The layers of sub-networks that both branches have, by name."""
@@ -83,9 +134,8 @@ class Cond(Layer):
 
         return sorted(parts(yes) & parts(no) - {"output", "data"})
 
-    def _run(self, graph: Graph, names: list[str]) -> Output:
+    def _run(self, graph: Graph, names: list[str]) -> tuple[Run, Output]:
         run = run_inner(self, graph)
         start = graph.root.path + self.node.name
         subs = {name: Output(run.outputs[f"{start}/{name}"].tensor) for name in names}
-        self.run.params += [use for use in run.params if use not in self.run.params]
-        return Output(run.outputs[start].tensor, subs=subs)
+        return run, Output(run.outputs[start].tensor, subs=subs)

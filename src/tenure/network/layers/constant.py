@@ -77,40 +77,6 @@ def template_dims(layer: Layer, value: Any, shape: Any, with_batch: bool, featur
     return dims
 
 
-@layer("variable")
-class Variable(Layer):
-    """A parameter as an output.
-
-    Its name is `param_name`, or else the name of the layer.
-    """
-
-    def forward(
-        self,
-        sources: Sequence[Tensor] = (),
-        *,
-        shape: Any,
-        dtype: str = "float32",
-        add_batch_axis: bool = False,
-        add_time_axis: bool = False,
-        trainable: bool = True,
-        saveable: bool = True,
-        non_critical_for_restore: bool = False,
-        init: Any = None,
-        init_by_layer: Tensor | None = None,
-        param_name: str | None = None,
-    ) -> Tensor:
-        dims = template_dims(self, None, shape, False)
-        name = param_name or self.node.name
-        start = (lambda shape, dtype: init_by_layer.data) if init_by_layer is not None else 0 if init is None else init
-        value = self.param(name, dims, start, jnp.dtype(dtype), trainable)
-        extra = [self.new_dim("dummy-time", 1, SPATIAL)] if add_time_axis else []
-        if add_batch_axis:
-            extra.insert(0, batch_dim())
-        known = sizes.current()
-        data = jnp.broadcast_to(value, (*(known.padded(d) for d in extra), *value.shape))
-        return Tensor(data, (*extra, *dims))
-
-
 @layer("length")
 class Length(Layer):
     """How long an axis is, for each sequence."""

@@ -233,13 +233,36 @@ class Resize(Layer):
             return self._thinned(x, factor, kind, fill_value, fill_dropout, out_dim)
         scale = self._scale(factor)
         whole = isinstance(factor, int) or (isinstance(factor, Tensor) and jnp.issubdtype(factor.dtype, jnp.integer))
+        if fill_dropout:
+            return self._dropped(
+                x, self._stretched(x, n * int(scale or 1), factor, kind, fill_value), fill_dropout, out_dim
+            )
         if isinstance(factor, int):
             dim, size = same(x.dims[1] * factor, out_dim), n * factor
         else:
             dim, size = self._dynamic(x.dims[1], n, factor, scale, whole, out_dim)
+        return x.replace_dim(1, dim).like(self._stretched(x, size, factor, kind, fill_value))
+
+    def _stretched(self, x: Tensor, size: int, factor: Any, kind: str, fill_value: Any) -> Any:
         if kind == "fill":
-            return x.replace_dim(1, dim).like(self._filled(x, factor, fill_value))
-        return x.replace_dim(1, dim).like(self._interpolated(x.data, n, size, kind))
+            return self._filled(x, factor, fill_value)
+        return self._interpolated(x.data, x.shape[1], size, kind)
+
+    def _dropped(self, x: Tensor, data: Any, rate: float, given: Dim | None) -> Tensor:
+        """The stretched axis without some of the frames that were put in between, the same ones in all sequences."""
+        n, factor = x.shape[1], data.shape[1] // x.shape[1]
+        if not isinstance(self.node.get("factor"), int) or not 0 < rate < 1:
+            raise self.error("fill_dropout", rate, "a rate below 1, and a whole number as 'factor', are needed")
+        drawn = jax.random.uniform(next_rng_key(), (n, factor - 1)) >= rate
+        keep = jnp.concatenate([jnp.ones((n, 1), bool), drawn], axis=1).reshape(-1)
+        known = sizes.current()
+        old = known.lengths(x.dims[1])
+        kept = jnp.cumsum(keep, dtype=jnp.int32)
+        lengths = Tensor(kept[-1], ()) if old is None else ops.map1(lambda m: kept[jnp.maximum(m * factor, 1) - 1], old)
+        lengths = lengths if old is None else ops.map2(lambda a, m: jnp.where(m > 0, a, 0), lengths, old)
+        dim = made(self, "{}_resize", None, given, x.dims[1].kind)
+        known.declare(dim.root, data.shape[1], lengths)
+        return x.replace_dim(1, dim).like(jnp.take(data, jnp.argsort(~keep, stable=True), axis=1))
 
     def _thinned(self, x: Tensor, factor: Any, kind: str, value: Any, rate: float, given: Dim | None) -> Tensor:
         """With each entry that was put in between left out at this rate, in all sequences at the same places."""

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 
 from tenure.core import lifting
 from tenure.network import ops, sizes
+from tenure.network.constraints import Decay, DecayInside
 from tenure.network.dims import Dim, batch_dim
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
+from tenure.network.layers.choice import Choice
 from tenure.network.loop import LoopGraph, Parts, parts
-from tenure.network.losses.registry import add_loss
+from tenure.network.losses.registry import add_loss, output_dim
 from tenure.network.output import Output
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
@@ -100,6 +102,7 @@ class Loop(Layer):
         for key in split.after:
             run.compute(graph.nodes[key])
         self.run.params += run.params
+        self.run.constraints += run.constraints
         self.run.losses.update(run.losses)
         subs = {k[len(graph.root.path) :]: v for k, v in run.outputs.items() if k.startswith(graph.root.path)}
         return dataclasses.replace(run.outputs[f"{graph.root.path}output"], subs=subs)
@@ -146,9 +149,11 @@ class Loop(Layer):
         over = {k: out.tensor.move_axis(out.tensor.axis(time), 0) for k, out in run.outputs.items() if k not in known}
         frames = {k: x.data for k, x in over.items()}
         built: dict[str, Layer] = {}
+        around = sizes.current()
 
         def step(before: _Step, arrays: Mapping[str, Any]) -> tuple[_Step, dict[str, Tensor]]:
             inner = self._run(graph)
+            inner.loop_time = time
             inner.layers, inner.states, inner.single_step = built, before.states, True
             inner.outputs |= known | {k: Output(_frame(over[k], arrays[k])) for k in arrays}
             inner.outputs |= {k: Output(before.outputs[target]) for k, target in graph.previous.items()}
@@ -157,8 +162,10 @@ class Loop(Layer):
                     inner.compute(graph.nodes[key])
             outputs = {k: inner.outputs[k].tensor for k in split.inside if k not in graph.previous}
             states = {k: dict(inner.outputs[k].state) for k in outputs if inner.outputs[k].state}
-            if not run.params:
-                run.params += inner.params
+            run.params += [use for use in inner.params if use not in run.params]
+            decays = [term for term in inner.constraints if isinstance(term, (Decay, DecayInside))]
+            run.constraints += [term for term in decays if term not in run.constraints]
+            outputs |= _new_lengths(outputs, around)
             after = _Step({k: outputs[k] for k in set(graph.previous.values())}, states)
             return after, outputs
 
@@ -169,7 +176,7 @@ class Loop(Layer):
         self._rest(run, time, step, carried, outputs, frames)
         run.layers |= built
         for key in outputs:
-            if graph.nodes[key].get("loss") and run.flags.eval:
+            if key in graph.nodes and graph.nodes[key].get("loss") and run.flags.eval:
                 add_loss(run.build(graph.nodes[key]), run.outputs[key])
 
     def _rest(self, run: Run, time: Dim, step: Any, carried: _Step, first: dict[str, Tensor], frames: Any) -> None:
@@ -210,6 +217,9 @@ class Loop(Layer):
         _, (ys, ends) = lifting.scan(body, (flat(carried), ended), (steps, later), length=length - 1)
         for key, x in first.items():
             data = jnp.concatenate([x.data[None], ys[key]])
+            if isinstance(key, _LengthsOf):
+                known.declare(key.dim.root, key.padded, Tensor(data, (time, *x.dims)))
+                continue
             stacked = Tensor(
                 data, (time, *x.dims), x.sparse_dim, 0, None if x.feature_axis is None else x.feature_axis + 1
             )
@@ -250,6 +260,9 @@ class Loop(Layer):
 
     def _guess(self, graph: LoopGraph, key: str) -> Tensor:
         """What a layer's output may look like: by its own size, or as the first of its inputs that has one."""
+        own = self._own_first(graph, graph.nodes[key])
+        if own is not None:
+            return own
         batch = batch_dim()
         n = sizes.current().padded(batch)
         size, seen, todo = None, set(), [key]
@@ -257,22 +270,30 @@ class Loop(Layer):
             node = graph.nodes.get(todo.pop(0))
             if node is not None and node.key not in seen:
                 seen.add(node.key)
-                size = node.get("out_dim") or node.get("n_out")
+                size = node.get("out_dim") or node.get("n_out") or self._label_dim(graph, node)
                 todo += [graph.previous.get(s, s) for s in node.sources]
-        if size is None or graph.nodes[key].get("target"):
+        if graph.nodes[key].cls is Choice or size is None:
             return Tensor(jnp.zeros((n,), jnp.int32), (batch,), self._label_dim(graph, graph.nodes[key]))
         dim = size if isinstance(size, Dim) else self.new_dim(f"guess:{key}", size, "feature")
         return Tensor(jnp.zeros((n, dim.root.size or 1)), (batch, dim))
 
+    def _own_first(self, graph: LoopGraph, node: Node) -> Tensor | None:
+        """What the layer's class says of the output before the first step."""
+        return node.cls.first_output(self._run(graph), node)  # type: ignore[attr-defined]
+
     def _label_dim(self, graph: LoopGraph, node: Node) -> Dim | None:
         target = node.get("target")
         found = self.run.network.templates.get(target) if isinstance(target, str) else None
-        return None if found is None else found.tensor.sparse_dim
+        dim = None if found is None else found.tensor.sparse_dim
+        return None if dim is None else output_dim(node.get("loss"), dim)
 
     def _filled(self, graph: LoopGraph, key: str, x: Tensor, shape: Any) -> Tensor:
         """The initial output of a layer, of that form."""
         node = graph.nodes[key]
         value = node.refs.get("initial_output", node.get("initial_output"))
+        own = self._own_first(graph, node) if value is None else None
+        if own is not None:
+            return x.like(ops.aligned(own, x.dims))
         if value is None and x.sparse:
             raise self.error("unit", key, "indices have no initial output of themselves", ["'initial_output': 0"])
         number: Any = {None: 0, "zeros": 0, "ones": 1}.get(value) if isinstance(value, (str, type(None))) else value
@@ -282,6 +303,26 @@ class Loop(Layer):
         if given is None:
             raise self.error("initial_output", value, "a number, 'zeros', 'ones' or a layer outside is needed")
         return x.like(jnp.broadcast_to(ops.aligned(given.tensor, x.dims), shape.shape))
+
+
+class _LengthsOf(str):
+    """A name for the lengths of a dim that the steps make, among the outputs of a step."""
+
+    dim: Dim
+    padded: int
+
+
+def _new_lengths(outputs: Mapping[str, Tensor], around: sizes.Sizes) -> dict[str, Tensor]:
+    """The lengths of dims that only a step knows of."""
+    found: dict[str, Tensor] = {}
+    known = sizes.current()
+    for dim in dict.fromkeys(d for x in outputs.values() for d in x.dims if d.is_dynamic and not around.knows(d)):
+        lengths = known.lengths(dim)
+        if lengths is not None:
+            name = _LengthsOf(f"lengths of {dim.name} {len(found)}")
+            name.dim, name.padded = dim, known.padded(dim)
+            found[name] = lengths
+    return found
 
 
 def _frame(x: Tensor, data: Any) -> Tensor:

@@ -32,14 +32,6 @@ class GlobalTrainStep(Layer):
         return Tensor(jnp.asarray(self.run.step, jnp.int32), ())
 
 
-@layer("variable_read")
-class VariableRead(Layer):
-    """What a variable holds."""
-
-    def forward(self, *, var: Tensor, control_dependencies: Any = None) -> Tensor:
-        return var
-
-
 @layer("accumulate_mean")
 class AccumulateMean(Layer):
     """A running mean over batches: the state `mean_1`, which moves a little in each training pass.
@@ -55,8 +47,9 @@ class AccumulateMean(Layer):
         axes: Any = "bt",
         initial_value: float | None = None,
         is_prob_distribution: bool | None = None,
+        use_time_mask: bool | None = None,
     ) -> Tensor:
-        now = ops.reduce(source, self.axes(source, axes), "mean")
+        now = ops.reduce(source, self.axes(source, axes), "mean", use_mask=use_time_mask is not False)
         start = initial_value
         if start is None:
             start = 1.0 / now.shape[0] if is_prob_distribution else 0.0

@@ -14,6 +14,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic, made
 from tenure.network.layers.spatial_softmax import windows
+from tenure.network.layers.stepwise import kept, over_steps
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
@@ -113,22 +114,29 @@ class CumSum(Layer):
         axis: Any = "T",
         additional_left_summand_per_element: Any = None,
         reverse: bool = False,
-    ) -> Tensor:
+    ) -> Output:
         x = source.data
         if additional_left_summand_per_element is not None:
             x = x + additional_left_summand_per_element
+        if over_steps(self, source, axis):
+            if reverse:
+                raise self.error("reverse", reverse, "in a loop, what comes later is not known")
+            before = kept(self, "state")
+            start = self._start(source) if before is None else ops.aligned(before, source.dims)
+            total = source.like((x + start).astype(source.dtype))
+            return Output(total, state={"state": total})
         at = self.axis(source, axis)
         y = jnp.flip(jnp.cumsum(jnp.flip(x, at), axis=at), at) if reverse else jnp.cumsum(x, axis=at)
-        y = y.astype(source.dtype)
+        return Output(source.like((y + self._start(source)).astype(source.dtype)))
+
+    def _start(self, source: Tensor) -> Any:
+        """What the sums start from."""
         start = self.node.refs.get("initial_output", self.node.get("initial_output"))
         if isinstance(start, (int, float)) and not isinstance(start, bool):
-            y = y + start
-        elif start == "ones":
-            y = y + 1
-        elif start not in (None, "zeros"):
-            first = self.fill(start)
-            y = y + ops.aligned(first, source.dims)
-        return source.like(y)
+            return start
+        if start in (None, "zeros", "ones"):
+            return 1 if start == "ones" else 0
+        return ops.aligned(self.fill(start), source.dims)
 
 
 @layer("seq_len_mask")

@@ -159,8 +159,12 @@ class FastBaumWelch(Layer):
     ) -> Output:
         if align_target != "ctc":
             raise self.error(
-                "align_target", align_target, "automata of other programs are not available; there is 'ctc'"
+                "align_target",
+                align_target,
+                "its automata come from a running RASR (Sprint) process, which is not part of this program",
+                ["'align_target': 'ctc', with 'ctc_opts' for the topology"],
             )
+        self.unsupported("no RASR (Sprint) process is started here", sprint_opts=self.node.get("sprint_opts"))
         self.unsupported(
             "alignments along a staircase are not available", staircase_seq_len_source=staircase_seq_len_source
         )

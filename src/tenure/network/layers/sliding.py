@@ -14,6 +14,8 @@ from tenure.network import ops, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import made, same
+from tenure.network.layers.stepwise import kept, over_steps
+from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
 
@@ -33,13 +35,16 @@ class WindowLayer(Layer):
         out_spatial_dim: Dim | None = None,
         padding: str = "same",
         stride: int = 1,
-    ) -> Tensor:
+    ) -> Output:
         size = window_size or (window_dim.root.size if isinstance(window_dim, Dim) else None)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise self.error("window_size", window_size, "a positive number is needed")
         if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
             raise self.error("stride", stride, "a positive number is needed")
         x = source.batch_first()
+        if over_steps(self, x, axis):
+            window = made(self, "{}:window", size, window_dim)
+            return self._step(x, window, (padding, stride, window_left, window_right))
         at = self.axis(x, axis)
         n, old = x.shape[at], x.dims[at]
         left, right = self._margins(padding, size, window_left, window_right)
@@ -53,7 +58,23 @@ class WindowLayer(Layer):
         data = jnp.pad(x.data, [(left, right) if i == at else (0, 0) for i in range(x.ndim)])
         starts = np.arange(0, max(n + left + right - size + 1, 0), stride)
         data = jnp.take(data, starts[:, None] + np.arange(size), axis=at)
-        return _with_axis(x.replace_dim(at, dim), data, at, place, window)
+        return Output(_with_axis(x.replace_dim(at, dim), data, at, place, window))
+
+    def _step(self, x: Tensor, window: Dim, how: tuple[Any, ...]) -> Output:
+        """The last frames up to this one, in one step of a loop; zeros before the first."""
+        size = window.root.size or 1
+        if how[:2] != ("same", 1) or how[2:] not in ((size - 1, None), (None, 0), (size - 1, 0)):
+            raise self.error(
+                "window_right",
+                how[3],
+                "in a loop, a window can only have frames that were before",
+                ["'window_right': 0, without 'padding' and 'stride'"],
+            )
+        before = kept(self, "state")
+        frames = jnp.zeros((x.shape[0], size, *x.shape[1:]), x.dtype) if before is None else before.data
+        frames = jnp.concatenate([frames[:, 1:], x.data[:, None]], axis=1)
+        found = _with_axis(x, frames, 0, 1, window)
+        return Output(found, state={"state": found})
 
     def _margins(self, padding: str, size: int, left: int | None, right: int | None) -> tuple[int, int]:
         if padding not in ("same", "valid"):

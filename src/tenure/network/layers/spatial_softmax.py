@@ -61,3 +61,14 @@ def _as_tensor(value: Any) -> Tensor:
         return Tensor(jnp.asarray(value), ())
     kept = [i for i, d in enumerate(value.dims) if d.root.size != 1]  # [B, 1] is a number for each sequence, too
     return Tensor(value.data.reshape([value.shape[i] for i in kept]), tuple(value.dims[i] for i in kept))
+
+
+@layer("batch_softmax")
+class BatchSoftmax(Layer):
+    """Softmax over time and features together, for each sequence."""
+
+    def forward(self, source: Tensor) -> Tensor:
+        x = source.batch_first()
+        if x.time_axis is None or x.feature_axis is None:
+            raise self.error("from", self.node.get("from"), f"time and features are needed, not {source!r}")
+        return ops.softmax(x, (x.time_axis, x.feature_axis))

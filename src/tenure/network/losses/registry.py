@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from tenure.core.errors import brief, nearest
 from tenure.network.dims import Dim
 from tenure.network.errors import OptionError, option_error
-from tenure.network.losses import framewise, sequences
+from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
 from tenure.network.losses.base import Loss, LossValue
 from tenure.network.output import Output
@@ -24,19 +24,25 @@ if TYPE_CHECKING:
 LOSSES: dict[str, type[Loss]] = {
     "as_is": framewise.AsIs,
     "bin_ce": framewise.BinaryCrossEntropy,
+    "bleu": sequences.Bleu,
     "ce": framewise.CrossEntropy,
     "ctc": sequences.Ctc,
     "deep_clustering": sequences.DeepClustering,
     "edit_distance": sequences.EditDistance,
+    "expected_loss": outside.Expected,
+    "fast_bw": outside.Sprint,
     "generic_ce": framewise.GenericCrossEntropy,
     "l1": framewise.L1,
     "mean_l1": framewise.MeanL1,
     "mse": framewise.MeanSquaredError,
     "sampling_loss": sequences.Sampling,
+    "search_score": outside.SearchScore,
+    "sprint": outside.Sprint,
     "sse_sigmoid": framewise.BinaryCrossEntropy,
     "triplet_loss": sequences.Triplet,
     "via_layer": framewise.ViaLayer,
 }
+UNIT = ":unit"  # the last part of the key of a layer that `masked_computation` runs
 _WHOLE = ("error_signal_layer", "align_layer")  # options of which more than the output is wanted
 
 
@@ -97,6 +103,8 @@ def make_loss(node: Node, filled: Mapping[str, Any]) -> Loss:
         options["scale"] = scale
     options.update(filled)
     known = {f.name for f in dataclasses.fields(cls)}
+    for option in [o for o in options if str(o).startswith("_")]:
+        del options[option]  # RETURNN's internal switches, of checks that are not made here
     for option in options:
         if option not in known:
             raise OptionError(
@@ -112,7 +120,13 @@ def add_loss(layer: Layer, out: Output) -> None:
     node, run = layer.node, layer.run
     if node.get("loss_only_on_non_search") and run.flags.search:
         return
-    run.losses[node.key] = compute(layer, out)
+    run.losses[loss_name(node)] = compute(layer, out)
+
+
+def loss_name(node: Node) -> str:
+    """By what name a layer's loss is known: the layer's path; what is around a masked unit counts twice, as in RETURNN."""
+    parent, _, last = node.key.rpartition("/")
+    return f"{parent}/{node.name}" if last == UNIT else node.key
 
 
 def compute(layer: Layer, out: Output) -> LossValue:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from tenure.network import versions
 from tenure.network.losses import clusters, ctc, decode, sampled
 from tenure.network.losses.base import Loss, LossError, View
+from tenure.network.losses.bleu import bleu
 from tenure.network.losses.edit_distance import distances
 from tenure.network.losses.frames import cross_entropy
 from tenure.network.tf.elementwise import safe_log
@@ -152,6 +153,25 @@ class EditDistance(Loss):
         lookup = jnp.asarray([table.get(i, i) for i in range(max(table) + 1)], jnp.int32)
         mapped = jnp.where(labels < len(lookup), lookup[jnp.clip(labels, 0, len(lookup) - 1)], labels)
         return decode.packed(mapped, (mapped >= 0) & (jnp.arange(labels.shape[1]) < lengths[:, None]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bleu(Loss):
+    """The BLEU score of output labels with the target as reference, negative; only reported."""
+
+    aligned: ClassVar[bool] = False
+
+    def value(self, view: View) -> None:
+        """Nothing to minimise."""
+
+    def error(self, view: View) -> jax.Array:
+        """Minus the scores of all sequences."""
+        if view.target is None or not view.target.sparse or not view.output.sparse:
+            raise LossError(
+                f"'bleu' compares labels with labels, and the output is {view.output!r}",
+                ways=["take the labels:  {'class': 'reduce', 'mode': 'argmax', 'axis': 'F', …}", "'target': 'classes'"],
+            )
+        return -jnp.sum(bleu(*view.sequences(view.output), *view.sequences(view.target)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,120 @@
+"""Rows of the edit distance's table while one of the two sequences is still being made.
+
+Sabour et al. 2019, "Optimal Completion Distillation", https://arxiv.org/abs/1810.01398, which trains on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network.dims import FEATURE, Dim
+from tenure.network.errors import option_error
+from tenure.network.graph import Node
+from tenure.network.layer import Layer, layer
+from tenure.network.layers.dims_of import same
+from tenure.network.losses.base import lengths_of
+from tenure.network.losses.edit_distance import next_row
+from tenure.network.output import Output
+from tenure.network.run import Run
+from tenure.network.tensor import Tensor
+
+
+def _reference(node: Node, run: Run) -> Tensor:
+    """The target [B, N].
+
+    Raises:
+      OptionError: it is no batch of sequences of labels.
+    """
+    key = (node.refs.get("target") or [None])[0]
+    found = None if key is None else run.outputs[key].tensor
+    if found is None or not found.sparse or found.ndim != 2 or found.time_axis is None or found.batch_axis is None:
+        why = f"sequences of labels are needed, not {found!r}"
+        raise option_error(node.key, node.class_name, "target", node.get("target"), why)
+    return found.batch_first()
+
+
+def _repeat_last(rows: jax.Array, lengths: jax.Array) -> jax.Array:
+    """Rows [B, N + 1] where what is beyond the end of the reference repeats the entry at its end."""
+    places = jnp.arange(rows.shape[1])
+    return jnp.take_along_axis(rows, jnp.minimum(places, lengths[:, None]), axis=1)
+
+
+@layer("edit_distance_table")
+class EditDistanceTable(Layer):
+    """For each label of the input, the edits between all up to it and each prefix of the target: [B, N + 1].
+
+    In a loop it takes one label a step, and outside of loops a whole sequence. `blank_idx` is a label that edits nothing.
+    """
+
+    @classmethod
+    def first_output(cls, run: Run, node: Node) -> Tensor:
+        """The row before the first label: all of the prefix has to be inserted."""
+        reference = _reference(node, run)
+        assert reference.time_dim is not None
+        row = jnp.arange(reference.shape[1] + 1, dtype=jnp.int32)
+        rows = jnp.broadcast_to(row, (reference.shape[0], len(row)))
+        dim = same(reference.time_dim + 1, node.get("out_dim"))
+        return Tensor(_repeat_last(rows, lengths_of(reference)), (reference.dims[0], dim), feature_axis=1)
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        axis: Any = None,
+        blank_idx: int | None = None,
+        out_dim: Dim | None = None,
+        debug: bool = False,
+    ) -> Output:
+        (x,) = sources
+        reference = _reference(self.node, self.run)
+        x = x.batch_first()
+        if not x.sparse or x.batch_axis is None or x.ndim > 2:
+            raise self.error("from", self.node.get("from"), f"labels [batch] or [batch, time] are needed, not {x!r}")
+        first = self.first_output(self.run, self.node)
+        dim = first.dims[1]
+        lengths = lengths_of(reference)
+
+        def advance(row: jax.Array, labels: jax.Array) -> jax.Array:
+            new = _repeat_last(next_row(row, labels, reference.data), lengths)
+            return new if blank_idx is None else jnp.where((labels == blank_idx)[:, None], row, new)
+
+        before = self.run.states.get(self.node.key)
+        row = first.data if before is None else before["row"].data
+        if x.ndim == 1:
+            found = Tensor(advance(row, x.data), (x.dims[0], dim), feature_axis=1)
+            return Output(found, state={"row": found})
+        last, rows = jax.lax.scan(lambda r, a: (advance(r, a),) * 2, row, x.data.T)
+        found = Tensor(last, (x.dims[0], dim), feature_axis=1)
+        return Output(Tensor(jnp.swapaxes(rows, 0, 1), (*x.dims, dim), None, 1, 2), state={"row": found})
+
+
+@layer("optimal_completions")
+class OptimalCompletions(Layer):
+    """For each label that may come next, the edits that the best completion after it leaves: [B, labels].
+
+    The input is a row of `edit_distance_table`, usually of the step before: `prev:table`.
+    """
+
+    def forward(self, sources: Sequence[Tensor], *, blank_idx: int | None = None, debug: bool = False) -> Tensor:
+        (x,) = sources
+        reference = _reference(self.node, self.run)
+        x = x.batch_first()
+        if x.ndim != 2 or x.batch_axis is None or x.shape[1] != reference.shape[1] + 1:
+            raise self.error("from", self.node.get("from"), f"a row of 'edit_distance_table' is needed, not {x!r}")
+        assert reference.sparse_dim is not None
+        classes = reference.sparse_dim.root.size or 0
+        size = classes if blank_idx is None else max(classes, blank_idx + 1)
+        lengths = lengths_of(reference)
+
+        def best(label: jax.Array) -> jax.Array:
+            labels = jnp.broadcast_to(label, (x.shape[0],))
+            row = next_row(x.data, labels, reference.data)
+            row = row if blank_idx is None else jnp.where((labels == blank_idx)[:, None], x.data, row)
+            return jnp.min(_repeat_last(row, lengths), axis=1)
+
+        found = jax.vmap(best, out_axes=1)(jnp.arange(size, dtype=jnp.int32))
+        return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)), beam=x.beam)

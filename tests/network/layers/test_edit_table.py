@@ -1,0 +1,72 @@
+"""Rows of the edit distance's table, against the textbook's loop."""
+
+import jax
+import numpy as np
+import pytest
+
+import tenure as tn
+from tenure import TenureError
+from tests.network.layers.running import LABELS, LENGTHS, run
+from tests.network.losses.test_values import levenshtein
+
+
+def table(a, b, blank=None):
+    """Entry [i, j]: edits between the first i labels of `a` and the first j of `b`; the last one is repeated."""
+    a = list(a)
+    rows = []
+    for i in range(1, len(a) + 1):
+        kept = [x for x in a[:i] if x != blank]
+        rows.append([levenshtein(kept, b[:j]) for j in range(len(b) + 1)])
+    return np.asarray(rows)
+
+
+def reference(row):
+    return LABELS[row, : LENGTHS[row]]
+
+
+@pytest.mark.parametrize("blank", [None, 2])
+def test_a_whole_sequence(blank):
+    net = {
+        "flip": {"class": "eval", "from": "data:classes", "eval": "3 - source(0)", "out_type": {"sparse": True}},
+        "output": {"class": "edit_distance_table", "from": "flip", "target": "classes", "blank_idx": blank},
+    }
+    result, _ = run(net)
+    found = result.outputs["output"].batch_first()
+    for b, n in enumerate(LENGTHS):
+        wanted = table(3 - LABELS[b, :n], reference(b), blank)
+        assert np.array_equal(found.data[b, :n, : n + 1], wanted)
+        assert np.array_equal(found.data[b, :n, n:], np.repeat(wanted[:, -1:], 7 - n, axis=1))
+
+
+def test_step_by_step_with_completions():
+    unit = {
+        "a": {"class": "eval", "from": "data:source", "eval": "3 - source(0)"},
+        "table": {
+            "class": "edit_distance_table",
+            "from": "a",
+            "target": "layer:base:data:classes",
+            "is_output_layer": True,
+        },
+        "best": {"class": "optimal_completions", "from": "prev:table", "target": "layer:base:data:classes"},
+        "output": {"class": "copy", "from": "best"},
+    }
+    net = {
+        "rec": {"class": "rec", "from": "data:classes", "unit": unit},
+        "output": {"class": "copy", "from": "rec"},
+        "rows": {"class": "copy", "from": "rec/table", "is_output_layer": True},
+    }
+    result, _ = run(net)
+    best, rows = (np.asarray(result.outputs[k].batch_first().data) for k in ("output", "rows"))
+    for b, n in enumerate(LENGTHS):
+        a, ref = 3 - LABELS[b, :n], reference(b)
+        assert np.array_equal(rows[b, :n, : n + 1], table(a, ref))
+        for t in range(n):
+            for label in range(4):
+                wanted = min(levenshtein([*a[:t], label], ref[:j]) for j in range(n + 1))
+                assert best[b, t, label] == wanted
+
+
+def test_inputs_that_are_no_labels():
+    with pytest.raises(TenureError, match="labels"):
+        run({"output": {"class": "edit_distance_table", "from": "data", "target": "classes"}})
+    assert tn.network.single_step_dim is not None and jax.devices()
