@@ -233,8 +233,11 @@ class Layer(Module):
             if default is not None:
                 return default
             raise self.error("n_out", n_out, "the size of the output is needed", ["'n_out': 512", "'out_dim': a Dim"])
-        if isinstance(n_out, bool) or not isinstance(n_out, int) or n_out < 0:
+        if isinstance(n_out, bool) or not isinstance(n_out, int) or n_out < 1:
             raise self.error("n_out", n_out, "a number of features is needed")
+        described = self.node.get("out_type")
+        if isinstance(described, Mapping) and described.get("dim", n_out) != n_out:
+            raise self.error("out_type", described, f"'n_out' says {n_out}")
         own = source.feature_or_sparse_dim if source is not None else None
         if own is not None and own.root.size == n_out:
             return own if own.is_feature else own.copy(kind=FEATURE)

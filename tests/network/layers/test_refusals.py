@@ -98,3 +98,28 @@ def test_a_softmax_over_positions_wants_no_number():
 def test_zoneout_is_all_that_its_unit_takes(option):
     with pytest.raises(TenureError, match="no option"):
         output({"class": "rec", "unit": "zoneoutlstm", "unit_opts": option, "n_out": 3})
+
+
+WRONG = {
+    "a range of fractions": ({"class": "range", "limit": 2.0, "delta": 0.5}, "whole numbers"),
+    "no features": ({"class": "linear", "n_out": 0, "activation": None, "from": "data"}, "n_out"),
+    "two sizes": (
+        {"class": "linear", "n_out": 4, "out_type": {"dim": 5}, "activation": None, "from": "data"},
+        "out_type",
+    ),
+    "an unknown target": ({"class": "copy", "target": "nope", "from": "data"}, "nope"),
+    "a condition that is a number": (
+        {"class": "switch", "condition": "data", "true_from": "data", "false_from": "data"},
+        "condition",
+    ),
+    "a loss for each entry": (
+        {"class": "loss", "loss_": "bin_ce", "target_": "layer:data", "from": "data"},
+        "each frame",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "says"), WRONG.values(), ids=WRONG)
+def test_what_makes_no_sense(options, says):
+    with pytest.raises(TenureError, match=says):
+        run({"output": options})

@@ -35,6 +35,8 @@ class Switch(Layer):
         dtype = next((x.dtype for x in (true_from, false_from) if isinstance(x, Tensor)), None)
         yes, no = self._operand(true_from, dtype), self._operand(false_from, dtype)
         test = self.fill(condition)
+        if test.dtype != jnp.bool_:
+            raise self.error("condition", self.node.get("condition"), f"true or false is needed, not {test!r}")
         frame = ops.common([yes, no, test])
         data = jnp.where(
             ops.aligned(test, frame.dims), ops.aligned(yes, frame.dims), ops.aligned(no, frame.dims).astype(yes.dtype)

@@ -34,14 +34,13 @@ class Range(Layer):
         out_spatial_dim: Dim | None = None,
     ) -> Tensor:
         numbers = (start, limit, delta)
-        if any(isinstance(n, bool) or not isinstance(n, (int, float)) for n in numbers) or not delta:
-            raise self.error("limit", limit, "start, limit and delta must be numbers, and delta not 0")
+        if any(isinstance(n, bool) or not isinstance(n, int) for n in numbers) or not delta:
+            raise self.error("limit", limit, "start, limit and delta must be whole numbers, and delta not 0")
         if abs(limit - start) / abs(delta) > 2**26:
             raise self.error("limit", limit, "the range is absurdly long")
-        whole = all(n == int(n) for n in numbers)
-        data = jnp.asarray(np.arange(*numbers), dtype or ("int32" if whole else "float32"))
+        data = jnp.asarray(np.arange(*numbers), dtype or "int32")
         dim = made(self, "{}:range", len(data), out_spatial_dim)
-        return Tensor(data, (dim,), made(self, "{}:range-indices", len(data)) if sparse else None)
+        return Tensor(data, (dim,), made(self, "{}:range-indices", None) if sparse else None)
 
 
 @layer("range_in_axis")
