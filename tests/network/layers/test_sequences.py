@@ -242,6 +242,9 @@ def test_spectra_and_back():
     outputs = run(net, inputs={"data": {"dim": 1}}, batch={"data": (signal, np.array([64, 64]))})[0].outputs
     assert outputs["x"].shape == (2, 13, 9) and str(outputs["x"].dtype) == "complex64"
     assert np.allclose(outputs["output"].data[:, 16:-16], signal[:, 16:-16], atol=1e-4)
+    short = run(net, inputs={"data": {"dim": 1}}, batch={"data": (signal[:, :7], np.array([7, 5]))})[0].outputs
+    assert short["x"].shape == (2, 0, 9)
+    assert not np.any(short["output"].data) and short["output"].shape == (2, 12, 1)  # RETURNN's: 0 * 4 + (16 - 4)
 
 
 def test_programs_serve_other_lengths():

@@ -99,7 +99,7 @@ class InverseSTFT(SignalLayer):
         x = x.move_axis(at, -2)
         data = signal.inverse_stft(x.data, frame_size, frame_shift, fft)[..., None]
         old = x.dims[-2]
-        time = (old - 1) * frame_shift + frame_size if frame_shift != 1 else old + (frame_size - 1)
+        time = (old * frame_shift if frame_shift != 1 else old) + (frame_size - frame_shift)
         time = same(time, out_spatial_dims[0] if out_spatial_dims else None)
         channel = made(self, "{}:channel", 1, self.node.get("out_dim"), FEATURE)
         return Tensor(data, (*x.dims[:-2], time, channel), beam=x.beam)

@@ -66,7 +66,7 @@ def inverse_stft(y: jax.Array, size: int, step: int, fft: int) -> jax.Array:
     frames = jnp.fft.irfft(y, fft)[..., :size] * weights
     count = frames.shape[-2]
     places = np.arange(count)[:, None] * step + np.arange(size)
-    total = jnp.zeros((*frames.shape[:-2], size + max(count - 1, 0) * step), frames.dtype)
+    total = jnp.zeros((*frames.shape[:-2], max(0, size + (count - 1) * step)), frames.dtype)
     return total.at[..., places].add(frames)
 
 
