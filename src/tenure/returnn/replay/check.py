@@ -6,6 +6,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -72,9 +73,12 @@ def check(case: Case) -> Verdict:
 
 
 def _network(case: Case) -> Network:
-    data = case.data
+    data, net = case.data, case.net
+    if data.get("loss_error"):
+        labels = {name: entry.get("dim") for name, entry in data["extern_data"].items()}
+        net = without_losses(net, data.get("default_target") or "classes", labels)
     return Network(
-        without_losses(case.net, data.get("default_target") or "classes") if data.get("loss_error") else case.net,
+        net,
         case.extern_data,
         behavior_version=data["behavior_version"],
         default_input=data.get("default_input") or "data",
@@ -83,19 +87,27 @@ def _network(case: Case) -> Network:
     )
 
 
-def without_losses(net: Any, target: str) -> Any:
+def without_losses(net: Any, target: str, labels: Mapping[str, int | None] = MappingProxyType({})) -> Any:
     """The dictionary without its losses, where RETURNN could build the layers and not the losses.
 
-    >>> without_losses({"a": {"class": "softmax", "loss": "ce"}}, "classes")
-    {'a': {'class': 'softmax', 'target': 'classes', 'is_output_layer': True}}
+    Args:
+      net: the dictionary.
+      target: of losses that name none.
+      labels: how many the targets have, as an output for CTC has one more.
+
+    >>> without_losses({"a": {"class": "softmax", "loss": "ctc"}}, "classes", {"classes": 5})
+    {'a': {'class': 'softmax', 'target': 'classes', 'is_output_layer': True, 'n_out': 6}}
     """
     if not isinstance(net, Mapping):
         return net
     left_out = ("loss", "loss_opts", "loss_scale", "L2", "darc1", "spatial_smoothing")
-    found = {k: without_losses(v, target) for k, v in net.items() if k not in left_out}
+    found = {k: without_losses(v, target, labels) for k, v in net.items() if k not in left_out}
     if isinstance(net.get("loss"), str):
         found = {"target": target, "is_output_layer": True, **found}
         found = {k: found[k] for k in [*(k for k in net if k in found), "target", "is_output_layer"]}
+        count = labels.get(found["target"]) if isinstance(found["target"], str) else None
+        if net["loss"] == "ctc" and count is not None and not ("n_out" in net or "out_dim" in net):
+            found["n_out"] = count + 1
     return found
 
 
