@@ -116,7 +116,9 @@ class Model:
     def _remember_how(self, key: Any, made: Made) -> None:
         """If nearly all has to be computed, tracing it first is a detour: the next time the function runs as it is."""
         borrows = any(s.kind == "borrowed" for s in (*made.plan.slots.values(), *made.plan.states.values()))
-        if made.values.leaves_little_out and not (borrows or made.plan.staged):
+        if key is not None and made.values.leaves_little_out and not (borrows or made.plan.staged):
+            if len(self.as_it_is) >= _PLANS:
+                self.as_it_is.clear()
             self.as_it_is.add(key)
 
     def _create(
