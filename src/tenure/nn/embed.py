@@ -71,7 +71,7 @@ class Embed(Module):
             _check_size("vocab_size", vocab_size, matrix.shape, 0)
             _check_size("embed_dim", embed_dim, matrix.shape, 1)
             vocab_size, embed_dim = matrix.shape
-            w_init = _Given(matrix)
+            w_init = _Given(embedding_matrix)
         if not vocab_size or not embed_dim:
             raise ValueError(
                 "nn.Embed must be supplied either with an `embedding_matrix`, or with `vocab_size` and `embed_dim`"
@@ -127,13 +127,13 @@ def _style(style: str | EmbedLookupStyle) -> EmbedLookupStyle:
 
 
 class _Given:
-    """The initialiser that returns an array as it is."""
+    """The initialiser that returns an array as it is. It is made one when it is asked for, so that no trace's stays."""
 
-    def __init__(self, value: jax.Array):
+    def __init__(self, value: Any):
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any) -> jax.Array:
-        return self.value
+        return jnp.asarray(self.value)
 
 
 def _check_size(name: str, size: int | None, shape: tuple[int, ...], axis: int) -> None:
