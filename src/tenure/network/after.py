@@ -36,10 +36,9 @@ def _l2(layer: Layer) -> None:
     if isinstance(scale, bool) or not isinstance(scale, (int, float)):
         raise layer.error("L2", scale, "a number is needed")
     key = layer.node.key
-    masked = (
-        layer.run.network.reuse == "legacy" and layer.layer_class == "masked_computation"
-    )  # which asks its unit only
-    if layer.container and not masked:
+    # RETURNN asks the unit of a masked computation only, and not what is inside of the unit.
+    unit_only = layer.run.network.reuse == "legacy" and layer.layer_class == "masked_computation"
+    if layer.container and not unit_only:
         layer.run.constraints.append(DecayInside(scale, key))
     layer.run.constraints += [Decay(scale, use) for use in layer.run.params if use.layer == key]
 

@@ -128,7 +128,14 @@ class Network:
     def init(
         self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True, losses: bool = True
     ) -> tuple[Any, Any]:
-        """Initial parameters and states: ({module: {name: array}}, likewise)."""
+        """Initial parameters and states: ({module: {name: array}}, likewise).
+
+        Args:
+          key: of the random numbers.
+          batch: the inputs; placeholders of the declared shapes if None.
+          train: whether layers are those of training.
+          losses: whether there are targets, and so losses; there always are in training.
+        """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
         return self.model.init(key, batch, Flags(train, losses or train, False), None)
 

@@ -37,6 +37,13 @@ def _reference(node: Node, run: Run) -> Tensor:
     return found.batch_first()
 
 
+def _advance(row: jax.Array, labels: jax.Array, reference: Tensor, blank: int | None) -> jax.Array:
+    """The row [B, N + 1] after one more label for each sequence."""
+    new = next_row(row, labels, reference.data)
+    new = new if blank is None else jnp.where((labels == blank)[:, None], row, new)
+    return _repeat_last(new, lengths_of(reference))
+
+
 def _repeat_last(rows: jax.Array, lengths: jax.Array) -> jax.Array:
     """Rows [B, N + 1] where what is beyond the end of the reference repeats the entry at its end."""
     places = jnp.arange(rows.shape[1])
@@ -76,18 +83,12 @@ class EditDistanceTable(Layer):
             raise self.error("from", self.node.get("from"), f"labels [batch] or [batch, time] are needed, not {x!r}")
         first = self.first_output(self.run, self.node)
         dim = first.dims[1]
-        lengths = lengths_of(reference)
-
-        def advance(row: jax.Array, labels: jax.Array) -> jax.Array:
-            new = _repeat_last(next_row(row, labels, reference.data), lengths)
-            return new if blank_idx is None else jnp.where((labels == blank_idx)[:, None], row, new)
-
         before = self.run.states.get(self.node.key)
         row = first.data if before is None else before["row"].data
         if x.ndim == 1:
-            found = Tensor(advance(row, x.data), (x.dims[0], dim), feature_axis=1)
+            found = Tensor(_advance(row, x.data, reference, blank_idx), (x.dims[0], dim), feature_axis=1)
             return Output(found, state={"row": found})
-        last, rows = jax.lax.scan(lambda r, a: (advance(r, a),) * 2, row, x.data.T)
+        last, rows = jax.lax.scan(lambda r, a: (_advance(r, a, reference, blank_idx),) * 2, row, x.data.T)
         found = Tensor(last, (x.dims[0], dim), feature_axis=1)
         return Output(Tensor(jnp.swapaxes(rows, 0, 1), (*x.dims, dim), None, 1, 2), state={"row": found})
 
@@ -108,13 +109,10 @@ class OptimalCompletions(Layer):
         assert reference.sparse_dim is not None
         classes = reference.sparse_dim.root.size or 0
         size = classes if blank_idx is None else max(classes, blank_idx + 1)
-        lengths = lengths_of(reference)
 
         def best(label: jax.Array) -> jax.Array:
             labels = jnp.broadcast_to(label, (x.shape[0],))
-            row = next_row(x.data, labels, reference.data)
-            row = row if blank_idx is None else jnp.where((labels == blank_idx)[:, None], x.data, row)
-            return jnp.min(_repeat_last(row, lengths), axis=1)
+            return jnp.min(_advance(x.data, labels, reference, blank_idx), axis=1)
 
         found = jax.vmap(best, out_axes=1)(jnp.arange(size, dtype=jnp.int32))
         return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)), beam=x.beam)
