@@ -53,7 +53,7 @@ def _walk(expected: Any, found: Any, where: str, tolerance: Tolerance) -> Iterat
 
 def _same(expected: Any, found: Any, tolerance: Tolerance) -> bool:
     if isinstance(expected, bool) or not isinstance(expected, Number) or not isinstance(found, Number):
-        return type(expected) is type(found) and expected == found or expected is found or _equal(expected, found)
+        return expected is found or _equal(expected, found)
     a, b = float(expected), float(found)  # type: ignore[arg-type]
     if math.isnan(a) or math.isnan(b):
         return math.isnan(a) and math.isnan(b)
