@@ -15,7 +15,8 @@ BEFORE = {
     "nn": {"core", "stages", "initializers"},
     "nets": {"core", "stages", "initializers", "nn"},
     "network": {"core", "stages", "initializers", "nn", "nets"},
-    "returnn": {"core", "stages", "initializers", "nn", "nets", "network"},
+    "convert": {"core"},
+    "returnn": {"core", "stages", "initializers", "nn", "nets", "network", "convert"},
     "haiku": {"core", "stages", "initializers", "nn", "nets"},
     "training": {"core", "stages", "initializers", "nn", "nets", "network", "returnn", "haiku"},
 }
