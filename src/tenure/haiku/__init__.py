@@ -76,6 +76,7 @@ from tenure.haiku.engine.transforms import (
     with_empty_state,
     without_state,
 )
+from tenure.haiku.importing import install, uninstall
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
 from tenure.nn import (
     GRU,
@@ -249,6 +250,7 @@ __all__ = [
     "get_state",
     "grad",
     "initializers",
+    "install",
     "intercept_methods",
     "layer_stack",
     "lift",
@@ -285,6 +287,7 @@ __all__ = [
     "transparent",
     "transparent_lift",
     "transparent_lift_with_state",
+    "uninstall",
     "value_and_grad",
     "vmap",
     "while_loop",
