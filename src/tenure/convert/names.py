@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tenure.convert.errors import MapError
-from tenure.core import views
 from tenure.core.errors import Party
-from tenure.core.refs import pipeline
-from tenure.core.view import Misfit, Shape, View
+from tenure.core.notation import views
+from tenure.core.notation.refs import pipeline
+from tenure.core.notation.view import Misfit, Shape, View
 
 
 def parse(text: str) -> tuple[str, tuple[View, ...]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tenure.convert import names
 from tenure.convert.errors import damaged, unknown_tensor
-from tenure.core.view import View
+from tenure.core.notation.view import View
 
 
 @dataclass(frozen=True)
