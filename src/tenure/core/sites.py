@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 
 _CORE = os.path.dirname(__file__) + os.sep
+_MODEL = _CORE + "model" + os.sep  # what runs a model's function
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _JAX = os.path.dirname(jax.__file__) + os.sep
 _CACHING = {
@@ -101,7 +102,7 @@ def caching_transform() -> tuple[str, Site] | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(_CORE) and file.endswith(("transform.py", "plan.py")):
+        if file.startswith(_MODEL):
             return None
         found = [name for part, name in _CACHING.items() if part in file] if file.startswith(_JAX) else []
         if found:

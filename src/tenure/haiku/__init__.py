@@ -10,10 +10,10 @@ import importlib
 from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
-from tenure.core.hooks import MethodContext
-from tenure.core.module import Module, to_module
-from tenure.core.naming import force_name, name_like, transparent
-from tenure.core.transform import Transformed, TransformedWithState
+from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.run.hooks import MethodContext
+from tenure.core.run.module import Module, to_module
+from tenure.core.run.naming import force_name, name_like, transparent
 from tenure.haiku import (
     config,
     data_structures,

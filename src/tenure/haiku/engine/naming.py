@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from tenure.core.errors import Party, PathConflictError, PathSyntaxError
-from tenure.core.frame import Frame, Scope
-from tenure.core.module import Module
-from tenure.core.naming import _NUMBERED, ForcedName
+from tenure.core.run.frame import Frame, Scope
+from tenure.core.run.module import Module
+from tenure.core.run.naming import _NUMBERED, ForcedName
 from tenure.core.sites import Site
 from tenure.haiku.engine.frames import the_frame
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax
 
-from tenure.core import module as core_module
-from tenure.core.frame import current_frame, maybe_frame
+from tenure.core.run import module as core_module
+from tenure.core.run.frame import current_frame, maybe_frame
 from tenure.core.sites import Site, caching_transform
 from tenure.haiku import config, ownership
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, usage_error

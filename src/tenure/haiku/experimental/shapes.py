@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks
+from tenure.core.run import hooks
 from tenure.haiku.engine import jaxing
 from tenure.haiku.engine.frames import inside_transform, the_frame
 from tenure.haiku.engine.keys import PRNGSequence
