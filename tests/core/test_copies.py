@@ -134,7 +134,9 @@ def test_a_plan_is_copied(stages):
     assert other.ledger == plan.ledger and str(other.out) == str(plan.out) and other.params == plan.params
     assert other.state == plan.state and other.ties == plan.ties
     assert same(tn.weights(other, params, state), tn.weights(plan, params, state))
-    assert same(tn.untie(other, params, "head/w", state=state).params, tn.untie(plan, params, "head/w", state=state).params)
+    assert same(
+        tn.untie(other, params, "head/w", state=state).params, tn.untie(plan, params, "head/w", state=state).params
+    )
     assert copy.deepcopy(plan).ledger == plan.ledger
 
 
@@ -151,6 +153,8 @@ def test_a_network_is_copied():
 
 
 def test_a_layer_with_a_function_of_its_own_is_named():
-    net = tn.network({"output": {"class": "eval", "from": "data", "eval": lambda source: source(0) + 1}}, {"data": {"dim": 4}})
+    net = tn.network(
+        {"output": {"class": "eval", "from": "data", "eval": lambda source: source(0) + 1}}, {"data": {"dim": 4}}
+    )
     with pytest.raises(tn.TenureError, match="output.*eval|'eval' of.*output"):
         pickle.dumps(net)

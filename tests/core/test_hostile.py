@@ -170,7 +170,7 @@ def test_ledger_of_references_indexed_as_arrays():
         fused = nn.Linear(12, with_bias=False, name="qkv")
         w = fused.ref("w")
         views = {"q": w[:, :4], "k": w[..., 4:8], "v": w[:, -4:], "every": w[::2, :3], "back": w[::-1, :3]}
-        out = {n: nn.Linear(v, with_bias=False, name=n, share={"w": r})(x[:, : s]) for n, r, v, s in SIZES(views)}
+        out = {n: nn.Linear(v, with_bias=False, name=n, share={"w": r})(x[:, :s]) for n, r, v, s in SIZES(views)}
         row = tn.get_parameter
         return fused(x), out
 
