@@ -120,8 +120,13 @@ __all__ = [
 ]
 
 
+_CHECKPOINT = ("CheckpointManager", "restore", "save", "transfer")
+
+
 def __getattr__(name: str) -> Any:
-    """`tn.network` is imported when it is used."""
+    """`tn.network`, and what checkpoints need, are imported when they are used."""
+    if name in _CHECKPOINT:
+        return getattr(importlib.import_module("tenure.checkpoints"), name)
     if name == "network":
         return importlib.import_module("tenure.network")
     raise AttributeError(f"module 'tenure' has no attribute {name!r}")

@@ -148,7 +148,8 @@ def matches(pattern: str, path: str) -> bool:
             f"a glob is a string, not {type(pattern).__name__}", ways=["'**/w', 'encoder/**', 'embed/w'"]
         )
     regex = _glob(pattern)
-    return bool(regex.fullmatch(path) or regex.fullmatch(plain(path)))
+    shorter = plain(path)
+    return bool(regex.fullmatch(path) or (shorter and regex.fullmatch(shorter)))
 
 
 def select(pattern: str, paths: Iterable[str]) -> list[str]:

@@ -52,7 +52,7 @@ class Ref:
                 f"a reference is a string such as 'embed/w | transpose', not {type(text).__name__}",
                 ways=["use module.ref('w')", "use a string"],
             )
-        path, *steps = _pipeline(text)
+        path, *steps = pipeline(text)
         absolute = path.startswith("/")
         path, at, tap = path[1 if absolute else 0 :].partition("@")
         if at and tap not in TAPS:
@@ -84,7 +84,7 @@ class Ref:
         return f"{self.path}@{self.tap}" if self.tap else self.path
 
     def __or__(self, view: View | str | Callable[[Any], Any]) -> Ref:
-        further = map(parse_view, _pipeline(view)) if isinstance(view, str) else [as_view(view)]
+        further = map(parse_view, pipeline(view)) if isinstance(view, str) else [as_view(view)]
         return replace(self, views=(*self.views, *further))
 
     def __str__(self) -> str:
@@ -129,8 +129,15 @@ def references(values: Any) -> tuple[str, ...]:
     return tuple(str(Ref.parse(v)) for v in values)
 
 
-def _pipeline(text: str) -> list[str]:
-    """`a | f('x|y') | g` → its steps: split at bars outside of quotes and brackets."""
+def pipeline(text: str) -> list[str]:
+    """`a | f('x|y') | g` → its steps: split at bars outside of quotes and brackets.
+
+    Raises:
+      ViewSyntaxError: a quote or a bracket without its partner.
+
+    >>> pipeline("a | f('x|y') | g")
+    ['a', "f('x|y')", 'g']
+    """
     if len(text) > _LONGEST:
         raise ViewSyntaxError(
             f"{brief(text)} is no reference: it has more than {_LONGEST:,} characters",

@@ -322,7 +322,7 @@ def __getattr__(name: str) -> type[View]:
     """`tn.views.transpose()`: every view, built in or registered, under its own name."""
     if name in registry:
         return registry[name]
-    raise AttributeError(f"module 'tenure.core.views' has no attribute {name!r}")
+    raise AttributeError(f"module 'tenure.core.notation.views' has no attribute {name!r}")
 
 
 __all__ = ["Axes", "Misfit", "Opaque", "Shape", "View", "as_view", "lookup", "parse", "register"]

@@ -1,0 +1,8 @@
+"""Checkpoints: owners once, with the ledger, and ties that are compared on load."""
+
+from __future__ import annotations
+
+from tenure.checkpoints.restore import Restored, restore
+from tenure.checkpoints.save import save
+
+__all__ = ["Restored", "restore", "save"]
