@@ -8,7 +8,6 @@ from typing import Any
 
 import haiku
 import jax
-import jax.numpy as jnp
 import pytest
 
 import tenure

@@ -14,7 +14,6 @@ from tenure.core.run.naming import _NUMBERED, ForcedName, check_identifier
 from tenure.core.sites import Site
 from tenure.haiku.engine.frames import the_frame
 
-
 _HUMPS = re.compile(r"((?<=[a-z0-9])[A-Z]|(?!^)[A-Z](?=[a-z]))")
 
 
