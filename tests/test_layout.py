@@ -17,7 +17,7 @@ BEFORE = {
     "nn": {"core", "stages", "initializers"},
     "nets": {"core", "stages", "initializers", "nn"},
     "network": {"core", "stages", "initializers", "nn", "nets"},
-    "checkpoints": {"core"},
+    "checkpoints": {"core", "surgery"},
     "convert": {"core", "checkpoints"},
     "returnn": {"core", "stages", "initializers", "nn", "nets", "network", "convert"},
     "haiku": {"core", "stages", "initializers", "nn", "nets"},

@@ -142,6 +142,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def retire(path: Path) -> None:
+    """Removes a checkpoint; whoever is interrupted leaves it, or debris that is no checkpoint."""
+    gone = path.with_name(f".{path.name}.tenure-{secrets.token_hex(6)}")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
 def is_debris(name: str) -> bool:
     """Whether a name is one that a save uses before it is done."""
     return name.startswith(".") and ".tenure-" in name

@@ -19,7 +19,7 @@ from typing import Any
 from tenure.checkpoints.errors import CheckpointError, DamagedError, NewerFormatError
 from tenure.checkpoints.tensors import checksum
 from tenure.core.errors import Party, brief
-from tenure.core.ledger import Ledger
+from tenure.core.ledger.ledger import Ledger
 
 NAME = "tenure.json"
 FORMAT = 1

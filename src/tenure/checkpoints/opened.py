@@ -10,7 +10,7 @@ from typing import Any
 from tenure.checkpoints import leaves, manifest, sharded
 from tenure.checkpoints.errors import DamagedError
 from tenure.checkpoints.tensors import TensorFile
-from tenure.core.ledger import Ledger
+from tenure.core.ledger.ledger import Ledger
 
 
 @dataclasses.dataclass(frozen=True)

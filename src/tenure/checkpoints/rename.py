@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tenure.core import paths
 from tenure.core.errors import RuleError, brief, nearest
-from tenure.core.refs import Ref
-from tenure.core.row import Row
+from tenure.core.ledger.row import Row
+from tenure.core.notation import paths
+from tenure.core.notation.refs import Ref
 
 Rules = Mapping[Any, str]
 
@@ -43,7 +43,7 @@ def renaming(rules: Rules | None, known: Iterable[str]) -> dict[str, str]:
                 near=nearest(rule, known) if isinstance(rule, str) else (),
                 ways=["correct the path", "remove the rule", "a regular expression must match the whole path"],
             )
-        renamed = {**found, **renamed}
+        renamed |= {p: to for p, to in found.items() if p not in renamed}
     taken: dict[str, str] = {}
     for path in known:
         to = paths.check(renamed.get(path, path), "renamed path")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -12,7 +13,7 @@ class Entry(NamedTuple):
     Attributes:
       kind: "filled" (from another path, or through a view), "assigned" (through stages), "checked" (a second value for
         one owner that is equal to the first), "dropped" (a second value that is not kept), "missing", "unexpected",
-        "resized", "dtype", "renamed", "omitted" (what the file could not hold).
+        "resized", "dtype", "renamed", "omitted" (what the file could not hold), "skipped" (a damaged checkpoint).
       path: the slot's.
       text: a sentence.
     """
@@ -35,6 +36,10 @@ class Report:
         {'head/w': "from 'embed/w | transpose'"}
         """
         return {e.path: e.text for e in self.entries if e.kind == kind}
+
+    def with_skipped(self, reasons: Mapping[str, str]) -> Report:
+        """With the checkpoints that were skipped in front: folder's name → why."""
+        return Report((*(Entry("skipped", name, why) for name, why in reasons.items()), *self.entries))
 
     def __bool__(self) -> bool:
         return bool(self.entries)

@@ -20,10 +20,10 @@ from tenure.checkpoints.source import Leaf, Side
 from tenure.checkpoints.staged import assigner
 from tenure.checkpoints.ties import Choices, Matching
 from tenure.core.errors import Party, RuleError, brief, nearest
-from tenure.core.ledger import Ledger
-from tenure.core.plan import Plan
-from tenure.core.row import Row
-from tenure.core.rules import globs
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.ledger.row import Row
+from tenure.core.ledger.rules import globs
+from tenure.core.slots.plan import Plan
 from tenure.core.trees import nest
 
 log = logging.getLogger("tenure.checkpoints")

@@ -13,14 +13,14 @@ import numpy as np
 from tenure._version import __version__
 from tenure.checkpoints import folder, leaves, manifest, sharded, tensors
 from tenure.checkpoints.errors import CheckpointError, ContentError
-from tenure.core import paths
 from tenure.core.errors import Party, TenureError, brief, nearest
-from tenure.core.ledger import Ledger
-from tenure.core.plan import Plan
-from tenure.core.refs import Ref
-from tenure.core.rules import globs
-from tenure.core.sources import forbid, own
-from tenure.core.stage import read_list
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.ledger.rules import globs
+from tenure.core.notation import paths
+from tenure.core.notation.refs import Ref
+from tenure.core.notation.stage import read_list
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.sources import forbid, own
 from tenure.core.trees import leaf
 
 _OWN, _FORBID = {"own": True}, {"forbid": True}

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.checkpoints import leaves
-from tenure.core import views
 from tenure.core.errors import NoInverseError, TenureError, ViewShapeError
-from tenure.core.refs import Ref
-from tenure.core.row import Row
-from tenure.core.stage import STRUCTURAL, parse
+from tenure.core.ledger.row import Row
+from tenure.core.notation import views
+from tenure.core.notation.refs import Ref
+from tenure.core.notation.stage import STRUCTURAL, parse
 
 
 class Leaf(Protocol):

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 
 from tenure.checkpoints.errors import ContentError, StagedFileError
 from tenure.checkpoints.source import as_jax
-from tenure.core import staging
 from tenure.core.errors import Party
-from tenure.core.plan import Plan
+from tenure.core.slots import staging
+from tenure.core.slots.plan import Plan
 from tenure.core.trees import leaf
-from tenure.core.weights import assign
+from tenure.surgery.weights import assign
 
 
 def assigner(plan: Plan, params: Mapping[str, Any] | None, state: Any) -> Callable[[str, Any], Mapping[str, Any]]:

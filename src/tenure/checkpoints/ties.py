@@ -18,7 +18,7 @@ from tenure.checkpoints.errors import CheckpointError, ContentError, StagedFileE
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Leaf, Side, backwards, distance, fits, structural
 from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
-from tenure.core.row import Row
+from tenure.core.ledger.row import Row
 
 Assign = Callable[[str, Any], Mapping[str, Any]]
 
