@@ -1,9 +1,9 @@
 """Weights of other libraries: one file per format, read and written as data, and rules from their names to ours.
 
-    weights = tn.convert.read("model.safetensors")              # tensors by name, each read when it is asked for
-    mapped = tn.convert.apply(weights, {"lm_head.weight | transpose": "head/w"})
-    params = tn.convert.into(mapped, model.plan(tokens))        # checked against a model, ties compared
-    tn.convert.write("model.npz", mapped)
+weights = tn.convert.read("model.safetensors")              # tensors by name, each read when it is asked for
+mapped = tn.convert.apply(weights, {"lm_head.weight | transpose": "head/w"})
+params = tn.convert.into(mapped, model.plan(tokens))        # checked against a model, ties compared
+tn.convert.write("model.npz", mapped)
 """
 
 from __future__ import annotations

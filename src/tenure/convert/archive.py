@@ -53,7 +53,9 @@ class Archive:
             )
         for info in self.members.values():
             if info.compress_type not in _READABLE or info.flag_bits & 1:
-                raise damaged(path, f"the member '{info.filename[:200]}'", "it is encrypted, or its compression unknown")
+                raise damaged(
+                    path, f"the member '{info.filename[:200]}'", "it is encrypted, or its compression unknown"
+                )
             if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
                 raise damaged(path, f"the member '{info.filename[:200]}'", "its two sizes differ")
 
@@ -72,7 +74,9 @@ class Archive:
         except (*_BROKEN, OSError, MemoryError) as error:
             raise damaged(self.path, f"the member '{name[:200]}'", str(error)) from None
         if len(data) < (info.file_size if size is None else min(size, info.file_size)):
-            raise damaged(self.path, f"the member '{name[:200]}'", f"{info.file_size:,} bytes expected, {len(data):,} found")
+            raise damaged(
+                self.path, f"the member '{name[:200]}'", f"{info.file_size:,} bytes expected, {len(data):,} found"
+            )
         return data
 
     def cursor(self, name: str, size: int | None = None) -> Cursor:

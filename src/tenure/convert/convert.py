@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from tenure.checkpoints.ties import Choices, Matching
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Side
+from tenure.checkpoints.ties import Choices, Matching
 from tenure.convert import formats, names
 from tenure.convert.errors import FileError, name_of, unsupported
 from tenure.convert.ledger import ledger

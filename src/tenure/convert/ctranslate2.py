@@ -60,7 +60,7 @@ def read(path: str | Path) -> Weights:
         for name, value in variables.items()
         if name.removesuffix(_SCALE) not in scaled or not name.endswith(_SCALE)
     }
-    ties = {a: k for a, k in ties.items() if a.removesuffix(_SCALE) not in ties or k in tensors}
+    ties = {alias: kept for alias, kept in ties.items() if kept.removesuffix(_SCALE) not in scaled or kept in tensors}
     return Weights(path, "ctranslate2", tensors, ties, about)
 
 

@@ -29,7 +29,7 @@ def read(path: str | Path) -> Weights:
     """
     cursor = Cursor(path, open_bytes(path))
     about = _hyperparameters(cursor)
-    leaves = []
+    leaves: list[np.ndarray] = []
     while cursor.left:
         leaves.append(npy.read(cursor, f"leaf {len(leaves)}"))
     if not leaves:

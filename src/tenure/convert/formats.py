@@ -66,7 +66,9 @@ def by_name(name: str) -> Format:
     """
     if name not in FORMATS:
         raise UnsupportedFileError(
-            f"there is no format '{str(name)[:60]}'", near=nearest(str(name), FORMATS), ways=["formats: " + ", ".join(FORMATS)]
+            f"there is no format '{str(name)[:60]}'",
+            near=nearest(str(name), FORMATS),
+            ways=["formats: " + ", ".join(FORMATS)],
         )
     return FORMATS[name]
 
@@ -90,7 +92,8 @@ def of_file(path: str | Path) -> Format:
     found = _by_content(path, head) or _by_ending(path)
     if found is None:
         raise UnsupportedFileError(
-            f"'{name_of(path)}' is in no format that is known", ways=["--from FORMAT says which", "formats: " + ", ".join(FORMATS)]
+            f"'{name_of(path)}' is in no format that is known",
+            ways=["--from FORMAT says which", "formats: " + ", ".join(FORMATS)],
         )
     return found
 
@@ -133,7 +136,9 @@ def _of_folder(folder: Path) -> Format:
         return FORMATS["ctranslate2"]
     if (folder / safetensors.INDEX).exists() or (folder / "model.safetensors").exists():
         return FORMATS["safetensors"]
-    raise UnsupportedFileError(f"'{name_of(folder)}' is a folder of no format that is known", ways=["name a file in it"])
+    raise UnsupportedFileError(
+        f"'{name_of(folder)}' is a folder of no format that is known", ways=["name a file in it"]
+    )
 
 
 def for_output(path: str | Path) -> Format:

@@ -112,7 +112,10 @@ _BUILDERS: Mapping[str, Any] = {
     "jax._src.array._reconstruct_array": _jax_array,
     **{f"{core}.multiarray._reconstruct": _Array for core in _CORES},
     **{f"{core}.multiarray.scalar": _scalar for core in _CORES},
-    **{f"{core}.numeric._frombuffer": lambda data, dtype, shape, order: _values(data, dtype, shape, order) for core in _CORES},
+    **{
+        f"{core}.numeric._frombuffer": lambda data, dtype, shape, order: _values(data, dtype, shape, order)
+        for core in _CORES
+    },
     **{
         f"{module}.{name}": lambda *args: args[0] if args else {}
         for module in ("haiku._src.data_structures", "haiku.data_structures", "tenure.haiku.flat_map")

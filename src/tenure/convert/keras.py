@@ -19,14 +19,26 @@ from tenure.convert.weights import Tensor, Weights
 
 _FREE, _RATIO = 64 << 20, 1000  # bytes that any data set may unpack to, and how many times its stored size beyond
 _FILTERS = {"1": "gzip", "2": "shuffle", "3": "fletcher32", "32000": "lzf", "4": "szip"}
-_BROKEN = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, AttributeError, SystemError, MemoryError)
+_BROKEN = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    AttributeError,
+    SystemError,
+    MemoryError,
+)
 
 
 def _h5py() -> Any:
     try:
         import h5py
     except ImportError:
-        raise FileError("HDF5 files are read with h5py, which is not installed", ways=["pip install 'tenure[convert]'"]) from None
+        raise FileError(
+            "HDF5 files are read with h5py, which is not installed", ways=["pip install 'tenure[convert]'"]
+        ) from None
     return h5py
 
 
@@ -99,7 +111,9 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
         layer, _, rest = name.partition("/")
         layers.setdefault(layer, []).append(rest)
     with replaced(path) as out, h5py.File(out, "w") as file:
-        file.attrs.update({k: v if isinstance(v, (str, int, float)) else json.dumps(v) for k, v in (about or {}).items()})
+        file.attrs.update(
+            {k: v if isinstance(v, (str, int, float)) else json.dumps(v) for k, v in (about or {}).items()}
+        )
         file.attrs["layer_names"] = [layer.encode() for layer in layers]
         for name, value in values.items():
             file.create_dataset(name, data=np.asarray(value))

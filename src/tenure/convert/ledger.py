@@ -11,7 +11,7 @@ from tenure.core.errors import nearest
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tenure.core.notation import paths
-from tenure.core.notation.view import Misfit
+from tenure.core.notation.view import Misfit, View
 
 Form = tuple[tuple[int, ...], str]
 
@@ -48,16 +48,20 @@ def _absolute(path: str) -> str:
 
 
 def _borrower(path: str, owners: Mapping[str, Form], ties: Mapping[str, str], origin: str) -> Row:
-    chain, steps, at = [path], [], path
+    chain, at = [path], path
+    steps: list[View] = []
     while at not in owners:
         if at not in ties:
-            raise MapError(f"the tie of '{path}' leads to '{at}', which there is not", near=nearest(at, [*owners, *ties]))
+            raise MapError(
+                f"the tie of '{path}' leads to '{at}', which there is not", near=nearest(at, [*owners, *ties])
+            )
         at, views = names.parse(ties[at])
         if at in chain:
             raise MapError(f"the tie of '{path}' leads round in a circle: {' → '.join([*chain, at])}")
         chain.append(at)
         steps = [*views, *steps]
-    (shape, dtype), seen = owners[at], []
+    shape, dtype = owners[at]
+    seen: list[str] = []
     try:
         for step in steps:
             shape, dtype = step.out(tuple(shape), dtype)
@@ -68,7 +72,16 @@ def _borrower(path: str, owners: Mapping[str, Form], ties: Mapping[str, str], or
     first, views = names.parse(ties[path])
     borrows = " | ".join([f"/{_absolute(first)}", *map(str, views)])
     return Row(
-        absolute[0], "borrowed", "params", tuple(shape), str(dtype), (absolute[-1],), absolute, tuple(seen), borrows, origin=origin
+        absolute[0],
+        "borrowed",
+        "params",
+        tuple(shape),
+        str(dtype),
+        (absolute[-1],),
+        absolute,
+        tuple(seen),
+        borrows,
+        origin=origin,
     )
 
 

@@ -134,7 +134,9 @@ def _tensor(weights: Weights, target: str, made: _Made) -> Tensor:
                 )
     forms = [_form(weights, target, name, steps) for name, steps in parsed]
     if any(form != forms[0] for form in forms):
-        raise MapError(f"'{target}' cannot be stacked: its parts are {forms[0]} and {next(f for f in forms if f != forms[0])}")
+        raise MapError(
+            f"'{target}' cannot be stacked: its parts are {forms[0]} and {next(f for f in forms if f != forms[0])}"
+        )
     if sorted(made.parts) != list(range(len(texts))) and made.stacked:
         raise MapError(f"'{target}' cannot be stacked: the parts {sorted(made.parts)} leave gaps")
     shape, dtype = forms[0]

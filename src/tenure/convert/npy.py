@@ -71,7 +71,9 @@ def encode(array: np.ndarray) -> bytes:
     """
     file = io.BytesIO()
     plain = np.asarray(array, order="C")
-    np.lib.format.write_array(file, plain.view("V2") if plain.dtype == ml_dtypes.bfloat16 else plain, allow_pickle=False)
+    np.lib.format.write_array(
+        file, plain.view("V2") if plain.dtype == ml_dtypes.bfloat16 else plain, allow_pickle=False
+    )
     return file.getvalue()
 
 

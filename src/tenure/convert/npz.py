@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read(path: str | Path, max_bytes: int | None = None) -> Weights:
             raise damaged(path, f"the member '{member[:200]}'", "only arrays (.npy) are in an .npz")
         name = member.removesuffix(".npy")
         shape, dtype, _ = npy.header(opened.cursor(member, _HEADER))
-        tensors[name] = Tensor(shape, dtype, lambda m=member: _load(opened, m), size=info.compress_size)
+        tensors[name] = Tensor(shape, dtype, functools.partial(_load, opened, member), size=info.compress_size)
     return Weights(path, "npz", tensors)
 
 

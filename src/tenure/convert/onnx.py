@@ -38,7 +38,19 @@ _DTYPES = {
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 _STRING, _EXTERNAL = 8, 1
 _GRAPH, _INITIALIZER = 7, 5
-_DIMS, _TYPE, _FLOATS, _INT32S, _INT64S, _NAME, _RAW, _DOUBLES, _UINT64S, _OUTSIDE, _PLACE = 1, 2, 4, 5, 7, 8, 9, 10, 11, 13, 14
+_DIMS, _TYPE, _FLOATS, _INT32S, _INT64S, _NAME, _RAW, _DOUBLES, _UINT64S, _OUTSIDE, _PLACE = (
+    1,
+    2,
+    4,
+    5,
+    7,
+    8,
+    9,
+    10,
+    11,
+    13,
+    14,
+)
 
 
 def read(path: str | Path) -> Weights:

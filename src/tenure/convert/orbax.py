@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import warnings
@@ -26,7 +27,8 @@ def _library() -> Any:
         import orbax.checkpoint as ocp
     except ImportError:
         raise FileError(
-            "orbax folders are read with orbax-checkpoint, which is not installed", ways=["pip install 'tenure[convert]'"]
+            "orbax folders are read with orbax-checkpoint, which is not installed",
+            ways=["pip install 'tenure[convert]'"],
         ) from None
     return ocp
 
@@ -72,7 +74,7 @@ def read(path: str | Path) -> Weights:
         return value
 
     tensors = {
-        name: Tensor(tuple(form.shape), np.dtype(form.dtype), lambda n=name: load(n))
+        name: Tensor(tuple(form.shape), np.dtype(form.dtype), functools.partial(load, name))
         for name, form in forms.items()
         if getattr(form, "dtype", None) is not None and getattr(form, "shape", None) is not None
     }

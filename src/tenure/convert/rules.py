@@ -1,20 +1,20 @@
 """Rules from the names of one file to those of another: `theirs | view` → ours.
 
-    [rules]
-    "decoder.embed.weight" = "embed/embeddings"
-    "decoder.layers.{i}.fc.weight | transpose" = "layer_{i}/linear/w"       # one rule for all layers
-    "decoder.layers.{*}.norm.weight" = "stack/norm/scale"                    # all layers, stacked on a new first axis
-    "qkv.weight | split(3, 0) | transpose" = "query/w"
+[rules]
+"decoder.embed.weight" = "embed/embeddings"
+"decoder.layers.{i}.fc.weight | transpose" = "layer_{i}/linear/w"       # one rule for all layers
+"decoder.layers.{*}.norm.weight" = "stack/norm/scale"                    # all layers, stacked on a new first axis
+"qkv.weight | split(3, 0) | transpose" = "query/w"
 
-    [regex]
-    'h_(\\d)_(w|b)' = 'layer_\\1/\\2'
+[regex]
+'h_(\\d)_(w|b)' = 'layer_\\1/\\2'
 
-    [ties]
-    "output/w" = "embed/embeddings | transpose"
+[ties]
+"output/w" = "embed/embeddings | transpose"
 
-    [options]
-    drop = ["*.num_batches_tracked"]
-    rest = "keep"
+[options]
+drop = ["*.num_batches_tracked"]
+rest = "keep"
 """
 
 from __future__ import annotations
@@ -68,7 +68,11 @@ class Rule:
                 continue
             places = match.groupdict()
             order = places.pop(ALL, None)
-            yield found + (f" | {_filled(rest, places).strip()}" if bar else ""), _filled(self.target, places), int(order or -1)
+            yield (
+                found + (f" | {_filled(rest, places).strip()}" if bar else ""),
+                _filled(self.target, places),
+                int(order or -1),
+            )
 
     def reversed(self) -> Rule:
         """The rule that leads back.
@@ -167,7 +171,9 @@ class Rules:
         except OSError as error:
             raise MapError(f"'{name_of(path)}' cannot be read: {error.strerror}", ways=["check the path"]) from None
         except (ValueError, RecursionError) as error:
-            raise MapError(f"'{name_of(path)}' is not TOML: {error}", ways=['write  "theirs | transpose" = "ours/w"']) from None
+            raise MapError(
+                f"'{name_of(path)}' is not TOML: {error}", ways=['write  "theirs | transpose" = "ours/w"']
+            ) from None
         return Rules.of(data, name_of(path))
 
     def reversed(self) -> Rules:
@@ -210,7 +216,9 @@ def _check_rule(rule: Rule, path: str) -> None:
         sources = set(_PLACE.findall(rule.source.partition("|")[0])) - {"*"}
         re.compile(_expression(rule.source.partition("|")[0].strip()))
     except re.error as error:
-        raise MapError(f"{path}: {brief(rule.source)} is no pattern: {error}", ways=["'h.{i}.w', or [regex] 'h_(\\d+)'"]) from None
+        raise MapError(
+            f"{path}: {brief(rule.source)} is no pattern: {error}", ways=["'h.{i}.w', or [regex] 'h_(\\d+)'"]
+        ) from None
     further = set(_PLACE.findall(rule.target)) - sources
     if further:
         raise MapError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ def read(path: str | Path, group: str = "params") -> Weights:
     opened = Opened(path)
     leaves = opened.leaves(group)
     tensors = {
-        name: Tensor(tuple(leaf.shape), np.dtype(leaf.dtype), lambda leaf=leaf: np.asarray(leaf.read()))
+        name: Tensor(tuple(leaf.shape), np.dtype(leaf.dtype), functools.partial(_read, leaf))
         for name, leaf in leaves.items()
     }
     ties = {}
@@ -41,6 +42,10 @@ def read(path: str | Path, group: str = "params") -> Weights:
                 ties[row.path] = " | ".join([row.owners[0], *row.views])
     about = {"step": opened.body["step"], "metadata": opened.body["metadata"]}
     return Weights(path, "tenure", tensors, ties, {k: v for k, v in about.items() if v is not None})
+
+
+def _read(leaf: Any) -> np.ndarray:
+    return np.asarray(leaf.read())
 
 
 def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] | None = None) -> None:

@@ -5,6 +5,7 @@ A tensor is a view of a storage, so that shared tensors are seen: names whose te
 
 from __future__ import annotations
 
+import functools
 import pickle
 import struct
 from collections.abc import Mapping
@@ -90,13 +91,15 @@ def read(path: str | Path, max_bytes: int | None = None) -> Weights:
         views = {n: v for n, v in flattened(tree, ".").items() if isinstance(v, _View)}
     except ValueError as error:
         raise damaged(path, f"the member '{found[0]}'", str(error)) from None
-    tensors, ties, seen = {}, {}, {}
+    tensors: dict[str, Tensor] = {}
+    ties: dict[str, str] = {}
+    seen: dict[_View, str] = {}
     for name, view in views.items():
         if 0 not in view.shape and view in seen:
             ties[name] = seen[view]
             continue
         seen[view] = name
-        tensors[name] = Tensor(view.shape, view.storage.dtype, lambda v=view: _load(opened, v))
+        tensors[name] = Tensor(view.shape, view.storage.dtype, functools.partial(_load, opened, view))
     return Weights(path, "torch", tensors, ties)
 
 
@@ -130,7 +133,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _Vi
     return _View(storage, offset, tuple(shape), tuple(strides))
 
 
-_BUILDERS = {
+_BUILDERS: pickles.Builders = {
     "collections.OrderedDict": lambda pairs=(): pickles.table(pairs),
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor": _tensor,
@@ -157,7 +160,11 @@ def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] |
     keys = {name: str(i) for i, name in enumerate(arrays)}
     kept = {name: name for name in arrays} | dict(ties or {})
     root = Path(path).stem
-    members = {f"{root}/data.pkl": _pickle(arrays, keys, kept), f"{root}/byteorder": b"little", f"{root}/version": b"3\n"}
+    members = {
+        f"{root}/data.pkl": _pickle(arrays, keys, kept),
+        f"{root}/byteorder": b"little",
+        f"{root}/version": b"3\n",
+    }
     members |= {f"{root}/data/{keys[name]}": array.tobytes() for name, array in arrays.items()}
     with replaced(path) as file:
         archive.write(file, members)
