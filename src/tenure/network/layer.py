@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from tenure.core.frame import Scope, current_frame
-from tenure.core.module import Module
-from tenure.core.naming import force_name, transparent
-from tenure.core.slots import get_parameter
-from tenure.core.state import get_state, set_state
+from tenure.core.run.frame import Scope, current_frame
+from tenure.core.run.module import Module
+from tenure.core.run.naming import force_name, transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
 from tenure.network import ops, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenure.core.errors import TenureError, brief
-from tenure.core.plan import Plan
-from tenure.core.transform import TransformedWithState, training, transform_with_state
+from tenure.core.model.transform import TransformedWithState, training, transform_with_state
+from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
@@ -95,7 +95,7 @@ class Network:
         return self._graphs[flags]
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
-        from tenure.core.frame import current_frame
+        from tenure.core.run.frame import current_frame
 
         planning = current_frame("network").planning
         with (
