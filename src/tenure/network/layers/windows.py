@@ -9,7 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.core.naming import transparent
+from tenure.core.run.naming import transparent
 from tenure.network import ops, versions
 from tenure.network.dims import FEATURE, SPATIAL, Dim
 from tenure.network.layer import Layer
