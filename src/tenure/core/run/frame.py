@@ -14,7 +14,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party
 from tenure.core.keys import Keys
-from tenure.core.sites import call_site
+from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
@@ -73,6 +73,8 @@ class Frame:
       slots, states: what was asked for so far (recorded while planning).
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
+      trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
+      opener: the Python frame that opened that trace; see `sites.opener`.
       training: whether stochastic stages draw.
       staged: `hoist.Want.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
@@ -106,6 +108,7 @@ class Frame:
         self.epoch = 0
         self.order = itertools.count()
         self.trace: Any = None
+        self.opener = 0
         self.outer: Any = None
         self._get_plan = get_plan
         self._plan: Plan | None = None
@@ -130,6 +133,10 @@ class Frame:
         """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
         return get_opaque_trace_state(convention="tenure") != self.outer
 
+    def skipping(self) -> tuple[str, Site] | None:
+        """The raw JAX transformation around the code that would not run it again, and the line that called it."""
+        return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
+
     @property
     def planning(self) -> bool:
         return self.mode is Mode.PLAN
@@ -144,6 +151,7 @@ class Frame:
         """Makes this the frame of the running code."""
         token = _current.set(self)
         self.trace = self.outer = get_opaque_trace_state(convention="tenure")
+        self.opener = opener()
         try:
             yield self
         finally:
@@ -197,8 +205,8 @@ class Frame:
         """
         scope, counters, used, counts = mark
         writes: dict[Entry, Any] = {}
-        saved = self.trace, self.keys, self.epoch, self.scopes
-        self.trace = get_opaque_trace_state(convention="tenure")
+        saved = self.trace, self.opener, self.keys, self.epoch, self.scopes
+        self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
         self.epoch = next(_scope_ids)
         self.scopes = list(self.scopes)
         scope.counters, scope.used, self.key_counts = dict(counters), dict(used), dict(counts)
@@ -212,7 +220,7 @@ class Frame:
             yield writes
         finally:
             del self.layers[depth:]
-            self.trace, self.keys, self.epoch, self.scopes = saved
+            self.trace, self.opener, self.keys, self.epoch, self.scopes = saved
             if overlay is not None:
                 self.overlays.pop()
 
