@@ -194,13 +194,12 @@ def _check_spec(spec: jax.sharding.PartitionSpec, row: Row, mesh: Any) -> None:
     elif len(entries) > len(row.shape):
         rule, way = f"has {len(entries)} dims, and the parameter {len(row.shape)}", "one entry for each dim, or fewer"
     else:
-        for dim, (size, parts) in enumerate(zip(row.shape, entries, strict=False)):
-            pieces = math.prod(mesh.shape[axis] for axis in parts)
-            if size % pieces:
-                break
-        else:
+        pieces = [math.prod(mesh.shape[axis] for axis in parts) for parts in entries]
+        uneven = [dim for dim, n in enumerate(pieces) if row.shape[dim] % n]
+        if not uneven:
             return
-        rule = f"splits dim {dim} of size {size} over {pieces} devices, and {pieces} does not divide {size}"
+        size, n = row.shape[uneven[0]], pieces[uneven[0]]
+        rule = f"splits dim {uneven[0]} of size {size} over {n} devices, and {n} does not divide {size}"
         way = "shard another dim, or leave this one whole: None"
     raise RuleError(f"the spec {spec} of '{row.path}' {rule}", parties=[row.party("owner")], ways=[way])
 
