@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenure.core.errors import brief
-from tenure.training.batching.frames import Frames, Number
+from tenure.training.batching.frames import ZERO, Frames, Number
 from tenure.training.errors import BatchError
 
 Span = tuple[Frames, Frames]  # where a piece starts and ends
@@ -34,7 +34,7 @@ class Chunking:
 
     size: Frames
     step: Frames
-    least: Frames = Frames(rest=0)
+    least: Frames = ZERO
     variance: float = 0.0
 
     @classmethod
@@ -71,7 +71,7 @@ class Chunking:
         whole = [key for key, length in used.of.items() if length <= 1]
         leading = _leading(used, keys, step)
         self._check(used, whole, leading, size, step)
-        start = Frames({key: 0 for key in used.of})
+        start = Frames(dict.fromkeys(used.of, 0))
         while used[leading] > start[leading]:
             end = (start + size).smaller(used)
             begin = {key: 0 if key in whole else value for key, value in start.of.items()}
@@ -94,7 +94,9 @@ class Chunking:
                 )
         alike = [key for key in used.of if (size.get(key), step.get(key)) == (size[leading], step[leading])]
         if any(
-            used[key] != used[leading] if key in alike else self._count(used, step, key) != self._count(used, step, leading)
+            used[key] != used[leading]
+            if key in alike
+            else self._count(used, step, key) != self._count(used, step, leading)
             for key in used.of
             if key not in whole
         ):

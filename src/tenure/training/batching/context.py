@@ -36,7 +36,10 @@ class Context:
             if len(window) != 2:
                 raise BatchError(f"context_window is {brief(window)}: a pair is (left, right)")
             if not all(isinstance(side, dict) for side in window):
-                raise BatchError("context_window: the sides of a pair are dictionaries by stream", ways=["({'data': 2}, {'data': 1})"])
+                raise BatchError(
+                    "context_window: the sides of a pair are dictionaries by stream",
+                    ways=["({'data': 2}, {'data': 1})"],
+                )
             left, right = (_by_stream(side) for side in window)
             return cls(left, right)
         wide = _by_stream(window)

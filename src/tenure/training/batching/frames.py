@@ -47,9 +47,7 @@ class Frames:
 
     def map(self, function: Callable[[Number], Number]) -> Frames:
         """Every number, changed by a function."""
-        return Frames(
-            {k: function(v) for k, v in self.of.items()}, None if self.rest is None else function(self.rest)
-        )
+        return Frames({k: function(v) for k, v in self.of.items()}, None if self.rest is None else function(self.rest))
 
     def __add__(self, other: Frames) -> Frames:
         return self._with(other, lambda a, b: (a or 0) + (b or 0))
@@ -89,6 +87,9 @@ class Frames:
     def largest(self) -> Number:
         """The largest number of all."""
         return max([*self.of.values(), *([] if self.rest is None else [self.rest])], default=0)
+
+
+ZERO, UNLIMITED = Frames(rest=0), Frames()
 
 
 def _number(value: Number | None) -> Number:

@@ -6,7 +6,6 @@ The rules, and the numbers, are RETURNN's: a batch is closed as soon as one more
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 from tenure.core.errors import brief
 from tenure.training.batching.chunking import Chunking, Span
 from tenure.training.batching.context import Context
-from tenure.training.batching.frames import Frames
+from tenure.training.batching.frames import UNLIMITED, ZERO, Frames
 from tenure.training.errors import BatchError
 
 
@@ -35,7 +34,7 @@ class Piece:
     start: Frames
     end: Frames
     row: int
-    offset: Frames = Frames(rest=0)
+    offset: Frames = ZERO
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Batch:
 
     pieces: tuple[Piece, ...] = ()
     rows: int = 0
-    frames: Frames = Frames(rest=0)
+    frames: Frames = ZERO
 
     @property
     def sequences(self) -> int:
@@ -90,12 +89,12 @@ class Batching:
     [[0, 1], [2], [3]]
     """
 
-    batch_size: Frames = Frames()
-    packed_batch_size: Frames = Frames()
+    batch_size: Frames = UNLIMITED
+    packed_batch_size: Frames = UNLIMITED
     max_seqs: float = -1
-    max_seq_length: Frames = Frames()
-    min_seq_length: Frames = Frames(rest=0)
-    max_pad_size: Frames = Frames()
+    max_seq_length: Frames = UNLIMITED
+    min_seq_length: Frames = ZERO
+    max_pad_size: Frames = UNLIMITED
     max_total_num_seqs: int = -1
     seq_drop: float = 0.0
     recurrent: bool = True
@@ -138,7 +137,7 @@ class Batching:
     ) -> Iterator[tuple[int, Span]]:
         for index, length in enumerate(lengths):
             if chunking is None or not self.recurrent:
-                spans: Iterable[Span] = [(Frames({key: 0 for key in length.of}), length)]
+                spans: Iterable[Span] = [(Frames(dict.fromkeys(length.of, 0)), length)]
             else:
                 spans = chunking.spans(length, self.keys, generator)
             for span in spans:
@@ -169,7 +168,7 @@ class Batching:
             return True
         if batch.frames.map(lambda n: n * batch.rows).exceeds(self.batch_size):
             return True
-        packed = Frames(rest=0)
+        packed = ZERO
         for piece in batch.pieces:
             packed = packed + (piece.end - piece.start)
         if packed.exceeds(self.packed_batch_size):
@@ -177,9 +176,7 @@ class Batching:
         padding = batch.frames.map(lambda n: n * batch.rows) - packed
         return padding.exceeds(self.max_pad_size)
 
-    def _frames(
-        self, spans: Iterable[tuple[int, Span]], some: Callable[[Iterable[bool]], bool]
-    ) -> Iterator[Batch]:
+    def _frames(self, spans: Iterable[tuple[int, Span]], some: Callable[[Iterable[bool]], bool]) -> Iterator[Batch]:
         """One row for all sequences. A sequence ends with all its streams, or, when nothing is added to it, with the first."""
         batch = Batch()
         for index, (start, end) in spans:
@@ -204,7 +201,7 @@ def _limits(name: str, value: Any) -> Frames:
     if name in ("batch_size", "packed_batch_size") and any(v <= 0 for v in frames.of.values()):
         raise BatchError(f"{name} is {brief(value)}: frames must be above 0")
     if name == "min_seq_length":
-        return frames if frames.rest is not None or frames.of else Frames(rest=0)
+        return frames if frames.rest is not None or frames.of else ZERO
     if name == "max_seq_length" and frames.rest and frames.rest < 0:
         return Frames({"classes": -frames.rest})
     return frames if name == "max_pad_size" else Frames(frames.of, frames.rest or None)
@@ -217,7 +214,6 @@ def _set(frames: Frames) -> bool:
 def options(given: Mapping[str, Any], keys: Sequence[str] | None = None) -> dict[str, Any]:
     """The arguments of `Batching` in a mapping with RETURNN's names, such as a config."""
     names = Batching.__dataclass_fields__
-    return {key: value for key, value in given.items() if key in names} | {"keys": None if keys is None else tuple(keys)}
-
-
-INFINITE = math.inf
+    return {key: value for key, value in given.items() if key in names} | {
+        "keys": None if keys is None else tuple(keys)
+    }

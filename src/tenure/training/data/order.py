@@ -7,6 +7,7 @@ number of bins, or `.N` for bins of about N sequences; a random order is kept fo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -168,7 +169,7 @@ def _shuffled_bins(random: np.random.RandomState, bins: int, count: int, lengths
 
 def _cut(order: np.ndarray, bins: int) -> list[np.ndarray]:
     ends = [i * len(order) // bins for i in range(bins + 1)]
-    return [order[a:b].copy() for a, b in zip(ends, ends[1:])]
+    return [order[a:b].copy() for a, b in itertools.pairwise(ends)]
 
 
 _PLAIN: dict[str, Callable[[int], np.ndarray]] = {"default": np.arange, "reverse": lambda count: np.arange(count)[::-1]}
