@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn import padding as pad
 from tenure.nn.axes import get_channel_index

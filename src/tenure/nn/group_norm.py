@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, as_axes, get_channel_index
 from tenure.nn.norm import check_creates

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tenure.core.module import Module
+from tenure.core.run.module import Module
 
 Window = int | Sequence[int]
 

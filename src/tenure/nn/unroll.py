@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import lifting
-from tenure.core.frame import maybe_frame
+from tenure.core.run import transformations as lifting
+from tenure.core.run.frame import maybe_frame
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
