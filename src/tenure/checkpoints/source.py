@@ -118,6 +118,11 @@ class Side:
         return value
 
 
+def plain_row(path: str, leaf: Leaf) -> Row:
+    """The row of a leaf of which nothing is known but itself."""
+    return Row(path, "owned", "params", tuple(leaf.shape), str(leaf.dtype), (path,), (path,))
+
+
 def others_of(view: Any) -> list[str]:
     """The further references of a view that joins several owners."""
     return list(view.arguments["others"]) if isinstance(view, views.Concat) else []
