@@ -22,6 +22,8 @@ BEFORE = {
     "returnn": {"core", "stages", "initializers", "nn", "nets", "network", "convert"},
     "haiku": {"core", "stages", "initializers", "nn", "nets"},
     "training": {"core", "stages", "initializers", "nn", "nets", "network", "returnn", "haiku", "checkpoints"},
+    "cli": {"core", "checkpoints", "convert", "training", "returnn", "network"},
+    "__main__": {"cli"},
 }
 TOOLS = {("returnn", "engine_replay")}  # commands above all rooms: they import what they like, and nobody imports them
 
