@@ -17,10 +17,13 @@ BEFORE = {
     "nn": {"core", "stages", "initializers"},
     "nets": {"core", "stages", "initializers", "nn"},
     "network": {"core", "stages", "initializers", "nn", "nets"},
-    "convert": {"core"},
+    "checkpoints": {"core", "surgery"},
+    "convert": {"core", "checkpoints"},
     "returnn": {"core", "stages", "initializers", "nn", "nets", "network", "convert"},
     "haiku": {"core", "stages", "initializers", "nn", "nets"},
-    "training": {"core", "stages", "initializers", "nn", "nets", "network", "returnn", "haiku"},
+    "training": {"core", "stages", "initializers", "nn", "nets", "network", "returnn", "haiku", "checkpoints"},
+    "cli": {"core", "checkpoints", "convert", "training", "returnn", "network"},
+    "__main__": {"cli"},
 }
 TOOLS = {("returnn", "engine_replay")}  # commands above all rooms: they import what they like, and nobody imports them
 

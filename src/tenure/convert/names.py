@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from tenure.convert.errors import MapError
@@ -69,7 +70,7 @@ def _plain(value: np.ndarray, others: list[np.ndarray], step: View) -> np.ndarra
         return value.astype(step.dtype(value.dtype))
     if isinstance(step, views.Concat):
         return np.concatenate([value, *others], step.arguments["axis"])
-    return np.asarray(step(value, *others))
+    return np.asarray(step(jnp.asarray(value), *others))
 
 
 def seen_shape(shape: Shape, steps: tuple[View, ...]) -> Shape:

@@ -183,6 +183,20 @@ class Layer(Module):
         """The axes of `x` that an option describes."""
         return axes_.axes(x, description, allow_int=allow_int)
 
+    @property
+    @transparent
+    def takes_padding_in(self) -> bool:
+        """Whether what is beyond a sequence's end may change what is within, as in RETURNN (`padding="legacy"`)."""
+        return self.run.network.padding == "legacy"
+
+    @transparent
+    def beyond(self, x: Tensor, axes: Sequence[int], fill: Any) -> Tensor:
+        """`x` with `fill` beyond the ends of sequences in these axes; as it is with `padding="legacy"`."""
+        if not self.takes_padding_in:
+            for axis in axes:
+                x = ops.masked(x, x.dims[axis], fill)
+        return x
+
     # Dims.
 
     @transparent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -189,6 +190,12 @@ def mask(dim: Dim, dims: Sequence[Dim]) -> jax.Array | None:
     return positions < aligned(lengths, dims)
 
 
+def all_masks(dims: Sequence[Dim]) -> jax.Array | None:
+    """Which entries count in all axes of an array with these dims, as an array that broadcasts to them. None if all do."""
+    keeps = [keep for d in dims if (keep := mask(d, dims)) is not None]
+    return functools.reduce(jnp.logical_and, keeps) if keeps else None
+
+
 def masked(x: Tensor, dim: Dim, fill: Any) -> Tensor:
     """`x` with `fill` where an axis's entries do not count."""
     keep = mask(dim, x.dims)
@@ -291,8 +298,18 @@ def softmax(x: Tensor, axes: Iterable[int], *, log: bool = False, use_mask: bool
     if use_mask:
         for axis in axes:
             x = masked(x, x.dims[axis], -jnp.inf)
-    fn = jax.nn.log_softmax if log else jax.nn.softmax
-    return x.like(fn(x.data, axis=axes))
+    return x.like(softmax_of(x.data, axes, log=log))
+
+
+def softmax_of(x: jax.Array, axes: int | tuple[int, ...], *, log: bool = False) -> jax.Array:
+    """Softmax, or its logarithm, over axes; -inf has no probability, and nothing has where all is -inf.
+
+    >>> softmax_of(jnp.array([[-jnp.inf, -jnp.inf], [0.0, -jnp.inf]]), -1).tolist()
+    [[0.0, 0.0], [1.0, 0.0]]
+    """
+    nothing = jnp.max(x, axes, keepdims=True) == -jnp.inf
+    y = (jax.nn.log_softmax if log else jax.nn.softmax)(jnp.where(nothing, 0, x), axis=axes)
+    return jnp.where(nothing, -jnp.inf if log else 0, y)
 
 
 @contextlib.contextmanager

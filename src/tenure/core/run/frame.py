@@ -14,7 +14,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party
 from tenure.core.keys import Keys
-from tenure.core.sites import call_site
+from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.requests import Maker
 from tenure.core.slots.slot import Request, Slot
@@ -76,6 +76,8 @@ class Frame:
       modes: path → (training, inside of a loop) of all requests for it.
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
+      trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
+      opener: the Python frame that opened that trace; see `sites.opener`.
       training: whether stochastic stages draw.
       staged: `hoist.Want.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
@@ -111,6 +113,7 @@ class Frame:
         self.epoch = 0
         self.order = itertools.count()
         self.trace: Any = None
+        self.opener = 0
         self.outer: Any = None
         self._get_plan = get_plan
         self._plan: Plan | None = None
@@ -139,6 +142,10 @@ class Frame:
         """Notes in which mode, and where, a slot is asked for."""
         self.modes.setdefault(path, set()).add((self.training, self.inner))
 
+    def skipping(self) -> tuple[str, Site] | None:
+        """The raw JAX transformation around the code that would not run it again, and the line that called it."""
+        return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
+
     @property
     def planning(self) -> bool:
         return self.mode is Mode.PLAN
@@ -153,6 +160,7 @@ class Frame:
         """Makes this the frame of the running code."""
         token = _current.set(self)
         self.trace = self.outer = get_opaque_trace_state(convention="tenure")
+        self.opener = opener()
         try:
             yield self
         finally:
@@ -205,8 +213,8 @@ class Frame:
         """
         scope, counters, used, counts = mark
         writes: dict[Entry, Any] = {}
-        saved = self.trace, self.keys, self.epoch, self.scopes
-        self.trace = get_opaque_trace_state(convention="tenure")
+        saved = self.trace, self.opener, self.keys, self.epoch, self.scopes
+        self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
         self.epoch = next(_scope_ids)
         self.scopes = list(self.scopes)
         scope.counters, scope.used, self.key_counts = dict(counters), dict(used), dict(counts)
@@ -220,7 +228,7 @@ class Frame:
             yield writes
         finally:
             del self.layers[depth:]
-            self.trace, self.keys, self.epoch, self.scopes = saved
+            self.trace, self.opener, self.keys, self.epoch, self.scopes = saved
             if overlay is not None:
                 self.overlays.pop()
 

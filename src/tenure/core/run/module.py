@@ -18,7 +18,7 @@ from tenure.core.notation.refs import Ref
 from tenure.core.run import hooks, naming, values
 from tenure.core.run.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.run.shown import call_text
-from tenure.core.sites import Site, caching_transform, call_site
+from tenure.core.sites import Site, call_site
 
 T = TypeVar("T")
 
@@ -89,8 +89,8 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
         stages = kwargs.pop("stages", None) if "stages" in kwargs and not _takes_stages(cls) else None
         site = call_site()
         if get_opaque_trace_state(convention="tenure") != frame.trace:
-            check = _check_cached if frame.profile is None else frame.profile.check_cached
-            check(cls, site)
+            check = check_cached if frame.profile is None else frame.profile.check_cached
+            check(frame, cls, site)
         module = cls.__new__(cls, *args, **kwargs)
         module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site, stages)
         init = cls.__init__  # type: ignore[misc]
@@ -172,9 +172,9 @@ def _takes_stages(cls: type) -> bool:
     return "stages" in inspect.signature(cls.__init__).parameters  # type: ignore[misc]
 
 
-def _check_cached(cls: type, site: Site, front: str = "tn", *others: str) -> None:
+def check_cached(frame: Frame, cls: type, site: Site, front: str = "tn", *others: str) -> None:
     """Raises if JAX would skip this constructor when the code runs again; `others` are further ways out."""
-    caching = caching_transform()
+    caching = frame.skipping()
     if caching is not None:
         raise CachedTransformError(
             f"{cls.__name__} is built inside of {caching[0]}, whose next call would skip this line and share its "
@@ -343,7 +343,7 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
                     f"Expected a string name as the only argument, got: {name}. Build the module first, then call it with the "
                     "inputs: ToModuleWrapper(name)(x)"
                 )
-            super().__init__(name=name or naming.snake_case(getattr(f, "__name__", "fn").strip("<>")))
+            super().__init__(name=name or getattr(f, "__name__", "fn").strip("<>"))
 
         @functools.wraps(f)
         def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -28,6 +28,7 @@ def force_name(name: str) -> str:
     return ForcedName(name)
 
 
+@by_profile
 def snake_case(name: str) -> str:
     """`MultiHeadAttention` → `multi_head_attention`, `Conv2D` → `conv2_d`.
 
@@ -72,8 +73,14 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
     return f"{scope.prefix}/{local}" if scope.prefix else local
 
 
+@by_profile
 def check_name(name: str, site: Site) -> None:
-    """Raises `PathSyntaxError` if `name` cannot name a module."""
+    """Raises `PathSyntaxError` if `name` cannot name a module under the rules of the front end."""
+    check_identifier(name, site)
+
+
+def check_identifier(name: str, site: Site) -> None:
+    """Raises `PathSyntaxError` if `name` is neither a Python identifier nor a forced name."""
     if isinstance(name, ForcedName):
         paths.check(str(name), "module name")
     elif not isinstance(name, str) or not name.replace("~", "a").isidentifier():

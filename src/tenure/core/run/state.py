@@ -18,7 +18,7 @@ from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
 from tenure.core.run.parameters import with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
-from tenure.core.sites import caching_transform, call_site
+from tenure.core.sites import call_site
 from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import OWN, Source
 
@@ -71,7 +71,7 @@ def set_state(name: str, value: Any) -> None:
     frame = current_frame("set_state")
     path = paths.join(frame.scope.path, name)
     if get_opaque_trace_state(convention="tenure") != frame.trace:
-        inside, site = caching_transform() or ("a JAX transformation", "")
+        inside, site = frame.skipping() or ("a JAX transformation", "")
         raise LeakedTracerError(
             f"the state '{path}' is set inside of {inside}, which its value would outlive",
             parties=[Party("asker", path, "", str(call_site())), Party("inside", inside, "", str(site))],

@@ -140,7 +140,12 @@ def vmap(
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped."""
     pure = _pure(current_frame("tn.eval_shape"), fun)
-    return jax.eval_shape(lambda a, k: pure(*a, **k)[0], args, kwargs)
+
+    @functools.wraps(fun)  # JAX's errors name the line of what it wraps
+    def of_shapes(args: Any, kwargs: Any) -> Any:
+        return pure(*args, **kwargs)[0]
+
+    return jax.eval_shape(of_shapes, args, kwargs)
 
 
 def _carried(frame: Frame) -> dict[Entry, Any]:

@@ -16,7 +16,7 @@ from tenure.core.notation import paths
 from tenure.core.run import values
 from tenure.core.run.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
 from tenure.core.run.values import hoist
-from tenure.core.sites import call_site
+from tenure.core.sites import call_site, opener
 from tenure.core.slots.sources import Sources
 from tenure.haiku import config
 from tenure.haiku.engine.keys import PRNGSequence
@@ -100,22 +100,23 @@ class HaikuFrame(Frame):
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
         outer = maybe_frame()
-        saved = self.around, self.trace
+        saved = self.around, self.trace, self.opener
         self.around = outer if outer is not self else self.around
         with super().active():
             yield self
             for callback in self.teardown:
                 callback()
-        self.around, self.trace = saved
+        self.around, self.trace, self.opener = saved
 
     @contextlib.contextmanager
     def traced(self) -> Iterator[None]:
         """Within, the running JAX trace is the one that side effects belong to."""
-        saved, self.trace = self.trace, get_opaque_trace_state(convention="tenure")
+        saved = self.trace, self.opener
+        self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
         try:
             yield
         finally:
-            self.trace = saved
+            self.trace, self.opener = saved
 
     @contextlib.contextmanager
     def branch(self, rng: Any, *, shares_names: bool) -> Iterator[None]:
@@ -132,7 +133,7 @@ class HaikuFrame(Frame):
         self.state = {m: dict(bundle) for m, bundle in self.state.items()}
         self.scopes = self.scopes if shares_names else list(self.scopes)
         self.id = self.epoch = next(_ids)
-        self.rngs.append(None if rng is None else PRNGSequence(rng))
+        self.rngs.append(None if rng is None or self.rng is None else self.rng.continued(rng))
         try:
             with self.traced():
                 yield

@@ -67,7 +67,7 @@ class SelfAttention(Layer):
             energy = energy + jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
         keep = self._mask(batch, time, attention_left_only)
         energy = energy if keep is None else jnp.where(keep, energy, -jnp.inf)
-        weights = jax.nn.softmax(energy, axis=-1)
+        weights = ops.softmax_of(energy, -1)
         if attention_dropout and self.training:
             weights = dropout(weights, attention_dropout)
         y = jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape((*x.shape[:2], total))

@@ -35,7 +35,7 @@ class Attention(Layer):
         """The mean of the base's frames [B, F] by the softmax of energies [B, T]."""
         keep = ops.mask(base.dims[1], base.dims[:2])
         energy = energy if keep is None else jnp.where(keep, energy, -jnp.inf)
-        data = jnp.einsum("bt,btf->bf", jax.nn.softmax(energy), base.data)
+        data = jnp.einsum("bt,btf->bf", ops.softmax_of(energy, -1), base.data)
         return Tensor(data, (base.dims[0], base.dims[2]), beam=base.beam)
 
 

@@ -152,8 +152,7 @@ class _Normaliser:
 
     def _of_batch(self) -> tuple[jax.Array, jax.Array]:
         x, axes = self.x, [i for i in range(self.x.ndim) if i != self.axis]
-        time = x.time_axis if self.options["masked_time"] else None
-        keep = ops.mask(x.dims[time], x.dims) if time is not None else None
+        keep = self._keep()
         if keep is None:
             mean = jnp.mean(x.data, tuple(axes), keepdims=True)
             return mean, jnp.mean(jnp.square(x.data - mean), tuple(axes), keepdims=True)
@@ -162,6 +161,15 @@ class _Normaliser:
         mean = jnp.sum(jnp.where(keep, x.data, 0), tuple(axes), keepdims=True) / total
         squares = jnp.where(keep, jnp.square(x.data - mean), 0)
         return mean, jnp.sum(squares, tuple(axes), keepdims=True) / total
+
+    def _keep(self) -> jax.Array | None:
+        """Which entries count: RETURNN masks the time axis only."""
+        x = self.x
+        if not self.options["masked_time"]:
+            return None
+        if not self.layer.takes_padding_in:
+            return ops.all_masks(x.dims)
+        return None if x.time_axis is None else ops.mask(x.dims[x.time_axis], x.dims)
 
     def _state(self, name: str, start: float) -> jax.Array:
         value = self.layer.state(self.prefix + name, self.stored, start)

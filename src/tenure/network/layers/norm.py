@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.network import layout, ops
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import Tensor
@@ -55,7 +56,7 @@ class Norm(Layer):
         over = self.axes(source, axis if axis is not None else axes)
         if not over or source.sparse:
             raise self.error("axis", axis, f"{source!r} has no such axis")
-        y = standardised(source.data, tuple(over), epsilon)
+        y = self._standardised(source, over, epsilon)
         if not (scale or bias):
             return source.like(y)
         described = param_shape if isinstance(param_shape, (list, tuple)) else [param_shape]
@@ -69,6 +70,13 @@ class Norm(Layer):
 
         y = y * param("scale", 1.0) if scale else y
         return source.like(y + param("bias", 0.0) if bias else y)
+
+    def _standardised(self, x: Tensor, axes: list[int], epsilon: float) -> jax.Array:
+        if self.takes_padding_in or not any(layout.ragged(x.dims[a]) for a in axes):
+            return standardised(x.data, tuple(axes), epsilon)
+        centred = x.like(x.data - ops.reduce(x, axes, "mean", keep=True).data)
+        variance = ops.reduce(centred.like(jnp.square(centred.data)), axes, "mean", keep=True).data
+        return centred.data * jax.lax.rsqrt(variance + epsilon)
 
 
 def standardised(x: jax.Array, axes: tuple[int, ...], epsilon: float) -> jax.Array:
