@@ -10,13 +10,14 @@ import tenure
 ROOT = pathlib.Path(tenure.__file__).parent
 BEFORE = {
     "core": set(),
-    "stages": {"core"},
-    "initializers": {"core"},
-    "nn": {"core", "stages", "initializers"},
-    "nets": {"core", "stages", "initializers", "nn"},
-    "network": {"core", "stages", "initializers", "nn", "nets"},
-    "returnn": {"core", "stages", "initializers", "nn", "nets", "network"},
-    "haiku": {"core", "stages", "initializers", "nn", "nets"},
+    "functional": set(),
+    "stages": {"core", "functional"},
+    "initializers": {"core", "functional"},
+    "nn": {"core", "functional", "stages", "initializers"},
+    "nets": {"core", "functional", "stages", "initializers", "nn"},
+    "network": {"core", "functional", "stages", "initializers", "nn", "nets"},
+    "returnn": {"core", "functional", "stages", "initializers", "nn", "nets", "network"},
+    "haiku": {"core", "functional", "stages", "initializers", "nn", "nets"},
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tenure import functional
 from tenure.network import activations, ops, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
@@ -105,7 +105,7 @@ def convolve(
     """Convolution of (batch, *positions, in) with (*window, in / groups, out)."""
     letters = _LETTERS[len(window.sizes) - 1]
     numbers = jax.lax.conv_dimension_numbers(x.shape, w.shape, (f"N{letters}C", f"{letters}IO", f"N{letters}C"))
-    return jax.lax.conv_general_dilated(
+    return functional.convolve(
         x,
         w,
         window.strides,
@@ -157,19 +157,10 @@ class Pool(Layer):
 
 def pool(x: jax.Array, w: windows.Window, padding: list[windows.Pair], mode: str) -> jax.Array:
     """Pooling of (batch, *positions, features)."""
-
-    def slide(values: jax.Array, start: float, fn: Any) -> jax.Array:
-        around = [(0, 0), *padding, (0, 0)]
-        return jax.lax.reduce_window(
-            values, start, fn, (1, *w.sizes, 1), (1, *w.strides, 1), around, window_dilation=(1, *w.dilations, 1)
-        )
-
-    if mode == "max":
-        return slide(x, -jnp.inf, jax.lax.max)
-    total = slide(x, 0.0, jax.lax.add)
-    if w.padding == "SAME":
-        return total / slide(jnp.ones_like(x[:1, ..., :1]), 0.0, jax.lax.add)
-    return total / math.prod(w.sizes)
+    window, strides, dilations = ((1, *sizes, 1) for sizes in (w.sizes, w.strides, w.dilations))
+    around = [(0, 0), *padding, (0, 0)]
+    kind = "mean" if mode == "avg" else mode
+    return functional.pooled(x, kind, window, strides, around, dilations, whole=w.padding != "SAME")
 
 
 @layer("transposed_conv")

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.functional import standardised
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import Tensor
@@ -31,7 +32,7 @@ class LayerNorm(Layer):
         shape = [-1 if i == axis else 1 for i in range(source.ndim)]
         scale = self.param("scale", (dim,), 1.0).reshape(shape)
         bias = self.param("bias", (dim,), 0.0).reshape(shape)
-        return source.like(standardised(source.data, (axis,), epsilon) * scale + bias)
+        return source.like(standardised(source.data, (axis,), epsilon, scale, bias))
 
 
 @layer("norm")
@@ -55,9 +56,8 @@ class Norm(Layer):
         over = self.axes(source, axis if axis is not None else axes)
         if not over or source.sparse:
             raise self.error("axis", axis, f"{source!r} has no such axis")
-        y = standardised(source.data, tuple(over), epsilon)
         if not (scale or bias):
-            return source.like(y)
+            return source.like(standardised(source.data, over, epsilon))
         described = param_shape if isinstance(param_shape, (list, tuple)) else [param_shape]
         own = [self.axis(source, d) for d in described]
         dims = [source.dims[a] for a in own]
@@ -67,11 +67,5 @@ class Norm(Layer):
             value = jnp.transpose(self.param(name, dims, start), order)
             return value.reshape([source.shape[i] if i in own else 1 for i in range(source.ndim)])
 
-        y = y * param("scale", 1.0) if scale else y
-        return source.like(y + param("bias", 0.0) if bias else y)
-
-
-def standardised(x: jax.Array, axes: tuple[int, ...], epsilon: float) -> jax.Array:
-    """Mean 0 and variance 1 over axes."""
-    centred = x - jnp.mean(x, axes, keepdims=True)
-    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axes, keepdims=True) + epsilon)
+        learned = (param("scale", 1.0) if scale else None, param("bias", 0.0) if bias else None)
+        return source.like(standardised(source.data, over, epsilon, *learned))
