@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import tenure as tn
-from tenure.core import errors, ties
+from tenure.core import errors
+from tenure.surgery import ties
 
-CASES = {}
-TOKENS = jnp.zeros((2, 3), int)
+CASES, TOKENS = {}, jnp.zeros((2, 3), int)
 X = jnp.ones((2, 4))
 
 

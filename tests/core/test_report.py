@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 
 import tenure as tn
-from tenure.core import report
-from tenure.core.ledger import Ledger
-from tenure.core.row import Row
+from tenure.core.ledger import report
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.ledger.row import Row
 
 EVIL = "<img/onerror=alert(1)>&\"'"
 

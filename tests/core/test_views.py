@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tenure as tn
-from tenure.core import views
 from tenure.core.errors import NoInverseError, NotSerialisableError, UnknownViewError, ViewSyntaxError
+from tenure.core.notation import views
 from tests.core.views_strategies import SHAPED_VIEWS, SHAPES, einops, moving
 
 quick = settings(max_examples=40, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 
 import tenure as tn
 from tenure import nn
-from tenure.core import hooks
+from tenure.core.run import hooks
 
 RESETS = jnp.array([[0, 0], [0, 1], [1, 0], [0, 0], [1, 1]], bool)
 

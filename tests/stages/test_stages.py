@@ -8,7 +8,7 @@ from jax.test_util import check_grads
 
 import tenure as tn
 from tenure import stages as st
-from tenure.core.stage import Run, Spec
+from tenure.core.notation.stage import Run, Spec
 
 KEY = jax.random.key(3)
 SQUARE = jax.random.normal(jax.random.key(1), (4, 4))

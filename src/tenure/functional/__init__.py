@@ -4,7 +4,7 @@ In come arrays and sizes, out go arrays. Nothing here knows of modules, paramete
 definitions differ, an argument says which one is meant.
 """
 
-from tenure.functional.attention import attend, attention_weights, with_weights
+from tenure.functional.attention import attend, attention_weights, softmax_of, with_weights
 from tenure.functional.cells import GATES, gru, lstm, lstm_cells
 from tenure.functional.conv import convolve
 from tenure.functional.dropout import dropped
@@ -31,6 +31,7 @@ __all__ = [
     "pooled",
     "recurrence",
     "sines_and_cosines",
+    "softmax_of",
     "standardised",
     "with_weights",
 ]

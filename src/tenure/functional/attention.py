@@ -35,7 +35,7 @@ def attend(
       scale: None for `1 / √K`.
       bias: [..., heads, T', T], added to the scaled products.
       masked: what stands in for products where the mask is False. A query that sees no key at all gets the mean of all
-        values if it is finite, and NaN if it is -inf.
+        values if it is finite, and zeros if it is -inf.
       change: a function of the weights [..., heads, T', T], such as dropout.
 
     Returns:
@@ -66,7 +66,26 @@ def attention_weights(energy: jax.Array, mask: jax.Array | None = None, masked: 
     >>> attention_weights(jnp.zeros(3), jnp.array([True, True, False]))
     Array([0.5, 0.5, 0. ], dtype=float32)
     """
-    return jax.nn.softmax(energy if mask is None else jnp.where(mask, energy, masked), axis=-1)
+    if mask is None:
+        return jax.nn.softmax(energy, axis=-1)
+    energy = jnp.where(mask, energy, masked)
+    return softmax_of(energy, -1) if masked == -jnp.inf else jax.nn.softmax(energy, axis=-1)
+
+
+def softmax_of(x: jax.Array, axes: int | tuple[int, ...], *, log: bool = False) -> jax.Array:
+    """Softmax, or its logarithm, over axes; -inf has no probability, and nothing has where all is -inf.
+
+    Args:
+      x: any array.
+      axes: what probabilities add up to 1 over.
+      log: whether to return logarithms.
+
+    >>> softmax_of(jnp.array([[-jnp.inf, -jnp.inf], [0.0, -jnp.inf]]), -1).tolist()
+    [[0.0, 0.0], [1.0, 0.0]]
+    """
+    nothing = jnp.max(x, axes, keepdims=True) == -jnp.inf
+    y = (jax.nn.log_softmax if log else jax.nn.softmax)(jnp.where(nothing, 0, x), axis=axes)
+    return jnp.where(nothing, -jnp.inf if log else 0, y)
 
 
 def with_weights(energy: jax.Array, value: jax.Array, mask: jax.Array | None = None) -> jax.Array:

@@ -20,6 +20,7 @@ def pooled(
     dilations: Sequence[int] | None = None,
     *,
     whole: bool = False,
+    counted: jax.Array | None = None,
 ) -> jax.Array:
     """The maximum ("max") or the mean ("mean") of each window; at the edges of what is inside.
 
@@ -29,6 +30,7 @@ def pooled(
       window, strides: a size for each axis of x.
       padding: "SAME" or "VALID", or a pair (before, after) for each axis.
       dilations: how far apart the elements of a window are, for each axis; None for 1.
+      counted: how often each element counts in means at the edges, 0 or 1; broadcasts to x. None for 1.
       whole: whether the mean is always the sum over the window's size, whatever is padded.
 
     >>> pooled(jnp.arange(5.0), "mean", (2,), (2,), "SAME")
@@ -43,5 +45,7 @@ def pooled(
     total = slide(x, 0.0, lax.add)
     if whole or padding == "VALID":
         return total / np.prod(window)
+    if counted is not None:
+        return total / jnp.maximum(slide(counted, 0.0, lax.add), 1)
     shape = [size if w != 1 else 1 for size, w in zip(x.shape, window, strict=True)]
     return total / slide(jnp.ones(shape, x.dtype), 0.0, lax.add)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from tenure.core import values
-from tenure.core.frame import current_frame
+from tenure.core.run import values
+from tenure.core.run.frame import current_frame
 
 if TYPE_CHECKING:
     from tenure.network.run import ParamUse, Run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
 from tenure.stages import Dropout, Noise
 

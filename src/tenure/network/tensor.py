@@ -119,9 +119,10 @@ class Tensor:
         """
         found = [i for i, d in enumerate(self.dims) if d == dim]
         if len(found) > 1:
-            exact = [i for i in found if self.dims[i] is dim]
             best = max(self.dims[i].match_priority for i in found)
-            found = exact if len(exact) == 1 else [i for i in found if self.dims[i].match_priority == best]
+            found = [i for i in found if self.dims[i].match_priority == best]
+            exact = [i for i in found if self.dims[i] is dim]
+            found = exact if len(exact) == 1 else found
         if len(found) != 1:
             raise DimError(f"{self!r} has {'no axis' if not found else 'several axes'} of {dim!r}")
         return found[0]

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.profile import reproduces
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
 from tenure.functional import convolve
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn import padding as pad

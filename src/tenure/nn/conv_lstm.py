@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.naming import name_like, transparent
+from tenure.core.run.naming import name_like, transparent
 from tenure.functional.recurrence import Product
 from tenure.nn.conv import ConvND, Sizes
 from tenure.nn.over_time import Recurrence

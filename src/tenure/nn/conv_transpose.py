@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
 from tenure.nn.conv import Sizes, as_batch, dimension_numbers, kernel_init, masked, with_bias

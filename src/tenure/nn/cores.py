@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.naming import transparent
+from tenure.core.run.naming import transparent
 from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import RNNCore
 

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.profile import reproduces
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
 from tenure.functional import convolve
 from tenure.initializers import Initializer
 from tenure.nn import padding as pad

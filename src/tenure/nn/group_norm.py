@@ -5,10 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.profile import reproduces
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
 from tenure.functional import standardised
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, as_axes, get_channel_index

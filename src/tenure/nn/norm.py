@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.profile import reproduces
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
 from tenure.functional import standardised
 from tenure.functional.norm import root_mean_square
 from tenure.initializers import Initializer

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
+from tenure.core.run.module import Module
 from tenure.functional import pooled
 
 Window = int | Sequence[int]

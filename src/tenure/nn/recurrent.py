@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.naming import name_like, transparent
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import name_like, transparent
+from tenure.core.run.parameters import get_parameter
 from tenure.functional import GATES, affine, gru, lstm
 from tenure.functional.recurrence import Product
 from tenure.initializers import Initializer, VarianceScaling

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks, lifting
-from tenure.core.frame import maybe_frame
-from tenure.core.profile import reproduces
+from tenure.core.run import hooks
+from tenure.core.run import transformations as lifting
+from tenure.core.run.frame import maybe_frame
+from tenure.core.run.profile import reproduces
 from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import RNNCore
 

@@ -56,11 +56,6 @@ def test_logic_is_about_what_is_true():
         run({"output": {"class": "combine", "kind": "logical_and", "from": ["data", "data"]}})
 
 
-def test_means_of_masked_frames():
-    with pytest.raises(TenureError, match="use_time_mask"):
-        output({"class": "pool", "mode": "avg", "pool_size": (3,), "padding": "same", "use_time_mask": True})
-
-
 def test_positions_need_a_number_of_features():
     with pytest.raises(TenureError, match="n_out"):
         output({"class": "positional_encoding"})

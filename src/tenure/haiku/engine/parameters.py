@@ -8,17 +8,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hoist, hooks, samples, slots
 from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
-from tenure.core.frame import placeholder
-from tenure.core.paths import join, split
-from tenure.core.requests import same_init
-from tenure.core.slot import Slot, as_shape, describe, named
-from tenure.core.sources import OWN, Source
+from tenure.core.notation.paths import join, split
+from tenure.core.run import hooks, leaves
+from tenure.core.run import parameters as slots
+from tenure.core.run.frame import placeholder
+from tenure.core.run.requests import describe
+from tenure.core.run.values import NeedsPlan
+from tenure.core.slots.requests import same_init
+from tenure.core.slots.slot import Slot, as_shape, named
+from tenure.core.slots.sources import OWN, Source
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
 from tenure.haiku.engine.deferral import CountedKeys, defer
 from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
+from tenure.initializers import samples
 
 
 def get_parameter(
@@ -38,7 +42,7 @@ def get_parameter(
     path = f"{module}/{name}"
     source = frame.sources.of(path)
     if frame.frozen and frame.staged is None and (stages or frame.sources.stages):
-        raise hoist.NeedsPlan
+        raise NeedsPlan
     if frame.staged is not None and (staged := slots._staged(frame, path, shape, dtype, init)) is not None:
         value = staged
     elif source is OWN:
@@ -212,10 +216,8 @@ def _misfit(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) ->
 
 def missing(frame: HaikuFrame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
     """The error of a parameter that the params given to apply do not have."""
-    from tenure.core import values
-
     module, name = split(path)
-    error = values.missing(frame, path, shape, dtype)
+    error = leaves.missing(frame, path, shape, dtype)
     return MissingParameterError(
         f"Unable to retrieve parameter {name!r} for module {module!r} All parameters must be created as part of `init`.",
         parties=error.parties,

@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks
-from tenure.core import state as core_state
 from tenure.core.errors import MissingParameterError, Party, nearest
+from tenure.core.run import hooks
+from tenure.core.run import state as core_state
+from tenure.core.run.requests import describe
 from tenure.core.sites import call_site
-from tenure.core.slot import Slot, describe
-from tenure.core.sources import OWN
+from tenure.core.slots.slot import Slot
+from tenure.core.slots.sources import OWN
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
 from tenure.haiku.engine.frames import HaikuFrame, StatePair, check_usage, lift_prefix, the_frame
 from tenure.haiku.engine.parameters import run_creators, scope_name

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure import functional
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim
 from tenure.network.layer import Layer, layer

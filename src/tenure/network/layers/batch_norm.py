@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.naming import transparent
+from tenure.core.run.naming import transparent
 from tenure.functional import moments, normalised
 from tenure.network import ops, versions
 from tenure.network.layer import Layer, layer
@@ -150,9 +150,16 @@ class _Normaliser:
 
     def _of_batch(self) -> tuple[jax.Array, jax.Array]:
         x, axes = self.x, [i for i in range(self.x.ndim) if i != self.axis]
-        time = x.time_axis if self.options["masked_time"] else None
-        keep = ops.mask(x.dims[time], x.dims) if time is not None else None
-        return moments(x.data, axes, mask=keep)
+        return moments(x.data, axes, mask=self._keep())
+
+    def _keep(self) -> jax.Array | None:
+        """Which entries count: RETURNN masks the time axis only."""
+        x = self.x
+        if not self.options["masked_time"]:
+            return None
+        if not self.layer.takes_padding_in:
+            return ops.all_masks(x.dims)
+        return None if x.time_axis is None else ops.mask(x.dims[x.time_axis], x.dims)
 
     def _state(self, name: str, start: float) -> jax.Array:
         value = self.layer.state(self.prefix + name, self.stored, start)

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.naming import transparent
+from tenure.core.run.naming import transparent
 from tenure.network import activations, ops, out_type, proxies
 from tenure.network.expressions import parse
 from tenure.network.layer import Layer, layer

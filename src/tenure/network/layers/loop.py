@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import lifting
+from tenure.core.run import transformations as lifting
 from tenure.network import ops, sizes
 from tenure.network.constraints import Decay, DecayInside
 from tenure.network.dims import Dim, batch_dim

@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.functional import standardised
+from tenure.functional import normalised, standardised
+from tenure.network import layout, ops
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import Tensor
@@ -57,7 +58,7 @@ class Norm(Layer):
         if not over or source.sparse:
             raise self.error("axis", axis, f"{source!r} has no such axis")
         if not (scale or bias):
-            return source.like(standardised(source.data, over, epsilon))
+            return source.like(self._standardised(source, over, epsilon))
         described = param_shape if isinstance(param_shape, (list, tuple)) else [param_shape]
         own = [self.axis(source, d) for d in described]
         dims = [source.dims[a] for a in own]
@@ -68,4 +69,12 @@ class Norm(Layer):
             return value.reshape([source.shape[i] if i in own else 1 for i in range(source.ndim)])
 
         learned = (param("scale", 1.0) if scale else None, param("bias", 0.0) if bias else None)
-        return source.like(standardised(source.data, over, epsilon, *learned))
+        return source.like(self._standardised(source, over, epsilon, *learned))
+
+    def _standardised(self, x: Tensor, axes: list[int], epsilon: float, scale: Any = None, bias: Any = None) -> Any:
+        if self.takes_padding_in or not any(layout.ragged(x.dims[a]) for a in axes):
+            return standardised(x.data, axes, epsilon, scale, bias)
+        mean = ops.reduce(x, axes, "mean", keep=True).data
+        squares = x.like(jnp.square(x.data - mean))
+        variance = ops.reduce(squares, axes, "mean", keep=True).data
+        return normalised(x.data, mean, variance, epsilon, scale, bias)

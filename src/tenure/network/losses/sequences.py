@@ -255,7 +255,7 @@ class Sampling(Loss):
 
     def value(self, view: View) -> jax.Array:
         """The sum over frames."""
-        from tenure.core.rng import next_rng_key
+        from tenure.core.run.rng import next_rng_key
 
         if self.use_full_softmax:
             if view.logits is None:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
 from tenure.network.tf.static import array, dtype_of, on_jax, shape_of
 

@@ -84,6 +84,7 @@ def _network(case: Case) -> Network:
         default_input=data.get("default_input") or "data",
         default_target=data.get("default_target") or "classes",
         reuse="legacy",
+        padding="legacy",
     )
 
 

@@ -1,0 +1,284 @@
+"""Slots: what `get_parameter` fills. Owned, borrowed or given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.errors import (
+    AxesError,
+    BorrowedInParamsError,
+    ForbiddenSlotError,
+    MissingParameterError,
+    ParameterShapeError,
+    Party,
+    TenureError,
+    ViewShapeError,
+)
+from tenure.core.keys import initialising
+from tenure.core.notation import paths
+from tenure.core.notation.stage import read_list
+from tenure.core.run import hooks
+from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.profile import by_profile
+from tenure.core.run.requests import describe
+from tenure.core.run.values import NeedsPlan, evaluate, given, missing, owned_value, staged_value
+from tenure.core.sites import call_site
+from tenure.core.slots.requests import check_repeated
+from tenure.core.slots.slot import Slot, as_shape
+from tenure.core.slots.sources import OWN, Source
+from tenure.core.slots.staged import USE
+from tenure.core.slots.staging import begin
+
+Initializer = Callable[[Sequence[int], Any], jax.Array]
+
+
+@by_profile
+def get_parameter(
+    name: str,
+    shape: Sequence[int],
+    dtype: Any = jnp.float32,
+    init: Initializer | None = None,
+    *,
+    axes: Sequence[str | None] | None = None,
+    stages: Any = None,
+) -> jax.Array:
+    """The current module's parameter `name`: its own, or what its `share=` or the model's `ties=` say.
+
+    Args:
+      name: local name.
+      shape: of the array.
+      dtype: of the array.
+      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      axes: logical names of the axes, for `ledger.shardings`.
+      stages: what the value goes through between what is stored and what is returned: a list of stages.
+
+    Returns:
+      An array of that shape.
+
+    Raises:
+      OutsideTransformError: no transformed function is running.
+      RequestConflictError, PathConflictError: the path was asked for before, differently or by another instance.
+      MissingParameterError, ParameterShapeError: the params handed to `apply` do not fit.
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2,), init=jnp.ones))
+    >>> model.init(None)
+    {'~': {'w': Array([1., 1.], dtype=float32)}}
+    """
+    frame = current_frame("get_parameter")
+    if frame.planning:
+        paths.check_name(name, "parameter name")
+    path = paths.join(frame.scope.path, name)
+    source = frame.sources.of(path)
+    if frame.mode is Mode.PLAN:
+        value = plan_parameter(frame, path, shape, dtype, init, axes, source, stages=stages)
+    else:
+        if frame.staged is None and frame.mode is Mode.APPLY and (stages or frame.sources.stages):
+            raise NeedsPlan
+        if source is OWN:
+            value = _owned(frame, path, shape, dtype, init)
+        else:
+            value = sourced(frame, path, shape, dtype, init, source)
+    getters = hooks.chain("param_getter")
+    if getters:
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        value = hooks.run_getters(getters, value, context)
+    return value
+
+
+def plan_parameter(
+    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
+) -> Any:
+    """Records the slot, and answers with the shape that was asked for."""
+    shape = as_shape(shape, path)
+    dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
+    slot = Slot(path, "owned", shape, dtype, source, init=init)
+    describe(frame, slot)
+    slot.axes = _as_axes(axes, slot)
+    if stages is not None:
+        slot.asked = _asked(stages, slot)
+    mode = frame.training, frame.inner
+    slot.modes.add(mode)
+    earlier = frame.slots.get(path)
+    if earlier is not None:
+        check_repeated(earlier, slot)
+        earlier.modes.add(mode)
+        return placeholder(earlier.shape, earlier.dtype)
+    if source.kind == "forbid":
+        raise ForbiddenSlotError(
+            f"'{path}' would be a new parameter, which its {source.origin} forbids",
+            parties=[slot.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
+            ways=[
+                f'borrow it:  share={{"{paths.split(path)[1]}": "owner/path"}}',
+                f'own it:  share={{"{paths.split(path)[1]}": None}}',
+            ],
+        )
+    if source.kind == "given":
+        slot.kind = "given"
+        _check_given(slot, source)
+        slot.source = source._replace(value=None)  # a plan outlives the trace that the value belongs to
+    elif source.kind == "borrow":
+        slot.kind = "borrowed"
+    creators = hooks.chain("param_creator")
+    slot.explicit_init = init is not None and _is_explicit(init, frame.scope)
+    if slot.kind == "owned" or source.or_own:
+        module = frame.scope.module if creators else None  # a plan should not keep modules alive
+        slot.make = _maker(creators, shape, dtype, init, hooks.GetterContext(path, module, dtype, shape, init), slot)
+    if creators and slot.kind == "owned":
+        made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), slot.make))
+        slot.shape, slot.dtype = made.shape, made.dtype
+    frame.slots[path] = slot
+    return placeholder(slot.shape, slot.dtype)
+
+
+def _asked(stages: Any, slot: Slot) -> Any:
+    try:
+        return read_list(stages, f"stages= of '{slot.path}'")
+    except TenureError as e:
+        raise type(e)(e.rule, parties=[slot.party("asker")], near=e.near, ways=e.ways) from None
+
+
+def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: Any, slot: Slot) -> Callable[[], Any]:
+    def make() -> Any:
+        def run(shape: Any, dtype: Any) -> Any:
+            if init is None:
+                raise MissingParameterError(
+                    f"'{slot.path}' needs an initialiser: it is owned here, and nobody gave its value",
+                    parties=[slot.party("owner")],
+                    ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
+                )
+            return init(shape, dtype)
+
+        made = hooks.run_creators(creators, shape, dtype, run, context)
+        return made if isinstance(made, jax.Array) else jnp.asarray(made)
+
+    return make
+
+
+def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
+    assert make is not None
+    with initialising(key):
+        return make()
+
+
+def _is_key(dtype: Any) -> bool:
+    return jax.dtypes.issubdtype(dtype, jax.dtypes.extended)
+
+
+def _as_axes(axes: Any, slot: Slot) -> tuple[str | None, ...] | None:
+    if axes is None:
+        return None
+    axes = tuple(axes)
+    if len(axes) != len(slot.shape):
+        raise AxesError(
+            f"'{slot.path}' has {len(slot.shape)} axes and {len(axes)} axis names {axes}",
+            parties=[slot.party("asker")],
+            ways=["give one name, or None, for each axis"],
+        )
+    return axes
+
+
+def _is_explicit(init: Any, scope: Scope) -> bool:
+    """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
+    site = call_site()
+    if not site.in_package or scope.module is None:
+        return True
+    birth = scope.module.__dict__["_born"]
+    return any(init is a for a in (*birth.args, *birth.kwargs.values()))
+
+
+def _check_given(slot: Slot, source: Source) -> None:
+    if tuple(source.value.shape) != slot.shape:
+        name, shape = paths.split(slot.path)[1], tuple(source.value.shape)
+        raise ViewShapeError(
+            f"'{slot.path}' needs {slot.shape} but is given {shape}",
+            parties=[
+                slot.party("user"),
+                Party("given", name, f"{shape} {source.value.dtype}", str(source.site)),
+            ],
+            ways=[
+                "give its transpose" if shape == slot.shape[::-1] else "give an array of the shape that is needed",
+                f'own it instead:  share={{"{name}": None}}',
+            ],
+        )
+
+
+def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    if frame.staged is not None or (frame.mode is Mode.INIT and frame.plan.staged):
+        value = _staged(frame, path, shape, dtype, init)
+        if value is not None:
+            return value
+    value = owned_value(frame, path)
+    if value is None and frame.mode is Mode.INIT:
+        value = with_key(
+            frame.keys and frame.keys.draw(path),
+            _maker(
+                hooks.chain("param_creator"),
+                shape,
+                dtype,
+                init,
+                hooks.GetterContext(path, frame.scope.module, dtype, shape, init),
+                Slot(path, "owned", tuple(shape), dtype),
+            ),
+        )
+        frame.write(("params", path), value)
+    if value is None:
+        raise missing(frame, path, shape, dtype)
+    if value.shape != shape and tuple(value.shape) != as_shape(shape, path):
+        slot = Slot(path, "owned", as_shape(shape, path), dtype)
+        describe(frame, slot)
+        raise ParameterShapeError(
+            f"'{path}' needs {slot.shape} but the params have {tuple(value.shape)}",
+            parties=[
+                slot.party("asker"),
+                Party("params", path, f"{tuple(value.shape)} {value.dtype}", "the params given to apply"),
+            ],
+            ways=["use params from init of this model, with inputs of these shapes", "reshape the value in params"],
+        )
+    return value
+
+
+def _staged(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
+    slot = frame.planned("slots", path)
+    if not (slot.stages or slot.use_stages):
+        return None
+    if frame.mode is Mode.INIT and owned_value(frame, path) is None:
+        draw = frame.keys.draw if frame.keys is not None else lambda path: None
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        make = _maker(hooks.chain("param_creator"), shape, dtype, init, context, slot)
+        made = begin(slot, slot.stages, with_key(draw(path), make), draw)
+        for where, value in made.items():
+            frame.write(("params" if where in frame.plan.slots else "initial", where), value)
+            if where in frame.plan.states:
+                frame.write(("state", where), value)
+    return staged_value(frame, path, USE)
+
+
+def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    """A slot's value in a run, where a tie or a share speaks of it."""
+    if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
+        return _owned(frame, path, shape, dtype, init)
+    planned = frame.planned("slots", path)
+    if owned_value(frame, path) is not None:
+        raise BorrowedInParamsError(
+            f"the params have a leaf for '{path}', which is {planned.kind}",
+            parties=[
+                planned.party("user", str(planned.target or "")),
+                *(frame.plan.slots[owner].party("owner") for owner in frame.plan.ledger.owners_of(path)),
+            ],
+            ways=[
+                f"delete it from params:  del params['{paths.split(path)[0]}']['{paths.split(path)[1]}']",
+                f"own it:  tn.transform(f, ties={{'{path}': tn.own}})",
+            ],
+        )
+    if source.kind == "given":
+        slot = dataclasses.replace(planned, shape=as_shape(shape, path))
+        _check_given(slot, source)
+        return given(frame, planned, source.value)
+    return evaluate(frame, path, USE)

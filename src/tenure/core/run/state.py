@@ -1,0 +1,202 @@
+"""State: values that change from call to call, such as running statistics. Owned and borrowed like parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
+
+from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
+from tenure.core.notation import paths, views
+from tenure.core.notation.refs import Ref
+from tenure.core.run import hooks
+from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.run.parameters import with_key
+from tenure.core.run.profile import by_profile
+from tenure.core.run.requests import describe
+from tenure.core.sites import call_site
+from tenure.core.slots.slot import Slot
+from tenure.core.slots.sources import Source
+
+
+@by_profile
+def get_state(
+    name: str,
+    shape: Sequence[int] | None = None,
+    dtype: Any = jnp.float32,
+    init: Callable[[Sequence[int], Any], Any] | None = None,
+) -> Any:
+    """The current value of the current module's state `name`.
+
+    Args:
+      name: local name.
+      shape, dtype: for the initialiser.
+      init: `init(shape, dtype)`, run once by `init`.
+
+    Raises:
+      MissingParameterError: there is no value, and no initialiser to make one.
+    """
+    frame = current_frame("get_state")
+    path = paths.join(frame.scope.path, name)
+    source = frame.sources.of(path)
+    if frame.planning:
+        value = _plan_state(frame, path, shape, dtype, init, source)
+    else:
+        value = _read(frame, path, source)
+        if value is None and init is not None and frame.mode is Mode.INIT:
+            value = jnp.asarray(init(shape, dtype))  # type: ignore[arg-type]
+            set_state(name, value)
+    if value is None:
+        raise _missing_state(frame, path)
+    getters = hooks.chain("state_getter")
+    if getters:
+        value = hooks.run_getters(getters, value, hooks.GetterContext(path, frame.scope.module, dtype, shape, init))
+    return value
+
+
+@by_profile
+def set_state(name: str, value: Any) -> None:
+    """Sets the current module's state `name`, an array or any pytree of arrays.
+
+    Where the state is borrowed, the owner's value is set, through the inverse of the view.
+
+    Raises:
+      LeakedTracerError: inside a raw JAX transformation, which the value would outlive.
+      NoInverseError: the state is borrowed through a view that has no inverse.
+    """
+    frame = current_frame("set_state")
+    path = paths.join(frame.scope.path, name)
+    if get_opaque_trace_state(convention="tenure") != frame.trace:
+        inside, site = frame.skipping() or ("a JAX transformation", "")
+        raise LeakedTracerError(
+            f"the state '{path}' is set inside of {inside}, which its value would outlive",
+            parties=[Party("asker", path, "", str(call_site())), Party("inside", inside, "", str(site))],
+            ways=["use tn.jit, tn.vmap, tn.grad, tn.scan, … inside of tn.transform_with_state"],
+        )
+    setters = hooks.chain("setter")
+    if setters:
+        shapes = jax.tree.map(jnp.shape, value), jax.tree.map(jnp.result_type, value)
+        value = hooks.run_getters(setters, value, hooks.SetterContext(path, frame.scope.module, shapes[1], shapes[0]))
+    source = frame.sources.of(path)
+    if frame.planning:
+        _plan_set(frame, path, value, source)
+        return
+    path, value = _back_to_owner(frame, path, value, source)
+    if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
+        frame.write(("initial", path), value)
+    frame.write(("state", path), value)
+
+
+def _abstract(value: Any) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
+
+
+def _record(frame: Frame, path: str, value: Any, source: Source) -> Slot:
+    leaf = value if isinstance(value, jax.ShapeDtypeStruct) else None
+    shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
+    slot = Slot(path, "owned", shape, dtype, source, collection="state")
+    slot.value, slot.kind = value, "borrowed" if source.kind == "borrow" else "owned"
+    describe(frame, slot)
+    frame.states[path] = slot
+    return slot
+
+
+def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    slot = frame.states.get(path)
+    if slot is None:
+        creators = hooks.chain("state_creator")
+        if shape is None and init is None and not creators and source.kind != "borrow":
+            return None
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        if source.kind == "borrow":
+            value = jax.ShapeDtypeStruct(tuple(shape or ()), jax.dtypes.canonicalize_dtype(dtype))
+            slot = _record(frame, path, value, source)
+        else:
+
+            def make() -> Any:
+                def run(shape: Any, dtype: Any) -> Any:
+                    if init is None:
+                        raise _missing_state(frame, path)
+                    return init(shape, dtype)
+
+                return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
+
+            if init is None and not creators:
+                return None
+            value = _abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
+            slot = _record(frame, path, value, source)
+            slot.make, slot.init = make, init
+    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype), slot.value)
+
+
+def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
+    if path not in frame.states:
+        _record(frame, path, _abstract(value), source)
+    elif frame.states[path].collection == "state":
+        frame.states[path].value = _abstract(value)
+
+
+def _read(frame: Frame, path: str, source: Source) -> Any:
+    if source.kind != "borrow":
+        return frame.read(("state", path))
+    target = frame.planned("states", path).target
+    return frame.read(("state", path)) if target is None else _through(frame, target)
+
+
+def _through(frame: Frame, ref: Ref) -> Any:
+    value = _read(frame, ref.path, frame.sources.of(ref.path))
+    for view in ref.views:
+        if isinstance(view, views.Concat):
+            value = view.join([value, *(_through(frame, Ref.parse(o)) for o in view.arguments["others"])])
+        else:
+            value = view(value)
+    return value
+
+
+def _back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
+    while source.kind == "borrow":
+        slot = frame.planned("states", path)
+        if slot.target is None:  # it owns what its lender lacks
+            return path, value
+        owner = frame.plan.states[slot.target.path]
+        steps: list[tuple[views.View, views.View | None]] = []
+        shape, dtype = owner.shape, owner.dtype
+        for view in slot.target.views:
+            concat = isinstance(view, views.Concat)
+            steps.append((view, None if concat else view.inverse(shape, dtype)))
+            shape, dtype = (shape, dtype) if concat else view.out(shape, dtype)
+        for view, back in reversed(steps):
+            if back is None:
+                raise NoInverseError(
+                    f"'{path}' sets a state that it borrows through '{view}', which has no inverse",
+                    parties=[slot.party("user"), owner.party("owner", str(slot.target))],
+                    ways=["set it where it is owned", "borrow it through a view that has an inverse, or own it"],
+                )
+            value = back(value)
+        path, source = owner.path, frame.sources.of(owner.path)
+    return path, value
+
+
+def _missing_state(frame: Frame, path: str) -> MissingParameterError:
+    have = [p for kind, p in frame.visible() if kind == "state"] or list(frame.states)
+    return MissingParameterError(
+        f"No value for the state '{path}'",
+        parties=[Party("asker", path, "", str(call_site())), Party("state", f"{len(have)} entries")],
+        near=nearest(path, have),
+        ways=[
+            "get_state(name, shape, dtype, init=jnp.zeros)",
+            "use the state that init of this model returned",
+        ],
+    )
+
+
+def in_loop(path: str) -> StateError:
+    """The error of a state that a loop's body would create."""
+    return StateError(
+        f"the state '{path}' is first set inside a loop, whose steps must all carry it",
+        parties=[Party("state", path, "(no value before the loop)"), Party("loop", "", "", str(call_site()))],
+        ways=["read it with get_state(name, shape, dtype, init) so that init can make it", "set it before the loop"],
+    )
