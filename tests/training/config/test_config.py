@@ -83,4 +83,3 @@ def test_a_key_that_is_not_done_is_refused_only_when_it_says_something(tmp_path)
     check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = False\n"))
     with pytest.raises(ConfigError, match=r"'use_horovod', which is not done(.|\n)*devices"):
         check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = True\n"))
-
