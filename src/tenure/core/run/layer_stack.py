@@ -145,7 +145,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
         return jax.tree.map(lambda a: empty(a.shape, a.dtype), x), jax.tree.map(
             lambda a: empty((size, *a.shape), a.dtype), y
         )
-    if any(path.startswith(prefix + "/") for _, path in frame.deferred):
+    if frame.unmade(prefix + "/"):
         return _create(frame, step, prefix, x, xs, size, reverse)
     params = frame.stacked_params(prefix)
     state = {e: v for e, v in frame.visible().items() if e[0] == "state"}
