@@ -757,3 +757,16 @@ def stage_with_state_under_transform():
 @mistake(errors.RuleError)
 def mask_of_a_stage_that_keeps_nothing():
     staged({"embed/w": ["lora(2)"]}).plan(TOKENS).ledger.mask("@lorra")
+
+
+@mistake(errors.UnknownLeafError)
+def adapted_params_for_the_plain_model():
+    adapted, plain = staged({"embed/w": ["lora(2)"]}), staged({})
+    plain.apply(adapted.init(0, TOKENS), None, TOKENS)
+
+
+@mistake(errors.UnknownLeafError)
+def params_with_a_leaf_that_nobody_asks_for():
+    model = staged({})
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {**params["embed"], "ww": jnp.zeros(2)}}, None, TOKENS)

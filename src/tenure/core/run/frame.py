@@ -96,6 +96,7 @@ class Frame:
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
         self.params: Params = params or {}
+        self.asked: set[str] = set()  # the leaves that were looked up
         self.layers: list[dict[Entry, Any]] = [{("state", k): v for k, v in (state or {}).items()}]
         self.slots: dict[str, Slot] = {}
         self.states: dict[str, Slot] = {}
