@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from tenure.convert.errors import MapError
@@ -71,7 +72,7 @@ def _plain(value: np.ndarray, step: View) -> np.ndarray:
         return value.reshape(step.shape(value.shape))
     if isinstance(step, views.Cast):
         return value.astype(step.dtype(value.dtype))
-    return np.asarray(step(value))
+    return np.asarray(step(jnp.asarray(value)))
 
 
 def seen_shape(shape: Shape, steps: tuple[View, ...]) -> Shape:

@@ -223,6 +223,10 @@ class UnusedStageError(TenureError):
     """A rule for stages that selects nothing."""
 
 
+class LayerStackError(TenureError):
+    """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
+
+
 class MergeError(TenureError):
     """A stage that can not be merged into what is stored."""
 

@@ -11,7 +11,7 @@ from tenure.core.errors import UnknownSlotError, brief, nearest
 from tenure.core.ledger import page, report
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
-from tenure.core.ledger.rules import by_glob, globs, placement, select, sharding
+from tenure.core.ledger.rules import by_glob, chosen_by, globs, placement, select, sharding
 from tenure.core.notation import paths
 
 
@@ -98,14 +98,14 @@ class Ledger(Rows):
         """True for each leaf of `params` that the rule selects, say for `optax.masked`.
 
         Args:
-          rule: a function of an owner's row, or a glob, or several. `@lora` selects the leaves that stages of that name
-            keep, `decoder/**@lora` those of some owners.
+          rule: a function of an owner's row that returns True or False, or a glob, or several. `@lora` selects the
+            leaves that stages of that name keep, `decoder/**@lora` those of some owners.
 
         Raises:
-          RuleError: as in `labels`.
+          RuleError: as in `labels`; or the function's answer is neither True nor False.
         """
         if callable(rule):
-            return self.labels(lambda row: bool(rule(row)))
+            return self.labels(chosen_by(rule))
         return self.labels(dict.fromkeys(globs(rule), True), default=False)
 
     def select(self, glob: str) -> list[str]:
@@ -125,10 +125,12 @@ class Ledger(Rows):
 
         Args:
           mesh: a `jax.sharding.Mesh`.
-          rules: logical axis name → mesh axis (or None); or a glob with '/' or '*' → a `PartitionSpec`. Globs come first.
+          rules: logical axis name → mesh axis (or None); or a glob with '/' or '*' → a `PartitionSpec`, or the mesh axis
+            of the first dim. Globs come first.
 
         Raises:
-          RuleError: a glob that selects no owner, a name that no owner's axes have, or a mesh axis that does not exist.
+          RuleError: a glob that selects no owner, a name that no owner's axes have, a mesh axis that does not exist, a
+            spec with more dims than the parameter, or a dim that the mesh axis does not divide.
         """
         return self.labels(sharding(self._params, mesh, rules))
 

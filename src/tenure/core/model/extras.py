@@ -79,9 +79,10 @@ def _error(what: str, found: list[str], params: Any, known: Mapping[str, Any], w
 
     parties = [Party("params", p, shape(p), "", "the params given to apply") for p in found[:6]]
     owners = [known[o] for p in found[:1] if (o := _owner_of(p)) in known]
+    owners += [s for p, s in known.items() if not owners and paths.split(p)[0] == paths.split(found[0])[0]][:1]
     return UnknownLeafError(
         f"the params given to apply have {what}: {', '.join(found[:3])}" + (", …" if len(found) > 3 else ""),
         parties=parties + [slot.party("model") for slot in owners],
-        near=nearest(found[0], known) if not owners else (),
+        near=nearest(found[0], known) if _owner_of(found[0]) not in known else (),
         ways=ways,
     )

@@ -15,6 +15,7 @@ from tenure.core.keys import Keys, as_key
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import is_array, leaked, make_plan
+from tenure.core.model.pure import Pure, check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import NeedsPlan, hoist
 from tenure.core.sites import call_site
@@ -73,6 +74,13 @@ class _Model:
         self.allowed: set[frozenset[str]] = set()  # leaves beyond the model's that were looked at once
         self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
         self.relatives = [self.plans]  # of the same model in training and evaluation
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_picklable(self.function, self.ties, self.stages)
+        return {**self.__dict__, "plans": collections.OrderedDict()}
+
+    def __deepcopy__(self, memo: Any) -> _Model:
+        return self  # what it remembers is the same for every copy
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
@@ -250,20 +258,23 @@ def transform(
 
 
 def _transformed(inner: _Model) -> Transformed:
-    def init(rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        plan = inner.plan(*args, **kwargs)
-        if plan.states:
-            raise _has_state(plan.states)
-        return inner.init(rng, args, kwargs)[0]
+    return Transformed(Pure(_init, inner), Pure(_apply, inner))
 
-    def apply(params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-        out, state = inner.apply(params, {}, rng, args, kwargs)
-        if state:
-            raise _has_state(inner.plan(*args, **kwargs).states)
-        return out
 
-    init.plan, init.model = inner.plan, inner  # type: ignore[attr-defined]
-    return Transformed(init, apply)
+def _init(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The owners' initial values, for inputs like these."""
+    plan = model.plan(*args, **kwargs)
+    if plan.states:
+        raise _has_state(plan.states)
+    return model.init(rng, args, kwargs)[0]
+
+
+def _apply(model: _Model, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result."""
+    out, state = model.apply(params, {}, rng, args, kwargs)
+    if state:
+        raise _has_state(model.plan(*args, **kwargs).states)
+    return out
 
 
 def _has_state(states: Mapping[str, Slot]) -> NonEmptyStateError:
@@ -292,14 +303,19 @@ def transform_with_state(
 
 
 def _transformed_with_state(inner: _Model) -> TransformedWithState:
-    def init(rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return inner.init(rng, args, kwargs)
+    return TransformedWithState(Pure(_init_with_state, inner), Pure(_apply_with_state, inner))
 
-    def apply(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        return inner.apply(params, state, rng, args, kwargs)
 
-    init.plan, init.model = inner.plan, inner  # type: ignore[attr-defined]
-    return TransformedWithState(init, apply)
+def _init_with_state(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The owners' initial values, and the states', for inputs like these."""
+    return model.init(rng, args, kwargs)
+
+
+def _apply_with_state(
+    model: _Model, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any
+) -> tuple[Any, dict[str, Any]]:
+    """The function's result, and the states after it."""
+    return model.apply(params, state, rng, args, kwargs)
 
 
 def evaluation(model: Any) -> Any:
@@ -348,10 +364,18 @@ def training(flag: bool) -> Iterator[None]:
 def without_apply_rng(model: Any) -> Any:
     """The same model with an `apply` that takes no `rng`: for models that draw no keys."""
     if isinstance(model, TransformedWithState):
-        return TransformedWithState(
-            model.init, lambda params, state, *a, **k: model.apply(params, state, None, *a, **k)
-        )
-    return Transformed(model.init, lambda params, *a, **k: model.apply(params, None, *a, **k))
+        return TransformedWithState(model.init, Pure(_apply_with_state_without_rng, model))
+    return Transformed(model.init, Pure(_apply_without_rng, model))
+
+
+def _apply_without_rng(model: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result."""
+    return model.apply(params, None, *args, **kwargs)
+
+
+def _apply_with_state_without_rng(model: Any, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result, and the states after it."""
+    return model.apply(params, state, None, *args, **kwargs)
 
 
 def running_init() -> bool:

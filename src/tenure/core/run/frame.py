@@ -134,6 +134,11 @@ class Frame:
         """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
         return get_opaque_trace_state(convention="tenure") != self.outer
 
+    def unmade(self, prefix: str = "") -> bool:
+        """Whether an initial value, of a slot below `prefix`, still waits for the forward pass to make it."""
+        kinds = {"params": "params", "state": "initial"}
+        return any(path.startswith(prefix) and self.read((kinds[kind], path)) is None for kind, path in self.deferred)
+
     def skipping(self) -> tuple[str, Site] | None:
         """The raw JAX transformation around the code that would not run it again, and the line that called it."""
         return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
