@@ -99,6 +99,7 @@ class Frame:
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
         self.params: Params = params or {}
+        self.asked: set[str] = set()  # the leaves that were looked up
         self.layers: list[dict[Entry, Any]] = [{("state", k): v for k, v in (state or {}).items()}]
         self.requests: dict[str, Request] = {}
         self.state_requests: dict[str, Request] = {}

@@ -13,6 +13,7 @@ from tenure.core.slots.slot import Slot, as_shape
 
 def owned_value(frame: Frame, path: str) -> Any:
     """The leaf of an owner: inside its layer stack, that layer's slice. None if there is none."""
+    frame.asked.add(path)
     for overlay in reversed(frame.overlays):
         if path in overlay.params:
             return overlay.params[path]
