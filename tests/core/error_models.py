@@ -759,6 +759,19 @@ def mask_of_a_stage_that_keeps_nothing():
     staged({"embed/w": ["lora(2)"]}).plan(TOKENS).ledger.mask("@lorra")
 
 
+@mistake(errors.UnknownLeafError)
+def adapted_params_for_the_plain_model():
+    adapted, plain = staged({"embed/w": ["lora(2)"]}), staged({})
+    plain.apply(adapted.init(0, TOKENS), None, TOKENS)
+
+
+@mistake(errors.UnknownLeafError)
+def params_with_a_leaf_that_nobody_asks_for():
+    model = staged({})
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {**params["embed"], "ww": jnp.zeros(2)}}, None, TOKENS)
+
+
 @mistake(errors.LayerStackError)
 def stack_of_a_fraction_of_a_layer():
     plan(lambda x: tn.layer_stack(2.5)(lambda x: x)(x))

@@ -175,6 +175,10 @@ class BorrowedInParamsError(TenureError):
     """The params handed to `apply` hold a leaf for a slot that is borrowed."""
 
 
+class UnknownLeafError(TenureError):
+    """The params handed to `apply` hold leaves that the model lacks."""
+
+
 class UnknownSlotError(TenureError):
     """A question to the ledger about a path that it does not have."""
 

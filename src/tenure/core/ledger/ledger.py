@@ -9,6 +9,7 @@ from typing import Any
 
 from tenure.core.errors import UnknownSlotError, brief, nearest
 from tenure.core.ledger import page, report
+from tenure.core.ledger.diff import Differences, differences
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
 from tenure.core.ledger.rules import by_glob, chosen_by, globs, placement, select, sharding
@@ -147,6 +148,29 @@ class Ledger(Rows):
           RuleError: a slot that no stage holds.
         """
         return placement(self._params, stages)
+
+    def diff(self, other: Ledger, names: tuple[str, str] = ("this", "other")) -> Differences:
+        """How another ledger differs from this one: what is owned, borrowed, shaped or staged differently.
+
+        Where a line asked, which module asked, axis names and notes are not compared.
+
+        Args:
+          other: of another model, or read back from JSON.
+          names: what the table is to call the two ledgers.
+
+        Returns:
+          One entry for each slot and respect, empty (and false) if there is none. It prints as a table.
+
+        >>> import jax.numpy as jnp, tenure as tn
+        >>> from tenure import nn
+        >>> f = lambda x: nn.Linear(4, name="two", with_bias=False)(nn.Linear(4, name="one", with_bias=False)(x))
+        >>> free, tied = (tn.transform(f, ties=t).plan(jnp.ones(4)).ledger for t in ({}, {"two/w": "one/w"}))
+        >>> print(free.diff(tied, names=("model", "file")))
+        slot   what  model  file
+        ───────────────────────────────────────
+        two/w  kind  owned  borrowed from one/w
+        """
+        return differences(self, other, names)
 
     def to_json(self) -> str:
         """The ledger as JSON; `Ledger.from_json` reads it back."""

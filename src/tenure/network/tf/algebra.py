@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.rng import next_rng_key
+from tenure.functional import dropped
 from tenure.network.tf.static import array, dtype_of, on_jax, shape_of
 
 Function = Callable[..., Any]
@@ -93,7 +94,7 @@ def dropout(
     if keep is None or keep >= 1:
         return x
     shape = x.shape if noise_shape is None else shape_of(noise_shape)
-    return jnp.where(jax.random.bernoulli(next_rng_key(), keep, shape), x / keep, 0).astype(x.dtype)
+    return dropped(next_rng_key(), 1.0 - keep, x, shape).astype(x.dtype)
 
 
 def random_uniform(
