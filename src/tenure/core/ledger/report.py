@@ -141,8 +141,12 @@ def _excess(sizes: dict[int, int], width: int) -> int:
 
 def _fit(text: str, size: int, right: bool) -> str:
     if len(text) > size:
-        head = (size - 1) // 2
-        return f"{text[:head]}…{text[len(text) - (size - 1 - head) :]}"
+        mark = re.match(r" *[↳+] ", text)  # a borrower's mark stays, whatever is cut
+        front = mark[0][-max(size - 3, 2) :] if mark else ""
+        text, room = text[len(mark[0]) if mark else 0 :], size - len(front)
+        head = (room - 1) // 2
+        short = text if len(text) <= room else f"{text[:head]}…{text[len(text) - (room - 1 - head) :]}"
+        return (front + short).ljust(size)
     return text.rjust(size) if right else text.ljust(size)
 
 
@@ -245,7 +249,23 @@ def mermaid(ledger: Rows, *, depth: int | None = None, shared_only: bool = True,
     for level in range(deepest, 0, -1) if len(text) > _DRAWN and fold else ():
         text = _modules_drawn(ledger, level, fold)
         if len(text) <= _DRAWN:
-            break
+            return text
+    return text if len(text) <= _DRAWN or not fold else _cut(text)
+
+
+def _cut(diagram: str) -> str:
+    """The beginning of a diagram of modules, as much of it as is drawn, and how many modules are left out."""
+    head, *lines = diagram.split("\n")
+    boxes = [line for line in lines if re.match(r"  s\d+\[", line)]
+    arrows = [(line, re.match(r'  (s\d+) -->(?:\|".*"\|)? (s\d+)$', line)) for line in lines]
+    looks = [line for line in lines if line.startswith("  classDef")]
+    kept, text = len(boxes), diagram
+    while len(text) > _DRAWN:
+        kept = kept * 3 // 4
+        names = {box.split("[")[0].strip() for box in boxes[:kept]}
+        drawn = [line for line, ends in arrows if ends and names.issuperset(ends.groups())]
+        more = f'  more["… and {len(boxes) - kept:,} modules more"]'
+        text = "\n".join([head, *boxes[:kept], *drawn, more, *looks])
     return text
 
 
