@@ -11,17 +11,20 @@ import tenure
 ROOT = pathlib.Path(tenure.__file__).parent
 BEFORE = {
     "core": set(),
+    "functional": set(),
     "surgery": {"core"},
-    "stages": {"core"},
-    "initializers": {"core"},
-    "nn": {"core", "stages", "initializers"},
-    "nets": {"core", "stages", "initializers", "nn"},
-    "network": {"core", "stages", "initializers", "nn", "nets"},
+    "stages": {"core", "functional"},
+    "initializers": {"core", "functional"},
+    "nn": {"core", "functional", "stages", "initializers"},
+    "nets": {"core", "functional", "stages", "initializers", "nn"},
+    "network": {"core", "functional", "stages", "initializers", "nn", "nets"},
     "checkpoints": {"core", "surgery"},
     "convert": {"core", "checkpoints"},
     "returnn": {"core", "stages", "initializers", "nn", "nets", "network", "convert"},
-    "haiku": {"core", "stages", "initializers", "nn", "nets"},
+    "haiku": {"core", "functional", "stages", "initializers", "nn", "nets"},
     "training": {"core", "stages", "initializers", "nn", "nets", "network", "returnn", "haiku", "checkpoints"},
+    "cli": {"core", "checkpoints", "convert", "training", "returnn", "network"},
+    "__main__": {"cli"},
 }
 TOOLS = {("returnn", "engine_replay")}  # commands above all rooms: they import what they like, and nobody imports them
 

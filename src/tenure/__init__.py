@@ -64,6 +64,7 @@ __all__ = [
     "checkpoint",
     "combine",
     "cond",
+    "convert",
     "current_name",
     "custom_creator",
     "custom_getter",
@@ -124,9 +125,9 @@ _CHECKPOINT = ("CheckpointManager", "restore", "save", "transfer")
 
 
 def __getattr__(name: str) -> Any:
-    """`tn.network`, and what checkpoints need, are imported when they are used."""
+    """`tn.convert`, `tn.network`, and what checkpoints need, are imported when they are used."""
     if name in _CHECKPOINT:
         return getattr(importlib.import_module("tenure.checkpoints"), name)
-    if name == "network":
-        return importlib.import_module("tenure.network")
+    if name in ("convert", "network"):
+        return importlib.import_module(f"tenure.{name}")
     raise AttributeError(f"module 'tenure' has no attribute {name!r}")

@@ -5,5 +5,6 @@ from __future__ import annotations
 from tenure.checkpoints.manager import CheckpointManager
 from tenure.checkpoints.restore import Restored, restore
 from tenure.checkpoints.save import save
+from tenure.checkpoints.transfer import Transferred, transfer
 
-__all__ = ["CheckpointManager", "Restored", "restore", "save"]
+__all__ = ["CheckpointManager", "Restored", "Transferred", "restore", "save", "transfer"]

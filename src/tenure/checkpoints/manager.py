@@ -247,7 +247,7 @@ class CheckpointManager:
         self.wait()
         if step is not None:
             return _without_metrics(restore(self.path / f"step_{step}", plan, **options))
-        reasons = {}
+        reasons: dict[str, str] = {}
         for name in sorted(filter(_NAME.fullmatch, self._names()), key=lambda n: -int(n[5:])):
             try:
                 found = restore(self.path / name, plan, **options)

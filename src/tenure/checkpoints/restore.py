@@ -120,7 +120,7 @@ def restore(
     choices = Choices(
         take=(take,) if isinstance(take, str) else tuple(take),
         strict=strict and only is None,
-        partial=bool(opened.body["only"]),
+        partial=bool(opened.body["only"]) or all(p in model and model[p].part_of for p in file.leaves),
         template=flat(params or {}),
         assign=assigner(plan, params, state) if isinstance(plan, Plan) else None,
     )

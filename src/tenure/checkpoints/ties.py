@@ -16,9 +16,10 @@ import numpy as np
 
 from tenure.checkpoints.errors import CheckpointError, ContentError, StagedFileError
 from tenure.checkpoints.report import Notes
-from tenure.checkpoints.source import Held, Leaf, Side, backwards, distance, fits, structural
+from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, distance, fits, others_of, structural, walked
 from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
 from tenure.core.ledger.row import Row
+from tenure.core.notation.refs import Ref
 
 Assign = Callable[[str, Any], Mapping[str, Any]]
 
@@ -59,6 +60,7 @@ class Matching:
         self.assigned: dict[str, Any] = {}
         self.used: set[str] = set()
         self._plain: dict[str, Leaf] = {}  # weights before stages, for what others see
+        self._chosen: dict[str, str] = {}  # owner → the slot that its value comes from
         self._conflicts: list[tuple[str, str, float, str]] = []
         self._users: dict[str, list[str]] = {p: [p] for p, r in model.items() if r.kind == "owned"}
         for path, row in model.items():
@@ -81,7 +83,7 @@ class Matching:
         for path in later:
             self._fill_from_joined(path)
         for path in wanted:
-            if path in self.found and path not in self.assigned:
+            if path in self._plain:
                 self._compare(path)
         self._compare_joined()
         if self._conflicts:
@@ -121,6 +123,7 @@ class Matching:
 
     def _set(self, owner: str, path: str) -> None:
         row = self._file.rows[path]
+        self._chosen[owner] = path
         if path == owner and row.kind == "owned":
             self._store(owner, self._file.leaves[owner], row)
             return
@@ -132,7 +135,7 @@ class Matching:
             note = f"from '{path}', which the model ties: '{shown}'"
             value = backwards(self._rows, path, value)[owner]
         self._notes.add("filled", owner, note)
-        self._store(owner, Held(owner, value), row)
+        self._store(owner, Held(owner, jax.numpy.array(as_jax(path, value), copy=True)), row)
 
     def _store(self, owner: str, leaf: Leaf, source: Row) -> None:
         """A leaf, or a plain weight put through the stages that the model has and the file has not."""
@@ -208,12 +211,10 @@ class Matching:
         """Compares what the model will see at a slot with what the file says of it."""
         self._refuse_staged(path)
         theirs = self._file.value(path)
-        mine = Side(self._rows, self._plain).value(path)
+        mine = Side(self._rows_before_resizing(path), self._plain).value(path)
         self.used.update(self._file.rows[path].owners)
-        if path in self._resized():
-            return
         if not fits(mine, theirs):
-            if self._choices.resize or not self._choices.strict:
+            if not self._choices.strict:
                 self._notes.add("dropped", path, f"{np.shape(theirs)} in the file, {np.shape(mine)} in the model")
                 return
             raise ViewShapeError(
@@ -222,22 +223,32 @@ class Matching:
                 ways=["change the view", f"untie it:  tn.transform(f, ties={{'{path}': tn.own}})"],
             )
         gap = distance(mine, theirs)
-        if gap == 0 and path not in (owner, *self._choices.take):
-            self._notes.add("checked", path, f"equal to what '{owner}' gives")
+        chosen = self._chosen.get(owner, owner)
+        if gap and path == chosen:
+            self._notes.add("checked", path, f"'{owner}' gives it but for the view's rounding: max|Δ| = {gap:.3g}")
         elif gap and taken:
             self._notes.add("dropped", path, f"its value in the file differs from the one taken: max|Δ| = {gap:.3g}")
-        elif gap and self._inverted(path, owner):
-            self._notes.add("checked", path, f"'{owner}' gives it but for rounding: max|Δ| = {gap:.3g}")
         elif gap:
             self._conflicts.append((owner, path, gap, self._rows[path].borrows))
+        elif path != chosen and self._is_news(path, chosen):
+            self._notes.add("checked", path, f"equal to what '{owner}' gives")
 
-    def _inverted(self, path: str, owner: str) -> bool:
-        """Whether the owner was made of this slot's value, so that a difference is the view's own rounding."""
-        claims = self._claims(owner)
-        return bool(claims) and claims[0] == path
+    def _is_news(self, path: str, chosen: str) -> bool:
+        """Whether the file had a value of its own for the slot, or tied it otherwise to the same leaf."""
+        row, source = self._file.rows[path], self._file.rows.get(chosen)
+        return source is None or row.owners != source.owners or source.kind == "owned"
 
-    def _resized(self) -> Mapping[str, Any]:
-        return {p: 0 for o in self._choices.resize for p in self._users.get(o, ())}
+    def _rows_before_resizing(self, path: str) -> Mapping[str, Row]:
+        """The model's rows as they would be with the file's sizes, so that old values are compared with old values."""
+        *users, owner = self._rows[path].chain
+        if owner not in self._choices.resize:
+            return self._rows
+        shape, rows = tuple(self._plain[owner].shape), dict(self._rows)
+        for user in reversed(users):
+            ref = Ref.parse(rows[user].borrows)
+            shape = walked(ref, shape, [rows[Ref.parse(o).path].shape for v in ref.views for o in others_of(v)])[-1]
+            rows[user] = dataclasses.replace(rows[user], shape=shape)
+        return rows
 
     def _different(self) -> TieValueError:
         owner, path, gap, tie = self._conflicts[0]
@@ -273,10 +284,10 @@ class Matching:
             for path in self._claims(owner):
                 there = [self._file.rows[o] for o in self._file.rows[path].owners]
                 before = [structural(r) for r in there]
+                if any(before) and self._file.rows[path].kind == "borrowed":
+                    self._refuse_staged(path)
                 if any(before) and any(b != structural(row) for b in before):
                     raise self._other_stages(row, there[0])
-                if path != owner and any(before):
-                    self._refuse_staged(path)
 
     def _refuse_staged(self, path: str) -> None:
         """What a user sees of a staged weight is only known to its model."""
@@ -327,6 +338,8 @@ class Matching:
 
     def _checked(self, owner: str, leaf: Leaf, source: Row) -> Leaf:
         row, choices = self._rows[owner], self._choices
+        if source.layers > 1 and row.shape[-len(leaf.shape) :] == tuple(leaf.shape):  # one value for all layers
+            leaf = Held(owner, jax.numpy.broadcast_to(leaf.read(), row.shape))
         if tuple(leaf.shape) != row.shape:
             leaf = self._reshaped(owner, leaf)
         wanted, stored = row.dtype, str(leaf.dtype)
@@ -377,6 +390,8 @@ class Matching:
         counts = [f"{len(x)} {what}" for x, what in ((missing, "missing"), (left, "unexpected")) if x]
         counts += [f"{len(dtypes)} of another dtype"] if dtypes else []
         near = nearest(missing[0], left) if missing and left else ()
+        known = list(self._file.leaves)
+        more = f", and {len(known) - 6} more" if len(known) > 6 else ""
         return ContentError(
             "file and model do not hold the same parameters: " + ", ".join(counts),
             parties=parties,
@@ -384,6 +399,7 @@ class Matching:
             ways=[
                 "rename={'old/w': 'new/w'}" if missing and left else "use the plan of the model that was saved",
                 "strict=False takes what fits, and reports the rest; params= has the values of what is missing",
+                f"the file has: {', '.join(known[:6]) or '(nothing)'}{more}",
             ],
         )
 
@@ -399,8 +415,11 @@ def resized(old: Any, new: Any, rows: Any = None) -> Any:
       old, new: of as many axes.
       rows: for each row of the new array, the row of the old one that it is, or -1; None for the same index on every axis.
     """
-    new = np.array(new)
-    old = np.asarray(old)
+    made = _resized(np.asarray(old), np.array(new), rows)
+    return jax.numpy.asarray(made) if isinstance(new, jax.Array) else made
+
+
+def _resized(old: np.ndarray, new: np.ndarray, rows: Any) -> np.ndarray:
     if rows is not None:
         index = np.asarray(rows)
         if index.shape != new.shape[:1] or old.shape[1:] != new.shape[1:] or (index >= len(old)).any():

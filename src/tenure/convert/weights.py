@@ -100,6 +100,10 @@ class Weights(Mapping[str, np.ndarray]):
         """The name under which the values are kept: `name` itself, or the end of its ties."""
         return self._end(name)[0]
 
+    def views(self, name: str) -> tuple[View, ...]:
+        """The views from the owner's values to those of a tied name."""
+        return self._end(name)[1]
+
     def _end(self, name: str) -> tuple[str, tuple[View, ...]]:
         """Where the values of a name are, and the views from there."""
         views: tuple[View, ...] = ()

@@ -175,6 +175,10 @@ class BorrowedInParamsError(TenureError):
     """The params handed to `apply` hold a leaf for a slot that is borrowed."""
 
 
+class UnknownLeafError(TenureError):
+    """The params handed to `apply` hold leaves that the model lacks."""
+
+
 class UnknownSlotError(TenureError):
     """A question to the ledger about a path that it does not have."""
 
@@ -217,6 +221,10 @@ class BorrowerStageError(TenureError):
 
 class UnusedStageError(TenureError):
     """A rule for stages that selects nothing."""
+
+
+class LayerStackError(TenureError):
+    """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
 
 
 class MergeError(TenureError):

@@ -78,6 +78,7 @@ from tenure.haiku.engine.transforms import (
 )
 from tenure.haiku.importing import install, uninstall
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
+from tenure.haiku.unroll import dynamic_unroll
 from tenure.nn import (
     GRU,
     LSTM,
@@ -124,7 +125,6 @@ from tenure.nn import (
     avg_pool,
     deep_rnn_with_skip_connections,
     dropout,
-    dynamic_unroll,
     expand_apply,
     get_channel_index,
     max_pool,

@@ -10,8 +10,10 @@ import numpy as np
 
 from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError
 from tenure.core.notation import paths, views
-from tenure.core.notation.refs import Ref
+from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.notation.stage import STRUCTURAL, on_use
+from tenure.core.notation.view import View
 from tenure.core.run import values
 from tenure.core.run.values import offline
 from tenure.core.slots.plan import Plan
@@ -117,7 +119,7 @@ def tie(
                     f"'{r.path}' is {r.kind}; tie owners", parties=[r.party("slot")], ways=["tn.untie it first"]
                 )
         mine, theirs = leaf(plain, row.path), leaf(plain, lender.path)
-        seen = _through(ref.views, theirs, row.path)
+        seen = _seen(ref, plain, plan, row.path)
         if take == row.path or (take is not None and paths.plain(take) == paths.plain(row.path)):
             put(plain, lender.path, _back(ref, mine, theirs, row.path))
             assigned = assign(plan, new, {lender.path: leaf(plain, lender.path)}, state)
@@ -138,9 +140,7 @@ def tie(
 def _adder(plan: Plan, path: str, state: Mapping[str, Any] | None) -> Callable[[Mapping[str, Any], bool], Tree]:
     def add(tree: Mapping[str, Any], structural: bool) -> Tree:
         new = {module: dict(entries) for module, entries in tree.items()}
-        value = (
-            _value(plan, tree, path, True) if structural else values.evaluate(offline(plan, tree, state), path, WEIGHT)
-        )
+        value = _value(plan, tree, path) if structural else values.evaluate(offline(plan, tree, state), path, WEIGHT)
         put(new, path, jnp.array(value, copy=True))
         order = {p: i for i, p in enumerate(plan.slots)}
         names = sorted(
@@ -154,49 +154,41 @@ def _adder(plan: Plan, path: str, state: Mapping[str, Any] | None) -> Callable[[
     return add
 
 
-def _value(plan: Plan, tree: Mapping[str, Any], path: str, structural: bool) -> Any:
+def _value(plan: Plan, tree: Mapping[str, Any], path: str) -> Any:
     """A slot's value in an optimizer's tree like params: views that compute (scale, cast) leave it alone."""
     slot = plan.slots[path]
     if slot.target is None:
-        weight = tuple(n for _, n in slot.stack) + slot.shape
         stored = leaf(tree, path)  # an optimizer knows nothing of a weight that is not stored as it is
-        return stored if stored.shape == weight else jnp.zeros(weight, slot.dtype)
-    steps = [v for v in slot.target.views if not (structural and isinstance(v, (views.Scale, views.Cast)))]
-    value = _value(plan, tree, slot.target.path, structural)
-    for view in steps:
-        if isinstance(view, views.Concat):
-            others = [_value(plan, tree, Ref.parse(o).path, structural) for o in view.arguments["others"]]
-            value = view.join(
-                [value, *(_through(Ref.parse(o).views, v, path) for o, v in zip(view.arguments["others"], others))]
-            )
-        else:
-            value = view(value)
-    return value
+        return stored if stored.shape == slot.layers + slot.shape else jnp.zeros(slot.layers + slot.shape, slot.dtype)
+
+    def step(view: View, value: Any, others: list[Any]) -> Any:
+        return value if isinstance(view, (views.Scale, views.Cast)) else view(value, *others)
+
+    return follow(slot.target, lambda ref: _value(plan, tree, ref.path), step)
 
 
-def _through(steps: tuple[views.View, ...], value: Any, user: str) -> Any:
+def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
+    """What a reference makes of plain weights."""
+
+    def step(view: View, value: Any, others: list[Any]) -> Any:
+        view.out(value.shape, value.dtype, *((other.shape, other.dtype) for other in others))
+        return view(value, *others)
+
     try:
-        for view in steps:
-            view.shape(value.shape)
-            value = view(value)
-        return value
-    except (views.Misfit, NotImplementedError) as e:
+        return follow(ref, lambda ref: leaf(tree, plan.ledger[ref.path].path), step)
+    except (Misfit, NotImplementedError) as e:
         raise ViewShapeError(f"'{user}': {e}", ways=["change the view"]) from None
 
 
 def _back(ref: Ref, mine: Any, theirs: Any, user: str) -> Any:
-    shapes = [(theirs.shape, theirs.dtype)]
-    for view in ref.views:
-        shapes.append(view.out(*shapes[-1]))
-    for view, (shape, dtype) in zip(reversed(ref.views), reversed(shapes[:-1])):
-        inverse = view.inverse(shape, dtype)
-        if inverse is None:
-            raise NoInverseError(
-                f"the value of '{user}' can not be moved to '{ref.path}': the view '{view}' has no inverse",
-                ways=[f"take='{ref.path}'"],
-            )
-        mine = inverse(mine)
-    return mine
+    """The lender's weight for which the borrower's is `mine`."""
+    try:
+        return back(ref, mine, theirs.shape, theirs.dtype)
+    except NoWayBack as e:
+        raise NoInverseError(
+            f"the value of '{user}' can not be moved to '{ref.path}': the view '{e.view}' has no inverse",
+            ways=[f"take='{ref.path}'"],
+        ) from None
 
 
 def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:

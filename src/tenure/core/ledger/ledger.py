@@ -9,9 +9,10 @@ from typing import Any
 
 from tenure.core.errors import UnknownSlotError, brief, nearest
 from tenure.core.ledger import page, report
+from tenure.core.ledger.diff import Differences, differences
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
-from tenure.core.ledger.rules import by_glob, globs, placement, select, sharding
+from tenure.core.ledger.rules import by_glob, chosen_by, globs, placement, select, sharding
 from tenure.core.notation import paths
 
 
@@ -98,14 +99,14 @@ class Ledger(Rows):
         """True for each leaf of `params` that the rule selects, say for `optax.masked`.
 
         Args:
-          rule: a function of an owner's row, or a glob, or several. `@lora` selects the leaves that stages of that name
-            keep, `decoder/**@lora` those of some owners.
+          rule: a function of an owner's row that returns True or False, or a glob, or several. `@lora` selects the
+            leaves that stages of that name keep, `decoder/**@lora` those of some owners.
 
         Raises:
-          RuleError: as in `labels`.
+          RuleError: as in `labels`; or the function's answer is neither True nor False.
         """
         if callable(rule):
-            return self.labels(lambda row: bool(rule(row)))
+            return self.labels(chosen_by(rule))
         return self.labels(dict.fromkeys(globs(rule), True), default=False)
 
     def select(self, glob: str) -> list[str]:
@@ -125,10 +126,12 @@ class Ledger(Rows):
 
         Args:
           mesh: a `jax.sharding.Mesh`.
-          rules: logical axis name → mesh axis (or None); or a glob with '/' or '*' → a `PartitionSpec`. Globs come first.
+          rules: logical axis name → mesh axis (or None); or a glob with '/' or '*' → a `PartitionSpec`, or the mesh axis
+            of the first dim. Globs come first.
 
         Raises:
-          RuleError: a glob that selects no owner, a name that no owner's axes have, or a mesh axis that does not exist.
+          RuleError: a glob that selects no owner, a name that no owner's axes have, a mesh axis that does not exist, a
+            spec with more dims than the parameter, or a dim that the mesh axis does not divide.
         """
         return self.labels(sharding(self._params, mesh, rules))
 
@@ -145,6 +148,29 @@ class Ledger(Rows):
           RuleError: a slot that no stage holds.
         """
         return placement(self._params, stages)
+
+    def diff(self, other: Ledger, names: tuple[str, str] = ("this", "other")) -> Differences:
+        """How another ledger differs from this one: what is owned, borrowed, shaped or staged differently.
+
+        Where a line asked, which module asked, axis names and notes are not compared.
+
+        Args:
+          other: of another model, or read back from JSON.
+          names: what the table is to call the two ledgers.
+
+        Returns:
+          One entry for each slot and respect, empty (and false) if there is none. It prints as a table.
+
+        >>> import jax.numpy as jnp, tenure as tn
+        >>> from tenure import nn
+        >>> f = lambda x: nn.Linear(4, name="two", with_bias=False)(nn.Linear(4, name="one", with_bias=False)(x))
+        >>> free, tied = (tn.transform(f, ties=t).plan(jnp.ones(4)).ledger for t in ({}, {"two/w": "one/w"}))
+        >>> print(free.diff(tied, names=("model", "file")))
+        slot   what  model  file
+        ───────────────────────────────────────
+        two/w  kind  owned  borrowed from one/w
+        """
+        return differences(self, other, names)
 
     def to_json(self) -> str:
         """The ledger as JSON; `Ledger.from_json` reads it back."""

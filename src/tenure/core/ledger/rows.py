@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tenure.core.errors import UnknownSlotError, brief, nearest
 from tenure.core.ledger.row import Row
 from tenure.core.notation import paths
 
@@ -36,13 +37,29 @@ class Rows:
         """The number of parameters, each counted once: of the model, or of what a module (with its parts) owns.
 
         Args:
-          module: a module's path.
+          module: a module's path, or a slot's.
           uses: count every use instead, as accounting for compute does: a matrix with three users three times.
+
+        Raises:
+          UnknownSlotError: there is nothing at that path.
         """
-        rows = [r for r in self._params.values() if r.kind == "owned" or (uses and r.kind == "borrowed")]
-        if module is not None:
-            rows = [r for r in rows if r.path.startswith(module + "/") or paths.plain(r.path).startswith(module + "/")]
-        return sum(r.count for r in rows)
+        rows = list(self._params.values()) if module is None else self._below(module)
+        return sum(r.count for r in rows if r.kind == "owned" or (uses and r.kind == "borrowed"))
+
+    def _below(self, module: str) -> list[Row]:
+        """The parameters of a module and its parts, or the one at a slot's path."""
+        if isinstance(module, str):
+            start, rows = f"{module}/", self.rows
+            found = [r for r in rows if f"{r.path}/".startswith(start)]
+            found = found or [r for r in rows if f"{paths.plain(r.path)}/".startswith(start)]
+            if found:
+                return [r for r in found if r.collection == "params"]
+        known = dict.fromkeys(p for r in self._params.values() for p in (paths.split(r.path)[0], r.path))
+        raise UnknownSlotError(
+            f"the ledger has no module or slot {brief(module)}",
+            near=nearest(module, known) if isinstance(module, str) else (),
+            ways=["print(ledger) shows all paths", "ledger.counts() has all modules"],
+        )
 
     def bytes(self) -> int:
         """What the parameters take in memory."""

@@ -28,7 +28,7 @@ def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], 
     drawn: dict[str, Any] = {}
     late: list[str] = []
     for slot in owners:
-        if slot.make is None:
+        if slot.request.make is None:
             late += [slot.path, *_parts(slot)]
             continue
         try:
@@ -60,7 +60,7 @@ def _make(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any]:
 
     def one(keys: Mapping[str, Any]) -> dict[str, Any]:
         with initialising(keys.get(slot.path)):
-            value = slot.make()  # type: ignore[misc]
+            value = slot.request.make()  # type: ignore[misc]
         return staging.begin(slot, slot.stages, value, keys.get) if slot.stages else {slot.path: value}
 
     return _over_layers(one, slot)({path: keys.get(path) for path in [slot.path, *_parts(slot)]})

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tenure.core.errors import LayerStackError, Party, brief
 from tenure.core.run import naming
 from tenure.core.run.frame import Entry, Frame, Overlay, current_frame
 from tenure.core.run.profile import by_profile
 from tenure.core.run.state import in_loop
+from tenure.core.sites import call_site
 
 
 @by_profile
@@ -39,12 +42,17 @@ def layer_stack(
     Returns:
       A decorator for `f(x)`, or `f(x, *inputs) -> (x, y)`. The decorated function also takes `reverse=True`.
 
+    Raises:
+      LayerStackError: `num_layers` is no number of layers, or a layer gives what the next one cannot take.
+
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> from tenure import nn
     >>> model = tn.transform(lambda x: tn.layer_stack(3)(lambda x: nn.Linear(4)(x))(x))
     >>> model.init(jax.random.key(0), jnp.ones((2, 4)))["layer_stack/linear"]["w"].shape
     (3, 4, 4)
     """
+
+    num_layers = _as_count(num_layers)
 
     def decorate(fun: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fun)
@@ -53,11 +61,11 @@ def layer_stack(
             x, xs = (args[0], args[1:]) if with_per_layer_inputs else (args, ())
             for leaf in jax.tree.leaves(xs):
                 if jnp.shape(leaf)[:1] != (num_layers,):
-                    raise ValueError(f"a per-layer input needs a leading axis of {num_layers}, not {jnp.shape(leaf)}")
+                    raise _no_stack(f"a per-layer input needs a leading axis of {num_layers}, not {jnp.shape(leaf)}")
 
             def layer(x: Any, inputs: Any) -> Any:
                 if with_per_layer_inputs:
-                    return inner(x, *inputs)
+                    return _as_pair(inner(x, *inputs))
                 out = inner(*x)
                 return (out,) if len(x) == 1 else out, None
 
@@ -70,14 +78,64 @@ def layer_stack(
     return decorate
 
 
+def _as_count(num_layers: Any) -> int:
+    try:
+        count = -1 if isinstance(num_layers, bool) else operator.index(num_layers)
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise _no_stack(
+            f"tn.layer_stack takes a number of layers, not {brief(num_layers)}", "tn.layer_stack(12)(layer)(x)"
+        )
+    return count
+
+
+def _as_pair(out: Any) -> Any:
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise _no_stack(
+            f"a layer with inputs of its own returns a pair (x, y), not {_shown(out)}", "return x, y", "return x, None"
+        )
+    return out
+
+
+def _check_same(x: Any, out: Any) -> None:
+    """Raises unless a layer gives what it takes, so that the next one can go on."""
+    same = jax.tree.structure(x) == jax.tree.structure(out)
+    if not same or [_type(a) for a in jax.tree.leaves(x)] != [_type(a) for a in jax.tree.leaves(out)]:
+        one = len(x) == 1 if isinstance(x, tuple) else False
+        raise _no_stack(
+            f"the next layer takes what this one gives, but it takes {_shown(x[0] if one else x)} and gives "
+            f"{_shown(out[0] if one and isinstance(out, tuple) and len(out) == 1 else out)}",
+            "give what the layer takes: nn.Linear(x.shape[-1]), x.astype(dtype)",
+            "build what changes the shape before the stack, or after it",
+        )
+
+
+def _type(leaf: Any) -> tuple[Any, Any]:
+    return jnp.shape(leaf), jnp.result_type(leaf)
+
+
+def _shown(tree: Any) -> str:
+    """Arrays as `float32[2,4]`, in the structure that they come in."""
+    if tree is None:
+        return "None"
+    shapes = jax.tree.map(lambda a: f"{jnp.result_type(a)}[{','.join(map(str, jnp.shape(a)))}]", tree)
+    return shapes if isinstance(shapes, str) else f"a {type(tree).__name__} " + brief(shapes, 120).replace("'", "")
+
+
+def _no_stack(rule: str, *ways: str) -> LayerStackError:
+    return LayerStackError(rule, parties=[Party("stack", "tn.layer_stack", "", str(call_site()))], ways=ways)
+
+
 def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, unroll: int | bool) -> Any:
     frame = current_frame("tn.layer_stack")
     prefix, mark = frame.scope.path, frame.mark()
 
     def step(overlay: Overlay, entries: Any, x: Any, inputs: Any, index: Any) -> Any:
         with frame.inside(mark, entries, index, overlay) as writes:
-            out = layer(x, inputs)
-        return out, writes
+            out, y = layer(x, inputs)
+        _check_same(x, out)
+        return (out, y), writes
 
     if frame.planning:
         one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(jnp.shape(a)[1:], jnp.result_type(a)), xs)
@@ -87,7 +145,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
         return jax.tree.map(lambda a: empty(a.shape, a.dtype), x), jax.tree.map(
             lambda a: empty((size, *a.shape), a.dtype), y
         )
-    if any(path.startswith(prefix + "/") for _, path in frame.deferred):
+    if frame.unmade(prefix + "/"):
         return _create(frame, step, prefix, x, xs, size, reverse)
     params = frame.stacked_params(prefix)
     state = {e: v for e, v in frame.visible().items() if e[0] == "state"}

@@ -7,12 +7,13 @@ from typing import Any
 from tenure.core.errors import MissingParameterError, ParameterShapeError, Party, nearest
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
-from tenure.core.run.requests import describe
+from tenure.core.run.requests import request
 from tenure.core.slots.slot import Slot, as_shape
 
 
 def owned_value(frame: Frame, path: str) -> Any:
     """The leaf of an owner: inside its layer stack, that layer's slice. None if there is none."""
+    frame.asked.add(path)
     for overlay in reversed(frame.overlays):
         if path in overlay.params:
             return overlay.params[path]
@@ -28,13 +29,12 @@ def owned_value(frame: Frame, path: str) -> Any:
 
 
 def missing(frame: Frame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
-    slot = Slot(path, "owned", as_shape(shape, path), dtype)
-    describe(frame, slot)
+    asked = request(frame, path, as_shape(shape, path), dtype)
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
     return MissingParameterError(
         f"Unable to retrieve parameter '{path}': the params given to apply do not have it",
         parties=[
-            slot.party("asker"),
+            asked.party("asker"),
             Party(
                 "params",
                 "",
@@ -80,7 +80,7 @@ def part(frame: Frame, slot: Slot, path: str) -> Any:
     value = frame.read(("stage", path), frame.read(("state", path)))
     if value is None:
         raise MissingParameterError(
-            f"No value for the state '{path}', which '{table[path].asker}' keeps",
+            f"No value for the state '{path}', which '{table[path].request.asker}' keeps",
             parties=[slot.party("owner")],
             ways=["use the state that init of this model returned"],
         )

@@ -52,6 +52,10 @@ class Namespace:
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
+    def names(self) -> tuple[str, ...]:
+        """What is mapped."""
+        return tuple(self._members)
+
     def __repr__(self) -> str:
         return f"⟨{self._path}⟩"
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from tenure.core.run.frame import maybe_frame
 from tenure.core.run.rng import maybe_next_rng_key, next_rng_key
+from tenure.functional import dropped
 from tenure.network.tf.static import dtype_of, shape_of
 
 
@@ -116,4 +117,4 @@ def dropout(
     if keep is None or (not isinstance(keep, jax.Array) and keep >= 1):
         return x
     shape = x.shape if noise_shape is None else shape_of(noise_shape)
-    return jnp.where(jax.random.bernoulli(key(), keep, shape), x / keep, 0).astype(x.dtype)
+    return dropped(key(), 1.0 - keep, x, shape).astype(x.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -62,8 +63,9 @@ def load(
     missing = [name for name in sorted(variables) if name not in values]
     if not missing and legacy:
         return {name: values[name] for name in variables}
+    renames = renames or {}
     made = _conversions(missing, [name for name in sorted(values) if name not in variables])
-    made.update({name: renamed(other) for name, other in (renames or {}).items()})
+    made.update({name: renamed(other) for name, other in renames.items()})
     if custom is not None:
         made.update(_customs(custom, {n: variables[n] for n in missing if n not in made}, values))
     unknown = [name for name in missing if name not in made or _dangling(name, renames, values)]
@@ -110,12 +112,16 @@ class _Reader:
 
 def _customs(custom: Missing, wanted: Shapes, values: Values) -> dict[str, Conversion]:
     answers = {n: custom(name=n, shape=shape, reader=_Reader(values)) for n, shape in wanted.items()}
-    return {n: lambda _, a=answer: np.asarray(a) for n, answer in answers.items() if answer is not None}
+    return {n: functools.partial(_constant, answer) for n, answer in answers.items() if answer is not None}
 
 
-def _dangling(name: str, renames: Mapping[str, str] | None, values: Values) -> bool:
+def _constant(answer: Any, _: Values) -> np.ndarray:
+    return np.asarray(answer)
+
+
+def _dangling(name: str, renames: Mapping[str, str], values: Values) -> bool:
     """Whether a variable is renamed to something that the file does not have."""
-    return bool(renames) and name in renames and renames[name] not in values  # type: ignore[operator]
+    return name in renames and renames[name] not in values
 
 
 def _convert(path: Any, name: str, conversion: Conversion, values: Values) -> np.ndarray:
