@@ -10,6 +10,7 @@ from tenure.returnn.engine_replay.compare import differences
 from tenure.returnn.engine_replay.sources import evaluated
 from tenure.training.config.names import EpochValue
 from tenure.training.errors import TrainingError
+from tenure.training.pretraining.carry import carried
 from tenure.training.pretraining.overrides import overridden
 from tenure.training.pretraining.plan import Pretraining
 
@@ -62,4 +63,22 @@ def _drop(given: Mapping[str, Any], overrides: Mapping[str, Any], before: Mappin
     return {"seq_drop": overrides.get("seq_drop", given["config"]["seq_drop"])}
 
 
-_RUNS = {"construct": _construct, "config_override": _override}
+def _copy(given: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    mode, growing = given["copy_param_mode"], given["is_pretrain_epoch"]
+    output = given["copy_output_layer"]
+    if output is None and mode == "reset":
+        output = False
+    values = carried(
+        given["old_network"],
+        given["old_variables"],
+        given["new_network"],
+        given["new_initial_variables"],
+        given["extern_data"],
+        mode=mode,
+        output=output,
+        growing=growing,
+    )
+    return {"variables": values}
+
+
+_RUNS = {"construct": _construct, "config_override": _override, "copy_params": _copy}
