@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,7 +41,7 @@ def segments(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     """
     parts = [*word[:-1], word[-1] + _END]
     while len(parts) > 1:
-        pairs = [ranks.get(pair, len(ranks)) for pair in zip(parts, parts[1:], strict=False)]
+        pairs = [ranks.get(pair, len(ranks)) for pair in itertools.pairwise(parts)]
         best = min(pairs)
         if best == len(ranks):
             break
