@@ -804,3 +804,10 @@ def lanes_with_states_of_their_own():
         return tn.vmap(lambda x: tn.set_state("last", x.sum()))(x)
 
     tn.transform_with_state(f).init(0, jnp.ones((2, 3)))
+
+
+@mistake(errors.OptimizerStateError)
+def untie_with_a_state_that_has_no_counterpart():
+    model = tn.transform(lambda x: Linear(4, name="a")(x) + Linear(4, name="b", share={"w": "a/w"})(x))
+    params = model.init(0, X)
+    ties.untie(model.plan(X), params, "b/w", {"in a row": jax.tree.leaves(params)})
