@@ -171,6 +171,10 @@ class ParameterShapeError(TenureError):
     """The params handed to `apply` hold another shape than the model asks for."""
 
 
+class ParameterDtypeError(TenureError):
+    """An initialiser, or the params handed to `apply`, hold numbers of another kind than the model asks for."""
+
+
 class BorrowedInParamsError(TenureError):
     """The params handed to `apply` hold a leaf for a slot that is borrowed."""
 
