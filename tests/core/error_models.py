@@ -806,6 +806,13 @@ def lanes_with_states_of_their_own():
     tn.transform_with_state(f).init(0, jnp.ones((2, 3)))
 
 
+@mistake(errors.OptimizerStateError)
+def untie_with_a_state_that_has_no_counterpart():
+    model = tn.transform(lambda x: Linear(4, name="a")(x) + Linear(4, name="b", share={"w": "a/w"})(x))
+    params = model.init(0, X)
+    ties.untie(model.plan(X), params, "b/w", {"in a row": jax.tree.leaves(params)})
+
+
 @mistake(errors.ParameterDtypeError)
 def initialiser_that_makes_integers():
     tn.transform(lambda: tn.get_parameter("w", (2,), init=lambda shape, dtype: jnp.zeros(shape, int))).init(None)

@@ -199,6 +199,10 @@ class TieValueError(TenureError):
     """Two different values for one tied parameter."""
 
 
+class OptimizerStateError(TenureError):
+    """A leaf of an optimizer's state that has no right counterpart once owners come or go."""
+
+
 class NoInverseError(TenureError):
     """A value can not be moved back through a view that has no inverse."""
 
