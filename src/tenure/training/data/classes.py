@@ -1,0 +1,33 @@
+"""Which class of data sets a config's name means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenure.training.data import generated
+from tenure.training.data.base import DataSet
+from tenure.training.data.registry import construct, register
+from tenure.training.data.static import StaticDataset
+
+_PLAIN: dict[str, type[DataSet]] = {
+    "Task12AXDataset": generated.Task12AX,
+    "TaskEpisodicCopyDataset": generated.EpisodicCopy,
+    "TaskXmlModelingDataset": generated.XmlModeling,
+    "TaskNumberBaseConvertDataset": generated.NumberBaseConvert,
+    "CopyTaskDataset": generated.CopyTask,
+    "DummyDataset": generated.Dummy,
+    "DummyDatasetMultipleSequenceLength": generated.Dummy,
+    "DummyDatasetMultipleDataKeys": generated.DummyKeys,
+    "StaticDataset": StaticDataset,
+}
+
+
+def _plain(name: str, cls: type[DataSet]) -> None:
+    @register(name)
+    def make(options: Mapping[str, Any]) -> DataSet:
+        return construct(cls, options, name)
+
+
+for _name, _cls in _PLAIN.items():
+    _plain(_name, _cls)
