@@ -7,6 +7,8 @@ from typing import Any
 
 from tenure.training.data import generated
 from tenure.training.data.base import DataSet
+from tenure.training.data.hdf import HDFDataset, NextGenHDFDataset
+from tenure.training.data.ogg_zip import OggZipDataset
 from tenure.training.data.registry import construct, register
 from tenure.training.data.static import StaticDataset
 
@@ -20,6 +22,9 @@ _PLAIN: dict[str, type[DataSet]] = {
     "DummyDatasetMultipleSequenceLength": generated.Dummy,
     "DummyDatasetMultipleDataKeys": generated.DummyKeys,
     "StaticDataset": StaticDataset,
+    "HDFDataset": HDFDataset,
+    "NextGenHDFDataset": NextGenHDFDataset,
+    "OggZipDataset": OggZipDataset,
 }
 
 

@@ -112,11 +112,14 @@ def _of_12ax(random: np.random.RandomState) -> Iterator[str]:
 
 
 def _targets(symbols: str) -> list[int]:
-    context, before, found = "", "", []
+    """1 for an X after an A in the context of a 1, and a Y after a B in that of a 2; what lies between does not matter."""
+    context, letter, found = "", "", []
     for symbol in symbols:
-        found.append(int(context + before + symbol in ("1AX", "2BY")))
-        context = symbol if symbol in "12" else context
-        before = symbol
+        found.append(int(context + letter + symbol in ("1AX", "2BY")))
+        if symbol in "12":
+            context = symbol
+        elif symbol in "ABXY":
+            letter = symbol
     return found
 
 
@@ -308,10 +311,12 @@ class DummyKeys(Generated):
 
     def made(self, index: int, epoch: int) -> Mapping[str, np.ndarray]:
         lengths = Frames.of_value(self.seq_len)
-        return {key: self._stream(stream, index, int(lengths[key])) for key, stream in self.streams.items()}
-
-    @staticmethod
-    def _stream(stream: Stream, index: int, length: int) -> np.ndarray:
-        if stream.sparse:
-            return np.arange(index, index + length) % stream.dim
-        return _ramp(index, length, stream.dim, "float64")
+        found, start = {}, index
+        for key, stream in self.made_streams().items():
+            length = int(lengths[key])
+            if stream.sparse:
+                found[key] = np.arange(start, start + length) % stream.dim
+            else:
+                found[key] = _ramp(start, length, stream.dim, "float64")
+            start += length * (1 if stream.sparse else stream.dim)
+        return found
