@@ -65,7 +65,8 @@ class Features:
         made = cls(**options)
         if made.random_permute or made.join_frames:
             raise DataSetError(
-                "audio: random_permute and join_frames are not done here", ways=["give a function as 'pre_process' or 'post_process'"]
+                "audio: random_permute and join_frames are not done here",
+                ways=["give a function as 'pre_process' or 'post_process'"],
             )
         return made
 
@@ -99,7 +100,10 @@ class Features:
             raise DataSetError(f"audio has {rate} samples a second, and sample_rate is {self.sample_rate}")
         channels = audio.shape[1] if audio.ndim > 1 else 1
         if channels != (self.num_channels or 1):
-            raise DataSetError(f"audio has {channels} channels, and num_channels is {self.num_channels}", ways=[f"'num_channels': {channels}"])
+            raise DataSetError(
+                f"audio has {channels} channels, and num_channels is {self.num_channels}",
+                ways=[f"'num_channels': {channels}"],
+            )
         random = np.random.RandomState(seed)
         if self.peak_normalization:
             peak = np.max(np.abs(audio), initial=0)
@@ -127,7 +131,11 @@ class Features:
             )
         make = _FEATURES.get(self.features)
         if make is None:
-            raise DataSetError(f"audio features {brief(self.features)} are not known", near=nearest(str(self.features), _FEATURES), ways=[", ".join(_FEATURES)])
+            raise DataSetError(
+                f"audio features {brief(self.features)} are not known",
+                near=nearest(str(self.features), _FEATURES),
+                ways=[", ".join(_FEATURES)],
+            )
         n_fft, hop = int(self.window_len * rate), int(self.step_len * rate)
         return make(audio, rate, n_fft, hop, self.count, **self.feature_options)
 
@@ -156,7 +164,16 @@ def _numbers(option: Any, features: np.ndarray, measure: Callable[..., np.ndarra
     return found
 
 
-def mfcc(audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: float = 0.0, fmax: float | None = None, n_mels: int = 128) -> np.ndarray:
+def mfcc(
+    audio: np.ndarray,
+    rate: int,
+    n_fft: int,
+    hop: int,
+    count: int,
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    n_mels: int = 128,
+) -> np.ndarray:
     """Mel cepstra, with the frame's energy in the place of the first one."""
     mel = spectra.power_to_db(spectra.mel_spectrum(audio, rate, n_fft, hop, n_mels, fmin, fmax))
     found = spectra.cosine_transform(mel, count)
@@ -164,18 +181,31 @@ def mfcc(audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: f
     return found
 
 
-def log_mel(audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: float = 0.0, fmax: float | None = None) -> np.ndarray:
+def log_mel(
+    audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: float = 0.0, fmax: float | None = None
+) -> np.ndarray:
     """Logarithms of mel energies."""
     return np.log(np.maximum(1e-3, spectra.mel_spectrum(audio, rate, n_fft, hop, count, fmin, fmax)))
 
 
-def log_log_mel(audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: float = 0.0, fmax: float | None = None) -> np.ndarray:
+def log_log_mel(
+    audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: float = 0.0, fmax: float | None = None
+) -> np.ndarray:
     """Decibels of logarithms of mel energies."""
     values = log_mel(audio, rate, n_fft, hop, count, fmin, fmax)
     return spectra.power_to_db(values**2, 1e-10)
 
 
-def db_mel(audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, fmin: float = 0.0, fmax: float | None = None, min_amp: float = 1e-10) -> np.ndarray:
+def db_mel(
+    audio: np.ndarray,
+    rate: int,
+    n_fft: int,
+    hop: int,
+    count: int,
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    min_amp: float = 1e-10,
+) -> np.ndarray:
     """Decibels of mel energies, counted as if they were amplitudes."""
     mel = spectra.mel_spectrum(audio, rate, n_fft, hop, count, fmin, fmax)
     return 20 * np.log10(np.maximum(min_amp, mel))

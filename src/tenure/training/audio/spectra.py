@@ -56,7 +56,14 @@ def mel_filters(rate: int, n_fft: int, count: int, low: float = 0.0, high: float
 
 
 def mel_spectrum(
-    audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int, low: float = 0.0, high: float | None = None, power: float = 2.0
+    audio: np.ndarray,
+    rate: int,
+    n_fft: int,
+    hop: int,
+    count: int,
+    low: float = 0.0,
+    high: float | None = None,
+    power: float = 2.0,
 ) -> np.ndarray:
     """The energy in mel filters: [frames, filters]."""
     return (np.abs(stft(audio, n_fft, hop)) ** power) @ mel_filters(rate, n_fft, count, low, high).T.astype(np.float64)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenure.training.data import generated
+from tenure.training.data import generated, joined
 from tenure.training.data.base import DataSet
 from tenure.training.data.hdf import HDFDataset, NextGenHDFDataset
 from tenure.training.data.ogg_zip import OggZipDataset
 from tenure.training.data.registry import construct, register
 from tenure.training.data.static import StaticDataset
+from tenure.training.data.text_corpus import LmDataset, TranslationDataset
 
 _PLAIN: dict[str, type[DataSet]] = {
     "Task12AXDataset": generated.Task12AX,
@@ -25,6 +26,15 @@ _PLAIN: dict[str, type[DataSet]] = {
     "HDFDataset": HDFDataset,
     "NextGenHDFDataset": NextGenHDFDataset,
     "OggZipDataset": OggZipDataset,
+    "LmDataset": LmDataset,
+    "TranslationDataset": TranslationDataset,
+    "MetaDataset": joined.MetaDataset,
+    "CombinedDataset": joined.CombinedDataset,
+    "ConcatSeqsDataset": joined.ConcatSeqsDataset,
+    "ConcatDataset": joined.ConcatDataset,
+    "MultiEpochDataset": joined.MultiEpochDataset,
+    "VariableDataset": joined.VariableDataset,
+    "AnythingDataset": joined.AnythingDataset,
 }
 
 

@@ -47,7 +47,10 @@ class EpochFilter:
                 if name not in _LIMITS:
                     raise DataSetError(f"epoch_wise_filter has no limit {name!r}", near=nearest(name, _LIMITS))
             if "max_mean_len" not in limits:
-                raise DataSetError("epoch_wise_filter: 'max_mean_len' is the limit that there is", ways=["{(1, 5): {'max_mean_len': 50}}"])
+                raise DataSetError(
+                    "epoch_wise_filter: 'max_mean_len' is the limit that there is",
+                    ways=["{(1, 5): {'max_mean_len': 50}}"],
+                )
             found.append((key[0], key[1], limits))
         return cls(tuple(found))
 

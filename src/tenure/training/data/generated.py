@@ -243,7 +243,9 @@ class CopyTask(Generated):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.nsymbols < 1 or not 0 < self.minlen <= self.maxlen:
-            raise DataSetError("CopyTaskDataset: nsymbols, minlen and maxlen must be at least 1, and minlen at most maxlen")
+            raise DataSetError(
+                "CopyTaskDataset: nsymbols, minlen and maxlen must be at least 1, and minlen at most maxlen"
+            )
 
     def made_streams(self) -> Mapping[str, Stream]:
         return {"data": _sparse(self.nsymbols), "classes": _sparse(self.nsymbols)}
@@ -306,7 +308,9 @@ class DummyKeys(Generated):
     def made_streams(self) -> Mapping[str, Stream]:
         keys = list(self.data_keys or ["data", "classes"])
         if not {"data", "classes"} <= set(keys) or any(key not in self.output_dim for key in keys):
-            raise DataSetError("DummyDatasetMultipleDataKeys: needs the streams 'data' and 'classes', and output_dim for all")
+            raise DataSetError(
+                "DummyDatasetMultipleDataKeys: needs the streams 'data' and 'classes', and output_dim for all"
+            )
         return {key: _dense(d) if n > 1 else _sparse(d) for key, (d, n) in ((k, self.output_dim[k]) for k in keys)}
 
     def made(self, index: int, epoch: int) -> Mapping[str, np.ndarray]:

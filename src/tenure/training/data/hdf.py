@@ -75,9 +75,13 @@ class HdfFile:
         for column, key in enumerate(self.streams):
             frames, total = len(self._array(key)), int(self.starts[-1, column])
             if total != frames:
-                raise DataSetError(f"HDF file '{self.path}': seqLengths say {total} frames of '{key}', and there are {frames}")
+                raise DataSetError(
+                    f"HDF file '{self.path}': seqLengths say {total} frames of '{key}', and there are {frames}"
+                )
         if len(self.tags) != len(self.lengths):
-            raise DataSetError(f"HDF file '{self.path}' has {len(self.tags)} seqTags and {len(self.lengths)} seqLengths")
+            raise DataSetError(
+                f"HDF file '{self.path}' has {len(self.tags)} seqTags and {len(self.lengths)} seqLengths"
+            )
 
     def _array(self, key: str) -> Any:
         return self.file["inputs"] if key == "data" else self.file[f"targets/data/{key}"]
@@ -139,7 +143,9 @@ class HDFDataset(DataSet):
             raise DataSetError("HDFDataset: 'files' names no file")
         first = self.parts[0].streams
         for part in self.parts[1:]:
-            if {k: (s.dim, s.sparse) for k, s in part.streams.items()} != {k: (s.dim, s.sparse) for k, s in first.items()}:
+            if {k: (s.dim, s.sparse) for k, s in part.streams.items()} != {
+                k: (s.dim, s.sparse) for k, s in first.items()
+            }:
                 raise DataSetError(
                     f"HDF files '{self.files[0]}' and '{part.path}' do not have the same streams",
                     ways=[f"{list(first)} and {list(part.streams)}", "join different files with MetaDataset"],
@@ -158,7 +164,9 @@ class HDFDataset(DataSet):
     def streams(self) -> Mapping[str, Stream]:
         own = dict(self.parts[0].streams)
         if self.window > 1:
-            own["data"] = replace(own["data"], dim=own["data"].dim * self.window, shape=(None, own["data"].dim * self.window))
+            own["data"] = replace(
+                own["data"], dim=own["data"].dim * self.window, shape=(None, own["data"].dim * self.window)
+            )
         return own
 
     def count(self) -> int:

@@ -48,7 +48,9 @@ class Archive:
                 return self.zip.read(name)
         except (KeyError, FileNotFoundError):
             known = self.zip.namelist() if self.zip else []
-            raise DataSetError(f"OggZipDataset: '{self.path}' has no '{name}'", near=nearest(name, known[:2000])) from None
+            raise DataSetError(
+                f"OggZipDataset: '{self.path}' has no '{name}'", near=nearest(name, known[:2000])
+            ) from None
         except (OSError, zipfile.BadZipFile) as error:
             raise DataSetError(f"OggZipDataset: '{name}' of '{self.path}' cannot be read: {error}") from None
 
@@ -57,9 +59,13 @@ class Archive:
         try:
             found = ast.literal_eval(self.read(f"{self.name}.txt").decode("utf-8").strip())
         except (SyntaxError, ValueError) as error:
-            raise DataSetError(f"OggZipDataset: '{self.name}.txt' of '{self.path}' is no list as a Python literal: {error}") from None
+            raise DataSetError(
+                f"OggZipDataset: '{self.name}.txt' of '{self.path}' is no list as a Python literal: {error}"
+            ) from None
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            raise DataSetError(f"OggZipDataset: '{self.name}.txt' of '{self.path}' is {brief(found)}, no list of dictionaries")
+            raise DataSetError(
+                f"OggZipDataset: '{self.name}.txt' of '{self.path}' is {brief(found)}, no list of dictionaries"
+            )
         return found
 
 
@@ -99,7 +105,11 @@ class OggZipDataset(DataSet):
 
     def _listed(self) -> list[tuple[Archive, dict[str, Any]]]:
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        found = [(archive, entry) for archive in (Archive(p, self.content_name) for p in paths) for entry in archive.entries()]
+        found = [
+            (archive, entry)
+            for archive in (Archive(p, self.content_name) for p in paths)
+            for entry in archive.entries()
+        ]
         if self.segment_file is not None:
             wanted = set(read_lines(self.segment_file, "segment_file"))
             found = [pair for pair in found if _tag(pair[1]) in wanted]

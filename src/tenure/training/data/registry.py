@@ -62,12 +62,19 @@ def dataset(options: Any, **defaults: Any) -> DataSet:
     if callable(options):
         options = options()
     if not isinstance(options, Mapping) or "class" not in options:
-        raise DataSetError(f"a data set is a dictionary with 'class', not {brief(options)}", ways=["{'class': 'HDFDataset', 'files': […]}"])
+        raise DataSetError(
+            f"a data set is a dictionary with 'class', not {brief(options)}",
+            ways=["{'class': 'HDFDataset', 'files': […]}"],
+        )
     name = options["class"]
     if name in _REFUSED:
         raise DataSetError(f"the data set class {name!r} cannot be had here", ways=_REFUSED[name])
     if name not in CLASSES:
-        raise DataSetError(f"the data set class {brief(name)} is not known", near=nearest(str(name), CLASSES), ways=["get_dataset gives any object with __len__ and __getitem__"])
+        raise DataSetError(
+            f"the data set class {brief(name)} is not known",
+            near=nearest(str(name), CLASSES),
+            ways=["get_dataset gives any object with __len__ and __getitem__"],
+        )
     return CLASSES[name]({**defaults, **{k: v for k, v in options.items() if k != "class"}})
 
 
@@ -91,7 +98,11 @@ def _literal(text: str) -> Any:
 
 def split_options(options: Mapping[str, Any]) -> tuple[Order, dict[str, Any]]:
     """The order that options say, and what is left of them for the class itself."""
-    rest = {key: value for key, value in options.items() if key not in _ORDER and key not in BATCHING and key not in _NOTHING}
+    rest = {
+        key: value
+        for key, value in options.items()
+        if key not in _ORDER and key not in BATCHING and key not in _NOTHING
+    }
     order = {attribute: options[key] for key, attribute in _ORDER.items() if options.get(key) is not None}
     filter_file = rest.pop("seq_list_filter_file", None)
     if filter_file is not None:

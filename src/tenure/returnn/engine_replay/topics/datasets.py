@@ -71,8 +71,12 @@ def _epoch(data: DataSet, row: Mapping[str, Any], given: Mapping[str, Any]) -> d
 
 def _sequence(epoch: Epoch, position: int, keys: Any, row: Any) -> dict[str, Any]:
     item: Item = epoch[position]
-    lens = dict(item.lengths().of)
-    if isinstance(row, Mapping) and set(row.get("lens", ())) == {"*"} and set(lens.values()) == set(row["lens"].values()):
+    lens = dict(epoch.lengths(position).of)
+    if (
+        isinstance(row, Mapping)
+        and set(row.get("lens", ())) == {"*"}
+        and set(lens.values()) == set(row["lens"].values())
+    ):
         lens = row["lens"]
     if isinstance(row, Mapping):  # RETURNN tells streams without data, of length 0
         lens = {**{key: 0 for key, n in row.get("lens", {}).items() if n == 0 and key not in item.data}, **lens}
@@ -90,14 +94,17 @@ def _info(data: DataSet, expected: Mapping[str, Any]) -> dict[str, Any]:
     streams = data.streams
     found: dict[str, Any] = {
         "data_keys": list(streams),
-        "target_list": [key for key in streams if key != "data"],
+        "target_list": data.target_streams,
         "num_outputs": {
-            key: {"dtype": "string", "shape": []} if s.dtype == "string" else [s.dim, 1 if s.sparse else min(max(len(s.shape), 1), 2)]
+            key: {"dtype": "string", "shape": []}
+            if s.dtype == "string"
+            else [s.dim, 1 if s.sparse else min(max(len(s.shape), 1), 2)]
             for key, s in streams.items()
             if key in expected["num_outputs"] or key != "data"
         },
         "keys": {
-            key: {"dim": s.dim, "dtype": s.dtype, "sparse": s.sparse, "shape": list(s.shape[1:])} for key, s in streams.items()
+            key: {"dim": s.dim, "dtype": s.dtype, "sparse": s.sparse, "shape": list(s.shape[1:])}
+            for key, s in streams.items()
         },
         "labels": {key: list(s.labels) for key, s in streams.items() if s.labels is not None},
         "num_inputs": expected.get("num_inputs"),
