@@ -804,3 +804,45 @@ def lanes_with_states_of_their_own():
         return tn.vmap(lambda x: tn.set_state("last", x.sum()))(x)
 
     tn.transform_with_state(f).init(0, jnp.ones((2, 3)))
+
+
+@mistake(errors.OptimizerStateError)
+def untie_with_a_state_that_has_no_counterpart():
+    model = tn.transform(lambda x: Linear(4, name="a")(x) + Linear(4, name="b", share={"w": "a/w"})(x))
+    params = model.init(0, X)
+    ties.untie(model.plan(X), params, "b/w", {"in a row": jax.tree.leaves(params)})
+
+
+@mistake(errors.ParameterDtypeError)
+def initialiser_that_makes_integers():
+    tn.transform(lambda: tn.get_parameter("w", (2,), init=lambda shape, dtype: jnp.zeros(shape, int))).init(None)
+
+
+@mistake(errors.ParameterDtypeError)
+def params_of_integers():
+    model = tn.transform(lm())
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {"w": params["embed"]["w"].astype(int)}}, None, TOKENS)
+
+
+@mistake(errors.ParameterDtypeError)
+def params_as_lists():
+    model = tn.transform(lm())
+    model.apply({**model.init(0, TOKENS), "embed": {"w": [[1.0]]}}, None, TOKENS)
+
+
+@mistake(errors.MissingParameterError)
+def params_as_flax_has_them():
+    model = tn.transform(lm())
+    model.apply({"params": model.init(0, TOKENS), "batch_stats": {}}, None, TOKENS)
+
+
+@mistake(errors.MissingParameterError)
+def params_without_an_adapter():
+    params = tn.transform(lm()).init(0, TOKENS)
+    staged({"embed/w": ["lora(2)"]}).apply(params, None, TOKENS)
+
+
+@mistake(errors.TenureError)
+def initialiser_that_is_a_number():
+    tn.transform(lambda: tn.get_parameter("w", (2,), init=3)).init(None)

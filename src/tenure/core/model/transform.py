@@ -77,7 +77,8 @@ class _Model:
 
     def __getstate__(self) -> dict[str, Any]:
         check_picklable(self.function, self.ties, self.stages)
-        return {**self.__dict__, "plans": collections.OrderedDict()}
+        plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+        return {**self.__dict__, "plans": plans, "relatives": [plans]}
 
     def __deepcopy__(self, memo: Any) -> _Model:
         return self  # what it remembers is the same for every copy
