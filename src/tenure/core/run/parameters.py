@@ -23,7 +23,7 @@ from tenure.core.errors import (
 from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
-from tenure.core.run import hooks
+from tenure.core.run import hooks, initialisers
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
@@ -55,7 +55,8 @@ def get_parameter(
       name: local name.
       shape: of the array.
       dtype: of the array.
-      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      init: `init(shape, dtype) -> array`, or `init(key, shape, dtype)` as in `jax.nn.initializers`; runs once, for the
+        owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
       stages: what the value goes through between what is stored and what is returned: a list of stages.
 
@@ -74,7 +75,7 @@ def get_parameter(
     """
     frame = current_frame("get_parameter")
     if frame.planning:
-        paths.check_name(name, "parameter name")
+        check_name(frame, name, "parameter name")
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.mode is Mode.PLAN:
@@ -154,7 +155,7 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
                 )
-            return init(shape, dtype)
+            return initialisers.call(init, shape, dtype, lambda: asked.party("owner"))
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
         return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
@@ -177,6 +178,14 @@ def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tup
         return as_shape(shape, path), as_dtype(dtype, path)
     except TenureError as e:
         raise asked_by(frame, path, e) from None
+
+
+def check_name(frame: Frame, name: Any, what: str) -> None:
+    """Raises `PathSyntaxError`, which names who asks, unless `name` is one segment of a path."""
+    try:
+        paths.check_name(name, what)
+    except TenureError as e:
+        raise asked_by(frame, brief(name, 30), e) from None
 
 
 def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:

@@ -13,9 +13,9 @@ from jax.extend.core import get_opaque_trace_state
 from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
-from tenure.core.run import hooks
+from tenure.core.run import hooks, initialisers
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.run.parameters import described, with_key
+from tenure.core.run.parameters import check_name, described, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
 from tenure.core.sites import call_site
@@ -35,12 +35,14 @@ def get_state(
     Args:
       name: local name.
       shape, dtype: for the initialiser.
-      init: `init(shape, dtype)`, run once by `init`.
+      init: `init(shape, dtype)`, or `init(key, shape, dtype)` as in `jax.nn.initializers`; run once by `init`.
 
     Raises:
       MissingParameterError: there is no value, and no initialiser to make one.
     """
     frame = current_frame("get_state")
+    if frame.planning:
+        check_name(frame, name, "name of a state")
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.planning:
@@ -48,7 +50,8 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
+            made = initialisers.call(init, shape, dtype, lambda: request(frame, path, (), dtype).party("asker"))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, made)
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -129,7 +132,9 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 def run(shape: Any, dtype: Any) -> Any:
                     if init is None:
                         raise _missing_state(frame, path)
-                    return init(shape, dtype)
+                    return initialisers.call(
+                        init, shape, dtype, lambda: request(frame, path, shape or (), dtype).party("asker")
+                    )
 
                 return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
 
