@@ -77,10 +77,9 @@ from tenure.haiku.engine.transforms import (
     without_state,
 )
 from tenure.haiku.importing import install, uninstall
+from tenure.haiku.recurrent import GRU, LSTM
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
 from tenure.nn import (
-    GRU,
-    LSTM,
     AvgPool,
     BatchApply,
     BatchNorm,

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.linear import Linear
@@ -87,10 +88,10 @@ class LSTMState(NamedTuple):
     cell: jax.Array
 
 
-def lstm_update(gates: jax.Array, cell: jax.Array) -> LSTMState:
+def lstm_update(gates: jax.Array, cell: jax.Array, forget_bias: float = 1) -> LSTMState:
     """The next state from the sums [..., 4 * hidden] of input gate, candidate, forget gate and output gate."""
     i, g, f, o = jnp.split(gates, 4, axis=-1)
-    cell = jax.nn.sigmoid(f + 1) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    cell = jax.nn.sigmoid(f + forget_bias) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
     return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(cell), cell)
 
 
@@ -111,10 +112,17 @@ class LSTM(RNNCore):
     {'lstm/linear': {'b': (12,), 'w': (7, 12)}}
     """
 
-    def __init__(self, hidden_size: int, name: str | None = None):
-        """Describes a core with so many cells."""
+    def __init__(self, hidden_size: int, name: str | None = None, *, forget_bias: float = 1):
+        """Describes a core with so many cells.
+
+        Args:
+          hidden_size: of state and output.
+          name: of the module.
+          forget_bias: what is added to the forget gate besides `b`; weights of Keras, PyTorch and RETURNN have 0.
+        """
         super().__init__(name=name)
         self.hidden_size = hidden_size
+        self.forget_bias = forget_bias
 
     def __call__(self, inputs: jax.Array, prev_state: LSTMState) -> tuple[jax.Array, LSTMState]:
         """One step from [inputs] or [B, inputs] to [hidden] or [B, hidden].
@@ -127,7 +135,7 @@ class LSTM(RNNCore):
             raise ValueError(f"LSTM input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
         state = jax.tree.map(jnp.asarray, prev_state)
         gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
-        new = lstm_update(gates, state.cell)
+        new = lstm_update(gates, state.cell, self.forget_bias)
         return new.hidden, new
 
     def initial_state(self, batch_size: int | None) -> LSTMState:
@@ -139,6 +147,8 @@ class GRU(RNNCore):
     """`h' = (1 - z) h + z tanh(W x + U (r h) + b)`, where z and r are sigmoids of affine maps of x and h.
 
     Owns `w_i` [inputs, 3 * hidden], `w_h` [hidden, 3 * hidden] and `b`, each of them for z, r and the candidate.
+
+    With `reset_after`, the candidate is `tanh(W x + b + r (U h + c))`, and `b_h` holds c: cuDNN's, PyTorch's and Keras's GRU.
 
     Source: Chung et al. 2014, https://arxiv.org/abs/1412.3555, with biases.
 
@@ -157,10 +167,21 @@ class GRU(RNNCore):
         w_h_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        reset_after: bool = False,
     ):
-        """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`."""
+        """Describes a core.
+
+        Args:
+          hidden_size: of state and output.
+          w_i_init, w_h_init: of the weights, by default `VarianceScaling()`.
+          b_init: of the biases, by default zeros.
+          name: of the module.
+          reset_after: whether the reset gate is applied after the state's matrix, whose bias is then `b_h`.
+        """
         super().__init__(name=name)
         self.hidden_size = hidden_size
+        self.reset_after = reset_after
         self.w_i_init = w_i_init or VarianceScaling()
         self.w_h_init = w_h_init or VarianceScaling()
         self.b_init = b_init or jnp.zeros
@@ -181,11 +202,25 @@ class GRU(RNNCore):
         w_gates, w_candidate = jnp.split(w_h, [2 * size], axis=1)
         b_gates, b_candidate = jnp.split(b, [2 * size])
         x_gates, x_candidate = jnp.split(jnp.matmul(x, w_i), [2 * size], axis=-1)
+        if self.reset_after:
+            return self._reset_after(h, jnp.matmul(x, w_i) + b, w_h)
         h_gates = jnp.matmul(h, w_gates)
         gates = jax.nn.sigmoid(x_gates + h_gates + jnp.broadcast_to(b_gates, h_gates.shape))
         update, reset = jnp.split(gates, 2, axis=-1)
         h_candidate = jnp.matmul(reset * h, w_candidate)
         candidate = jnp.tanh(x_candidate + h_candidate + jnp.broadcast_to(b_candidate, h_candidate.shape))
+        new = (1 - update) * h + update * candidate
+        return new, new
+
+    @transparent
+    def _reset_after(self, h: jax.Array, from_input: jax.Array, w_h: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The step whose reset gate is applied to the affine map of the state."""
+        b_h = get_parameter("b_h", (3 * self.hidden_size,), w_h.dtype, self.b_init)
+        from_state = jnp.matmul(h, w_h) + b_h
+        update, reset, candidate = jnp.split(from_input, 3, axis=-1)
+        h_update, h_reset, h_candidate = jnp.split(from_state, 3, axis=-1)
+        update = jax.nn.sigmoid(update + h_update)
+        candidate = jnp.tanh(candidate + jax.nn.sigmoid(reset + h_reset) * h_candidate)
         new = (1 - update) * h + update * candidate
         return new, new
 
