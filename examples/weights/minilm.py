@@ -28,7 +28,11 @@ def embed(tokens, lengths):
     """Unit vectors [B, 384] of sentences, tokens [B, T] of which `lengths` [B] count."""
     real = jnp.arange(tokens.shape[1]) < lengths[:, None]
     x = nn.Embed(30522, SIZE, name="words")(tokens)
-    x = x + nn.Embed(512, SIZE, name="positions")(jnp.arange(tokens.shape[1])) + nn.Embed(2, SIZE, name="kinds")(0 * tokens)
+    x = (
+        x
+        + nn.Embed(512, SIZE, name="positions")(jnp.arange(tokens.shape[1]))
+        + nn.Embed(2, SIZE, name="kinds")(0 * tokens)
+    )
     x = nn.LayerNorm(-1, True, True, eps=1e-12, name="norm")(x)
     for i in range(LAYERS):
         x = Layer(name=f"layer_{i}")(x, real[:, None, None])
