@@ -846,3 +846,8 @@ def params_without_an_adapter():
 @mistake(errors.TenureError)
 def initialiser_that_is_a_number():
     tn.transform(lambda: tn.get_parameter("w", (2,), init=3)).init(None)
+
+
+@mistake(errors.StageShapeError)
+def stage_that_skips_what_it_is_asked_for():
+    tn.transform(lm(), stages={"head/b": ["lora(2)"]}).plan(TOKENS)
