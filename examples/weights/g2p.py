@@ -36,7 +36,7 @@ RULES = {
 
 def pronounce(letters):
     """The phonemes [20] of letters [T], the end and what follows it included; and the logits [20, 74] of each."""
-    reader, writer = nn.GRU(256, name="reader", reset_after=True), nn.GRU(256, name="writer", reset_after=True)
+    reader, writer = nn.ResetAfterGRU(256, name="reader"), nn.ResetAfterGRU(256, name="writer")
     embed, output = nn.Embed(len(PHONEMES), 256, name="writer_embed"), nn.Linear(len(PHONEMES), name="output")
     _, heard = nn.dynamic_unroll(reader, nn.Embed(len(LETTERS), 256, name="reader_embed")(letters), jnp.zeros(256))
 

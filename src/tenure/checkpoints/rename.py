@@ -107,8 +107,8 @@ def _rename_view(text: str, renamed: Mapping[str, str]) -> str:
     if not text.startswith("concat("):
         return text
     view = Ref.parse(f"x | {text}").views[0]
-    others = [rename_ref(other, renamed) for other in view.arguments["others"]]
-    return str(view.with_others(others))  # type: ignore[attr-defined]
+    others = [rename_ref(other, renamed) for other in view.references()]
+    return str(view.with_references(others))
 
 
 def rename_leaf(name: str, renamed: Mapping[str, str]) -> str:

@@ -268,9 +268,9 @@ def built(bones: Any) -> Any:
 def _tie_to_data(tie: Any) -> Any:
     if isinstance(tie, (list, tuple)):
         return [_tie_to_data(t) for t in tie]
-    if tie is own or tie is None:
+    if tie is None or (isinstance(tie, str) and tie == own):
         return _OWN
-    if tie is forbid:
+    if isinstance(tie, str) and tie == forbid:
         return _FORBID
     if isinstance(tie, (str, Ref)) and "⟨" not in str(tie):
         return str(tie)

@@ -98,7 +98,7 @@ class Side:
             left = list(rest)
             for view in ref.views:
                 count = len(others_of(view))
-                base = view.join([base, *left[:count]]) if count else view(base)  # type: ignore[attr-defined]
+                base = view(base, *left[:count])
                 left = left[count:]
             return base
 
@@ -125,7 +125,7 @@ def plain_row(path: str, leaf: Leaf) -> Row:
 
 def others_of(view: Any) -> list[str]:
     """The further references of a view that joins several owners."""
-    return list(view.arguments["others"]) if isinstance(view, views.Concat) else []
+    return list(view.references())
 
 
 def as_jax(path: str, value: Any) -> jax.Array:
@@ -163,7 +163,7 @@ def walked(ref: Ref, shape: tuple[int, ...], others: list[tuple[int, ...]]) -> l
     for view in ref.views:
         count = len(others_of(view))
         parts = [(s, np.float32) for s in (shapes[-1], *left[:count])]
-        shapes.append(view.joined(parts)[0] if count else view.shape(shapes[-1]))  # type: ignore[attr-defined]
+        shapes.append(view.out(*parts[0], *parts[1:])[0] if count else view.shape(shapes[-1]))
         left = left[count:]
     return shapes
 

@@ -154,11 +154,8 @@ def _form(weights: Weights, target: str, name: str, steps: tuple[View, ...]) -> 
     shape, dtype = weights.shape(name), weights.tensors[weights.owner(name)].dtype
     for step in steps:
         try:
-            if isinstance(step, views.Concat):
-                others = [_form(weights, target, *names.parse(text)) for text in step.arguments["others"]]
-                shape, dtype = step.joined([(shape, dtype), *others])
-            else:
-                shape, dtype = step.out(shape, dtype)
+            others = [_form(weights, target, *names.parse(text)) for text in step.references()]
+            shape, dtype = step.out(shape, dtype, *others)
         except Misfit as error:
             raise MapError(
                 f"the view '{step}' does not fit: {error}",

@@ -55,16 +55,12 @@ def seen(values: Mapping[str, Any], name: str, steps: tuple[View, ...], wanted: 
 
 
 def _through(values: Mapping[str, Any], value: np.ndarray, step: View) -> np.ndarray:
-    if isinstance(step, views.Concat):
-        others = [(text, *parse(text)) for text in step.arguments["others"]]
-        arrays = [value, *(seen(values, name, steps, text) for text, name, steps in others)]
-        step.joined([(a.shape, a.dtype) for a in arrays])
-        return np.concatenate(arrays, step.arguments["axis"])
-    step.out(value.shape, value.dtype)
-    return _plain(value, step)
+    others = [seen(values, *parse(text), text) for text in step.references()]
+    step.out(value.shape, value.dtype, *((other.shape, other.dtype) for other in others))
+    return _plain(value, others, step)
 
 
-def _plain(value: np.ndarray, step: View) -> np.ndarray:
+def _plain(value: np.ndarray, others: list[np.ndarray], step: View) -> np.ndarray:
     """Through one view; those that only rearrange stay with numpy, which copies nothing."""
     if isinstance(step, views.Transpose):
         return value.T
@@ -72,7 +68,9 @@ def _plain(value: np.ndarray, step: View) -> np.ndarray:
         return value.reshape(step.shape(value.shape))
     if isinstance(step, views.Cast):
         return value.astype(step.dtype(value.dtype))
-    return np.asarray(step(jnp.asarray(value)))
+    if isinstance(step, views.Concat):
+        return np.concatenate([value, *others], step.arguments["axis"])
+    return np.asarray(step(jnp.asarray(value), *others))
 
 
 def seen_shape(shape: Shape, steps: tuple[View, ...]) -> Shape:

@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -42,6 +42,9 @@ class Site(NamedTuple):
 
     def __str__(self) -> str:
         return f"{_short(self.file)}:{self.line}" if self.file else ""
+
+    def __reduce__(self) -> Any:
+        return Site, (self.file, self.line, None, self.at)  # another process has other code
 
     @property
     def in_package(self) -> bool:

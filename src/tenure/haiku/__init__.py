@@ -77,9 +77,11 @@ from tenure.haiku.engine.transforms import (
     without_state,
 )
 from tenure.haiku.importing import install, uninstall
-from tenure.haiku.recurrent import GRU, LSTM
+from tenure.haiku.recurrent import LSTM
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
+from tenure.haiku.unroll import dynamic_unroll
 from tenure.nn import (
+    GRU,
     AvgPool,
     BatchApply,
     BatchNorm,
@@ -123,7 +125,6 @@ from tenure.nn import (
     avg_pool,
     deep_rnn_with_skip_connections,
     dropout,
-    dynamic_unroll,
     expand_apply,
     get_channel_index,
     max_pool,

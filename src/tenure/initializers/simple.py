@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.run.rng import next_rng_key
+from tenure.functional.dtypes import typed
 from tenure.initializers import samples
 
 Initializer = Callable[[Sequence[int], Any], jax.Array]
@@ -45,13 +46,6 @@ class Constant(Shown):
 def _shifted(sample: jax.Array, shift: Any, dtype: Any) -> jax.Array:
     """`sample + shift`; what is nothing to do takes no time."""
     return sample if isinstance(shift, (int, float)) and shift == 0 else sample + typed(shift, dtype)
-
-
-def typed(value: Any, dtype: Any) -> Any:
-    """`value` with that dtype; a number as one of numpy's, for which JAX has nothing to compute."""
-    if isinstance(value, (int, float, np.number)):
-        return np.asarray(value, dtype)
-    return jax.lax.convert_element_type(value, dtype)
 
 
 class RandomNormal(Shown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from tenure.core.errors import TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
+from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
@@ -16,6 +18,10 @@ from tenure.network.result import Result, collect
 from tenure.network.run import Run, run_graph
 
 STEP = ":step"  # under which the number of training steps is fed
+
+
+def _rebuilt(arguments: Mapping[str, Any]) -> Network:
+    return Network(**arguments)
 
 
 class Network:
@@ -63,6 +69,7 @@ class Network:
             raise NetworkError(f"a network is a dict of layers, not {brief(net)}", ways=["{'output': {'class': …}}"])
         if not isinstance(behavior_version, int) or not 0 <= behavior_version <= versions.LATEST:
             raise NetworkError(f"behavior_version is {brief(behavior_version)}; there are 0 to {versions.LATEST}")
+        self._made_of = dict(net=net, extern_data=extern_data, ties=ties)
         self.net = net
         self.behavior_version = behavior_version
         self.default_input, self.default_target = default_input, default_target
@@ -73,6 +80,17 @@ class Network:
         self._graphs: dict[Flags, Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
+
+    def __reduce__(self) -> Any:
+        check_picklable(self.net, self.config)
+        return _rebuilt, (self._arguments(),)
+
+    def __deepcopy__(self, memo: Any) -> Network:
+        return _rebuilt(copy.deepcopy(self._arguments(), memo))
+
+    def _arguments(self) -> dict[str, Any]:
+        options = ("behavior_version", "default_input", "default_target", "config", "reuse", "padding")
+        return {**self._made_of, **{name: getattr(self, name) for name in options}}
 
     def graph(self, flags: Flags = Flags()) -> Graph:
         """The layers that are needed under these flags.

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import Party
+from tenure.functional import softmax_of
 from tenure.network import versions
 from tenure.network.dims import Dim, DimError
 from tenure.network.errors import DtypeError
@@ -299,17 +300,6 @@ def softmax(x: Tensor, axes: Iterable[int], *, log: bool = False, use_mask: bool
         for axis in axes:
             x = masked(x, x.dims[axis], -jnp.inf)
     return x.like(softmax_of(x.data, axes, log=log))
-
-
-def softmax_of(x: jax.Array, axes: int | tuple[int, ...], *, log: bool = False) -> jax.Array:
-    """Softmax, or its logarithm, over axes; -inf has no probability, and nothing has where all is -inf.
-
-    >>> softmax_of(jnp.array([[-jnp.inf, -jnp.inf], [0.0, -jnp.inf]]), -1).tolist()
-    [[0.0, 0.0], [1.0, 0.0]]
-    """
-    nothing = jnp.max(x, axes, keepdims=True) == -jnp.inf
-    y = (jax.nn.log_softmax if log else jax.nn.softmax)(jnp.where(nothing, 0, x), axis=axes)
-    return jnp.where(nothing, -jnp.inf if log else 0, y)
 
 
 @contextlib.contextmanager

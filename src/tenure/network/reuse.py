@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure.core.errors import Party, brief, nearest
 from tenure.core.notation import paths
-from tenure.core.notation.joined import Joined
+from tenure.core.notation.functions import Joined
 from tenure.core.notation.refs import Ref
 from tenure.core.slots.sources import forbid, own
 from tenure.network.errors import OptionError

@@ -13,7 +13,8 @@ import numpy as np
 
 from tenure.core.run.module import Module
 from tenure.core.run.state import get_state, set_state
-from tenure.initializers import Constant, typed
+from tenure.functional.dtypes import typed
+from tenure.initializers import Constant
 
 
 class ExponentialMovingAverage(Module):

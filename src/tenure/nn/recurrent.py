@@ -10,10 +10,13 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.module import Module
-from tenure.core.run.naming import transparent
+from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.parameters import get_parameter
+from tenure.functional import GATES, affine, gru, lstm
+from tenure.functional.recurrence import Product
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.linear import Linear
+from tenure.nn.over_time import Recurrence
 
 
 class RNNCore(Module):
@@ -30,6 +33,13 @@ class RNNCore(Module):
     @abc.abstractmethod
     def initial_state(self, batch_size: int | None) -> Any:
         """The state before the first step, with an axis for the batch unless `batch_size` is None."""
+
+    def over_time(self, inputs: Any, state: Any) -> Recurrence | None:
+        """How the core runs over inputs [T, ...] from a state, faster than step by step; None if it does not.
+
+        `dynamic_unroll` asks for it. A subclass with a `__call__` of its own runs step by step.
+        """
+        return None
 
 
 def zeros(shape: Sequence[int], batch_size: int | None) -> jax.Array:
@@ -72,6 +82,31 @@ class VanillaRNN(RNNCore):
         h = jax.nn.relu(from_input(jnp.asarray(inputs)) + from_state(jnp.asarray(prev_state)))
         return h, h
 
+    @name_like("__call__")
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not VanillaRNN.__call__:
+            return None
+        from_input = Linear(self.hidden_size)
+        from_state = Linear(self.hidden_size, with_bias=self.double_bias)
+        w, b = from_input.weights(inputs.shape[-1], inputs.dtype)
+        u, c = from_state.weights(self.hidden_size, inputs.dtype)
+
+        def plain(params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            w, b, u, c = params
+            h = jax.nn.relu(affine(x, w, b) + affine(h, u, c))
+            return h, h
+
+        def step(product: Product, params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            h = jax.nn.relu(x + product("u", h))
+            return h, h
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            w, b, _, c = params
+            return affine(xs, w, b if c is None else b + c)
+
+        return Recurrence((w, b, u, c), plain, transform, lambda params: {"u": params[2]}, step)
+
     def initial_state(self, batch_size: int | None) -> jax.Array:
         """Zeros [hidden] or [B, hidden]."""
         return zeros((self.hidden_size,), batch_size)
@@ -90,9 +125,7 @@ class LSTMState(NamedTuple):
 
 def lstm_update(gates: jax.Array, cell: jax.Array, forget_bias: float = 1) -> LSTMState:
     """The next state from the sums [..., 4 * hidden] of input gate, candidate, forget gate and output gate."""
-    i, g, f, o = jnp.split(gates, 4, axis=-1)
-    cell = jax.nn.sigmoid(f + forget_bias) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(cell), cell)
+    return LSTMState(*lstm(gates, cell, order=GATES["haiku"], forget_bias=forget_bias))
 
 
 class LSTM(RNNCore):
@@ -138,6 +171,29 @@ class LSTM(RNNCore):
         new = lstm_update(gates, state.cell, self.forget_bias)
         return new.hidden, new
 
+    @name_like("__call__")
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not LSTM.__call__ or inputs.ndim not in (2, 3):
+            return None
+        size = inputs.shape[-1]
+        weights = Linear(4 * self.hidden_size).weights(size + self.hidden_size, inputs.dtype)
+
+        def plain(params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
+            new = lstm_update(
+                affine(jnp.concatenate([x, state.hidden], axis=-1), *params), state.cell, self.forget_bias
+            )
+            return new, new.hidden
+
+        def step(product: Product, _: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
+            new = lstm_update(x + product("h", state.hidden), state.cell, self.forget_bias)
+            return new, new.hidden
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            return affine(xs, params[0][:size], params[1])
+
+        return Recurrence(weights, plain, transform, lambda params: {"h": params[0][size:]}, step)
+
     def initial_state(self, batch_size: int | None) -> LSTMState:
         """Zeros [hidden] or [B, hidden]."""
         return LSTMState(*(zeros((self.hidden_size,), batch_size) for _ in range(2)))
@@ -147,8 +203,6 @@ class GRU(RNNCore):
     """`h' = (1 - z) h + z tanh(W x + U (r h) + b)`, where z and r are sigmoids of affine maps of x and h.
 
     Owns `w_i` [inputs, 3 * hidden], `w_h` [hidden, 3 * hidden] and `b`, each of them for z, r and the candidate.
-
-    With `reset_after`, the candidate is `tanh(W x + b + r (U h + c))`, and `b_h` holds c: cuDNN's, PyTorch's and Keras's GRU.
 
     Source: Chung et al. 2014, https://arxiv.org/abs/1412.3555, with biases.
 
@@ -167,21 +221,10 @@ class GRU(RNNCore):
         w_h_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
-        *,
-        reset_after: bool = False,
     ):
-        """Describes a core.
-
-        Args:
-          hidden_size: of state and output.
-          w_i_init, w_h_init: of the weights, by default `VarianceScaling()`.
-          b_init: of the biases, by default zeros.
-          name: of the module.
-          reset_after: whether the reset gate is applied after the state's matrix, whose bias is then `b_h`.
-        """
+        """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`."""
         super().__init__(name=name)
         self.hidden_size = hidden_size
-        self.reset_after = reset_after
         self.w_i_init = w_i_init or VarianceScaling()
         self.w_h_init = w_h_init or VarianceScaling()
         self.b_init = b_init or jnp.zeros
@@ -195,28 +238,60 @@ class GRU(RNNCore):
         x, h = jnp.asarray(inputs), jnp.asarray(state)
         if x.ndim not in (1, 2):
             raise ValueError(f"GRU input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
-        size = self.hidden_size
-        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
-        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)
-        b = get_parameter("b", (3 * size,), x.dtype, self.b_init)
-        w_gates, w_candidate = jnp.split(w_h, [2 * size], axis=1)
-        b_gates, b_candidate = jnp.split(b, [2 * size])
-        x_gates, x_candidate = jnp.split(jnp.matmul(x, w_i), [2 * size], axis=-1)
-        if self.reset_after:
-            return self._reset_after(h, jnp.matmul(x, w_i) + b, w_h)
-        h_gates = jnp.matmul(h, w_gates)
-        gates = jax.nn.sigmoid(x_gates + h_gates + jnp.broadcast_to(b_gates, h_gates.shape))
-        update, reset = jnp.split(gates, 2, axis=-1)
-        h_candidate = jnp.matmul(reset * h, w_candidate)
-        candidate = jnp.tanh(x_candidate + h_candidate + jnp.broadcast_to(b_candidate, h_candidate.shape))
-        new = (1 - update) * h + update * candidate
+        new = _gru_step(self._weights(x), x, h)
         return new, new
 
     @transparent
-    def _reset_after(self, h: jax.Array, from_input: jax.Array, w_h: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The step whose reset gate is applied to the affine map of the state."""
-        b_h = get_parameter("b_h", (3 * self.hidden_size,), w_h.dtype, self.b_init)
-        from_state = jnp.matmul(h, w_h) + b_h
+    def _weights(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        size = self.hidden_size
+        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
+        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)
+        return w_i, w_h, get_parameter("b", (3 * size,), x.dtype, self.b_init)
+
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not GRU.__call__ or inputs.ndim not in (2, 3):
+            return None
+
+        def plain(params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            new = _gru_step(params, x, h)
+            return new, new
+
+        def step(product: Product, params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            new = gru(x, h, product, order="ur", update_keeps=False)
+            return new, new
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            return affine(xs, params[0], params[2])
+
+        return Recurrence(self._weights(inputs), plain, transform, lambda params: _gru_matrices(params[1]), step)
+
+    def initial_state(self, batch_size: int | None) -> jax.Array:
+        """Zeros [hidden] or [B, hidden]."""
+        return zeros((self.hidden_size,), batch_size)
+
+
+class ResetAfterGRU(GRU):
+    """`h' = (1 - z) h + z tanh(W x + b + r (U h + c))`: cuDNN's, PyTorch's and Keras's GRU, whose `b_h` holds c.
+
+    PyTorch and Keras call `1 - z` what is z here.
+
+    Source: Cho et al. 2014, https://arxiv.org/abs/1406.1078, with the reset gate after the matrix.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = ResetAfterGRU(3)
+    ...     return core(x, core.initial_state(len(x)))
+    >>> jax.tree.map(jnp.shape, tn.transform(step).init(jax.random.key(0), jnp.ones((2, 4))))
+    {'reset_after_gru': {'b': (9,), 'b_h': (9,), 'w_h': (3, 9), 'w_i': (4, 9)}}
+    """
+
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One step from [..., inputs] and [..., hidden] to [..., hidden], twice."""
+        x, h = jnp.asarray(inputs), jnp.asarray(state)
+        w_i, w_h, b = self._weights(x)
+        b_h = get_parameter("b_h", (3 * self.hidden_size,), x.dtype, self.b_init)
+        from_input, from_state = affine(x, w_i, b), affine(h, w_h, b_h)
         update, reset, candidate = jnp.split(from_input, 3, axis=-1)
         h_update, h_reset, h_candidate = jnp.split(from_state, 3, axis=-1)
         update = jax.nn.sigmoid(update + h_update)
@@ -224,6 +299,19 @@ class GRU(RNNCore):
         new = (1 - update) * h + update * candidate
         return new, new
 
-    def initial_state(self, batch_size: int | None) -> jax.Array:
-        """Zeros [hidden] or [B, hidden]."""
-        return zeros((self.hidden_size,), batch_size)
+
+def _gru_matrices(w_h: jax.Array) -> dict[str, jax.Array]:
+    """The matrices of both gates and of the candidate, of `w_h` [hidden, 3 * hidden]."""
+    gates, candidate = jnp.split(w_h, [2 * w_h.shape[0]], axis=1)
+    return {"gates": gates, "candidate": candidate}
+
+
+def _gru_step(params: tuple[jax.Array, jax.Array, jax.Array], x: jax.Array, h: jax.Array) -> jax.Array:
+    """One step of a `GRU` with `w_i`, `w_h` and `b`."""
+    w_i, w_h, b = params
+    matrices = _gru_matrices(w_h)
+
+    def product(name: str, h: jax.Array) -> jax.Array:
+        return jnp.matmul(h, matrices[name])
+
+    return gru(jnp.matmul(x, w_i), h, product, bias=b, order="ur", update_keeps=False)

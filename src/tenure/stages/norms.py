@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from tenure.core.notation import converters
 from tenure.core.notation.stage import Irreversible, Part, Run, Spec, Stage, define
+from tenure.functional import standardised
 from tenure.stages._common import all_but, axis_of, count, floating, matrix, positive
 
 
@@ -74,8 +75,7 @@ class Standardise(Stage):
 
     def forward(self, value, parts, run: Run):
         axes = all_but(self.arguments["axis"], value.ndim)
-        centred = value - jnp.mean(value, axes, keepdims=True)
-        return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axes, keepdims=True) + self.arguments["eps"])
+        return standardised(value, axes, self.arguments["eps"])
 
     def assign(self, value, parts):
         raise Irreversible("'standardise' loses the mean and the size of what is stored")

@@ -196,7 +196,7 @@ def backwards(frame: Frame, slot: Slot, stages: Any, value: Any) -> dict[str, An
 
 
 def _check_weight(slot: Slot, value: Any) -> None:
-    wanted = tuple(n for _, n in slot.stack) + slot.shape
+    wanted = slot.layers + slot.shape
     if jnp.shape(value) != wanted:
         raise ParameterShapeError(
             f"'{slot.path}' needs {wanted} but is given {jnp.shape(value)}",

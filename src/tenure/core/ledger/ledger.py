@@ -9,6 +9,7 @@ from typing import Any
 
 from tenure.core.errors import UnknownSlotError, brief, nearest
 from tenure.core.ledger import page, report
+from tenure.core.ledger.diff import Differences, differences
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
 from tenure.core.ledger.rules import by_glob, chosen_by, globs, placement, select, sharding
@@ -148,6 +149,29 @@ class Ledger(Rows):
         """
         return placement(self._params, stages)
 
+    def diff(self, other: Ledger, names: tuple[str, str] = ("this", "other")) -> Differences:
+        """How another ledger differs from this one: what is owned, borrowed, shaped or staged differently.
+
+        Where a line asked, which module asked, axis names and notes are not compared.
+
+        Args:
+          other: of another model, or read back from JSON.
+          names: what the table is to call the two ledgers.
+
+        Returns:
+          One entry for each slot and respect, empty (and false) if there is none. It prints as a table.
+
+        >>> import jax.numpy as jnp, tenure as tn
+        >>> from tenure import nn
+        >>> f = lambda x: nn.Linear(4, name="two", with_bias=False)(nn.Linear(4, name="one", with_bias=False)(x))
+        >>> free, tied = (tn.transform(f, ties=t).plan(jnp.ones(4)).ledger for t in ({}, {"two/w": "one/w"}))
+        >>> print(free.diff(tied, names=("model", "file")))
+        slot   what  model  file
+        ───────────────────────────────────────
+        two/w  kind  owned  borrowed from one/w
+        """
+        return differences(self, other, names)
+
     def to_json(self) -> str:
         """The ledger as JSON; `Ledger.from_json` reads it back."""
         return json.dumps({"tenure_ledger": 1, "rows": [dataclasses.asdict(r) for r in self.rows]}, indent=1)
@@ -176,12 +200,38 @@ class Ledger(Rows):
     def __str__(self) -> str:
         return report.table(self)
 
+    def table(
+        self, width: int | None = None, *, depth: int | None = None, shared_only: bool = False, fold: bool = True
+    ) -> str:
+        """The ledger as a text table; `print(ledger)` shows it with the defaults.
+
+        Args:
+          width: characters of a line; the terminal's if None.
+          depth: one line for each module so many levels deep, with the parameters that it owns, instead of one for each slot.
+          shared_only: leave out what only its owner uses.
+          fold: show layers that are alike, four or more, as one: `layer_0…47/w`, `48 × (128, 128)`.
+
+        Raises:
+          RuleError: `depth` is no number of levels.
+        """
+        return report.table(self, width, depth=depth, shared_only=shared_only, fold=fold)
+
     def __repr__(self) -> str:
         return f"Ledger({len(self.owners)} owners, {len(self.rows)} slots)"
 
-    def to_mermaid(self) -> str:
-        """Owners and borrowers as a Mermaid flowchart."""
-        return report.mermaid(self)
+    def to_mermaid(self, *, depth: int | None = None, shared_only: bool = True, fold: bool = True) -> str:
+        """Owners and borrowers as a Mermaid flowchart.
+
+        Args:
+          depth: draw modules so many levels deep instead of slots. Mermaid draws no more than 50,000 characters; a longer
+            diagram is drawn as modules, so deep as fits, where `fold` is True.
+          shared_only: leave out what only its owner uses, unless nothing is shared.
+          fold: draw layers that are alike, four or more, as one.
+
+        Raises:
+          RuleError: `depth` is no number of levels.
+        """
+        return report.mermaid(self, depth=depth, shared_only=shared_only, fold=fold)
 
     def to_dot(self) -> str:
         """Owners and borrowers as a Graphviz graph."""

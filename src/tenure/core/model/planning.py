@@ -63,10 +63,19 @@ def make_plan(
         raise leaked(e) from e
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
-    link(frame.slots, frame.states, frame.sources.stages)
-    link(frame.states)
+    return linked(frame, out, ties, stages)
+
+
+def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None) -> Plan:
+    """The plan that the requests of a finished run come to.
+
+    Raises:
+      TenureError: the ties or stages do not hold, or were never used; the message says which rule broke.
+    """
+    states = link(frame.state_requests, {})
+    slots = link(frame.requests, frame.modes, frame.sources.stages, states)
     _check_used(frame)
-    return Plan(frame.slots, frame.states, out, ties, stages)
+    return Plan(slots, states, out, ties, stages)
 
 
 def is_array(leaf: Any) -> bool:
@@ -104,7 +113,7 @@ def leaked(error: Exception) -> LeakedTracerError:
 
 
 def _check_used(frame: Frame) -> None:
-    asked = [paths.plain(path) for path in (*frame.slots, *frame.states)]
+    asked = [paths.plain(path) for path in (*frame.requests, *frame.state_requests)]
     modules = dict.fromkeys(f"{path.rpartition('/')[0]}/*" for path in asked if "/" in path)
     for key, source in frame.sources.unused():
         whole = isinstance(source, Wildcard)

@@ -12,8 +12,10 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
+from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import is_array, leaked, make_plan
+from tenure.core.model.pure import Pure, check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import NeedsPlan, hoist
 from tenure.core.sites import call_site
@@ -59,6 +61,7 @@ class _Model:
         stages: Mapping[str, Any] | None = None,
         on_borrowed: str = "error",
         training: bool = True,
+        strict: bool | None = None,
     ):
         if not callable(function):
             raise TenureError(
@@ -67,7 +70,18 @@ class _Model:
         self.function, self.sources = function, Sources(ties, stages, on_borrowed)
         self.ties, self.stages = dict(ties or {}), dict(stages or {})
         self.training, self.staged = training, bool(stages)  # staged: whether a plan, made so far, has stages
+        self.strict = strict
+        self.allowed: set[frozenset[str]] = set()  # leaves beyond the model's that were looked at once
         self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+        self.relatives = [self.plans]  # of the same model in training and evaluation
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_picklable(self.function, self.ties, self.stages)
+        plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+        return {**self.__dict__, "plans": plans, "relatives": [plans]}
+
+    def __deepcopy__(self, memo: Any) -> _Model:
+        return self  # what it remembers is the same for every copy
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
@@ -131,8 +145,21 @@ class _Model:
             self.get_plan(args, kwargs)
             self.staged = True
             frame, out = self._attempt(params, flat, key, args, kwargs)
+        if self.strict is not False:
+            self._check_extras(frame, args, kwargs)
         new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
         return out, nest(new)
+
+    def _check_extras(self, frame: Frame, args: Any, kwargs: Any) -> None:
+        """Leaves of the params that this run did not ask for: the model has them all the same, or not."""
+        extras = extra_leaves(frame.params, frame.asked)
+        if not extras or frozenset(extras) in self.allowed:
+            return
+        plan = self.get_plan(args, kwargs)
+        plans = [plan, *(made for remembered in self.relatives for made in remembered.values())]
+        known = {path: slot for made in plans for path, slot in made.slots.items()}
+        check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
+        self.allowed.add(frozenset(extras))
 
     def _attempt(self, params: Params, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Frame, Any]:
         frame = self._frame(Mode.APPLY, params, state, key, args, kwargs)
@@ -204,6 +231,7 @@ def transform(
     ties: Mapping[str, Any] | None = None,
     stages: Mapping[str, Any] | None = None,
     on_borrowed: str = "error",
+    strict: bool | None = None,
 ) -> Transformed:
     """A function that builds and calls modules, as pure functions of its parameters.
 
@@ -213,6 +241,9 @@ def transform(
         it is. A key that ends in `/*` speaks for a module's whole rest.
       stages: glob of owners' paths → stages: `{"**/w": [tn.stages.Noise(0.05)]}`. The first glob that matches counts.
       on_borrowed: a stage that a borrower asks for and its owner lacks is an "error", or is for that use ("stack").
+      strict: what `apply` makes of leaves that the model lacks. None: those of adapters and other stages, and those in
+        modules that the model has, are errors, and modules that the model lacks are told once, in the log. True: all are
+        errors. False: none is.
 
     Returns:
       `init(rng, *args) -> params`, `apply(params, rng, *args) -> out`; `.plan(*args) -> Plan`.
@@ -224,24 +255,27 @@ def transform(
     >>> model.apply(params, None, jnp.ones((2, 4))).shape
     (2, 3)
     """
-    return _transformed(_Model(function, ties, stages, on_borrowed))
+    return _transformed(_Model(function, ties, stages, on_borrowed, strict=strict))
 
 
 def _transformed(inner: _Model) -> Transformed:
-    def init(rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        plan = inner.plan(*args, **kwargs)
-        if plan.states:
-            raise _has_state(plan.states)
-        return inner.init(rng, args, kwargs)[0]
+    return Transformed(Pure(_init, inner), Pure(_apply, inner))
 
-    def apply(params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-        out, state = inner.apply(params, {}, rng, args, kwargs)
-        if state:
-            raise _has_state(inner.plan(*args, **kwargs).states)
-        return out
 
-    init.plan, init.model = inner.plan, inner  # type: ignore[attr-defined]
-    return Transformed(init, apply)
+def _init(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The owners' initial values, for inputs like these."""
+    plan = model.plan(*args, **kwargs)
+    if plan.states:
+        raise _has_state(plan.states)
+    return model.init(rng, args, kwargs)[0]
+
+
+def _apply(model: _Model, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result."""
+    out, state = model.apply(params, {}, rng, args, kwargs)
+    if state:
+        raise _has_state(model.plan(*args, **kwargs).states)
+    return out
 
 
 def _has_state(states: Mapping[str, Slot]) -> NonEmptyStateError:
@@ -259,24 +293,30 @@ def transform_with_state(
     ties: Mapping[str, Any] | None = None,
     stages: Mapping[str, Any] | None = None,
     on_borrowed: str = "error",
+    strict: bool | None = None,
 ) -> TransformedWithState:
     """As `transform`, for functions that keep state.
 
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
     """
-    return _transformed_with_state(_Model(function, ties, stages, on_borrowed))
+    return _transformed_with_state(_Model(function, ties, stages, on_borrowed, strict=strict))
 
 
 def _transformed_with_state(inner: _Model) -> TransformedWithState:
-    def init(rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return inner.init(rng, args, kwargs)
+    return TransformedWithState(Pure(_init_with_state, inner), Pure(_apply_with_state, inner))
 
-    def apply(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        return inner.apply(params, state, rng, args, kwargs)
 
-    init.plan, init.model = inner.plan, inner  # type: ignore[attr-defined]
-    return TransformedWithState(init, apply)
+def _init_with_state(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The owners' initial values, and the states', for inputs like these."""
+    return model.init(rng, args, kwargs)
+
+
+def _apply_with_state(
+    model: _Model, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any
+) -> tuple[Any, dict[str, Any]]:
+    """The function's result, and the states after it."""
+    return model.apply(params, state, rng, args, kwargs)
 
 
 def evaluation(model: Any) -> Any:
@@ -296,7 +336,8 @@ def evaluation(model: Any) -> Any:
             f"tn.evaluation takes what tn.transform returned, not {brief(model)}",
             ways=["tn.evaluation(tn.transform(f))"],
         ) from None
-    other = _Model(inner.function, None, training=False)
+    other = _Model(inner.function, None, training=False, strict=inner.strict)
+    other.relatives = [*inner.relatives, other.plans]
     other.sources, other.ties, other.stages, other.staged = inner.sources, inner.ties, inner.stages, inner.staged
     return _transformed_with_state(other) if isinstance(model, TransformedWithState) else _transformed(other)
 
@@ -324,10 +365,18 @@ def training(flag: bool) -> Iterator[None]:
 def without_apply_rng(model: Any) -> Any:
     """The same model with an `apply` that takes no `rng`: for models that draw no keys."""
     if isinstance(model, TransformedWithState):
-        return TransformedWithState(
-            model.init, lambda params, state, *a, **k: model.apply(params, state, None, *a, **k)
-        )
-    return Transformed(model.init, lambda params, *a, **k: model.apply(params, None, *a, **k))
+        return TransformedWithState(model.init, Pure(_apply_with_state_without_rng, model))
+    return Transformed(model.init, Pure(_apply_without_rng, model))
+
+
+def _apply_without_rng(model: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result."""
+    return model.apply(params, None, *args, **kwargs)
+
+
+def _apply_with_state_without_rng(model: Any, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result, and the states after it."""
+    return model.apply(params, state, None, *args, **kwargs)
 
 
 def running_init() -> bool:

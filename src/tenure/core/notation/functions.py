@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,23 @@ import jax.numpy as jnp
 
 from tenure.core.errors import ViewSyntaxError, brief
 from tenure.core.notation import converters
-from tenure.core.notation.view import Axes, Misfit, View, define, not_serialisable, parse, registry
+from tenure.core.notation.view import Axes, Misfit, Shape, View, define, not_serialisable, parse, registry
+
+
+def _traced(view: View, fn: Callable[..., Any], specs: Sequence[Any]) -> tuple[Shape, Any]:
+    """The shape and dtype that a function makes of arrays like `specs`; `Misfit` if it fails."""
+    try:
+        out = jax.eval_shape(fn, *specs)
+    except Exception as e:
+        given = ", ".join(f"{spec.shape} {spec.dtype}" for spec in specs)
+        raise Misfit(f"{view} fails on {given}: {type(e).__name__}: {str(e).partition(chr(10))[0]}") from e
+    if not isinstance(out, jax.ShapeDtypeStruct):
+        raise Misfit(f"{view} returns {type(out).__name__}, not an array")
+    return tuple(out.shape), out.dtype
+
+
+def _name_of(fn: Any) -> str:
+    return getattr(fn, "__name__", type(fn).__name__).strip("<>")
 
 
 class _Function(View):
@@ -22,14 +38,8 @@ class _Function(View):
     def shape(self, shape):
         return self.out(shape, jnp.float32)[0]
 
-    def out(self, shape, dtype):
-        try:
-            out = jax.eval_shape(lambda x: self(x), jax.ShapeDtypeStruct(shape, dtype))
-        except Exception as e:
-            raise Misfit(f"{self} fails on {shape} {dtype}: {type(e).__name__}: {str(e).partition(chr(10))[0]}") from e
-        if not isinstance(out, jax.ShapeDtypeStruct):
-            raise Misfit(f"{self} returns {type(out).__name__}, not an array")
-        return tuple(out.shape), out.dtype
+    def out(self, shape, dtype, *others):
+        return _traced(self, lambda x: self(x), [jax.ShapeDtypeStruct(shape, dtype)])
 
     def axes(self, axes):
         return ()
@@ -40,7 +50,7 @@ class Opaque(_Function):
 
     name, signature = "opaque", {"fn": lambda f: f}
 
-    def __call__(self, x):
+    def __call__(self, x, *others):
         return self.arguments["fn"](x)
 
     def to_data(self) -> list[Any]:
@@ -50,8 +60,7 @@ class Opaque(_Function):
         return id(self.arguments["fn"])
 
     def __str__(self) -> str:
-        fn = self.arguments["fn"]
-        return f"⟨{getattr(fn, '__name__', type(fn).__name__).strip('<>')}⟩"
+        return f"⟨{_name_of(self.arguments['fn'])}⟩"
 
     def __reduce__(self) -> Any:
         return Opaque, (self.arguments["fn"],)
@@ -102,7 +111,7 @@ def register(
             except (TypeError, ValueError, OverflowError, RecursionError) as e:
                 raise ViewSyntaxError(f"view '{name}': {e}", ways=[f"write {name}{takes}"]) from None
 
-        def __call__(self, x):
+        def __call__(self, x, *others):
             return fn(x, **self.arguments)
 
         def axes(self, names):
@@ -166,3 +175,46 @@ def as_view(view: Any) -> View:
     raise ViewSyntaxError(
         f"{type(view).__name__} is not a view", ways=["use a name ('transpose'), a tn.views object, or a function"]
     )
+
+
+class Joined(View):
+    """A plain function of this slot's value and those of other references: shown as ⟨name⟩, not serialisable.
+
+    The ledger shows all of them as owners of what the function makes.
+
+    >>> view = Joined(jnp.add, ["b/w"])
+    >>> view, view(jnp.ones(2), jnp.ones(2))
+    (⟨add⟩('b/w'), Array([2., 2.], dtype=float32))
+    """
+
+    name, signature, variadic = "joined", {"others": tuple, "fn": lambda f: f}, True
+
+    def __init__(self, fn: Callable[..., jax.Array], others: Sequence[str]):
+        self.arguments = MappingProxyType({"others": tuple(others), "fn": fn})
+
+    def __call__(self, x, *others):
+        return self.arguments["fn"](x, *others)
+
+    def out(self, shape, dtype, *others):
+        specs = [jax.ShapeDtypeStruct(*spec) for spec in ((shape, dtype), *others)]
+        return _traced(self, self.arguments["fn"], specs)
+
+    def references(self):
+        return self.arguments["others"]
+
+    def with_references(self, references):
+        return Joined(self.arguments["fn"], references)
+
+    def to_data(self) -> list[Any]:
+        raise not_serialisable(str(self))
+
+    def __hash__(self) -> int:
+        return hash((id(self.arguments["fn"]), self.arguments["others"]))
+
+    def __str__(self) -> str:
+        return f"⟨{_name_of(self.arguments['fn'])}⟩({', '.join(map(repr, self.arguments['others']))})"
+
+    def __reduce__(self) -> Any:
+        return Joined, (self.arguments["fn"], self.arguments["others"])
+
+    __repr__ = __str__

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.functions import as_view
-from tenure.core.notation.view import View
+from tenure.core.notation.view import Shape, View
 from tenure.core.notation.view import parse as parse_view
 
 TAPS = ("weight", "stored")
+T = TypeVar("T")
 _LONGEST = 100_000  # characters of a reference's string
 
 
@@ -120,6 +121,54 @@ class Ref:
         """The further references in its views."""
         for view in self.views:
             yield from map(Ref.parse, view.references())
+
+
+def follow(ref: Ref, start: Callable[[Ref], T], step: Callable[[View, T, list[T]], T]) -> T:
+    """What a reference stands for, view by view: of values, of shapes, or of anything else that goes along a reference.
+
+    Args:
+      ref: the reference.
+      start: what there is at a reference's slot, before the views.
+      step: `step(view, found, others)`: what a view makes of `found`, and of what the references inside the view stand for.
+
+    >>> follow(Ref.parse("a | transpose | concat('b | scale(2)')"), lambda ref: [ref.path], lambda view, x, y: sum(y, x))
+    ['a', 'b']
+    """
+    found = start(ref)
+    for view in ref.views:
+        found = step(view, found, [follow(Ref.parse(other), start, step) for other in view.references()])
+    return found
+
+
+class NoWayBack(Exception):
+    """A view without an inverse is in the way; whoever knows the slots turns it into an error that names them."""
+
+    def __init__(self, view: View):
+        super().__init__(str(view))
+        self.view = view
+
+
+def back(ref: Ref, value: Any, shape: Shape, dtype: Any) -> Any:
+    """The value of a reference's slot for which the reference stands for `value`.
+
+    Args:
+      ref: the reference.
+      value: what the reference is to stand for.
+      shape, dtype: of the slot's value.
+
+    Raises:
+      NoWayBack: a view has no inverse.
+    """
+    inverses: list[View] = []
+    for view in ref.views:
+        inverse = None if view.references() else view.inverse(shape, dtype)
+        if inverse is None:
+            raise NoWayBack(view)
+        inverses.append(inverse)
+        shape, dtype = view.out(shape, dtype)
+    for inverse in reversed(inverses):
+        value = inverse(value)
+    return value
 
 
 def references(values: Any) -> tuple[str, ...]:

@@ -15,16 +15,13 @@ import jax
 
 from tenure.core.errors import StageOrderError, StageSyntaxError, TenureError, UnknownStageError, brief
 from tenure.core.notation import converters, operation
+from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.operation import define
 
 Spec = jax.ShapeDtypeStruct
 Parts = Mapping[str, Any]
 
 STRUCTURAL, STOCHASTIC, PENALTY = "structural", "stochastic", "penalty"
-
-
-class Misfit(Exception):
-    """The stage does not fit the parameter; whoever knows the slot turns this into an error that names it."""
 
 
 class Irreversible(Exception):
@@ -288,4 +285,4 @@ def check_order(stages: Sequence[Stage], what: str) -> None:
             )
 
 
-__all__ = ["OnUse", "Part", "Run", "Stage", "define", "on_use", "parse", "read", "read_list"]
+__all__ = ["Misfit", "OnUse", "Part", "Run", "Stage", "define", "on_use", "parse", "read", "read_list"]

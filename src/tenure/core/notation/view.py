@@ -9,14 +9,11 @@ import jax
 
 from tenure.core.errors import NotSerialisableError, UnknownViewError, ViewSyntaxError, brief
 from tenure.core.notation import operation
+from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.operation import define
 
 Shape = tuple[int, ...]
 Axes = tuple[str | None, ...]
-
-
-class Misfit(Exception):
-    """The view does not fit the shape; whoever knows both parties turns this into an error that names them."""
 
 
 class View(operation.Operation):
@@ -36,8 +33,8 @@ class View(operation.Operation):
     example_data = '["transpose", {}]'
     own_way = "register your own: tn.views.register(name, fn)"
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """The borrower's value."""
+    def __call__(self, x: jax.Array, *others: jax.Array) -> jax.Array:
+        """The borrower's value; `others` are the values of `references()`."""
         raise NotImplementedError
 
     def shape(self, shape: Shape) -> Shape:
@@ -48,8 +45,8 @@ class View(operation.Operation):
         """The borrower's dtype."""
         return dtype
 
-    def out(self, shape: Shape, dtype: Any) -> tuple[Shape, Any]:
-        """The borrower's shape and dtype."""
+    def out(self, shape: Shape, dtype: Any, *others: tuple[Shape, Any]) -> tuple[Shape, Any]:
+        """The borrower's shape and dtype; `others` are those of `references()`. Raises `Misfit` as `shape` does."""
         return self.shape(shape), self.dtype(dtype)
 
     def axes(self, axes: Axes) -> Axes:
@@ -61,8 +58,12 @@ class View(operation.Operation):
         return None
 
     def references(self) -> tuple[str, ...]:
-        """The further slots that the view reads, as references: none, unless it joins several values."""
+        """The further slots that the view reads, as references: none, unless the view joins several values."""
         return ()
+
+    def with_references(self, references: Sequence[str]) -> View:
+        """The same view on other further slots."""
+        return self
 
     @staticmethod
     def from_json(text: str | Sequence[Any]) -> View:

@@ -9,7 +9,6 @@ back, its inverse. `transpose`, `permute(1, 0, 2)`, `reshape(2, -1)`, `index(3)`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -212,33 +211,33 @@ class Concat(View):
     name, signature, variadic = "concat", {"others": references, "axis": converters.integer}, True
     defaults = {"axis": 0}
 
-    def __call__(self, x):
-        raise Misfit(f"{self} needs the values of other parameters: it works in share=, ties= and tn.borrow only")
+    def __call__(self, x, *others):
+        if not others:
+            raise Misfit(self._alone())
+        return jnp.concatenate([x, *others], self.arguments["axis"])
 
     def shape(self, shape):
-        raise Misfit(f"{self} needs the values of other parameters: it works in share=, ties= and tn.borrow only")
+        raise Misfit(self._alone())
+
+    def out(self, shape, dtype, *others):
+        if not others:
+            raise Misfit(self._alone())
+        axis = _axis(self.arguments["axis"], shape)
+        for reference, (further, other) in zip(self.references(), others, strict=True):
+            if len(further) != len(shape) or _replace(further, axis) != _replace(shape, axis):
+                raise Misfit(f"'{reference}' is {further}, which cannot follow {shape} on axis {axis}")
+            if jnp.dtype(other) != jnp.dtype(dtype):
+                raise Misfit(f"'{reference}' is {other}, which cannot follow {dtype}: cast one of them")
+        return _replace(shape, axis, shape[axis] + sum(further[axis] for further, _ in others)), dtype
 
     def references(self):
         return self.arguments["others"]
 
-    def with_others(self, others: Sequence[str]) -> Concat:
-        """The same of other references."""
-        return Concat(*others, axis=self.arguments["axis"])
+    def with_references(self, references):
+        return Concat(*references, axis=self.arguments["axis"])
 
-    def join(self, values: Sequence[jax.Array]) -> jax.Array:
-        """All values, this slot's first, as one."""
-        return jnp.concatenate(values, self.arguments["axis"])
-
-    def joined(self, parts: Sequence[tuple[Shape, Any]]) -> tuple[Shape, Any]:
-        """The shape and dtype of `join`; raises `Misfit` if the others do not fit the first."""
-        (first, dtype), *others = parts
-        axis = _axis(self.arguments["axis"], first)
-        for reference, (shape, other) in zip(self.arguments["others"], others, strict=True):
-            if len(shape) != len(first) or _replace(shape, axis) != _replace(first, axis):
-                raise Misfit(f"'{reference}' is {shape}, which cannot follow {first} on axis {axis}")
-            if jnp.dtype(other) != jnp.dtype(dtype):
-                raise Misfit(f"'{reference}' is {other}, which cannot follow {dtype}: cast one of them")
-        return _replace(first, axis, sum(shape[axis] for shape, _ in parts)), dtype
+    def _alone(self) -> str:
+        return f"{self} needs the values of other parameters: it works in share=, ties= and tn.borrow only"
 
 
 @define

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,14 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import DeclaredTwiceError, Party, UndeclaredError, ViewShapeError, nearest
-from tenure.core.notation import paths, views
-from tenure.core.notation.refs import Ref
+from tenure.core.notation import paths
+from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.refs import Ref, follow
 from tenure.core.run.frame import current_frame, placeholder
 from tenure.core.run.parameters import Initializer, get_parameter, plan_parameter, sourced
-from tenure.core.run.requests import describe
+from tenure.core.run.requests import request
 from tenure.core.run.values import NeedsPlan, through
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Slot, as_shape, named
+from tenure.core.slots.slot import as_shape, named
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -51,7 +53,7 @@ def declare(
     names[name] = path, scope.id, frame.epoch, site, shape, dtype, init
     value = get_parameter(name, shape, dtype, init, axes=axes, stages=stages)
     if frame.planning:
-        frame.slots[path].declared = True
+        frame.requests[path] = dataclasses.replace(frame.requests[path], declared=True)
     return value
 
 
@@ -73,14 +75,13 @@ def borrow(name: str, view: Any = None) -> jax.Array:
         around = around[:-1] or [""]
     path = paths.join(scope.path, name)
     if entry is None:
-        slot = Slot(path, "borrowed", (), None)
-        describe(frame, slot)
+        asked = request(frame, path, (), None)
         entries = {e[0]: n for names in frame.sources.declared.values() for n, e in names.items()}
         near = nearest(path, [p for p, n in entries.items() if n == name or n in nearest(name, entries.values())])
         raise UndeclaredError(
             f"'{name}' is borrowed in '{scope.path or '~'}', and no module around it has declared it",
             parties=[
-                Party("user", path, "", str(slot.site), slot.asker),
+                Party("user", path, "", str(asked.site), asked.asker),
                 Party("owner", f"(none of {', '.join(entries)})" if entries else "(nothing is declared)"),
             ],
             near=near,
@@ -110,17 +111,14 @@ def borrow(name: str, view: Any = None) -> jax.Array:
 
 def _viewed(ref: Ref, entry: Any, path: str) -> tuple[tuple[int, ...], Any]:
     """The shape and dtype of a declaration seen through a view."""
-    (shape, dtype), declared = entry[4:6], entry[3]
-    for view in ref.views:
-        try:
-            shape, dtype = view.out(shape, dtype)
-        except views.Misfit as e:
-            raise ViewShapeError(
-                f"the view of '{path}' does not fit its owner: {e}",
-                parties=[
-                    Party("user", path, "", str(call_site()), through=str(view)),
-                    Party("owner", ref.path, f"{entry[4]} {named(entry[5])}", str(declared)),
-                ],
-                ways=["borrow it through a view that fits, or through none"],
-            ) from None
-    return shape, dtype
+    try:
+        return follow(ref, lambda _: (entry[4], entry[5]), lambda view, spec, others: view.out(*spec, *others))
+    except Misfit as e:
+        raise ViewShapeError(
+            f"the view of '{path}' does not fit its owner: {e}",
+            parties=[
+                Party("user", path, "", str(call_site()), through=" | ".join(map(str, ref.views))),
+                Party("owner", ref.path, f"{entry[4]} {named(entry[5])}", str(entry[3])),
+            ],
+            ways=["borrow it through a view that fits, or through none"],
+        ) from None

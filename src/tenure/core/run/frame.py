@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party
 from tenure.core.keys import Keys
 from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.requests import Maker
+from tenure.core.slots.slot import Request, Slot
 from tenure.core.slots.sources import Sources
 
 Params = Mapping[str, Mapping[str, Any]]
@@ -70,7 +72,9 @@ class Frame:
       mode: what the run is for.
       params: the owners' arrays as handed to `apply` (or drawn by `init`).
       sources: where slots that are not simply owned come from: ties, shares, declarations.
-      slots, states: what was asked for so far (recorded while planning).
+      requests, state_requests: what was asked for so far, by path (recorded while planning).
+      makers: path → who made the first request for it.
+      modes: path → (training, inside of a loop) of all requests for it.
       get_plan: the plan of this model for these inputs, made when it is first needed.
       layers: written state, innermost transformation last.
       trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
@@ -96,9 +100,12 @@ class Frame:
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
         self.params: Params = params or {}
+        self.asked: set[str] = set()  # the leaves that were looked up
         self.layers: list[dict[Entry, Any]] = [{("state", k): v for k, v in (state or {}).items()}]
-        self.slots: dict[str, Slot] = {}
-        self.states: dict[str, Slot] = {}
+        self.requests: dict[str, Request] = {}
+        self.state_requests: dict[str, Request] = {}
+        self.makers: dict[str, Maker] = {}
+        self.modes: dict[str, set[tuple[bool, bool]]] = {}
         self.given: dict[str, Any] = {}
         self.training = training
         self.staged: dict[str, Any] | None = None
@@ -133,6 +140,15 @@ class Frame:
         """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
         return get_opaque_trace_state(convention="tenure") != self.outer
 
+    def note_mode(self, path: str) -> None:
+        """Notes in which mode, and where, a slot is asked for."""
+        self.modes.setdefault(path, set()).add((self.training, self.inner))
+
+    def unmade(self, prefix: str = "") -> bool:
+        """Whether an initial value, of a slot below `prefix`, still waits for the forward pass to make it."""
+        kinds = {"params": "params", "state": "initial"}
+        return any(path.startswith(prefix) and self.read((kinds[kind], path)) is None for kind, path in self.deferred)
+
     def skipping(self) -> tuple[str, Site] | None:
         """The raw JAX transformation around the code that would not run it again, and the line that called it."""
         return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
@@ -159,11 +175,10 @@ class Frame:
             self.trace = self.outer = None
 
     def release(self) -> None:
-        """Forgets what belongs to the trace that ends; the recorded slots live on."""
+        """Forgets what belongs to the trace that ends; the recorded requests live on."""
         self.keys = None
         self.sources.release()
-        for slot in (*self.slots.values(), *self.states.values()):
-            slot.birth = None
+        self.makers = {}
 
     def read(self, entry: Entry, default: Any = None) -> Any:
         """The newest value written for an entry, or `default`."""
@@ -287,8 +302,13 @@ def current_frame(what: str) -> Frame:
     return frame
 
 
-def placeholder(shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """A value to plan with; inside a trace it costs one equation and no memory."""
-    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(0, impl=jax.random.key_impl(dtype)), shape)
+def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:
+    """A value to plan with; inside a trace it costs one equation and no memory.
+
+    Args:
+      shape, dtype: of the value.
+      inner: whether a transformation is around it: to `jax.vmap`, `jax.lax.empty` is another value in each lane.
+    """
+    if inner and not jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+        return jax.lax.broadcast(np.zeros((), dtype), shape)
     return jax.lax.empty(shape, dtype)

@@ -100,7 +100,7 @@ def _as_pair(out: Any) -> Any:
 
 def _check_same(x: Any, out: Any) -> None:
     """Raises unless a layer gives what it takes, so that the next one can go on."""
-    same = jax.tree.structure(x) == jax.tree.structure(out)
+    same = jax.tree.structure(x) == jax.tree.structure(out)  # type: ignore[operator]
     if not same or [_type(a) for a in jax.tree.leaves(x)] != [_type(a) for a in jax.tree.leaves(out)]:
         one = len(x) == 1 if isinstance(x, tuple) else False
         raise _no_stack(
@@ -145,7 +145,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
         return jax.tree.map(lambda a: empty(a.shape, a.dtype), x), jax.tree.map(
             lambda a: empty((size, *a.shape), a.dtype), y
         )
-    if any(path.startswith(prefix + "/") for _, path in frame.deferred):
+    if frame.unmade(prefix + "/"):
         return _create(frame, step, prefix, x, xs, size, reverse)
     params = frame.stacked_params(prefix)
     state = {e: v for e, v in frame.visible().items() if e[0] == "state"}

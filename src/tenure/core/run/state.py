@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,16 +11,16 @@ import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
-from tenure.core.notation import paths, views
-from tenure.core.notation.refs import Ref
+from tenure.core.notation import paths
+from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.run.parameters import with_key
+from tenure.core.run.parameters import described, with_key
 from tenure.core.run.profile import by_profile
-from tenure.core.run.requests import describe
+from tenure.core.run.requests import request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Slot
-from tenure.core.slots.sources import Source
+from tenure.core.slots.slot import Request, as_dtype
+from tenure.core.slots.sources import OWN, Source
 
 
 @by_profile
@@ -45,9 +46,9 @@ def get_state(
     if frame.planning:
         value = _plan_state(frame, path, shape, dtype, init, source)
     else:
-        value = _read(frame, path, source)
+        value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jnp.asarray(init(shape, dtype))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -83,37 +84,45 @@ def set_state(name: str, value: Any) -> None:
     source = frame.sources.of(path)
     if frame.planning:
         _plan_set(frame, path, value, source)
+        frame.write(("state", path), value)  # for tn.vmap, whose lanes must leave the same
         return
-    path, value = _back_to_owner(frame, path, value, source)
+    path, value = back_to_owner(frame, path, value, source)
     if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
         frame.write(("initial", path), value)
     frame.write(("state", path), value)
 
 
 def _abstract(value: Any) -> Any:
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
+    )
 
 
-def _record(frame: Frame, path: str, value: Any, source: Source) -> Slot:
+def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: Any) -> Request:
+    """Notes a request for a state: `value` is the structure of its shapes; `more` are further attributes of `Request`."""
     leaf = value if isinstance(value, jax.ShapeDtypeStruct) else None
     shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
-    slot = Slot(path, "owned", shape, dtype, source, collection="state")
-    slot.value, slot.kind = value, "borrowed" if source.kind == "borrow" else "owned"
-    describe(frame, slot)
-    frame.states[path] = slot
-    return slot
+    asked = request(frame, path, shape, dtype, source=source, collection="state", value=value, **more)
+    if asked.kind == "given":  # an array is no state's owner: the state is the module's own
+        asked = dataclasses.replace(asked, source=OWN)
+    frame.state_requests[path] = asked
+    return asked
 
 
 def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
-    slot = frame.states.get(path)
-    if slot is None:
+    asked = frame.state_requests.get(path)
+    if asked is None:
         creators = hooks.chain("state_creator")
         if shape is None and init is None and not creators and source.kind != "borrow":
             return None
+        if shape is not None:
+            shape, dtype = described(frame, path, shape, dtype, init)
+        else:
+            described(frame, path, (), dtype, init)
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
         if source.kind == "borrow":
-            value = jax.ShapeDtypeStruct(tuple(shape or ()), jax.dtypes.canonicalize_dtype(dtype))
-            slot = _record(frame, path, value, source)
+            value = jax.ShapeDtypeStruct(tuple(shape or ()), as_dtype(dtype, path))
+            asked = record(frame, path, value, source)
         else:
 
             def make() -> Any:
@@ -127,19 +136,20 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
             if init is None and not creators:
                 return None
             value = _abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
-            slot = _record(frame, path, value, source)
-            slot.make, slot.init = make, init
-    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype), slot.value)
+            asked = record(frame, path, value, source, make=make, init=init)
+    inner = frame.inner
+    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype, inner), asked.value)
 
 
 def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
-    if path not in frame.states:
-        _record(frame, path, _abstract(value), source)
-    elif frame.states[path].collection == "state":
-        frame.states[path].value = _abstract(value)
+    if path not in frame.state_requests:
+        record(frame, path, _abstract(value), source)
+    else:
+        frame.state_requests[path] = dataclasses.replace(frame.state_requests[path], value=_abstract(value))
 
 
-def _read(frame: Frame, path: str, source: Source) -> Any:
+def read_state(frame: Frame, path: str, source: Source) -> Any:
+    """The newest value of a state, or of what the state borrows; None if there is none."""
     if source.kind != "borrow":
         return frame.read(("state", path))
     target = frame.planned("states", path).target
@@ -147,41 +157,38 @@ def _read(frame: Frame, path: str, source: Source) -> Any:
 
 
 def _through(frame: Frame, ref: Ref) -> Any:
-    value = _read(frame, ref.path, frame.sources.of(ref.path))
-    for view in ref.views:
-        if isinstance(view, views.Concat):
-            value = view.join([value, *(_through(frame, Ref.parse(o)) for o in view.arguments["others"])])
-        else:
-            value = view(value)
-    return value
+    return follow(
+        ref,
+        lambda ref: read_state(frame, ref.path, frame.sources.of(ref.path)),
+        lambda view, value, others: view(value, *others),
+    )
 
 
-def _back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
+def back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
+    """The path of a state's owner, and the value that the owner needs for the state to be `value`.
+
+    Raises:
+      NoInverseError: the state is borrowed through a view that has no inverse.
+    """
     while source.kind == "borrow":
         slot = frame.planned("states", path)
         if slot.target is None:  # it owns what its lender lacks
             return path, value
         owner = frame.plan.states[slot.target.path]
-        steps: list[tuple[views.View, views.View | None]] = []
-        shape, dtype = owner.shape, owner.dtype
-        for view in slot.target.views:
-            concat = isinstance(view, views.Concat)
-            steps.append((view, None if concat else view.inverse(shape, dtype)))
-            shape, dtype = (shape, dtype) if concat else view.out(shape, dtype)
-        for view, back in reversed(steps):
-            if back is None:
-                raise NoInverseError(
-                    f"'{path}' sets a state that it borrows through '{view}', which has no inverse",
-                    parties=[slot.party("user"), owner.party("owner", str(slot.target))],
-                    ways=["set it where it is owned", "borrow it through a view that has an inverse, or own it"],
-                )
-            value = back(value)
+        try:
+            value = back(slot.target, value, owner.shape, owner.dtype)
+        except NoWayBack as e:
+            raise NoInverseError(
+                f"'{path}' sets a state that it borrows through '{e.view}', which has no inverse",
+                parties=[slot.party("user"), owner.party("owner", str(slot.target))],
+                ways=["set it where it is owned", "borrow it through a view that has an inverse, or own it"],
+            ) from None
         path, source = owner.path, frame.sources.of(owner.path)
     return path, value
 
 
 def _missing_state(frame: Frame, path: str) -> MissingParameterError:
-    have = [p for kind, p in frame.visible() if kind == "state"] or list(frame.states)
+    have = [p for kind, p in frame.visible() if kind == "state"] or list(frame.state_requests)
     return MissingParameterError(
         f"No value for the state '{path}'",
         parties=[Party("asker", path, "", str(call_site())), Party("state", f"{len(have)} entries")],

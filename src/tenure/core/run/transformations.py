@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
+from tenure.core.errors import Party, StateError
 from tenure.core.run.frame import Entry, Frame, current_frame
 from tenure.core.run.profile import by_profile
 from tenure.core.run.state import in_loop
+from tenure.core.sites import call_site
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -120,7 +122,7 @@ def vmap(
       split_rng: whether each lane draws random keys of its own.
 
     Raises:
-      ValueError: a lane's state depends on the lane; reduce it first, say with `jax.lax.pmean(x, axis_name)`.
+      StateError: the lanes leave different states; average them first, say with `jax.lax.pmean(x, axis_name)`.
     """
 
     @functools.wraps(fun)
@@ -129,11 +131,48 @@ def vmap(
         pure, name = _pure(frame, fun), axis_name if axis_name is not None else "_tenure_lane"
         lane = functools.partial(jax.lax.axis_index, name) if split_rng else None
         mapped = jax.vmap(lambda *args: pure(*args, _index=lane), in_axes, (out_axes, None), name, axis_size, **options)
-        out, writes = mapped(*args)
+        try:
+            out, writes = mapped(*args)
+        except ValueError as e:
+            raise _lanes_differ(pure, in_axes, name, axis_size, args, axis_name is not None) or e from None
         frame.absorb(writes)
         return out
 
     return wrapped
+
+
+def _lanes_differ(pure: Any, in_axes: Any, name: Any, axis_size: Any, args: Any, named: bool) -> StateError | None:
+    """The error of lanes that leave different states; None if the states are the same in all lanes."""
+    written: list[Entry] = []
+
+    def writes(*args: Any) -> Any:
+        found = pure(*args)[1]
+        written[:] = found
+        return found
+
+    def one(entry: Entry) -> bool:
+        mapped = jax.vmap(lambda *args: writes(*args)[entry], in_axes, None, name, axis_size)
+        try:
+            jax.eval_shape(mapped, *args)
+        except ValueError:
+            return True
+        return False
+
+    jax.eval_shape(jax.vmap(writes, in_axes, 0, name, axis_size), *args)
+    states = [path for kind, path in list(written) if kind == "state" and one((kind, path))]
+    if not states:
+        return None
+    axis = name if named else "lanes"
+    others = f", and {len(states) - 1} more" if len(states) > 1 else ""
+    return StateError(
+        f"the lanes of tn.vmap leave different values of the state '{states[0]}'{others}, of which there is one",
+        parties=[Party("state", states[0], "(another value in each lane)"), Party("vmap", "", "", str(call_site()))],
+        ways=[
+            f"average over the lanes:  nn.BatchNorm(…, cross_replica_axis='{axis}') inside of tn.vmap(…, axis_name='{axis}')",
+            f"in a layer of your own:  tn.set_state(name, jax.lax.pmean(value, '{axis}'))",
+            "one state for each lane:  tn.transform_with_state the lane's function, and jax.vmap its init and apply",
+        ],
+    )
 
 
 @by_profile
@@ -146,6 +185,30 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return pure(*args, **kwargs)[0]
 
     return jax.eval_shape(of_shapes, args, kwargs)
+
+
+def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> None:
+    """Runs bodies once before their loop, or branches before their choice, where `init` still waits for what they make.
+
+    Their results are dropped: the loop starts from the initial values, whatever it runs first.
+    """
+    if not frame.unmade():
+        return
+    mark = scope, counters, used, _ = frame.mark()
+    for body in bodies:
+        _, writes = _pure(frame, body)(*args)
+        made = {e: v for e, v in writes.items() if e[0] in ("params", "initial")}
+        frame.absorb({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
+    scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(mark[3])
+
+
+def _first(xs: Any, reverse: bool = False) -> Any:
+    """What the first step of a loop over `xs` sees; zeros if there is none."""
+
+    def pick(x: Any) -> Any:
+        return x[-1 if reverse else 0] if x.shape[0] else jnp.zeros(x.shape[1:], x.dtype)
+
+    return jax.tree.map(pick, xs)
 
 
 def _carried(frame: Frame) -> dict[Entry, Any]:
@@ -171,22 +234,14 @@ def scan(
 ) -> Any:
     """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked."""
     frame = current_frame("tn.scan")
-    if length is None:
-        length = jax.tree.leaves(xs)[0].shape[0]
     if frame.planning:
-        return _plan_scan(frame, f, init, xs, length)
-    if frame.deferred and length > 0:  # the first step creates, outside of the loop
-        first = length - 1 if reverse else 0
-        carry, y = f(init, jax.tree.map(lambda x: x[first], xs))
-        rest = jax.tree.map(lambda x: x[:-1] if reverse else x[1:], xs)
-        carry, ys = _scan(frame, f, carry, rest, length - 1, reverse, unroll)
-        join = (
-            (lambda y, ys: jnp.concatenate([ys, y[None]]))
-            if reverse
-            else (lambda y, ys: jnp.concatenate([y[None], ys]))
-        )
-        return carry, jax.tree.map(join, y, ys)
+        return _plan_scan(frame, f, init, xs, _length(xs, length))
+    _create(frame, [f], init, _first(xs, reverse))
     return _scan(frame, f, init, xs, length, reverse, unroll)
+
+
+def _length(xs: Any, length: int | None) -> Any:
+    return jax.tree.leaves(xs)[0].shape[0] if length is None else length
 
 
 def _plan_scan(frame: Frame, f: Callable[..., Any], init: Any, xs: Any, length: int) -> Any:
@@ -200,9 +255,9 @@ def _empty(tree: Any) -> Any:
     return jax.tree.map(lambda a: jax.lax.empty(a.shape, a.dtype), tree)
 
 
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int, reverse: bool, unroll: int | bool) -> Any:
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse: bool, unroll: int | bool) -> Any:
     pure, carried = _pure(frame, f), _carried(frame)
-    steps = None if frame.keys is None else jnp.arange(length, dtype=jnp.uint32)
+    steps = None if frame.keys is None else jnp.arange(_length(xs, length), dtype=jnp.uint32)
 
     def body(carry: Any, inputs: Any) -> Any:
         (inner, entries), (x, step) = carry, inputs
@@ -228,6 +283,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         jax.eval_shape(_pure(frame, cond_fun), init)
         jax.eval_shape(_pure(frame, body_fun), init)
         return init
+    _create(frame, [cond_fun, body_fun], init)
     test, step_fun, carried = _pure(frame, cond_fun), _pure(frame, body_fun), _carried(frame)
     count = None if frame.keys is None else jnp.uint32(0)
 
@@ -252,8 +308,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     if frame.planning:
         pure = _pure(frame, body_fun)
         return _empty(jax.eval_shape(lambda v: pure(jnp.asarray(lower), v)[0], init))
-    if frame.deferred and isinstance(lower, int) and isinstance(upper, int) and lower < upper:
-        init, lower = body_fun(jnp.asarray(lower), init), lower + 1
+    _create(frame, [body_fun], jnp.asarray(lower), init)
     pure, carried = _pure(frame, body_fun), _carried(frame)
 
     def body(i: Any, carry: Any) -> Any:
@@ -283,6 +338,7 @@ def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable
     if frame.planning:
         outs = [jax.eval_shape(lambda a, f=_pure(frame, branch): f(*a)[0], operands) for branch in branches]
         return _empty(outs[0])
+    _create(frame, branches, *operands)
     carried = _carried(frame)
 
     def full(branch: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,11 +12,11 @@ from typing import Any
 import jax
 
 from tenure.core.errors import GivenTooLateError, MissingRNGError, UnknownSlotError, nearest
-from tenure.core.notation import paths, views
-from tenure.core.notation.refs import Ref
+from tenure.core.notation import paths
+from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.stage import STRUCTURAL, Stage
 from tenure.core.run.frame import Frame, Mode, Overlay, Params, current_frame, placeholder
-from tenure.core.run.leaves import leaf, missing, owned_value, part
+from tenure.core.run.leaves import leaf, part
 from tenure.core.run.recipes import applied, compiled_together, recipe_of
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
@@ -69,10 +69,7 @@ def evaluate(frame: Frame, path: str, tap: str = FINAL) -> Any:
             )
         return frame.given[path][tap]
     if slot.kind == "owned":
-        value = owned_value(frame, path)
-        if value is None:
-            raise missing(frame, path, slot.full_shape, slot.dtype)
-        return value
+        return leaf(frame, slot)
     assert slot.target is not None
     active = {overlay.prefix for overlay in frame.overlays}
     outside = [(prefix, size) for prefix, size in slot.stack if prefix not in active]
@@ -95,20 +92,15 @@ def _all_layers(frame: Frame, path: str, tap: str, prefix: str, size: int) -> An
 
 def through(frame: Frame, ref: Ref, tap: str = FINAL) -> Any:
     """The value that a linked reference stands for; `tap` where the reference itself says nothing."""
-    value = evaluate(frame, ref.path, ref.tap or tap)
-    for view in ref.views:
-        if isinstance(view, views.Concat):
-            others = [through(frame, Ref.parse(o), tap) for o in view.arguments["others"]]
-            value = view.join([value, *others])
-        else:
-            value = view(value)
-    return value
+    return follow(
+        ref, lambda ref: evaluate(frame, ref.path, ref.tap or tap), lambda view, value, others: view(value, *others)
+    )
 
 
 def known() -> list[str]:
     """The paths of all slots: as planned, or asked for so far while planning."""
     frame = current_frame("module.params")
-    return list(frame.slots if frame.planning else frame.plan.slots)
+    return list(frame.requests if frame.planning else frame.plan.slots)
 
 
 def find(path: str) -> str:
@@ -132,15 +124,15 @@ def find(path: str) -> str:
 def kind_of(path: str) -> str:
     """ "owned", "borrowed" or "given"."""
     frame = current_frame("module.owned")
-    return (frame.slots if frame.planning else frame.plan.slots)[path].kind
+    return (frame.requests if frame.planning else frame.plan.slots)[path].kind
 
 
 def value_of(path: str) -> Any:
     """The value of a slot, at any place of a transformed function."""
     frame = current_frame("module.params")
     if frame.planning:
-        slot = frame.slots[path]
-        return placeholder(slot.shape, slot.dtype)
+        asked = frame.requests[path]
+        return placeholder(asked.shape, asked.dtype)
     return evaluate(frame, path, USE)
 
 

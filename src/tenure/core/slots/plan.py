@@ -53,7 +53,7 @@ class Plan:
     @functools.cached_property
     def covered(self) -> frozenset[str]:
         """The leaves that only stages read."""
-        staged = (s for s in self.slots.values() if s.stages or s.use_stages)
+        staged = (s for s in self.slots.values() if s.staged)
         return frozenset(p for s in staged for p in ([s.path] * bool(s.stages) + list(s.parts.values())))
 
     @functools.cached_property
@@ -66,9 +66,9 @@ class Plan:
         """The states' shapes, likewise."""
         return nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
 
-    def report(self) -> str:
-        """The ledger as a text table."""
-        return str(self.ledger)
+    def report(self, **options: Any) -> str:
+        """The ledger as a text table; the options are those of `Ledger.table`."""
+        return self.ledger.table(**options)
 
     def __repr__(self) -> str:
         return (
@@ -81,5 +81,4 @@ def _owners(slots: Slots) -> Iterator[tuple[str, Slot]]:
 
 
 def _stacked_struct(slot: Slot) -> Any:
-    lead = tuple(n for _, n in slot.stack)
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(lead + a.shape, a.dtype), slot.value)
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(slot.layers + a.shape, a.dtype), slot.request.value)

@@ -7,43 +7,53 @@ from typing import Any
 
 from tenure.core.errors import Party, PathConflictError, RequestConflictError, brief
 from tenure.core.notation import paths
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.slot import Request
+
+Maker = tuple[Any, Any]  # the module (or name scope) that made a request, and how that one was built
 
 
-def check_repeated(first: Slot, again: Slot) -> None:
-    """Raises unless a second request for a path is the first one, made again by the same module."""
-    if first.birth[0] is not again.birth[0]:
-        one, two, name = first.birth[1], again.birth[1], paths.split(first.path)[1]
-        if not _replayed(one, two):
-            raise PathConflictError(
-                f"two instances ask for '{first.path}'",
-                parties=[_built(first, "first"), _built(again, "second")],
-                ways=[
-                    "keep them apart: give one of them another name",
-                    f'share on purpose: give one another name, and  share={{"{name}": "/{first.path}"}}',
-                    f"or own it in the module around both:  tn.declare('{name}', …), and tn.borrow('{name}') in each",
-                ],
-            )
+def check_repeated(first: Request, maker: Maker, again: Request, other: Maker) -> None:
+    """Raises unless a second request for a path is the first one, made again by the same module.
+
+    Args:
+      first, maker: the first request, and who made it.
+      again, other: the second one, likewise.
+
+    Raises:
+      PathConflictError: another instance made the second request.
+      RequestConflictError: the two ask for different things.
+    """
+    if maker[0] is not other[0] and not _replayed(maker[1], other[1]):
+        name = paths.split(first.path)[1]
+        raise PathConflictError(
+            f"two instances ask for '{first.path}'",
+            parties=[_built(first, maker, "first"), _built(again, other, "second")],
+            ways=[
+                "keep them apart: give one of them another name",
+                f'share on purpose: give one another name, and  share={{"{name}": "/{first.path}"}}',
+                f"or own it in the module around both:  tn.declare('{name}', …), and tn.borrow('{name}') in each",
+            ],
+        )
     differ = [k for k in ("shape", "dtype") if getattr(first, k) != getattr(again, k)]
     if not same_init(first.init, again.init):
         differ.append("initialiser")
-    if first.asked != again.asked:
+    if first.stages != again.stages:
         differ.append("list of stages")
     if differ:
         raise RequestConflictError(
             f"'{first.path}' is asked for twice with another {' and '.join(differ)}",
             parties=[
-                dataclasses.replace(s.party(role), what=f"{s.shape} {s.dtype} init={brief(s.init, 40)}")
-                for s, role in ((first, "first"), (again, "second"))
+                dataclasses.replace(r.party(role), what=f"{r.shape} {r.dtype} init={brief(r.init, 40)}")
+                for r, role in ((first, "first"), (again, "second"))
             ],
             ways=["ask for the same thing both times", "give one of them another name"],
         )
 
 
-def _built(slot: Slot, role: str) -> Party:
-    """The slot, with the line that built its module."""
-    site = getattr(slot.birth[1], "site", slot.site)
-    return dataclasses.replace(slot.party(role), site=str(site))
+def _built(request: Request, maker: Maker, role: str) -> Party:
+    """The request, with the line that built its module."""
+    site = getattr(maker[1], "site", request.site)
+    return dataclasses.replace(request.party(role), site=str(site))
 
 
 def _replayed(one: Any, two: Any) -> bool:

@@ -8,52 +8,59 @@ from collections.abc import Mapping
 
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
+from tenure.core.notation.refs import follow
+from tenure.core.notation.view import View
 from tenure.core.slots.slot import Slot
 
 
 def row_of(slot: Slot, slots: Mapping[str, Slot]) -> Row:
     """The row of a slot, among all that are linked."""
-    owners, chain, steps = _follow(slot, slots)
+    asked, source = slot.request, slot.source
+    owners, chain, steps = _chain(slot, slots)
     notes = list(slot.notes)
-    if slot.source.hides is not None:
-        notes.append(
-            f"{slot.source.origin} overrides {slot.source.hides.origin}='{slot.source.hides.ref or slot.source.hides.kind}'"
-        )
-    if slot.kind != "owned" and slot.explicit_init:
+    if source.hides is not None:
+        notes.append(f"{source.origin} overrides {source.hides.origin}='{source.hides.ref or source.hides.kind}'")
+    if slot.kind != "owned" and asked.explicit_init:
         notes.append("its own initialiser is not used")
     if any("⟨" in step for step in steps):
         notes.append("not serialisable: a Python function as view")
     return Row(
-        slot.path,
-        slot.kind,
-        slot.collection,
-        slot.full_shape if slot.kind == "owned" else slot.shape,
-        str(slot.full_dtype),
-        owners,
-        chain,
-        steps,
-        str(dataclasses.replace(slot.target, absolute=False)) if slot.target else "",
-        slot.axes,
-        slot.source.origin or ("declare" if slot.declared else ""),
-        slot.asker,
-        str(slot.site),
-        tuple(notes),
-        math.prod(n for _, n in slot.stack) if slot.kind != "owned" else 1,
-        (*map(str, slot.stages), *(f"on_use({stage})" for stage in slot.use_stages)),
-        slot.part_of,
-        slot.stage,
-        slot.frozen,
+        path=slot.path,
+        kind=slot.kind,
+        collection=slot.collection,
+        shape=slot.full_shape if slot.kind == "owned" else slot.shape,
+        dtype=str(slot.full_dtype),
+        owners=owners,
+        chain=chain,
+        views=steps,
+        borrows=str(dataclasses.replace(slot.target, absolute=False)) if slot.target else "",
+        axes=slot.axes,
+        origin=source.origin or ("declare" if asked.declared else ""),
+        asker=asked.asker,
+        site=str(asked.site),
+        notes=tuple(notes),
+        layers=math.prod(slot.layers) if slot.kind != "owned" else 1,
+        stages=(*map(str, slot.stages), *(f"on_use({stage})" for stage in slot.use_stages)),
+        part_of=slot.part_of,
+        stage=slot.stage,
+        frozen=slot.frozen,
     )
 
 
-def _follow(slot: Slot, slots: Mapping[str, Slot]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Owners, chain and views of a slot."""
+Chain = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]  # owners, slots from the user to the owner, views
+
+
+def _chain(slot: Slot, slots: Mapping[str, Slot]) -> Chain:
+    """The owners of a slot's value, the slots on the way to the (first) owner, and all views on the way."""
     if slot.target is None:
         return (slot.path,), (slot.path,), ()
-    owners, chain, steps = _follow(slots[slot.target.path], slots)
-    for other in slot.target.others():
-        owners += _follow(slots[other.path], slots)[0]
-    return tuple(dict.fromkeys(owners)), (slot.path, *chain), steps + tuple(map(str, slot.target.views))
+
+    def step(view: View, found: Chain, others: list[Chain]) -> Chain:
+        owners = found[0] + tuple(owner for other in others for owner in other[0])
+        return owners, found[1], (*found[2], str(view))
+
+    owners, chain, steps = follow(slot.target, lambda ref: _chain(slots[ref.path], slots), step)
+    return tuple(dict.fromkeys(owners)), (slot.path, *chain), steps
 
 
 def ledger_of(slots: Mapping[str, Slot], states: Mapping[str, Slot]) -> Ledger:

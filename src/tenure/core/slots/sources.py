@@ -17,18 +17,36 @@ from tenure.core.sites import NOWHERE, Site, call_site
 from tenure.core.slots.stage_rules import Rules
 
 
-class Policy:
-    """A word in `share=` or `ties=`: `tn.own`, `tn.forbid`."""
+class Policy(str):
+    """A word in `share=` or `ties=`: `tn.own`, `tn.forbid`. As data it is "@own", "@forbid": no path begins with "@".
 
-    def __init__(self, name: str):
-        self.name = name
+    >>> import json, tenure as tn
+    >>> json.loads(json.dumps({"w": tn.own}))["w"] == tn.own
+    True
+    """
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        return self.name
+        return self.removeprefix("@")
+
+    def __reduce__(self) -> str:  # one object, whatever copies it
+        return repr(self)
+
+    def __copy__(self) -> Policy:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Policy:
+        return self
 
 
-own = Policy("own")
-forbid = Policy("forbid")
+own = Policy("@own")
+forbid = Policy("@forbid")
+
+
+def _is(word: Policy, value: Any) -> bool:
+    """Whether an entry is the word, or what the word became in JSON."""
+    return isinstance(value, str) and value == word
 
 
 class Source(NamedTuple):
@@ -67,9 +85,9 @@ def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE
       TenureError: the entry is none of the forms.
     """
     common: dict[str, Any] = dict(origin=origin, key=key, base=base, site=site)
-    if value is None or value is own:
+    if value is None or _is(own, value):
         return Source("own", **common)
-    if value is forbid:
+    if _is(forbid, value):
         return Source("forbid", **common)
     if isinstance(value, (Ref, str)):
         try:
@@ -112,10 +130,10 @@ def _module_path(value: Any) -> str | None:
 def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Wildcard:
     """The policy that a `"*"` entry describes: a module or its path, `[path, None]`, `tn.own` or `tn.forbid`."""
     or_own = False
-    if isinstance(value, (list, tuple)) and len(value) == 2 and (value[1] is None or value[1] is own):
+    if isinstance(value, (list, tuple)) and len(value) == 2 and (value[1] is None or _is(own, value[1])):
         value, or_own = value[0], True
-    if value is None or value is own or value is forbid:
-        return Wildcard(None, True, or_own, value is forbid, origin, base, site)
+    if value is None or _is(own, value) or _is(forbid, value):
+        return Wildcard(None, True, or_own, _is(forbid, value), origin, base, site)
     if (lender := _module_path(value)) is not None:
         return Wildcard(lender, True, or_own, False, origin, base, site)
     if isinstance(value, str):

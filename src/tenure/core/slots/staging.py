@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,55 +20,106 @@ from tenure.core.errors import (
 from tenure.core.keys import made_key, missing_key
 from tenure.core.notation import paths
 from tenure.core.notation.stage import PENALTY, STOCHASTIC, STRUCTURAL, Misfit, OnUse, Spec, Stage
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.slot import Request, Slot
 from tenure.core.slots.stage_rules import Rule, Rules
 
 _RANK = {STRUCTURAL: 0, STOCHASTIC: 1, PENALTY: 2}
 Slots = dict[str, Slot]
 
 
-def resolve_stages(slots: Slots, states: Slots, rules: Rules) -> None:
-    """Gives every slot its stages, and every stage its leaves, as slots beside the owner's.
+def resolve_stages(slots: Slots, states: Slots, rules: Rules) -> Slots:
+    """The slots with their stages, and with a slot for every leaf that a stage keeps, right after its owner.
+
+    Args:
+      slots: of the parameters, linked.
+      states: of the states; those that stages keep are added.
+      rules: what `stages=` says.
 
     Raises:
       UnusedStageError, RuleError: a rule that selects nothing, or borrowers only.
       BorrowerStageError: a stage on a borrower that its owner does not have.
       StageShapeError, StageOrderError: stages that do not fit the parameter, or one another.
     """
-    if not rules and not any(slot.asked for slot in slots.values()):
-        return
+    if not rules and not any(slot.request.stages for slot in slots.values()):
+        return slots
     used: set[Rule] = set()
     borrowed: dict[Rule, Slot] = {}
-    later = []
-    for slot in slots.values():
-        found = rules.of(slot.path)
+    found = {path: rules.of(path) for path in slots}
+    slots = dict(slots)
+    for path, slot in slots.items():
+        if slot.kind != "borrowed":
+            used.update(found[path])
+            slots[path] = _owner_staged(slot, found[path])
+    for path, slot in slots.items():
         if slot.kind == "borrowed":
-            later.append((slot, found))
-            continue
-        used.update(found)
-        every = _combined(slot, [slot.asked, *(rule.stages for rule in found)])
-        slot.stages = tuple(s for s in every if not isinstance(s, OnUse) and _applies(s, slot))
-        slot.use_stages = tuple(s.inner for s in every if isinstance(s, OnUse) and _applies(s.inner, slot))
-        if slot.kind == "given":
-            _check_given(slot)
-    for slot, found in later:
-        inner = [slot.asked, *(rule.stages for rule in found if rule.module is not None)]
-        outer = [tuple(s for s in rule.stages if isinstance(s, OnUse)) for rule in found if rule.module is None]
-        used.update(rule for rule in found if rule.module is not None or rule.for_one_use)
-        borrowed.update(dict.fromkeys(found, slot))
-        every = _combined(slot, [*inner, *outer])
-        slot.use_stages = tuple(s for s in (_on_borrower(s, slot, slots, rules) for s in every) if s is not None)
+            used.update(rule for rule in found[path] if rule.module is not None or rule.for_one_use)
+            borrowed.update(dict.fromkeys(found[path], slot))
+            slots[path] = _borrower_staged(slot, found[path], slots, rules)
     for rule in rules.unused(used):
         raise _unused(rule, borrowed.get(rule), slots)
-    for slot in list(slots.values()):
-        if slot.stages or slot.use_stages:
-            _add_parts(slot, slots, states)
-    _reorder(slots)
+    ordered: Slots = {}
+    for path, slot in slots.items():
+        parts: Slots = {}
+        if slot.staged:
+            slot = _with_parts(slot, slots, parts, states)
+        ordered |= {path: slot, **parts}
+    return ordered
 
 
-def _combined(slot: Slot, levels: Sequence[tuple[Stage | None, ...]]) -> list[Stage]:
-    """All levels' stages, inner first: an outer stage replaces the inner one of its name."""
+def _owner_staged(slot: Slot, found: Sequence[Rule]) -> Slot:
+    """An owner, or a given value, with the stages that its request and the rules say."""
+    every, notes = _combined([slot.request.stages, *(rule.stages for rule in found)])
+    _check_skipped(every, slot, found)
+    stages = tuple(s for s in every if not isinstance(s, OnUse) and _applies(s, slot))
+    uses = tuple(s.inner for s in every if isinstance(s, OnUse) and _applies(s.inner, slot))
+    if not (stages or uses or notes):
+        return slot
+    slot = dataclasses.replace(slot, stages=stages, use_stages=uses, notes=slot.notes + notes)
+    if slot.kind == "given":
+        _check_given(slot)
+    return slot
+
+
+def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rules) -> Slot:
+    """A borrower with the stages of its own use."""
+    inner = [slot.request.stages, *(rule.stages for rule in found if rule.module is not None)]
+    outer = [tuple(s for s in rule.stages if isinstance(s, OnUse)) for rule in found if rule.module is None]
+    every, notes = _combined([*inner, *outer])
+    _check_skipped([s for s in every if isinstance(s, OnUse)], slot, found)
+    uses = []
+    for stage in every:
+        use, note = _on_borrower(stage, slot, slots, rules)
+        uses += [use] * (use is not None)
+        notes += (note,) * bool(note)
+    if not (uses or notes):
+        return slot
+    return dataclasses.replace(slot, use_stages=tuple(uses), notes=slot.notes + notes)
+
+
+def _check_skipped(every: Sequence[Stage], slot: Slot, found: Sequence[Rule]) -> None:
+    """Raises if a stage that is asked for by this slot's own path has nothing to do with it; a glob may skip."""
+    exact = [*slot.request.stages, *(s for rule in found if not paths.is_glob(rule.glob) for s in rule.stages)]
+    for stage in every:
+        inner = stage.inner if isinstance(stage, OnUse) else stage
+        if stage in exact and not _applies(inner, slot):
+            least = inner.arguments["min_ndim"]
+            rule = next((r for r in found if stage in r.stages), None)
+            raise StageShapeError(
+                f"the stage '{stage}' is asked for '{slot.path}' by its path, and skips it: it is for parameters with "
+                f"{least} axes or more, and {slot.shape} has {len(slot.shape)}",
+                parties=[slot.party("user" if slot.kind == "borrowed" else "owner"), *([rule.party()] if rule else [])],
+                ways=[
+                    f"if it is meant:  {inner.name}(…, min_ndim={len(slot.shape)})",
+                    "a glob skips what a stage is not for:  stages={'**/w': […]}",
+                    "leave it out for this parameter",
+                ],
+            )
+
+
+def _combined(levels: Sequence[tuple[Stage | None, ...]]) -> tuple[list[Stage], tuple[str, ...]]:
+    """All levels' stages, and notes. Inner levels come first: an outer stage replaces the inner one of its name."""
     found: dict[str, Stage] = {}
+    notes = []
     for level in levels:
         for stage in level:
             if stage is None:
@@ -75,9 +127,9 @@ def _combined(slot: Slot, levels: Sequence[tuple[Stage | None, ...]]) -> list[St
                 continue
             label = f"on_use {stage.inner.label}" if isinstance(stage, OnUse) else stage.label
             if label in found and found[label] != stage:
-                slot.notes.append(f"stages= overrides '{found[label]}' with '{stage}'")
+                notes.append(f"stages= overrides '{found[label]}' with '{stage}'")
             found[label] = stage
-    return sorted(found.values(), key=lambda s: _RANK[s.kind])
+    return sorted(found.values(), key=lambda s: _RANK[s.kind]), tuple(notes)
 
 
 def _applies(stage: Stage, slot: Slot) -> bool:
@@ -94,24 +146,23 @@ def _check_given(slot: Slot) -> None:
             )
 
 
-def _on_borrower(stage: Stage, slot: Slot, slots: Slots, rules: Rules) -> Stage | None:
-    """The stage of this use; None where it is the owner's already.
+def _on_borrower(stage: Stage, slot: Slot, slots: Slots, rules: Rules) -> tuple[Stage | None, str]:
+    """The stage of this use, None where it is the owner's already; and a note.
 
     Raises:
       BorrowerStageError: it is neither the owner's nor declared for this use.
     """
     if isinstance(stage, OnUse):
-        return stage.inner if _applies(stage.inner, slot) else None
+        return (stage.inner if _applies(stage.inner, slot) else None), ""
     owners = _owners(slot, slots, "")
     have = [
         stage in slots[owner].stages and not ((tap and stage.kind == STOCHASTIC) or tap == "stored")
         for owner, tap in owners
     ]
     if all(have):
-        slot.notes.append(f"{stage.label}: same as owner")
-        return None
+        return None, f"{stage.label}: same as owner"
     if rules.on_borrowed == "stack":
-        return stage if _applies(stage, slot) else None
+        return (stage if _applies(stage, slot) else None), ""
     owner, tap = owners[have.index(False)]
     name, has = paths.split(slot.path)[1], ", ".join(map(str, slots[owner].stages)) or "no stages"
     tapped = f", and '{slot.path}' taps it before them at '@{tap}'" if tap and stage in slots[owner].stages else ""
@@ -155,41 +206,63 @@ def _unused(rule: Rule, user: Slot | None, slots: Slots) -> TenureError:
     )
 
 
-def _add_parts(slot: Slot, slots: Slots, states: Slots) -> None:
-    """Works backwards from what is asked for to what is stored, and records the leaves on the way."""
+def _with_parts(slot: Slot, slots: Slots, parts: Slots, states: Slots) -> Slot:
+    """Works backwards from what is asked for to what is stored; adds the leaves on the way to `parts` and `states`."""
     spec = Spec(slot.shape, slot.dtype)
-    _parts_of(slot, slot.use_stages, spec, slots, states)
-    slot.leaf, slot.frozen = _parts_of(slot, slot.stages, spec, slots, states)
+    specs: dict[str, Spec] = {}
+    where: dict[tuple[str, str], str] = {}
+    _parts_of(slot, slot.use_stages, spec, specs, where, slots, parts, states)
+    leaf, frozen = _parts_of(slot, slot.stages, spec, specs, where, slots, parts, states)
+    return dataclasses.replace(slot, leaf=leaf, frozen=frozen, specs=specs, parts=where)
 
 
-def _parts_of(slot: Slot, stages: Sequence[Stage], spec: Spec, slots: Slots, states: Slots) -> tuple[Spec, bool]:
+def _parts_of(
+    slot: Slot,
+    stages: Sequence[Stage],
+    spec: Spec,
+    specs: dict[str, Spec],
+    where: dict[tuple[str, str], str],
+    slots: Slots,
+    parts: Slots,
+    states: Slots,
+) -> tuple[Spec, bool]:
+    """What must be stored for stages to give `spec`, and whether they keep gradients from it."""
     frozen = False
     for stage in reversed(stages):
         try:
             given = stage.stored(spec)
-            parts = stage.parts(spec)
+            kept = stage.parts(spec)
         except Misfit as e:
             raise StageShapeError(
                 f"the stage '{stage}' does not fit '{slot.path}': {e}",
                 parties=[slot.party("owner" if slot.kind == "owned" else "user")],
                 ways=["leave it out for this parameter: a narrower glob, or min_ndim=2", "choose other options"],
             ) from None
-        for suffix, part in parts.items():
+        for suffix, part in kept.items():
             path = part_path(slot.path, stage, suffix)
-            table = slots if part.collection == "params" else states
-            if path in table:
+            state = part.collection == "state"
+            if path in states if state else path in slots or path in parts:
                 raise StageOrderError(
                     f"two stages of '{slot.path}' keep a leaf '{path}'",
                     parties=[slot.party("owner")],
                     ways=[f"name one of them:  {stage.name}(…, name='{stage.name}_2')"],
                 )
-            new = Slot(path, "owned", part.shape, part.dtype, site=slot.site, asker=str(stage), stack=slot.stack)
-            new.order, new.part_of, new.stage, new.collection = slot.order, slot.path, stage.label, part.collection
-            new.frozen = part.frozen or frozen
-            new.value = jax.ShapeDtypeStruct(part.shape, part.dtype) if part.collection == "state" else None
-            table[path] = new
-            slot.parts[stage.label, suffix] = path
-        slot.specs[stage.label] = spec
+            asked = Request(
+                path,
+                part.shape,
+                part.dtype,
+                collection=part.collection,
+                asker=str(stage),
+                site=slot.request.site,
+                order=slot.request.order,
+                stack=slot.stack,
+                value=jax.ShapeDtypeStruct(part.shape, part.dtype) if state else None,
+            )
+            (states if state else parts)[path] = Slot(
+                asked, "owned", part_of=slot.path, stage=stage.label, frozen=part.frozen or frozen
+            )
+            where[stage.label, suffix] = path
+        specs[stage.label] = spec
         spec, frozen = given, frozen or stage.freezes
     return spec, frozen
 
@@ -222,18 +295,6 @@ def begin(slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str],
 def part_path(path: str, stage: Stage, suffix: str) -> str:
     """The path of a stage's leaf: `head/w.lora.down`."""
     return f"{path}.{stage.label}.{suffix}"
-
-
-def _reorder(slots: Slots) -> None:
-    """Each leaf of a stage right after its owner."""
-    parts: dict[str, list[str]] = {}
-    for path, slot in slots.items():
-        if slot.part_of:
-            parts.setdefault(slot.part_of, []).append(path)
-    order = [p for path, slot in slots.items() if not slot.part_of for p in (path, *parts.get(path, ()))]
-    ordered = {path: slots[path] for path in order}
-    slots.clear()
-    slots.update(ordered)
 
 
 __all__ = ["begin", "part_path", "resolve_stages"]

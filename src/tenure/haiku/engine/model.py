@@ -16,14 +16,13 @@ import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
-from tenure.core.model.planning import _check_used, _spec, is_array
+from tenure.core.model.planning import _spec, is_array, linked
 from tenure.core.model.transform import _PLANS, _plan_key
 from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.run.values import NeedsPlan, offline
 from tenure.core.slots import staging
-from tenure.core.slots.link import link
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
 from tenure.core.traces import outermost
@@ -142,12 +141,8 @@ class Model:
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
-        link(frame.slots, frame.states, frame.sources.stages)
-        link(frame.states)
-        _check_used(frame)
-        for slot in (*frame.slots.values(), *frame.states.values()):
-            slot.birth = None
-        return Plan(frame.slots, frame.states, out, self.ties, self.stages)
+        frame.makers = {}
+        return linked(frame, out, self.ties, self.stages)
 
     def _try(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
         """Runs the function abstractly, with initialisers left for afterwards where that is possible."""
@@ -231,7 +226,7 @@ def _without(params: Bundles, deferred: Mapping[str, deferral.Deferred]) -> Bund
 
 def made_of_borrowers(frame: HaikuFrame) -> bool:
     """Whether a slot borrows, so that a run that created had stand-ins for values."""
-    return any(slot.kind == "borrowed" for slot in (*frame.slots.values(), *frame.states.values()))
+    return any(r.kind == "borrowed" for r in (*frame.requests.values(), *frame.state_requests.values()))
 
 
 class _BorrowedAtInit(Exception):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tenure import functional
 from tenure.network import activations, layout, ops, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.layer import layer
@@ -105,7 +105,7 @@ def convolve(
     """Convolution of (batch, *positions, in) with (*window, in / groups, out)."""
     letters = _LETTERS[len(window.sizes) - 1]
     numbers = jax.lax.conv_dimension_numbers(x.shape, w.shape, (f"N{letters}C", f"{letters}IO", f"N{letters}C"))
-    return jax.lax.conv_general_dilated(
+    return functional.convolve(
         x,
         w,
         window.strides,
@@ -171,20 +171,10 @@ def pool(
       mode: "max" or "avg".
       counted: 1 for entries that count in averages with "SAME", 0 for others; None if all do.
     """
-
-    def slide(values: jax.Array, start: float, fn: Any) -> jax.Array:
-        around = [(0, 0), *padding, (0, 0)]
-        return jax.lax.reduce_window(
-            values, start, fn, (1, *w.sizes, 1), (1, *w.strides, 1), around, window_dilation=(1, *w.dilations, 1)
-        )
-
-    if mode == "max":
-        return slide(x, -jnp.inf, jax.lax.max)
-    total = slide(x, 0.0, jax.lax.add)
-    if w.padding == "SAME":
-        count = slide(jnp.ones_like(x[:1, ..., :1]) if counted is None else counted[..., :1], 0.0, jax.lax.add)
-        return total / jnp.maximum(count, 1)
-    return total / math.prod(w.sizes)
+    window, strides, dilations = ((1, *sizes, 1) for sizes in (w.sizes, w.strides, w.dilations))
+    around = [(0, 0), *padding, (0, 0)]
+    kind, counted = "mean" if mode == "avg" else mode, None if counted is None else counted[..., :1]
+    return functional.pooled(x, kind, window, strides, around, dilations, whole=w.padding != "SAME", counted=counted)
 
 
 @layer("transposed_conv")

@@ -209,6 +209,9 @@ class Squeeze(Layer):
         axes = [i for i, n in enumerate(x.shape) if n == 1] if axis == "auto" else self.axes(x, axis)
         if not axes and not allow_no_op and axis != "auto":
             raise self.error("axis", axis, f"{x!r} has no such axis", ["'allow_no_op': True"])
+        if sizes.current().planning:  # how long sequences are is not known yet
+            index = tuple(slice(0, 1) if i in axes and d.is_dynamic else slice(None) for i, d in enumerate(x.dims))
+            x = x.like(x.data[index])
         wrong = [x.dims[i] for i in axes if x.dims[i].root.size not in (1, None) or x.shape[i] != 1]
         if wrong:
             raise self.error("axis", axis, f"the size of {wrong[0]!r} is not 1")
