@@ -103,6 +103,20 @@ class Sizes:
         self._lengths[dim] = lengths
         return lengths
 
+    def over(self, axis: Dim) -> dict[Dim, Tensor]:
+        """The dims whose lengths go over `axis`, such as a beam, with their lengths."""
+        found = {} if self.outer is None else self.outer.over(axis)
+        for dim, known in self._lengths.items():
+            if known is not None and known.has(axis):
+                found[dim] = known
+            else:
+                found.pop(dim, None)
+        return found
+
+    def own(self) -> dict[Dim, tuple[int, Tensor | None]]:
+        """What this table, and not those around it, knows: dim → padded size and lengths."""
+        return {dim: (n, self._lengths.get(dim)) for dim, n in self._padded.items()}
+
     def dim_of(self, lengths: Tensor) -> Dim | None:
         """The dim whose lengths this very array is, or None."""
         for dim, known in self._lengths.items():

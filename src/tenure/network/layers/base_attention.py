@@ -36,7 +36,7 @@ class Attention(Layer):
         keep = ops.mask(base.dims[1], base.dims[:2])
         energy = energy if keep is None else jnp.where(keep, energy, -jnp.inf)
         data = jnp.einsum("bt,btf->bf", jax.nn.softmax(energy), base.data)
-        return Tensor(data, (base.dims[0], base.dims[2]), beam=base.beam)
+        return Tensor(data, (base.dims[0], base.dims[2]))
 
 
 @layer("dot_attention")

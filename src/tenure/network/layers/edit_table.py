@@ -57,6 +57,8 @@ class EditDistanceTable(Layer):
     In a loop it takes one label a step, and outside of loops a whole sequence. `blank_idx` is a label that edits nothing.
     """
 
+    stepwise = True
+
     @classmethod
     def first_output(cls, run: Run, node: Node) -> Tensor:
         """The row before the first label: all of the prefix has to be inserted."""
@@ -115,4 +117,4 @@ class OptimalCompletions(Layer):
             return jnp.min(_advance(x.data, labels, reference, blank_idx), axis=1)
 
         found = jax.vmap(best, out_axes=1)(jnp.arange(size, dtype=jnp.int32))
-        return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)), beam=x.beam)
+        return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)))

@@ -258,4 +258,4 @@ class Compare(Layer):
             tests.append(fn(arrays[-1], value))
         data = functools.reduce(jnp.logical_and, tests)
         feature = frame.feature_axis
-        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature, frame.beam)
+        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature)

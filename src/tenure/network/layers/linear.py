@@ -78,7 +78,7 @@ def product(x: Tensor, w: jax.Array, out_dim: Dim) -> Tensor:
     if x.sparse:
         dims = (*x.dims, out_dim)
         data = jnp.take(w, x.data, axis=0, mode="clip")
-        return Tensor(data, dims, time_axis=x.time_axis, feature_axis=x.ndim, beam=x.beam)
+        return Tensor(data, dims, time_axis=x.time_axis, feature_axis=x.ndim)
     axis = x.feature_axis
     assert axis is not None
     data = jnp.moveaxis(jnp.tensordot(x.data, w, ((axis,), (0,))), -1, axis)

@@ -111,7 +111,7 @@ class MaskedFrames(Layer):
         data = jnp.take_along_axis(y.data, order.reshape(*order.shape, *[1] * (y.ndim - 2)), axis=1)
         inside = (jnp.arange(n) < counts[:, None]).reshape(*order.shape, *[1] * (y.ndim - 2))
         data = jnp.where(inside, data, jnp.zeros((), x.dtype))
-        found = Tensor(data, (y.dims[0], out, *y.dims[2:]), x.sparse_dim, beam=x.beam)
+        found = Tensor(data, (y.dims[0], out, *y.dims[2:]), x.sparse_dim)
         return found.move_axis(1, 0)
 
 
@@ -131,7 +131,7 @@ class Unmask(Layer):
         table = jnp.concatenate([first, y.data], axis=1)
         index = jnp.minimum(index, y.shape[1])
         data = jnp.take_along_axis(table, index.reshape(*index.shape, *[1] * (y.ndim - 2)), axis=1)
-        found = Tensor(data, (y.dims[0], mask.time_dim, *y.dims[2:]), x.sparse_dim, beam=x.beam)
+        found = Tensor(data, (y.dims[0], mask.time_dim, *y.dims[2:]), x.sparse_dim)
         return found.move_axis(1, 0)
 
     def _initial(self) -> Any:

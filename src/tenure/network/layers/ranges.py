@@ -107,6 +107,8 @@ class RangeFromLength(Layer):
 class CumSum(Layer):
     """Running sums along an axis."""
 
+    stepwise = True
+
     def forward(
         self,
         source: Tensor,

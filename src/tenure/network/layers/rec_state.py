@@ -117,12 +117,9 @@ def _aligned(layer: Layer, value: Tensor, dims: Sequence[Dim], shape: Sequence[i
     return found
 
 
-def state_tensors(state: State, dims: Sequence[Dim], out_dim: Dim, beam: int | None) -> dict[str, Tensor]:
+def state_tensors(state: State, dims: Sequence[Dim], out_dim: Dim) -> dict[str, Tensor]:
     """The parts of a state as tensors."""
-    return {
-        part: Tensor(x, (*dims, out_dim), time_axis=None, feature_axis=len(dims), beam=beam)
-        for part, x in state.items()
-    }
+    return {part: Tensor(x, (*dims, out_dim), time_axis=None, feature_axis=len(dims)) for part, x in state.items()}
 
 
 # States that are kept from one batch to the next are tenure states; their size follows the batch.

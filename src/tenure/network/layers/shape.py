@@ -67,7 +67,7 @@ class MergeDims(Layer):
             feature = None
         if time is not None and time == target and (out.is_batch or time == feature):
             time = None if x.time_axis in merged and len(merged) > 1 else time
-        return Tensor(y.data.reshape(shape), new, x.sparse_dim, time, feature, x.beam)
+        return Tensor(y.data.reshape(shape), new, x.sparse_dim, time, feature)
 
 
 def _after_merge(axis: int | None, merged: Sequence[int], rest: Sequence[int], target: int) -> int | None:
@@ -114,7 +114,6 @@ class SplitDims(Layer):
             x.sparse_dim,
             self._moved(x.time_axis, at, new, free, SPATIAL),
             self._moved_feature(x.feature_axis, at, new),
-            x.beam,
         )
 
     def _new_dims(self, x: Tensor, at: int, dims: list[Any], pad: bool) -> tuple[list[Dim], int | None]:
@@ -231,7 +230,7 @@ class ExpandDims(Layer):
             time = at
         if time is None and dim.is_dynamic:
             time = at
-        return Tensor(data, dims, x.sparse_dim, time, feature_axis, x.beam)
+        return Tensor(data, dims, x.sparse_dim, time, feature_axis)
 
     def _place(self, x: Tensor, axis: Any) -> int:
         if not x.dims:

@@ -201,7 +201,7 @@ def _parameters(case: Case, model: Model, verdict: Verdict) -> tuple[Any, Any]:
     """The recorded values as params and state, after comparing names and shapes."""
     recorded = {p["name"]: p for p in case.data.get("params", [])}
     params, state = model.network.init(
-        jax.random.key(0), case.batch, train=model.flags["train"], losses=model.flags["losses"]
+        jax.random.key(0), case.batch, **model.flags
     )
     verdict.parts["params"] = True
     asked: dict[str, tuple[int, ...]] = {}
