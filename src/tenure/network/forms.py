@@ -109,6 +109,7 @@ class _Search:
         self.done: set[str] = set()
         self.busy: set[str] = set()
         self.used: dict[str, Output] = {}
+        self.vague: set[str] = set()
         for key in self.inside:
             self._reach(key)
         self.outputs = {k: run.outputs[k] for k in self.inside}
@@ -148,6 +149,7 @@ class _Search:
             known = self._later(target)
         if known is None:
             known = Output(self._likely(target))
+            self.vague.add(key)
         self.used[target] = known
         self.run.outputs[key] = known
         self.run.learn(known.tensor)
@@ -171,14 +173,16 @@ class _Search:
     def _dtype(node: Any) -> Any:
         described = node.get("out_type")
         given = described.get("dtype") if isinstance(described, Mapping) else None
-        return given if given in _DTYPES else "float32"
+        start = node.get("initial_output")
+        whole = isinstance(start, int) and not isinstance(start, bool)
+        return given if given in _DTYPES else "int32" if whole else "float32"
 
     def _tried(self, key: str) -> tuple[Output, TenureError | None]:
         """What the layer gives, or may give if it fails; scalars that stand for what is not known may be of any dtype."""
         node, outputs = self.graph.nodes[key], self.run.outputs
-        unknown = [d for d in node.deps if d in self.graph.previous and d in outputs and not outputs[d].tensor.dims]
+        unknown = [d for d in node.deps if d in self.vague and not outputs[d].tensor.dims]
         first: TenureError | None = None
-        for dtype in (None, "int32", "bool") if unknown else (None,):
+        for dtype in (None, "int32", "float32", "bool") if unknown else (None,):
             if dtype is not None:
                 self.run.outputs = outputs | {d: Output(Tensor(jnp.zeros((), dtype), ())) for d in unknown}
             try:
@@ -204,4 +208,6 @@ class _Search:
             self.memory[key] = (inputs, out, error)
         if error is not None:
             self.failed[key] = error
+        if error is not None or not self.vague.isdisjoint(node.deps):
+            self.vague.add(key)
         self.done.add(key)

@@ -24,7 +24,7 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, (jax.Array, np.ndarray))
 
 
-def over_lanes(dim: Dim, given: Any, call: Any, *, split_rng: bool = False) -> Output:
+def over_lanes(dim: Dim, given: Any, call: Any, *, split_rng: bool = False, as_time: bool = False) -> Output:
     """Calls a function of outputs and states once for each lane along `dim`.
 
     Args:
@@ -32,6 +32,7 @@ def over_lanes(dim: Dim, given: Any, call: Any, *, split_rng: bool = False) -> O
       given: outputs and states, in any structure.
       call: takes the same structure without the axis, and the lane's number; returns an output.
       split_rng: whether each lane draws random numbers of its own.
+      as_time: whether the axis is what "T" means in the result.
 
     Returns:
       What `call` returns, with the axis in front of every tensor.
@@ -63,7 +64,7 @@ def over_lanes(dim: Dim, given: Any, call: Any, *, split_rng: bool = False) -> O
     parts = []
     for kind, leaf in zip(seen["kinds"], seen["leaves"], strict=True):
         if kind == "tensor":
-            parts.append(leaf.stacked(dim, next(values)))
+            parts.append(leaf.stacked(dim, next(values), as_time))
         else:
             parts.append(next(values) if kind == "array" else leaf)
     out: Output = jax.tree.unflatten(seen["tree"], parts)

@@ -69,6 +69,8 @@ class LoopGraph(Graph):
             return key
         if not ref.startswith(PREV):
             return None
+        if getattr(level.layers, "of_outer_steps", False) and level.parent is not None:
+            return self.resolve(level.parent, ref, asker, option)
         target = self.resolve(level, ref[len(PREV) :], asker, option)
         key = PREV + target
         if key not in self.nodes:
@@ -133,7 +135,7 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
     for key, node in graph.nodes.items():
         free = key in graph.frames or key in graph.previous or _is_whole(node)
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
-        if not free and not moves or (key == end and graph.open_ended):
+        if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
     behind = _reached(needs, stuck)
     users: dict[str, list[str]] = {key: [] for key in needs}
@@ -145,6 +147,18 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
     inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def mask_around(node: Node) -> str | None:
+    """The node of the mask, for a layer that a `masked_computation` runs."""
+    owner = node.level.owner
+    while owner is not None:
+        if owner.class_name == "masked_computation":
+            return owner.refs.get("mask")
+        if owner.branches:
+            return None  # of a loop or a branch around
+        owner = owner.level.owner
+    return None
 
 
 def _is_whole(node: Node) -> bool:

@@ -109,20 +109,14 @@ def _unstacked(loop: Layer, graph: LoopGraph, axis: Dim | None) -> Dim | None:
 
 
 def fitted(loop: Layer, graph: LoopGraph, x: Tensor, dim: Dim) -> Tensor:
-    """A sequence whose frames the body sees, over the dim that the loop goes over.
-
-    Raises:
-      OptionError: it has another number of frames.
-    """
+    """A sequence whose frames the body sees, over the dim that the loop goes over; whole, if it has other lengths."""
     if x.has(dim) or x.time_axis is None:
         return x
     at, n = x.time_axis, sizes.current().padded(dim)
     if x.shape[at] == n:
         return x.replace_dim(at, dim)
     if not graph.open_ended:
-        raise loop.error(
-            "unit", "…", f"the loop goes over {n} frames of {dim!r}, and {x!r} has {x.shape[at]}", ["name it by 'base:data:…'"]
-        )
+        return x  # it is another sequence, which is there as a whole
     y = x.move_axis(at, 0)
     data = jnp.concatenate([y.data, jnp.zeros((max(0, n - y.shape[0]), *y.shape[1:]), y.dtype)])[:n]
     return y.replace_dim(0, dim).like(data)

@@ -51,6 +51,8 @@ def template(layer: Layer, frame: Tensor, given: Mapping[str, Any]) -> Tensor:
     sparse_dim = given.get("sparse_dim")
     if reshapes(given):
         out = _from_shape(layer, frame, given, size)
+        if frame.sparse and not {"sparse", "sparse_dim", "dim", "dims", "dim_tags", "dtype"} & set(given):
+            out = Tensor(None, out.dims, frame.sparse_dim, out.time_axis, None)  # labels stay labels
     if given.get("sparse") is False and out.sparse:
         out = Tensor(None, out.dims, None, out.time_axis)
     if given.get("sparse") or sparse_dim is not None:

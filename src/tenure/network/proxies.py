@@ -89,6 +89,12 @@ class DataProxy:
         """The axis that is meant."""
         return axes.axis(self._tensor, description, allow_int=True)
 
+    def time_dimension(self) -> int:
+        """The padded size of the time axis."""
+        if self._tensor.time_axis is None:
+            raise TenureError(f"{self._tensor!r} has no time axis")
+        return self._tensor.shape[self._tensor.time_axis]
+
     def copy_as_batch_major(self) -> DataProxy:
         """The batch axis first."""
         return DataProxy(self._tensor.batch_first())
@@ -130,6 +136,18 @@ class NetworkProxy:
     @property
     def search_flag(self) -> bool:
         return self._run.flags.search
+
+    def get_rec_step_index(self) -> Any:
+        """The number of the loop's step."""
+        return jnp.asarray(0 if self._run.loop_step is None else self._run.loop_step, jnp.int32)
+
+    def have_rec_step_info(self) -> bool:
+        """Whether it is inside of a loop."""
+        return self._run.loop_step is not None
+
+    def is_inside_rec_layer(self, inside_loop: bool = True) -> bool:
+        """Whether it is inside of a loop."""
+        return self._run.loop_time is not None and (self._run.single_step or not inside_loop)
 
     def get_root_network(self) -> NetworkProxy:
         """The network itself."""

@@ -73,6 +73,7 @@ class Run:
       beams: the hypotheses of searches.
       single_step: whether it is one step of a loop, whose losses are computed when all steps are done.
       loop_time: the dim that the loop around goes over, if there is one.
+      loop_dim: what that dim is outside of the loop.
       loop_step: the number of the step.
       all_steps: whether it computes what was moved out of the loop over `loop_time`, for all steps at once.
       search: in one step of a search, what choices need of the step before.
@@ -95,6 +96,7 @@ class Run:
         self.beams = Beams(None if outer is None else outer.beams)
         self.single_step = False
         self.loop_time: Dim | None = None
+        self.loop_dim: Dim | None = None
         self.loop_step: Any = None
         self.all_steps = False
         self.search: Any = None
@@ -164,7 +166,7 @@ class Run:
             finally:
                 layer.run = self
 
-        return over_lanes(time, given, one, split_rng=True)
+        return over_lanes(time, given, one, split_rng=True, as_time=True)
 
     def _view(self, given: Mapping[str, Output], states: Any) -> Run:
         """This pass as one layer sees it that is called for one of many lanes."""

@@ -201,7 +201,8 @@ class Tensor:
             return None if at in (None, axis) else at - (at > axis)  # type: ignore[operator]
 
         dims = (*self.dims[:axis], *self.dims[axis + 1 :])
-        return Tensor(None, dims, self.sparse_dim, shift(self.time_axis), shift(self.feature_axis))
+        time = AUTO if self.time_axis == axis else shift(self.time_axis)
+        return Tensor(None, dims, self.sparse_dim, time, shift(self.feature_axis))
 
     def stacked(self, dim: Dim, data: Any, as_time: bool = False) -> Tensor:
         """Slices like this one along a new first axis.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,20 +11,21 @@ import jax.numpy as jnp
 from tenure.network import ops
 from tenure.network.errors import option_error
 from tenure.network.graph import Key, Node
-from tenure.network.output import map_tensors
+from tenure.network.output import Output, map_tensors
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
 
 _WORDS = {"zeros": 0, "ones": 1}
 
 
-def first_output(run: Run, node: Node, like: Tensor) -> Tensor:
+def first_output(run: Run, node: Node, like: Tensor, inputs: Mapping[str, Output] = MappingProxyType({})) -> Tensor:
     """A layer's output before the first step: `initial_output`, what its class says, or zeros.
 
     Args:
       run: the loop's pass, with all that there is before the first step.
       node: the layer.
       like: a tensor of the form of the output, all zeros.
+      inputs: the form of what layers inside of the loop give, for "apply(0)".
 
     Raises:
       OptionError: labels without an initial output, or one that is not known or does not fit.
@@ -40,7 +43,7 @@ def first_output(run: Run, node: Node, like: Tensor) -> Tensor:
     if isinstance(value, Key):
         return _like(node, run.outputs[value].tensor, like)
     if value == "apply(0)":
-        return _like(node, _of_zeros(run, node), like)
+        return _like(node, _of_zeros(run, node, inputs), like)
     if value == "var":
         size = like.shape[-1] if like.feature_axis is None else like.shape[like.feature_axis]
         dims = like.dims[like.feature_axis : like.feature_axis + 1] if like.feature_axis is not None else like.dims[-1:]
@@ -72,15 +75,13 @@ def _like(node: Node, x: Tensor, like: Tensor) -> Tensor:
     return like.like(jnp.broadcast_to(data, like.shape).astype(like.dtype))
 
 
-def _of_zeros(run: Run, node: Node) -> Tensor:
+def _of_zeros(run: Run, node: Node, inputs: Mapping[str, Output]) -> Tensor:
     """What the layer gives for zeros."""
     inside = run._view({}, {})
     for key in node.deps:
-        if key in run.outputs:
-            out = run.outputs[key]
-            time = run.loop_time
-            out = map_tensors(lambda x: _one_step(x, time), out)
-            inside.outputs[key] = map_tensors(lambda x: x.like(jnp.zeros(x.shape, x.dtype)), out)
+        out = run.outputs.get(key) or inputs.get(key)
+        if out is not None:
+            inside.outputs[key] = map_tensors(lambda x: _one_step(x, run.loop_time), Output(out.tensor))
     inside.all_steps = False
     layer = run.build(node)
     layer.run = inside
@@ -91,7 +92,11 @@ def _of_zeros(run: Run, node: Node) -> Tensor:
 
 
 def _one_step(x: Tensor, time: Any) -> Tensor:
-    if time is None or not x.has(time):
-        return x
-    axis = x.axis(time)
-    return x.without(axis).like(jnp.zeros(tuple(n for i, n in enumerate(x.shape) if i != axis), x.dtype))
+    """Zeros of the form of one step of a tensor, without the dim of a beam."""
+    found, shape = x, list(x.shape)
+    for dim in (time, x.beam_dim):
+        if dim is not None and found.has(dim):
+            axis = found.axis(dim)
+            found = found.without(axis)
+            del shape[axis]
+    return found.like(jnp.zeros(tuple(shape), x.dtype))

@@ -16,7 +16,7 @@ from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.graph import Flags, Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.first_output import first_output
-from tenure.network.loop import LoopGraph, Parts, parts
+from tenure.network.loop import LoopGraph, mask_around, parts
 from tenure.network.losses.registry import add_loss
 from tenure.network.output import Output, is_tensor, map_tensors, tensors
 from tenure.network.run import Run
@@ -105,8 +105,12 @@ class _Pass:
         self.built: dict[str, Layer] = {}
         self.run.layers = self.built
         frames = loop_length.sequences(loop, graph)
-        self.time = self.run.loop_time = loop_length.time(loop, graph, frames)
-        self.frames = {k: self._turned(loop_length.fitted(loop, graph, x, self.time)) for k, x in frames.items()}
+        known = sizes.current()
+        self.outer_time = loop_length.time(loop, graph, frames)
+        self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
+        self.run.loop_dim = self.outer_time
+        known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
+        self.frames = {k: self._frames(loop_length.fitted(loop, graph, x, self.outer_time)) for k, x in frames.items()}
 
     def _run(self) -> Run:
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
@@ -114,6 +118,16 @@ class _Pass:
         for key in self.graph.imports:
             run.outputs[f"base:{key}"] = self.outer.outputs[key]
         return run
+
+    def _frames(self, x: Tensor) -> Tensor:
+        """A sequence as one of frames for the steps."""
+        if not x.has(self.outer_time):
+            return x
+        return self._turned(x.replace_dim(x.axis(self.outer_time), self.time))
+
+    def _leaving(self, x: Tensor) -> Tensor:
+        """An output as it is outside of the loop."""
+        return self._turned(x).replace_dim(x.axis(self.time), self.outer_time) if x.has(self.time) else x
 
     def _turned(self, x: Tensor) -> Tensor:
         """For a loop that goes backward, a sequence from its end to its start."""
@@ -131,7 +145,7 @@ class _Pass:
         """What the loop gives."""
         graph, run, split = self.graph, self.run, self.split
         for key, x in self.frames.items():
-            run.outputs[key] = Output(_clean(x, self.time))
+            run.outputs[key] = Output(x if self.outer.network.reuse == "legacy" else _clean(x, self.time))
         for key in split.before:
             self._whole(key)
         found = self._steps() if split.inside else {}
@@ -147,7 +161,7 @@ class _Pass:
         start = graph.root.path
         subs = {k[len(start) :]: v for k, v in run.outputs.items() if k.startswith(start)}
         out = dataclasses.replace(run.outputs[f"{start}output"], subs=subs, state={}, extra=None)
-        out = map_tensors(self._turned, out)
+        out = map_tensors(self._leaving, out)
         return out if back_prop else map_tensors(lambda x: ops.map1(jax.lax.stop_gradient, x), out)
 
     # Over all steps at once.
@@ -158,9 +172,14 @@ class _Pass:
         if key in run.outputs:
             return
         if key not in graph.previous:
+            for needed in graph.nodes[key].deps:
+                if needed in graph.previous:
+                    self._whole(needed)
             run.compute(graph.nodes[key])
             return
         target = graph.previous[key]
+        if run.outputs[target].tensor.has(self.outer_time):  # what has the steps' dim is one of frames, if it has a step before
+            run.outputs[target] = map_tensors(self._frames, run.outputs[target])
         x = run.outputs[target].tensor
         if not x.has(self.time):
             raise self.loop.error("unit", "…", f"'{target}' is the same in all steps; name it without 'prev:'")
@@ -175,7 +194,9 @@ class _Pass:
         """What `prev:` of a layer is in the first step."""
         node = self.graph.nodes[key]
         ended = key == f"{self.graph.root.path}end" and node.get("initial_output") is None
-        return zeros if ended else first_output(self.run, node, zeros)
+        if ended:
+            return zeros
+        return first_output(self.run, node, zeros, self.forms.outputs if self.split.inside and hasattr(self, "forms") else {})
 
     # Step by step.
 
@@ -229,6 +250,7 @@ class _Pass:
         """A pass over one step, with all that there is before its layers; without a carry, to look at forms only."""
         run = self._run()
         run.loop_time, run.loop_step, run.single_step = self.time, number, True
+        run.loop_dim = self.outer_time
         run.layers = self.built
         run.outputs |= self.known
         slices = self._slices()
@@ -273,7 +295,7 @@ class _Pass:
         """The layers inside whose outputs are needed after the loop."""
         graph = self.graph
         wanted = {*graph.roots, *(d for k in self.split.after for d in graph.nodes[k].deps)}
-        wanted |= {graph.previous[k] for k in self.split.after if k in graph.previous}
+        wanted |= {graph.previous[k] for k in {*wanted, *self.split.after} if k in graph.previous}
         targets = [t for k in graph.nodes for t in (graph.nodes[k].refs.get("target") or ()) if graph.nodes[k].get("loss")]
         wanted |= {str(t) for t in targets if t is not None}
         for node in self.outer.graph.nodes.values():  # `rec/x`
@@ -339,11 +361,30 @@ class _Pass:
                 k: {n: self._like(later(run.outputs[k].state[n]), x) for n, x in of.items()}
                 for k, of in carry.states.items()
             }
-            new = Carry(outputs, states, hypotheses)
+            new = Carry(*self._held(run, outputs, states, carry, later), hypotheses)
             kept = {k: map_tensors(later, _portable(run.outputs[k])) for k in self.kept}
             given = ({k: _data(v) for k, v in kept.items()}, pointers, self._new_lengths(kept, later))
             self.meta = {k: map_tensors(lambda x: x.like(None), v) for k, v in kept.items()}
         return self._masked(new, carry, number), given
+
+    def _held(self, run: Run, outputs: Any, states: Any, old: Carry, later: Any) -> Any:
+        """What layers under a mask give and keep stays as it was where they are masked."""
+        for key in {*outputs, *states}:
+            name = mask_around(self.graph.nodes[key])
+            mask = None if name is None else run.outputs[name].tensor
+            if mask is None or mask.time_axis is not None:
+                continue
+            keep = later(mask)
+
+            def hold(new: Tensor, before: Tensor, keep: Tensor = keep) -> Tensor:
+                before = later(before) if before.beam_dim is not None and self.beam is not None else before
+                return new.like(jnp.where(ops.aligned(keep, new.dims), new.data, before.data))
+
+            if key in outputs:
+                outputs[key] = hold(outputs[key], old.outputs[key])
+            if key in states:
+                states[key] = {n: hold(x, old.states[key][n]) for n, x in states[key].items()}
+        return outputs, states
 
     def _ended(self, run: Run, carry: Carry, last: Dim | None, number: Any) -> tuple[Hypotheses | None, Any]:
         """The hypotheses after the step, and the back pointers of the whole step."""
@@ -382,7 +423,8 @@ class _Pass:
         lengths = sizes.current().lengths(self.time)
         if lengths is None:
             return jnp.zeros((1, 1), bool)
-        late = 0 if self.loop.node.get("include_eos") else 1
+        # RETURNN lets choices go on for one step beyond the end.
+        late = 1 if self.outer.network.reuse == "legacy" and not self.loop.node.get("include_eos") else 0
         return (number >= ops.aligned(lengths, (batch_dim(),)) + late)[None]
 
     def _counted(self, old: Hypotheses, ended: Any) -> Hypotheses:
@@ -451,7 +493,8 @@ class _Pass:
             self.run.beams.add(self.beam, Beam(self.around, origin, found.scores))
         if self.graph.open_ended:
             dims = (self.beam, batch_dim()) if self.beam is not None else self.forms.outputs[self._end].tensor.dims
-            known.declare(self.time, length, Tensor(found.lengths, dims))
+            for dim in (self.time, self.outer_time):
+                known.declare(dim, length, Tensor(found.lengths, dims))
         return self._gathered(data, lengths, path)
 
     def _gathered(self, data: Any, lengths: list[Any], path: Any) -> dict[str, Output]:

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from tenure.network import ops, sizes
-from tenure.network.dims import Dim
+
 from tenure.network.graph import Graph, Key, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.first_output import first_output
@@ -59,12 +59,11 @@ class RecUnstack(Layer):
         time = self.run.loop_time
         if time is None or self.run.single_step:
             raise self.error("from", self.node.get("from"), "the input has to be outside of the loop: 'base:x'")
-        at = self.axis(x, time if axis is None else axis)
-        if x.dims[at] != time:
-            if isinstance(axis, Dim) or declare_rec_time or x.shape[at] == sizes.current().padded(time):
-                return x.replace_dim(at, time).move_axis(at, 0)
-            raise self.error("axis", axis, f"the loop goes over {time!r}")
-        moved = x.move_axis(at, 0)
+        around = self.run.loop_dim
+        at = self.axis(x, around if axis is None else axis)
+        if x.dims[at] != around and x.shape[at] != sizes.current().padded(time):
+            raise self.error("axis", axis, f"the loop goes over {around!r}")
+        moved = x.replace_dim(at, time).move_axis(at, 0)
         return Tensor(moved.data, moved.dims, moved.sparse_dim, 0, moved.feature_axis)
 
 

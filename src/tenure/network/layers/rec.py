@@ -28,6 +28,9 @@ class CellLayer(Layer):
 
     def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         like = next(iter(form.values()))
+        if like.beam_dim is not None:  # all hypotheses start from the same
+            axis = like.axis(like.beam_dim)
+            like = like.without(axis).like(jax.lax.index_in_dim(like.data, 0, axis, keepdims=False))
         *rest, out_dim = like.dims
         size = out_dim.root.size or 1
         cell = self.cell(self.node.get("unit", "lstm"), self.node.get("unit_opts"), size)
@@ -222,6 +225,8 @@ class GetLastHiddenState(Layer):
 
     The key is the name of a part ("c", "h"), or "*" for all parts side by side.
     """
+
+    stepwise = True
 
     def forward(self, *, combine: str = "concat", key: Any = "*") -> Output:
         outputs = [self.run.outputs[k] for k in self.node.sources]

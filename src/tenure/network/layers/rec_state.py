@@ -87,7 +87,8 @@ def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Seque
         return jnp.ones(shape)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value in (0, 1):
         return jnp.full(shape, value, jnp.float32)
-    prefix = "rec/" if layer.node.get("name_scope") is None else ""
+    step = layer.layer_class == "rnn_cell" and layer.run.loop_time is not None
+    prefix = "rec/" if layer.node.get("name_scope") is None and not step else ""
     name = "var" if part == "state" else part
     if value == "var":
         return layer.param(f"{prefix}initial_{name}", dims[1:], 0.0)

@@ -105,6 +105,24 @@ def make_loss(node: Node, filled: Mapping[str, Any]) -> Loss:
             raise option_error(node.key, node.class_name, "loss_scale", scale, f"'loss_opts' says {options['scale']}")
         options["scale"] = scale
     options.update(filled)
+    if cls.of_beams and isinstance(options.get("loss"), Mapping):
+        options["loss"] = _inner_loss(node, options["loss"])
+    return _from_options(node, cls, options)
+
+
+def _inner_loss(node: Node, described: Mapping[str, Any]) -> Loss:
+    """The loss that another loss is about: {"class": …, options}."""
+    options = dict(described)
+    name = options.pop("class", None)
+    if not isinstance(name, str) or name not in LOSSES:
+        near = nearest(str(name), LOSSES)
+        raise option_error(
+            node.key, node.class_name, "loss_opts", dict(described), "it names no loss", [f"nearest: {', '.join(near or LOSSES)}"]
+        )
+    return _from_options(node, LOSSES[name], options)
+
+
+def _from_options(node: Node, cls: type[Loss], options: dict[str, Any]) -> Loss:
     known = {f.name for f in dataclasses.fields(cls)}
     for option in [o for o in options if str(o).startswith("_")]:
         del options[option]  # RETURNN's internal switches, of checks that are not made here
