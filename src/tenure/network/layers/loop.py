@@ -196,6 +196,10 @@ class _Pass:
         ended = key == f"{self.graph.root.path}end" and node.get("initial_output") is None
         if ended:
             return zeros
+        starts = node.get("initial_state") is not None and node.get("initial_output") is None
+        if starts and hasattr(node.cls, "output_of_first_state"):
+            found = self.run.build(node).output_of_first_state(zeros)  # type: ignore[attr-defined]
+            return zeros.like(jnp.broadcast_to(ops.aligned(found, zeros.dims), zeros.shape))
         return first_output(self.run, node, zeros, self.forms.outputs if self.split.inside and hasattr(self, "forms") else {})
 
     # Step by step.
@@ -489,13 +493,24 @@ class _Pass:
             start = jnp.broadcast_to(jnp.arange(self.beam.size or 1, dtype=jnp.int32)[:, None], found.scores.shape)
             path, _ = trace_back(pointers, n, start)
             origin = None if self.around is None else found.origin
-            self.outer.beams.add(self.beam, Beam(self.around, origin, found.scores))
-            self.run.beams.add(self.beam, Beam(self.around, origin, found.scores))
+            final = Beam(self.around, origin, self._final_scores(found))
+            self.outer.beams.add(self.beam, final)
+            self.run.beams.add(self.beam, final)
         if self.graph.open_ended:
             dims = (self.beam, batch_dim()) if self.beam is not None else self.forms.outputs[self._end].tensor.dims
             for dim in (self.time, self.outer_time):
                 known.declare(dim, length, Tensor(found.lengths, dims))
         return self._gathered(data, lengths, path)
+
+    def _final_scores(self, found: Hypotheses) -> Any:
+        """The scores when the search is over: divided by the number of steps where lengths are normalised."""
+        node = self.graph.nodes[self.chooser[-1]]
+        if node.class_name != "choice" or node.get("length_normalization", True) is False:
+            return found.scores
+        lengths = None if self.graph.open_ended else sizes.current().lengths(self.time)
+        longest = jnp.max(found.lengths if lengths is None else lengths.data, initial=0)
+        end = 0 if self.loop.node.get("include_eos") else 1
+        return found.scores / jnp.maximum(longest + end, 1).astype(jnp.float32)
 
     def _gathered(self, data: Any, lengths: list[Any], path: Any) -> dict[str, Output]:
         known = sizes.current()

@@ -37,6 +37,15 @@ class CellLayer(Layer):
         start = initial_state(self, cell, tuple(rest), like.shape[:-1], out_dim)
         return state_tensors(start, rest, out_dim)
 
+    def output_of_first_state(self, like: Tensor) -> Tensor:
+        """What was its output, going by the state that it starts from.
+
+        Args:
+          like: a tensor of the form of its output, all zeros.
+        """
+        state = self.first_state({"": like})
+        return state.get("h", state.get("state", like))
+
     def over_loop(self, x: Tensor) -> Tensor:
         """An input that is the same in all steps, for each of them, where the layer is moved out of a loop."""
         time = self.run.loop_time

@@ -249,7 +249,7 @@ def _layers(case: Case, result: Result, verdict: Verdict) -> None:
             continue
         total += 1
         found = result.outputs.get(f"data:{case.data['default_input']}" if name == "data" else name)
-        what = "is missing" if found is None else compare_output(case, entry, found)
+        what = "is missing" if found is None else compare_output(case, entry, found, result.scores.get(name))
         equal += not what
         if what:
             verdict.fail("layers", f"{name} ({entry['class']}): {what}", entry["class"])
