@@ -197,6 +197,8 @@ class Run:
             if given.may_be_unused and given.share:
                 used = current_frame("network").sources.used
                 used.add(("share", f"{paths.plain(layer.module_name)}/*"))
+            for name in given.created:
+                current_frame("network").sources.used.add(("share", f"{paths.plain(layer.module_name)}/{name}"))
         layer = self.layers[node.key]
         layer.run = self
         return layer

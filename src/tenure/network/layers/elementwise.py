@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from tenure.core.naming import transparent
 from tenure.network import activations, ops, out_type, proxies
 from tenure.network.expressions import parse
+from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
 from tenure.network.tensor import AUTO, Tensor
@@ -151,6 +152,11 @@ class Eval(_Arithmetic):
 
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
     """
+
+    @classmethod
+    def link(cls, graph: Graph, node: Node) -> None:
+        if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
+            node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
 
     def forward(
         self,
