@@ -130,7 +130,7 @@ class Sizes:
             if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
                 self._padded[dim.root] = int(n)
 
-    def bound(self, lengths: Tensor, dim: Dim | None = None) -> int:
+    def bound(self, lengths: Tensor, dim: Dim | None = None, most: int | None = None) -> int:
         """A padded size for a new dim of these lengths: their maximum, where it can be known.
 
         Raises:
@@ -140,6 +140,8 @@ class Sizes:
             return int(np.max(np.asarray(lengths.data), initial=0))
         if dim is not None and dim.root.capacity is not None:
             return dim.root.capacity
+        if most is not None:
+            return most
         if self.planning:
             return PLACEHOLDER
         raise DimError(

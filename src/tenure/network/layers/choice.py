@@ -25,7 +25,8 @@ _INPUTS = ("prob", "log_prob", "logits", "regression")
 
 def searches(node: Node, flags: Flags) -> bool:
     """Whether a choice is one of hypotheses, and not the target's label."""
-    return flags.search and node.get("search") is not False
+    given = node.get("search")
+    return flags.search if given is None else bool(given)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +60,11 @@ class Choice(Layer):
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
-        return not flags.search and not node.get("scheduled_sampling")
+        return not flags.search and not searches(node, flags) and not node.get("scheduled_sampling")
 
     @property
     def sees_beams(self) -> bool:
-        return self.run.flags.search
+        return self.run.flags.search or searches(self.node, self.run.flags)
 
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:

@@ -5,7 +5,7 @@ Sabour et al. 2019, "Optimal Completion Distillation", https://arxiv.org/abs/181
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -68,6 +68,9 @@ class EditDistanceTable(Layer):
         rows = jnp.broadcast_to(row, (reference.shape[0], len(row)))
         dim = same(reference.time_dim + 1, node.get("out_dim"))
         return Tensor(_repeat_last(rows, lengths_of(reference)), (reference.dims[0], dim), feature_axis=1)
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {"row": self.first_output(self.run, self.node)}
 
     def forward(
         self,

@@ -103,6 +103,7 @@ class _Pass:
         self.run = self._run()
         self.run.all_steps = True
         self.built: dict[str, Layer] = {}
+        self.new_lengths: list[tuple[Dim, int, Tensor]] = []
         self.run.layers = self.built
         frames = loop_length.sequences(loop, graph)
         known = sizes.current()
@@ -162,6 +163,8 @@ class _Pass:
         subs = {k[len(start) :]: v for k, v in run.outputs.items() if k.startswith(start)}
         out = dataclasses.replace(run.outputs[f"{start}output"], subs=subs, state={}, extra=None)
         out = map_tensors(self._leaving, out)
+        for dim, padded, lengths in self.new_lengths:
+            sizes.current().declare(dim.root, padded, self._leaving(lengths))
         return out if back_prop else map_tensors(lambda x: ops.map1(jax.lax.stop_gradient, x), out)
 
     # Over all steps at once.
@@ -522,7 +525,8 @@ class _Pass:
             return x.stacked(self.time, steps(array, path), as_time=True)
 
         for (dim, padded, like), array in zip(self.new_dims, lengths, strict=True):
-            known.declare(dim.root, padded, resolve(like, array))
+            self.new_lengths.append((dim, padded, resolve(like, array)))
+            known.declare(*self.new_lengths[-1])
         return {k: _refilled(self.meta[k], v, resolve) for k, v in data.items()}
 
     def _stacked(self, key: str, form: Output) -> Output:

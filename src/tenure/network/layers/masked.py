@@ -136,7 +136,7 @@ class MaskedFrames(Layer):
             return x
         keep = ops.masked(mask, mask.dims[1], False).data
         order, counts = packed(jnp.broadcast_to(jnp.arange(keep.shape[1]), keep.shape), keep)
-        out = dynamic(self, "masked", Tensor(counts, (mask.dims[0],)), time)
+        out = dynamic(self, "masked", Tensor(counts, (mask.dims[0],)), time, most=keep.shape[1])
         n = sizes.current().padded(out)
         order = jnp.pad(order, ((0, 0), (0, max(0, n - order.shape[1]))))[:, :n]
         y = x.move_axis(x.axis(dim), 0).batch_first()
