@@ -7,12 +7,29 @@ from typing import Any
 
 from tenure import initializers, nets, nn, stages
 from tenure._version import __version__
-from tenure.core import errors, views
-from tenure.core.declare import borrow, declare
+from tenure.core import errors
 from tenure.core.errors import TenureError
-from tenure.core.hooks import custom_creator, custom_getter, custom_setter, intercept_methods
-from tenure.core.ledger import Ledger
-from tenure.core.lifting import (
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.model.transform import (
+    evaluation,
+    running_init,
+    training,
+    transform,
+    transform_with_state,
+    without_apply_rng,
+)
+from tenure.core.notation import views
+from tenure.core.notation.refs import Ref
+from tenure.core.notation.stage import on_use
+from tenure.core.run.declare import borrow, declare
+from tenure.core.run.hooks import custom_creator, custom_getter, custom_setter, intercept_methods
+from tenure.core.run.layer_stack import layer_stack
+from tenure.core.run.module import Module, to_module
+from tenure.core.run.naming import current_name, force_name, name_like, name_scope, transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
+from tenure.core.run.state import get_state, set_state
+from tenure.core.run.transformations import (
     checkpoint,
     cond,
     eval_shape,
@@ -27,28 +44,12 @@ from tenure.core.lifting import (
     vmap,
     while_loop,
 )
-from tenure.core.merging import activate, merge, pack, unmerge
-from tenure.core.module import Module, to_module
-from tenure.core.naming import current_name, force_name, name_like, name_scope, transparent
-from tenure.core.plan import Plan
-from tenure.core.refs import Ref
-from tenure.core.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
-from tenure.core.slots import get_parameter
-from tenure.core.sources import forbid, own
-from tenure.core.stack import layer_stack
-from tenure.core.stage import on_use
-from tenure.core.state import get_state, set_state
-from tenure.core.ties import tie, untie
-from tenure.core.transform import (
-    evaluation,
-    running_init,
-    training,
-    transform,
-    transform_with_state,
-    without_apply_rng,
-)
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.sources import forbid, own
 from tenure.core.trees import combine, partition
-from tenure.core.weights import assign, penalty, weights
+from tenure.surgery.merging import activate, merge, pack, unmerge
+from tenure.surgery.ties import tie, untie
+from tenure.surgery.weights import assign, penalty, weights
 
 __all__ = [
     "Ledger",
@@ -63,6 +64,7 @@ __all__ = [
     "checkpoint",
     "combine",
     "cond",
+    "convert",
     "current_name",
     "custom_creator",
     "custom_getter",
@@ -119,8 +121,13 @@ __all__ = [
 ]
 
 
+_CHECKPOINT = ("CheckpointManager", "restore", "save", "transfer")
+
+
 def __getattr__(name: str) -> Any:
-    """`tn.network` is imported when it is used."""
-    if name == "network":
-        return importlib.import_module("tenure.network")
+    """`tn.convert`, `tn.network`, and what checkpoints need, are imported when they are used."""
+    if name in _CHECKPOINT:
+        return getattr(importlib.import_module("tenure.checkpoints"), name)
+    if name in ("convert", "network"):
+        return importlib.import_module(f"tenure.{name}")
     raise AttributeError(f"module 'tenure' has no attribute {name!r}")

@@ -13,7 +13,7 @@ import jax
 import pytest
 
 from tenure.core import errors
-from tenure.core.view import registry
+from tenure.core.notation.view import registry
 from tests.core.error_models import CASES
 
 SNAPSHOTS = pathlib.Path(__file__).parent / "snapshots"
@@ -21,7 +21,7 @@ SNAPSHOTS = pathlib.Path(__file__).parent / "snapshots"
 
 def raised(name, tmp_path, monkeypatch):
     for view, cls in [*registry.items()]:
-        if cls.__module__ != "tenure.core.views":  # other tests' views, which messages would list
+        if cls.__module__ != "tenure.core.notation.views":  # other tests' views, which messages would list
             monkeypatch.delitem(registry, view)
     monkeypatch.chdir(tmp_path)  # lines are shown as 'error_models.py:12', wherever the tests run
     error, function = CASES[name]

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tenure as tn
-from tenure.core import paths, views
 from tenure.core.errors import brief
-from tenure.core.ledger import Ledger
-from tenure.core.refs import Ref
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.notation import paths, views
+from tenure.core.notation.refs import Ref
 from tests.core.error_models import Embed, Linear
 from tests.core.views_strategies import references
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenure.core import paths
 from tenure.core.errors import PathSyntaxError
+from tenure.core.notation import paths
 
 NAMES = st.sampled_from(["a", "b", "ab", "w", "~", "~enc", "layer_0"])
 PATHS = st.lists(NAMES, min_size=1, max_size=5).map("/".join)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 
 import tenure as tn
-from tenure.core import views
 from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError
-from tenure.core.refs import Ref
+from tenure.core.notation import views
+from tenure.core.notation.refs import Ref
 from tests.core.views_strategies import references
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenure.core import samples
+from tenure.initializers import samples
 
 KEY = jax.random.PRNGKey(3)
 SHAPES = [(), (7,), (1024,), (1025,), (33, 41), (3, 3, 16, 32), (0, 5), (2, 1, 600, 1)]

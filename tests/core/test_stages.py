@@ -138,7 +138,7 @@ def test_r19_stages_are_an_ordered_list_and_stack():
     w = params["first"]["w"]  # the adapter is zero at first; the scale is the norm of the first value
     kept = first != 0
     noisy = model.apply(params, KEY)[0] / 2
-    rng = tn.core.rng.Keys(KEY)
+    rng = tn.core.keys.Keys(KEY)
     by_hand = w + 0.1 * jax.random.normal(rng.draw("first/w:noise"), w.shape)
     np.testing.assert_allclose(noisy[kept], by_hand[kept], rtol=1e-4)
 
@@ -365,7 +365,7 @@ def test_layer_stack_has_one_sample_a_layer_drawn_before_the_loop():
     out = model.apply(params, KEY, X)
     x = X
     for i in range(3):
-        key = jax.random.fold_in(tn.core.rng.Keys(KEY).draw("layer_stack/inner/w:noise"), i)
+        key = jax.random.fold_in(tn.core.keys.Keys(KEY).draw("layer_stack/inner/w:noise"), i)
         w, b = (params["layer_stack/inner"][n][i] for n in "wb")
         x = jnp.tanh(x @ (w + 0.3 * jax.random.normal(key, w.shape)) + b)
     np.testing.assert_allclose(out, x, rtol=1e-5, atol=1e-6)
@@ -414,7 +414,7 @@ def test_a_borrower_in_a_layer_stack_has_its_own_sample_in_each_layer():
     np.testing.assert_array_equal(whole, w)
     x = X
     for i in range(2):
-        key = jax.random.fold_in(tn.core.rng.Keys(KEY).draw("layer_stack/inner/w:dropout"), i)
+        key = jax.random.fold_in(tn.core.keys.Keys(KEY).draw("layer_stack/inner/w:dropout"), i)
         x = x @ jnp.where(jax.random.bernoulli(key, 0.5, w.shape), w / 0.5, 0)
     np.testing.assert_allclose(out, x, rtol=1e-5)
 
@@ -509,7 +509,7 @@ def test_every_owner_s_own_average_and_noise(jit):
     for i, (name, value) in enumerate(zip(params, values, strict=True), 1):
         average = state[name]["w.ema.average"] + 0.1 * i
         np.testing.assert_allclose(new[name]["w.ema.average"], average, rtol=1e-5, atol=1e-6)
-        noise = jax.random.normal(tn.core.rng.Keys(KEY).draw(f"{name}/w:noise"), (4, 4))
+        noise = jax.random.normal(tn.core.keys.Keys(KEY).draw(f"{name}/w:noise"), (4, 4))
         np.testing.assert_allclose(value, moved[name]["w"] + 0.1 * noise, rtol=1e-5, atol=1e-6)
 
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tenure as tn
-from tenure.core import views
 from tenure.core.errors import NoInverseError, NotSerialisableError, UnknownViewError, ViewSyntaxError
+from tenure.core.notation import views
 from tests.core.views_strategies import SHAPED_VIEWS, SHAPES, einops, moving
 
 quick = settings(max_examples=40, deadline=None)
@@ -379,12 +379,12 @@ def test_a_view_cannot_be_changed():
 
 def test_concat_checks_shape_and_dtype():
     view, f32 = views.Concat("b/w", "c/w", axis=1), jnp.dtype("float32")
-    assert view.joined([((2, 3), f32), ((2, 1), f32), ((2, 5), f32)]) == ((2, 9), f32)
-    assert view.join([array((2, 3)), array((2, 1)), array((2, 5))]).shape == (2, 9)
+    assert view.out((2, 3), f32, ((2, 1), f32), ((2, 5), f32)) == ((2, 9), f32)
+    assert view(array((2, 3)), array((2, 1)), array((2, 5))).shape == (2, 9)
     with pytest.raises(views.Misfit, match="c/w"):
-        view.joined([((2, 3), f32), ((2, 1), f32), ((3, 5), f32)])
+        view.out((2, 3), f32, ((2, 1), f32), ((3, 5), f32))
     with pytest.raises(views.Misfit, match="cast"):
-        view.joined([((2, 3), f32), ((2, 1), f32), ((2, 5), jnp.dtype("bfloat16"))])
+        view.out((2, 3), f32, ((2, 1), f32), ((2, 5), jnp.dtype("bfloat16")))
     with pytest.raises(views.Misfit):
         view(array((2, 3)))
 

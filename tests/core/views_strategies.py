@@ -6,8 +6,8 @@ import math
 
 from hypothesis import strategies as st
 
-from tenure.core import views
-from tenure.core.refs import Ref
+from tenure.core.notation import views
+from tenure.core.notation.refs import Ref
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 NAMES = ["alpha", "b", "c2", "dim_d"]

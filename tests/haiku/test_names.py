@@ -26,7 +26,7 @@ MODULES = [
 UNLISTED = {"": ["SeparableDepthwiseConv2D"], "experimental": ["fast_eval_shape"]}
 OURS = {  # names that dm-haiku does not have
     "": {"declare_global_parameter", "get_global_parameter", "JaxUsageError", "MissingRNGError", "NonEmptyStateError"}
-    | {"ownership", "SeparableDepthwiseConv2D"},
+    | {"install", "ownership", "SeparableDepthwiseConv2D", "uninstall"},
     "experimental": {"fast_eval_shape", "ParamContext"},
     "typing": {"Initializer"},
 }

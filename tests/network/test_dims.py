@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tenure.network as network
 from tenure.network import sizes
 from tenure.network.dims import Dim, DimError, batch_dim, feature_dim, product, spatial_dim, stand_for_each_other
 from tenure.network.tensor import Tensor
@@ -93,3 +94,16 @@ def test_what_no_tensor_has_has_no_size():
         sizes.current().padded(TIME)
     with pytest.raises(DimError, match="only while a network runs"):
         sizes.current()
+
+
+def test_the_axis_of_the_highest_priority_is_meant():
+    f = feature_dim(3, "f")
+    inputs = {"data": {"dims": [batch_dim(), f]}, "m": {"dims": [f.copy(match_priority=1), f]}}
+    x, m = (np.random.RandomState(i).randn(3, 3).astype("float32") for i in range(2))
+    layers = {
+        "output": {"class": "dot", "from": ["data", "data:m"], "reduce": f},
+        "sum": {"class": "reduce", "mode": "sum", "axis": f, "from": "data:m", "is_output_layer": True},
+    }
+    net = network.Network(layers, inputs)
+    found = net.apply({}, {}, None, {"data": x, "m": m})[0].outputs
+    assert np.allclose(found["output"].data, x @ m, atol=1e-6) and np.allclose(found["sum"].data, m.sum(0), atol=1e-6)

@@ -12,7 +12,7 @@ import pytest
 
 import tenure as tn
 from tenure import initializers, nn
-from tenure.core.rng import initialising
+from tenure.core.keys import initialising
 
 from .cases import BAD, CASES, TENURE, Case
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -41,6 +42,9 @@ class Site(NamedTuple):
 
     def __str__(self) -> str:
         return f"{_short(self.file)}:{self.line}" if self.file else ""
+
+    def __reduce__(self) -> Any:
+        return Site, (self.file, self.line, None, self.at)  # another process has other code
 
     @property
     def in_package(self) -> bool:
@@ -92,17 +96,31 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
-def caching_transform() -> tuple[str, Site] | None:
-    """The JAX transformation around the caller that remembers what it traced, and where it was called.
+def opener() -> int:
+    """The identity of the Python frame that enters the context manager which calls this function."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and (
+        frame.f_code.co_flags & inspect.CO_GENERATOR or "contextlib" in frame.f_code.co_filename
+    ):
+        frame = frame.f_back
+    return id(frame)
 
-    Outside of Tenure's own transformations, jax.vmap and jax.grad run the Python code each time; jit, checkpoint, scan,
-    cond and the like do not.
+
+def caching_transform(start: int) -> tuple[str, Site] | None:
+    """The JAX transformation between a Python frame and the caller that skips Python code it has traced before.
+
+    jax.vmap, jax.grad and jax.jvp run the Python code each time; jit, checkpoint, scan, cond and the like do not.
+
+    Args:
+      start: `opener()` of the context that the code belongs to: the model's function, or the body of one of Tenure's own
+        transformations. What is outside of that traces the whole model, and skips no line of it.
+
+    Returns:
+      The transformation's name, and the line that called it; None if there is none.
     """
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
+    while frame is not None and id(frame) != start:
         file = frame.f_code.co_filename
-        if file.startswith(_CORE) and file.endswith(("transform.py", "plan.py")):
-            return None
         found = [name for part, name in _CACHING.items() if part in file] if file.startswith(_JAX) else []
         if found:
             user = user_frame(frame)

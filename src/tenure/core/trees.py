@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 
-from tenure.core import paths
 from tenure.core.errors import UnknownSlotError
+from tenure.core.notation import paths
 
 Tree = dict[str, dict[str, Any]]
 Params = Mapping[str, Mapping[str, Any]]

@@ -10,10 +10,10 @@ import importlib
 from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
-from tenure.core.hooks import MethodContext
-from tenure.core.module import Module, to_module
-from tenure.core.naming import force_name, name_like, transparent
-from tenure.core.transform import Transformed, TransformedWithState
+from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.run.hooks import MethodContext
+from tenure.core.run.module import Module, to_module
+from tenure.core.run.naming import force_name, name_like, transparent
 from tenure.haiku import (
     config,
     data_structures,
@@ -76,7 +76,9 @@ from tenure.haiku.engine.transforms import (
     with_empty_state,
     without_state,
 )
+from tenure.haiku.importing import install, uninstall
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
+from tenure.haiku.unroll import dynamic_unroll
 from tenure.nn import (
     GRU,
     LSTM,
@@ -123,7 +125,6 @@ from tenure.nn import (
     avg_pool,
     deep_rnn_with_skip_connections,
     dropout,
-    dynamic_unroll,
     expand_apply,
     get_channel_index,
     max_pool,
@@ -249,6 +250,7 @@ __all__ = [
     "get_state",
     "grad",
     "initializers",
+    "install",
     "intercept_methods",
     "layer_stack",
     "lift",
@@ -285,6 +287,7 @@ __all__ = [
     "transparent",
     "transparent_lift",
     "transparent_lift_with_state",
+    "uninstall",
     "value_and_grad",
     "vmap",
     "while_loop",

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import jax
 
-from tenure.haiku.flat_map import FlatMap, FlatMapping
+from tenure.haiku.flat_map import FlatMap, FlatMapping, to_haiku_dict, to_immutable_dict
+from tenure.haiku.formats import format_array
 from tenure.haiku.stacks import Stack, ThreadLocalStack
 
 K = TypeVar("K")
@@ -83,8 +84,6 @@ def _shaped(value: Any) -> Any:
 
 
 def _spec(value: Any) -> str:
-    from tenure.haiku.formats import format_array
-
     return repr(value) if _shaped(value) is None else format_array(value)
 
 
@@ -140,37 +139,6 @@ def tree_bytes(tree: Any) -> int:
     24
     """
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
-
-
-def to_dict(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
-    """A copy made of plain dicts; other trees inside are copied too, arrays are not."""
-    return {k: to_dict(v) if isinstance(v, Mapping) else _copied(v) for k, v in mapping.items()}
-
-
-def _copied(tree: Any) -> Any:
-    leaves, structure = jax.tree.flatten(tree)
-    return jax.tree.unflatten(structure, leaves)
-
-
-def to_haiku_dict(structure: Mapping[K, V]) -> MutableMapping[K, V]:
-    """A copy as `init` returns it.
-
-    >>> to_haiku_dict({"a": {"w": 1}})
-    {'a': {'w': 1}}
-    """
-    return to_dict(structure)
-
-
-def to_immutable_dict(mapping: Mapping[K, V]) -> Mapping[K, V]:
-    """A copy that can not be changed, and that has a hash if its values have.
-
-    >>> to_immutable_dict({"a": {"w": 1}})
-    FlatMap({'a': FlatMap({'w': 1})})
-    """
-    if type(mapping) is FlatMap:
-        return mapping
-    items: Mapping[Any, Any] = mapping
-    return FlatMap({k: to_immutable_dict(v) if type(v) is dict else v for k, v in items.items()})
 
 
 def to_mutable_dict(mapping: Any) -> Any:

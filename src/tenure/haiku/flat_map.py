@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pprint
 import textwrap
-from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import jax
 
 from tenure.haiku import config
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class FlatComponents(NamedTuple):
@@ -108,6 +111,37 @@ def show(name: str, mapping: Mapping[Any, Any]) -> str:
     return f"{name}({{\n{textwrap.indent(f',{chr(10)}'.join(items), '  ')},\n}})"
 
 
+def to_dict(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A copy made of plain dicts; other trees inside are copied too, arrays are not."""
+    return {k: to_dict(v) if isinstance(v, Mapping) else _copied(v) for k, v in mapping.items()}
+
+
+def _copied(tree: Any) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    return jax.tree.unflatten(structure, leaves)
+
+
+def to_haiku_dict(structure: Mapping[K, V]) -> MutableMapping[K, V]:
+    """A copy as `init` returns it.
+
+    >>> to_haiku_dict({"a": {"w": 1}})
+    {'a': {'w': 1}}
+    """
+    return to_dict(structure)
+
+
+def to_immutable_dict(mapping: Mapping[K, V]) -> Mapping[K, V]:
+    """A copy that can not be changed, and that has a hash if its values have.
+
+    >>> to_immutable_dict({"a": {"w": 1}})
+    FlatMap({'a': FlatMap({'w': 1})})
+    """
+    if type(mapping) is FlatMap:
+        return mapping
+    items: Mapping[Any, Any] = mapping
+    return FlatMap({k: to_immutable_dict(v) if type(v) is dict else v for k, v in items.items()})
+
+
 class _Restored(type(FlatMap)):  # type: ignore[misc]
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, FlatMap)
@@ -117,8 +151,6 @@ class FlatMapping(FlatMap, metaclass=_Restored):
     """What pickles name; loading one gives a plain dict, or a `FlatMap` if the setting `restore_flatmap` says so."""
 
     def __new__(cls, data: Mapping[Any, Any]) -> Any:
-        from tenure.haiku import data_structures
-
         if config.get_config().restore_flatmap:
-            return data_structures.to_immutable_dict(data)
-        return data_structures.to_haiku_dict(data)
+            return to_immutable_dict(data)
+        return to_haiku_dict(data)

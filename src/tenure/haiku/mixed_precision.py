@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tenure.core import hooks
-from tenure.core.frame import maybe_frame
-from tenure.core.module import Module
+from tenure.core.run import hooks
+from tenure.core.run.frame import maybe_frame
+from tenure.core.run.module import Module
 from tenure.haiku.stacks import Stack
 
 if TYPE_CHECKING:

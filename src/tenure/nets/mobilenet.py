@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
+from tenure.core.run.module import Module
 from tenure.nn import BatchNorm, Conv2D, DepthwiseConv2D, Flatten, Linear
 
 

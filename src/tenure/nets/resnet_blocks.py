@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
+from tenure.core.run.module import Module
 from tenure.nn import BatchNorm, Conv2D
 
 Config = Mapping[str, Any]

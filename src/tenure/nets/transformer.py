@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.lifting import eval_shape
-from tenure.core.module import Module
-from tenure.core.naming import name_like, transparent
-from tenure.core.transform import running_init
+from tenure.core.model.transform import running_init
+from tenure.core.run.module import Module
+from tenure.core.run.naming import name_like, transparent
+from tenure.core.run.transformations import eval_shape
 from tenure.nets.transformer_config import TransformerConfig
 from tenure.nets.transformer_layers import Tower
 from tenure.nn.linear import Linear

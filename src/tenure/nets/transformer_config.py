@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
 from tenure.initializers import Initializer, RandomNormal, VarianceScaling
 from tenure.nn.attention import MultiHeadAttention
 from tenure.nn.dropout import dropout

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.lifting import remat
-from tenure.core.module import Module
-from tenure.core.naming import name_like, transparent
-from tenure.core.stack import layer_stack
+from tenure.core.run.layer_stack import layer_stack
+from tenure.core.run.module import Module
+from tenure.core.run.naming import name_like, transparent
+from tenure.core.run.transformations import remat
 from tenure.nets.transformer_config import TransformerConfig
 from tenure.nn.attention import MultiHeadAttention
 from tenure.nn.mlp import MLP

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.slots import get_parameter
-from tenure.core.state import get_state, set_state
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.state import get_state, set_state
 from tenure.initializers import VarianceScaling
 from tenure.nn import ExponentialMovingAverage
 

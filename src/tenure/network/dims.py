@@ -55,6 +55,13 @@ class Dim:
         self._same: Dim | None = None
         self._id = next(_ids)
 
+    def __reduce__(self) -> Any:
+        if self is _BATCH:
+            return batch_dim, ()
+        if self is single_step_dim:
+            return "single_step_dim"
+        return _copied, ({name: getattr(self, name) for name in self.__slots__ if name != "_id"},)
+
     @property
     def root(self) -> Dim:
         """The dim that stands for all that were declared the same."""
@@ -161,6 +168,14 @@ class Dim:
     def ceildiv(self, other: Dim | int) -> Dim:
         """Division, rounded up."""
         return _div(self, other, "ceildiv", lambda a, b: -(-a // b))
+
+
+def _copied(attributes: dict[str, Any]) -> Dim:
+    """A dim from another process, or of a deep copy: another dim than all that are there."""
+    dim = Dim(attributes["size"], attributes["name"])
+    for name, value in attributes.items():
+        setattr(dim, name, value)
+    return dim
 
 
 class DimError(TenureError):

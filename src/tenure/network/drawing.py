@@ -25,7 +25,7 @@ _STYLE = """
 
 def page(picture: Picture, title: str) -> str:
     """The page, as one string: no script, nothing to fetch."""
-    style = resources.files("tenure.core").joinpath("page.css").read_text("utf-8") + _STYLE
+    style = resources.files("tenure.core.ledger").joinpath("page.css").read_text("utf-8") + _STYLE
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{style}</style><body><h1>{escape(title)}</h1>"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
+from tenure.functional import dropped
 from tenure.network import axes as axes_
 from tenure.network.tensor import Tensor
 
@@ -31,7 +29,7 @@ def with_dropout(layer: Layer, x: Tensor) -> Tensor:
     key = (tuple(node.sources), str(node.get("in_dim")), float(rate), shape)
     cache = layer.run.dropped
     if key not in cache:
-        cache[key] = x.like(dropout(x.data, rate, shape))
+        cache[key] = x.like(dropped(next_rng_key(), rate, x.data, shape))
     return cache[key]
 
 
@@ -63,9 +61,3 @@ def broadcast_shape(x: Tensor, options: Any) -> tuple[int, ...]:
         for i in axes_.axes(x, description, allow_int=True):
             shape[i] = x.shape[i] if value is None or value == -1 else int(value)
     return tuple(shape)
-
-
-def dropout(x: jax.Array, rate: float, shape: tuple[int, ...] | None = None) -> jax.Array:
-    """Entries set to zero with that probability, the others scaled to keep the mean."""
-    keep = jax.random.bernoulli(next_rng_key(), 1.0 - rate, shape or x.shape)
-    return jnp.where(keep, x / (1.0 - rate), jnp.zeros((), x.dtype))

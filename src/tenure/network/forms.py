@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import lifting
 from tenure.core.errors import TenureError
+from tenure.core.run import transformations as lifting
 from tenure.network import ops, sizes
 from tenure.network.graph import Key
 from tenure.network.loop import LoopGraph

@@ -11,7 +11,7 @@ from typing import Any
 from tenure.core.errors import Party, brief, nearest
 from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
-from tenure.network.options import GENERIC, REFERENCES
+from tenure.network.options import FORMER, GENERIC, REFERENCES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -361,8 +361,10 @@ class Graph:
                     node.class_name,
                     str(option),
                     node.options[option],
-                    "this class has no such option",
-                    [f"nearest names: {', '.join(near)}"] if (near := nearest(str(option), known)) else ["remove it"],
+                    FORMER.get(option, "this class has no such option"),
+                    [f"nearest names: {', '.join(near)}"]
+                    if (near := nearest(str(option), known)) and option not in FORMER
+                    else ["remove it"],
                 )
 
     def _sort(self) -> None:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core import lifting
+from tenure.core.run import transformations as lifting
 from tenure.network import sizes
 from tenure.network.dims import Dim
 from tenure.network.output import Output, is_tensor

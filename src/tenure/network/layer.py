@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from tenure.core.frame import Scope, current_frame
-from tenure.core.module import Module
-from tenure.core.naming import force_name, transparent
-from tenure.core.slots import get_parameter
-from tenure.core.state import get_state, set_state
+from tenure.core.run.frame import Scope, current_frame
+from tenure.core.run.module import Module
+from tenure.core.run.naming import force_name, transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
 from tenure.network import ops, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
@@ -226,6 +226,20 @@ class Layer(Module):
     def axes(self, x: Tensor, description: Any, *, allow_int: bool | None = None) -> list[int]:
         """The axes of `x` that an option describes."""
         return axes_.axes(x, description, allow_int=allow_int)
+
+    @property
+    @transparent
+    def takes_padding_in(self) -> bool:
+        """Whether what is beyond a sequence's end may change what is within, as in RETURNN (`padding="legacy"`)."""
+        return self.run.network.padding == "legacy"
+
+    @transparent
+    def beyond(self, x: Tensor, axes: Sequence[int], fill: Any) -> Tensor:
+        """`x` with `fill` beyond the ends of sequences in these axes; as it is with `padding="legacy"`."""
+        if not self.takes_padding_in:
+            for axis in axes:
+                x = ops.masked(x, x.dims[axis], fill)
+        return x
 
     # Dims.
 

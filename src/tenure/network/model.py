@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenure.core.errors import TenureError, brief
-from tenure.core.plan import Plan
-from tenure.core.transform import TransformedWithState, training, transform_with_state
-from tenure.network import extern, sizes, versions
+from tenure.core.model.transform import TransformedWithState, training, transform_with_state
+from tenure.core.slots.plan import Plan
+from tenure.network import extern, layout, sizes, versions
+from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
@@ -16,6 +18,10 @@ from tenure.network.result import Result, collect
 from tenure.network.run import Run, run_graph
 
 STEP = ":step"  # under which the number of training steps is fed
+
+
+def _rebuilt(arguments: Mapping[str, Any]) -> Network:
+    return Network(**arguments)
 
 
 class Network:
@@ -28,6 +34,8 @@ class Network:
       config: further values that expressions in it may ask for, by name.
       reuse: "owner_final": who borrows a parameter gets what its owner computes with; "legacy": as RETURNN has it, where
         each layer applies its own noise, and a layer that borrows has nothing to lend.
+      padding: "ignored": what is beyond a sequence's end changes nothing within; "legacy": as RETURNN has it, where
+        convolutions, `norm`, `concat` and some others take it in.
       model: the pure functions behind `init` and `apply`.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
@@ -51,23 +59,38 @@ class Network:
         ties: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
         reuse: str = "owner_final",
+        padding: str = "ignored",
     ):
+        if padding not in ("ignored", "legacy"):
+            raise NetworkError(f"padding is {brief(padding)}; there are 'ignored' and 'legacy'")
         if reuse not in ("owner_final", "legacy"):
             raise NetworkError(f"reuse is {brief(reuse)}; there are 'owner_final' and 'legacy'")
         if not isinstance(net, Mapping):
             raise NetworkError(f"a network is a dict of layers, not {brief(net)}", ways=["{'output': {'class': …}}"])
         if not isinstance(behavior_version, int) or not 0 <= behavior_version <= versions.LATEST:
             raise NetworkError(f"behavior_version is {brief(behavior_version)}; there are 0 to {versions.LATEST}")
+        self._made_of = dict(net=net, extern_data=extern_data, ties=ties)
         self.net = net
         self.behavior_version = behavior_version
         self.default_input, self.default_target = default_input, default_target
         with versions.use(behavior_version):
             self.templates = extern.parse(extern_data)
-        self.config, self.reuse = dict(config or {}), reuse
+        self.config, self.reuse, self.padding = dict(config or {}), reuse, padding
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
+
+    def __reduce__(self) -> Any:
+        check_picklable(self.net, self.config)
+        return _rebuilt, (self._arguments(),)
+
+    def __deepcopy__(self, memo: Any) -> Network:
+        return _rebuilt(copy.deepcopy(self._arguments(), memo))
+
+    def _arguments(self) -> dict[str, Any]:
+        options = ("behavior_version", "default_input", "default_target", "config", "reuse", "padding")
+        return {**self._made_of, **{name: getattr(self, name) for name in options}}
 
     def graph(self, flags: Flags = Flags()) -> Graph:
         """The layers that are needed under these flags.
@@ -90,7 +113,7 @@ class Network:
         return self._graphs[flags]
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
-        from tenure.core.frame import current_frame
+        from tenure.core.run.frame import current_frame
 
         planning = current_frame("network").planning
         with (
@@ -100,6 +123,8 @@ class Network:
         ):
             step = batch.get(STEP, 0)
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
+            if self.padding != "legacy":
+                inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
             run = run_graph(self, self.graph(flags), flags, inputs, step)
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
@@ -219,7 +244,7 @@ def network(net: Mapping[str, Any], extern_data: Any, *, check: bool = True, **o
       extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
       check: find out all shapes at once, so that a wrong dictionary fails here.
       **options: of `Network`: `behavior_version` (30, the strict one; published configs are 0), `default_input`,
-        `default_target`, `ties`, `config`, `reuse`.
+        `default_target`, `ties`, `config`, `reuse`, `padding`.
 
     Raises:
       TenureError: the dictionary is wrong; the message names layer and option.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
+from tenure.functional import dropped
 from tenure.stages import Dropout, Noise
 
 if TYPE_CHECKING:
@@ -32,6 +33,5 @@ def with_noise(layer: Layer, name: str, value: jax.Array) -> jax.Array:
     if std:
         value = value + std * jax.random.normal(next_rng_key(), value.shape, value.dtype)
     if rate and value.ndim >= (node.get("param_dropout_min_ndim") or 0):
-        keep = jax.random.bernoulli(next_rng_key(), 1.0 - rate, value.shape)
-        value = jnp.where(keep, value / (1.0 - rate), jnp.zeros((), value.dtype))
+        value = dropped(next_rng_key(), rate, value)
     return value

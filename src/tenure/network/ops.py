@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import Party
+from tenure.functional import softmax_of
 from tenure.network import versions
 from tenure.network.dims import Dim, DimError
 from tenure.network.errors import DtypeError
@@ -189,6 +191,12 @@ def mask(dim: Dim, dims: Sequence[Dim]) -> jax.Array | None:
     return positions < aligned(lengths, dims)
 
 
+def all_masks(dims: Sequence[Dim]) -> jax.Array | None:
+    """Which entries count in all axes of an array with these dims, as an array that broadcasts to them. None if all do."""
+    keeps = [keep for d in dims if (keep := mask(d, dims)) is not None]
+    return functools.reduce(jnp.logical_and, keeps) if keeps else None
+
+
 def masked(x: Tensor, dim: Dim, fill: Any) -> Tensor:
     """`x` with `fill` where an axis's entries do not count."""
     keep = mask(dim, x.dims)
@@ -291,8 +299,7 @@ def softmax(x: Tensor, axes: Iterable[int], *, log: bool = False, use_mask: bool
     if use_mask:
         for axis in axes:
             x = masked(x, x.dims[axis], -jnp.inf)
-    fn = jax.nn.log_softmax if log else jax.nn.softmax
-    return x.like(fn(x.data, axis=axes))
+    return x.like(softmax_of(x.data, axes, log=log))
 
 
 @contextlib.contextmanager

@@ -113,7 +113,9 @@ def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> l
         if isinstance(n, Dim):
             found.append(n)
             continue
-        fits = next((d for d in rest if (d.is_dynamic if n is None else d.root.size == n)), None)
+        meant = layer.run.network.dims.get((layer.node.key, "out-type", i))
+        fits = meant if meant in rest else None
+        fits = fits or next((d for d in rest if (d.is_dynamic if n is None else d.root.size == n)), None)
         if fits is not None:
             rest.remove(fits)
             found.append(fits)
@@ -123,6 +125,27 @@ def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> l
     return found
 
 
+_CONVERTED = "source(0, auto_convert=False) gives an input with its own axes, not with those of all inputs"
+
+
+def _other(layer: Layer, given: Any, dim: Dim, size: int) -> Dim | None:
+    """The dynamic dim of an input that None in "shape" means, where the first one has not the result's size."""
+    if not dim.is_dynamic or not isinstance(given, Mapping) or "shape" not in given:
+        return None
+    known = sizes.current()
+    others = [d for x in layer.sources for d in x.dims if d.is_dynamic]
+    return next((d for d in others if known.padded(d) == size), None)
+
+
+def _named(layer: Layer, data: Any) -> str:
+    """An array's axes by the dims of the inputs that have these sizes, where there are such."""
+    known = sizes.current()
+    dims = [d for x in layer.sources for d in x.dims]
+    shape = getattr(data, "shape", ())
+    names = [next((f"{d.name}" for d in dims if known.knows(d) and known.padded(d) == n), n) for n in shape]
+    return f"[{', '.join(map(str, names))}]"
+
+
 def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
     """The template with its data, broadcast to the dims' sizes.
 
@@ -130,20 +153,28 @@ def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
       OptionError: they do not fit.
     """
     known = sizes.current()
+    given = layer.node.get("out_type")
     if getattr(data, "ndim", None) != out.ndim:
         raise layer.error(
             "out_type",
-            layer.node.get("out_type"),
-            f"the result has shape {getattr(data, 'shape', '?')}, not {list(out.dims)}",
+            given,
+            f"the result is {_named(layer, data)}, and {list(out.dims)} is said or taken from the inputs",
+            ["say what axes the result has:  'out_type': {'dims': […]}", _CONVERTED],
         )
-    for dim, n in zip(out.dims, data.shape, strict=True):
-        if known.knows(dim) and n not in (1, known.padded(dim)):
+    for axis, (dim, n) in enumerate(zip(out.dims, data.shape, strict=True)):
+        if not known.knows(dim) or n in (1, known.padded(dim)):
+            continue
+        meant = _other(layer, given, dim, n)
+        if meant is None:
             raise layer.error(
                 "out_type",
-                layer.node.get("out_type"),
-                f"the result has {n} entries in {dim!r}: {data.shape}",
-                ["say what the result is:  'out_type': {'dim': …}"],
+                given,
+                f"the result is {_named(layer, data)}, and its axis {axis} should be {dim!r}",
+                ["say what the result is:  'out_type': {'dim': …}", _CONVERTED],
             )
+        batch = out.batch_axis
+        layer.run.network.dims[layer.node.key, "out-type", axis - (batch is not None and batch < axis)] = meant
+        out = out.replace_dim(axis, meant)
 
     shape = tuple(known.padded(d) if known.knows(d) else n for d, n in zip(out.dims, data.shape, strict=True))
     return out.like(jnp.broadcast_to(data, shape))

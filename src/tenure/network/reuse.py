@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tenure.core import paths
 from tenure.core.errors import Party, brief, nearest
-from tenure.core.joined import Joined
-from tenure.core.refs import Ref
-from tenure.core.sources import forbid, own
+from tenure.core.notation import paths
+from tenure.core.notation.functions import Joined
+from tenure.core.notation.refs import Ref
+from tenure.core.slots.sources import forbid, own
 from tenure.network.errors import OptionError
 from tenure.network.graph import Graph, Node
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from tenure.core import paths
 from tenure.core.errors import Party, TenureError
-from tenure.core.frame import current_frame
+from tenure.core.notation import paths
+from tenure.core.run.frame import current_frame
 from tenure.network import sizes as sizes_
 from tenure.network import versions
 from tenure.network.beams import Beams

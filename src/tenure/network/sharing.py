@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tenure.core.sources import own
+from tenure.core.slots.sources import own
 from tenure.network import reuse
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tenure.core.ledger import Ledger
-from tenure.core.row import Row
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.ledger.row import Row
 from tenure.network.dims import Dim
 from tenure.network.extern import placeholders
 from tenure.network.graph import Flags, Graph

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import lifting
-from tenure.core.frame import current_frame
+from tenure.core.run import transformations as lifting
+from tenure.core.run.frame import current_frame
 
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
 

@@ -104,7 +104,9 @@ class Tensor:
     @property
     def spatial_axes(self) -> list[int]:
         """All axes but the batch and the feature axis."""
-        return [i for i in range(self.ndim) if i not in (self.batch_axis, self.feature_axis) and not self.dims[i].is_beam]
+        return [
+            i for i in range(self.ndim) if i not in (self.batch_axis, self.feature_axis) and not self.dims[i].is_beam
+        ]
 
     @property
     def dynamic_axes(self) -> list[int]:
@@ -122,9 +124,10 @@ class Tensor:
         """
         found = [i for i, d in enumerate(self.dims) if d == dim]
         if len(found) > 1:
-            exact = [i for i in found if self.dims[i] is dim]
             best = max(self.dims[i].match_priority for i in found)
-            found = exact if len(exact) == 1 else [i for i in found if self.dims[i].match_priority == best]
+            found = [i for i in found if self.dims[i].match_priority == best]
+            exact = [i for i in found if self.dims[i] is dim]
+            found = exact if len(exact) == 1 else found
         if len(found) != 1:
             raise DimError(f"{self!r} has {'no axis' if not found else 'several axes'} of {dim!r}")
         return found[0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from tenure import functional
+from tenure.functional.attention import fused as fused_attention
 from tenure.nn.traced import traced_once
 
 #: Keys and values that queries attend to: {"key": [..., T, heads, K], "value": [..., T, heads, V]}.
@@ -37,24 +37,11 @@ def attend(
     Returns:
       [..., T', heads, V].
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.arange(3.0).reshape(1, 3, 1, 1)
     >>> attend(0 * x, {"key": x, "value": x}, causal=True).ravel()
     Array([0. , 0.5, 1. ], dtype=float32)
     """
     key, value = memory["key"].astype(query.dtype), memory["value"].astype(query.dtype)
-    if fused and key.shape == value.shape and query.ndim in (3, 4):
-        mask = None if mask is None else mask.astype(bool)
-        return jax.nn.dot_product_attention(
-            query, key, value, mask=mask, is_causal=causal, implementation=implementation
-        )
-    groups = query.shape[-2] // key.shape[-2]
-    if groups > 1:
-        key, value = jnp.repeat(key, groups, axis=-2), jnp.repeat(value, groups, axis=-2)
-    if causal:
-        seen = jnp.tril(jnp.ones((query.shape[-3], key.shape[-3]), bool))
-        mask = seen if mask is None else mask & seen
-    logits = jnp.einsum("...thd,...Thd->...htT", query, key)
-    logits = logits / np.sqrt(key.shape[-1]).astype(key.dtype)
-    if mask is not None:
-        logits = jnp.where(mask, logits, -1e30)
-    return jnp.einsum("...htT,...Thd->...thd", jax.nn.softmax(logits), value)
+    out = fused_attention(query, key, value, mask, causal=causal, implementation=implementation) if fused else None
+    return functional.attend(query, key, value, mask, causal=causal) if out is None else out

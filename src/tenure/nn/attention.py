@@ -8,8 +8,8 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.naming import name_like, transparent
+from tenure.core.run.module import Module
+from tenure.core.run.naming import name_like, transparent
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.attend import KeyValues, attend
 from tenure.nn.linear import Linear

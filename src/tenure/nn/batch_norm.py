@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.slots import get_parameter
-from tenure.initializers import Initializer, typed
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.functional import normalised
+from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
 from tenure.nn.moving_averages import ExponentialMovingAverage
 from tenure.nn.norm import check_creates
@@ -117,9 +118,9 @@ class BatchNorm(Module):
             scale = get_parameter("scale", shape, inputs.dtype, self.scale_init)
         if self.create_offset:
             offset = get_parameter("offset", shape, inputs.dtype, self.offset_init)
-        inverse = jax.lax.rsqrt(variance + typed(self.eps, variance.dtype))
-        inverse = (np.ones([], inputs.dtype) if scale is None else scale) * inverse  # type: ignore[assignment]
-        return (inputs - mean) * inverse + (np.zeros([], inputs.dtype) if offset is None else offset)
+        one, zero = np.ones([], inputs.dtype), np.zeros([], inputs.dtype)
+        scale, offset = one if scale is None else scale, zero if offset is None else offset
+        return normalised(inputs, mean, variance, self.eps, scale, offset)
 
     @transparent
     def _batch_statistics(self, inputs: jax.Array, axis: Sequence[int]) -> tuple[jax.Array, jax.Array]:

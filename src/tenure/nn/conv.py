@@ -11,8 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
+from tenure.functional import convolve
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn import padding as pad
 from tenure.nn.axes import get_channel_index
@@ -71,9 +74,13 @@ def kernel_init(w_init: Initializer | None, inputs: int) -> Initializer:
 
 def with_bias(y: jax.Array, channel_index: int, b_init: Initializer, dtype: Any) -> jax.Array:
     """Adds the current module's `b`, one value for each channel."""
-    channels = y.shape[channel_index]
-    shape = (channels,) if channel_index == -1 else (channels,) + (1,) * (y.ndim - 2)
-    return y + jnp.broadcast_to(get_parameter("b", shape, dtype, b_init), y.shape)
+    return y + jnp.broadcast_to(_bias(y.shape[channel_index], y.ndim - 2, channel_index, b_init, dtype), y.shape)
+
+
+def _bias(channels: int, num_spatial_dims: int, channel_index: int, b_init: Initializer, dtype: Any) -> jax.Array:
+    """The current module's `b`: [channels], or with an axis of size 1 for each spatial one behind it."""
+    shape = (channels,) if channel_index == -1 else (channels,) + (1,) * num_spatial_dims
+    return get_parameter("b", shape, dtype, b_init)
 
 
 class ConvND(Module):
@@ -143,6 +150,8 @@ class ConvND(Module):
         self.feature_group_count = feature_group_count
         self.data_format = data_format
         self.channel_index = get_channel_index(data_format)
+        self.lhs_dilation = (1,) * num_spatial_dims
+        self.dimension_numbers = dimension_numbers(num_spatial_dims, self.channel_index, transpose=False)
         self.padding: Any = (
             padding.upper()
             if isinstance(padding, str)
@@ -156,27 +165,51 @@ class ConvND(Module):
           ValueError: the wrong number of axes, channels that do not make equal groups, or a mask of another shape.
         """
         x, single = as_batch(inputs, self.num_spatial_dims, "ConvND")
-        channels, rest = divmod(x.shape[self.channel_index], self.feature_group_count)
-        if rest:
-            raise ValueError(
-                f"Inputs channels {x.shape[self.channel_index]} do not make equal groups: they should be a multiple of feature_group_count "
-                f"{self.feature_group_count}"
-            )
-        shape = (*self.kernel_shape, channels, self.output_channels)
-        w = get_parameter("w", shape, x.dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
-        y = lax.conv_general_dilated(
-            x,
-            masked(w, self.mask),
-            window_strides=self.stride,
-            padding=self.padding,
-            rhs_dilation=self.kernel_dilation,
-            dimension_numbers=dimension_numbers(self.num_spatial_dims, self.channel_index, transpose=False),
-            feature_group_count=self.feature_group_count,
-            precision=precision,
-        )
+        y = self.convolved(x, self._kernel(x.shape[self.channel_index], x.dtype), precision=precision)
         if self.with_bias:
             y = with_bias(y, self.channel_index, self.b_init, x.dtype)
         return y[0] if single else y
+
+    def weights(self, inputs: int, dtype: Any = jnp.float32) -> tuple[jax.Array, jax.Array | None]:
+        """The parameters without a call: `w`, and `b`, which is None without a bias.
+
+        Args:
+          inputs: the number of channels that go in.
+          dtype: of the parameters.
+        """
+        w = self._kernel(inputs, dtype)
+        of_bias = (self.output_channels, self.num_spatial_dims, self.channel_index, self.b_init, dtype)
+        return w, _bias(*of_bias) if self.with_bias else None
+
+    @transparent
+    def _kernel(self, inputs: int, dtype: Any) -> jax.Array:
+        channels, rest = divmod(inputs, self.feature_group_count)
+        if rest:
+            raise ValueError(
+                f"Inputs channels {inputs} do not make equal groups: they should be a multiple of feature_group_count "
+                f"{self.feature_group_count}"
+            )
+        shape = (*self.kernel_shape, channels, self.output_channels)
+        return get_parameter("w", shape, dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
+
+    @transparent
+    def convolved(
+        self, x: jax.Array, w: jax.Array, b: jax.Array | None = None, *, precision: lax.PrecisionLike = None
+    ) -> jax.Array:
+        """The convolution [N, *spatial, outputs] of x [N, *spatial, inputs] with given parameters."""
+        y = convolve(
+            x,
+            masked(w, self.mask),
+            self.stride,
+            self.padding,
+            split=not reproduces(),
+            lhs_dilation=self.lhs_dilation,
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=self.dimension_numbers,
+            feature_group_count=self.feature_group_count,
+            precision=precision,
+        )
+        return y if b is None else y + jnp.broadcast_to(b, y.shape)
 
 
 class Conv1D(ConvND):

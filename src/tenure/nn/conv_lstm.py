@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tenure.core.run.naming import name_like, transparent
+from tenure.functional.recurrence import Product
 from tenure.nn.conv import ConvND, Sizes
+from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import LSTMState, RNNCore, lstm_update, zeros
 
 
@@ -50,12 +55,46 @@ class ConvNDLSTM(RNNCore):
     def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
         """One step from [B, *spatial, inputs] to [B, *spatial, outputs], or the same without B."""
         state = jax.tree.map(jnp.asarray, state)
-        from_input, from_state = (
+        from_input, from_state = self._maps()
+        new = lstm_update(from_input(jnp.asarray(inputs)) + from_state(state.hidden), state.cell)
+        return new.hidden, new
+
+    @transparent
+    def _maps(self) -> tuple[ConvND, ConvND]:
+        """The convolutions of the input and of the last output."""
+        first, second = (
             ConvND(self.num_spatial_dims, 4 * self.output_channels, self.kernel_shape, name=name)
             for name in ("input_to_hidden", "hidden_to_hidden")
         )
-        new = lstm_update(from_input(jnp.asarray(inputs)) + from_state(state.hidden), state.cell)
-        return new.hidden, new
+        return first, second
+
+    @name_like("__call__")
+    def over_time(self, inputs: jax.Array, state: LSTMState) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not ConvNDLSTM.__call__ or inputs.ndim != self.num_spatial_dims + 3:
+            return None
+        from_input, from_state = self._maps()
+        of_input = from_input.weights(inputs.shape[-1], inputs.dtype)
+        of_state = from_state.weights(self.output_channels, inputs.dtype)
+
+        def plain(params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
+            sums = (layer.convolved(a, *p) for layer, a, p in zip(maps, (x, state.hidden), params, strict=True))
+            new = lstm_update(functools.reduce(jnp.add, sums), state.cell)
+            return new, new.hidden
+
+        def step(product: Product, params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
+            bias = params[1][1]
+            new = lstm_update(x + (product("h", state.hidden) + bias), state.cell)
+            return new, new.hidden
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            merged = xs.reshape(xs.shape[0] * xs.shape[1], *xs.shape[2:])
+            sums = from_input.convolved(merged, *params[0])
+            return sums.reshape(*xs.shape[:2], *sums.shape[1:])
+
+        maps = (from_input, from_state)
+        matrices = lambda params: {"h": params[1][0]}  # noqa: E731
+        return Recurrence((of_input, of_state), plain, transform, matrices, step, from_state.convolved)
 
     def initial_state(self, batch_size: int | None) -> LSTMState:
         """Zeros of the output's shape."""

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
 from tenure.nn.conv import Sizes, as_batch, dimension_numbers, kernel_init, masked, with_bias
@@ -107,6 +107,7 @@ class ConvNDTranspose(Module):
         self.mask = mask
         self.data_format = data_format
         self.channel_index = get_channel_index(data_format)
+        self.dimension_numbers = dimension_numbers(num_spatial_dims, self.channel_index, transpose=True)
 
     def __call__(self, inputs: jax.Array, *, precision: lax.PrecisionLike = None) -> jax.Array:
         """Maps [N, *spatial, inputs] to [N, *spatial, outputs], or the same without N.
@@ -129,7 +130,7 @@ class ConvNDTranspose(Module):
             masked(w, self.mask),
             strides=self.stride,
             padding=padding,
-            dimension_numbers=dimension_numbers(self.num_spatial_dims, self.channel_index, transpose=True),
+            dimension_numbers=self.dimension_numbers,
             precision=precision,
         )
         if self.with_bias:

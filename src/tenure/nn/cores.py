@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.naming import transparent
+from tenure.core.run.naming import transparent
+from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import RNNCore
 
 
@@ -61,12 +62,25 @@ class ResetCore(RNNCore):
         """
         inputs, should_reset = jax.tree.map(jnp.asarray, inputs)
         state = jax.tree.map(jnp.asarray, state)
-        if jax.tree_util.treedef_is_leaf(jax.tree.structure(should_reset)):
-            should_reset = jax.tree.map(lambda _: should_reset, state)
-        should_reset = jax.tree.map(_with_axes_of, should_reset, state)
         batch_size = jax.tree.leaves(inputs)[0].shape[0] if self._is_batched(state) else None
-        fresh = jax.tree.map(lambda new, old: new.astype(old.dtype), self.initial_state(batch_size), state)
-        return self.core(inputs, jax.tree.map(jnp.where, should_reset, fresh, state))
+        return self.core(inputs, _reset(should_reset, self.initial_state(batch_size), state))
+
+    def over_time(self, inputs: tuple[Any, Any], state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`: what the core inside has, with the resets before each step."""
+        inner = self.core.over_time(inputs[0], state) if type(self).__call__ is ResetCore.__call__ else None
+        if inner is None:
+            return None
+        plain, transform, matrices, step = inner.plain, inner.transform, inner.matrices, inner.step
+        batch_size = jax.tree.leaves(inputs)[0].shape[1] if self._is_batched(state) else None
+
+        return Recurrence(
+            (inner.params, self.initial_state(batch_size)),
+            lambda params, x, state: plain(params[0], x[0], _reset(x[1], params[1], state)),
+            lambda params, xs: (transform(params[0], xs[0]), xs[1]),
+            lambda params: matrices(params[0]),
+            lambda product, params, x, state: step(product, params[0], x[0], _reset(x[1], params[1], state)),
+            inner.bilinear,
+        )
 
     def initial_state(self, batch_size: int | None) -> Any:
         """The core's."""
@@ -76,6 +90,15 @@ class ResetCore(RNNCore):
     def _is_batched(self, state: Any) -> bool:
         one = jax.tree.leaves(self.initial_state(batch_size=1))
         return bool(one) and all(a.shape[1:] == b.shape[1:] for a, b in zip(one, jax.tree.leaves(state), strict=True))
+
+
+def _reset(should_reset: Any, fresh: Any, state: Any) -> Any:
+    """The state, or the fresh one where `should_reset` says so, which is one array or has the state's structure."""
+    if jax.tree_util.treedef_is_leaf(jax.tree.structure(should_reset)):
+        should_reset = jax.tree.map(lambda _: should_reset, state)
+    should_reset = jax.tree.map(_with_axes_of, should_reset, state)
+    fresh = jax.tree.map(lambda new, old: new.astype(old.dtype), fresh, state)
+    return jax.tree.map(jnp.where, should_reset, fresh, state)
 
 
 def _with_axes_of(should_reset: jax.Array, state: jax.Array) -> jax.Array:

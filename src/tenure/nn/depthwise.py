@@ -8,10 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
+from tenure.functional import convolve
 from tenure.initializers import Initializer
 from tenure.nn import padding as pad
 from tenure.nn.axes import get_channel_index
@@ -63,6 +64,7 @@ class DepthwiseConvND(Module):
         self.stride = pad.replicate(stride, num_spatial_dims, "strides")
         self.data_format = data_format
         self.channel_index = get_channel_index(data_format)
+        self.dn = dimension_numbers(num_spatial_dims, self.channel_index, transpose=False)
         self.with_bias = with_bias
         self.w_init = w_init
         self.b_init = b_init or jnp.zeros
@@ -72,14 +74,15 @@ class DepthwiseConvND(Module):
         channels = inputs.shape[self.channel_index]
         shape = (*self.kernel_shape, 1, self.channel_multiplier * channels)
         w = get_parameter("w", shape, inputs.dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
-        y = lax.conv_general_dilated(
+        y = convolve(
             inputs,
             w,
-            window_strides=self.stride,
-            padding=self.padding,
+            self.stride,
+            self.padding,
+            split=not reproduces(),
             lhs_dilation=self.lhs_dilation,
             rhs_dilation=self.rhs_dilation,
-            dimension_numbers=dimension_numbers(self.num_spatial_dims, self.channel_index, transpose=False),
+            dimension_numbers=self.dn,
             feature_group_count=channels,
         )
         return with_bias(y, self.channel_index, self.b_init, inputs.dtype) if self.with_bias else y

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 import jax
 import jax.numpy as jnp
 
+from tenure.functional import dropped
+
 
 def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dims: Sequence[int] = ()) -> jax.Array:
     """Sets each element to zero with probability `rate`, and divides the others by `1 - rate`.
@@ -44,9 +46,7 @@ def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dim
         if not -x.ndim <= dim < x.ndim:
             raise ValueError(f"broadcast_dims has {dim}, which is not an axis of shape {x.shape}")
         shape[dim] = 1
-    keep_rate = 1.0 - rate
-    keep = jax.random.bernoulli(rng, keep_rate, shape=shape)
-    return jnp.broadcast_to(keep, x.shape) * x / keep_rate
+    return dropped(rng, rate, x, shape)
 
 
 def multinomial(rng: jax.Array, logits: jax.Array, num_samples: int) -> jax.Array:

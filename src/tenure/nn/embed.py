@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer, TruncatedNormal
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
+from tenure.functional import standardised
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, as_axes, get_channel_index
 from tenure.nn.norm import check_creates
@@ -116,6 +118,4 @@ class GroupNorm(Module):
             axes = tuple(a if a == 0 else a + 1 for a in axes)
         else:
             axes = tuple(a + 1 if a == channels else a for a in axes)
-        mean = jnp.mean(grouped, axes, keepdims=True)
-        variance = jnp.var(grouped, axes, keepdims=True)
-        return ((grouped - mean) * jax.lax.rsqrt(variance + self.eps)).reshape(x.shape)
+        return standardised(grouped, axes, self.eps, twice=reproduces()).reshape(x.shape)

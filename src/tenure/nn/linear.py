@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.parameters import get_parameter
+from tenure.functional import affine
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn.traced import traced_once
 
 
 @traced_once("precision")
 def _map(x: jax.Array, w: jax.Array, b: jax.Array | None, *, precision: jax.lax.PrecisionLike) -> jax.Array:
-    y = jnp.dot(x, w, precision=precision)
-    return y if b is None else y + jnp.broadcast_to(b, y.shape)
+    return affine(x, w, b, precision=precision)
 
 
 class Linear(Module):
@@ -66,12 +67,31 @@ class Linear(Module):
             raise ValueError("nn.Linear maps the last axis of its input, and a scalar has none")
         x = jnp.asarray(inputs)
         self.input_size = x.shape[-1]
-        w_init = self.w_init
-        if w_init is None:
-            w_init = TruncatedNormal(1.0 / np.sqrt(self.input_size))
-        w = get_parameter("w", (self.input_size, self.output_size), x.dtype, w_init)
-        b = get_parameter("b", (self.output_size,), x.dtype, self.b_init) if self.with_bias else None
-        return _map(x, w, b, precision=precision)
+        return _map(x, *_weights(self, x.dtype), precision=precision)
+
+    def weights(self, inputs: int, dtype: Any = jnp.float32) -> tuple[jax.Array, jax.Array | None]:
+        """The parameters without a call: `w` [inputs, outputs] and `b` [outputs], which is None without a bias.
+
+        Args:
+          inputs: the number of inputs.
+          dtype: of the parameters.
+
+        >>> import tenure as tn
+        >>> tn.transform(lambda: Linear(3).weights(2)).plan().out[0].shape
+        (2, 3)
+        """
+        self.input_size = inputs
+        return _weights(self, dtype)
+
+
+def _weights(layer: Linear, dtype: Any) -> tuple[jax.Array, jax.Array | None]:
+    """The parameters of a layer whose input's size is known, and which is being run."""
+    inputs, w_init = layer.input_size, layer.w_init
+    assert inputs is not None
+    if w_init is None:
+        w_init = TruncatedNormal(1.0 / np.sqrt(inputs))
+    w = get_parameter("w", (inputs, layer.output_size), dtype, w_init)
+    return w, get_parameter("b", (layer.output_size,), dtype, layer.b_init) if layer.with_bias else None
 
 
 class Bias(Module):

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 
-from tenure.core.module import Module
-from tenure.core.rng import as_key
+from tenure.core.keys import as_key
+from tenure.core.run.module import Module
 from tenure.initializers import Initializer
 from tenure.nn.dropout import dropout
 from tenure.nn.linear import Linear

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
-from tenure.core.state import get_state, set_state
-from tenure.initializers import Constant, typed
+from tenure.core.run.module import Module
+from tenure.core.run.state import get_state, set_state
+from tenure.functional.dtypes import typed
+from tenure.initializers import Constant
 
 
 class ExponentialMovingAverage(Module):

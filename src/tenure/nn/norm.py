@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
-from tenure.core.naming import transparent
-from tenure.core.profile import reproduces
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import reproduces
+from tenure.functional import standardised
+from tenure.functional.norm import root_mean_square
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, absolute, as_axes, get_channel_index, parameter_shape
 from tenure.nn.traced import traced_once
@@ -33,19 +35,10 @@ def check_creates(create_scale: bool, create_offset: bool, scale: object, offset
 
 @traced_once("axis", "eps", "fast", "once")
 def _normalise(x: jax.Array, scale: Any, offset: Any, *, axis: Any, eps: float, fast: bool, once: bool) -> jax.Array:
-    """The layer's maths; with `once`, the input is centred once: the same bits, but fewer operations after compiling."""
-    mean = jnp.mean(x, axis=axis, keepdims=True)
-    centred = x - mean if once else None
-    if fast:
-        variance = jnp.mean(jnp.square(x), axis=axis, keepdims=True) - jnp.square(mean)
-    elif centred is None or jnp.finfo(x.dtype).bits < 32:  # jnp.var computes in single precision
-        variance = jnp.var(x, axis=axis, keepdims=True)
-    else:  # not jnp.var, which centres x again: XLA on a CPU then repeats a part of each layer in several fusions
-        variance = jnp.mean(jnp.square(centred), axis=axis, keepdims=True)
+    """The layer's maths; with `once`, the input is centred once, which is fewer operations after compiling."""
     if jax.config.jax_numpy_rank_promotion != "allow":  # type: ignore[attr-defined]
         scale, offset = (jnp.broadcast_to(a, x.shape) for a in (scale, offset))
-    inverse = scale * jax.lax.rsqrt(variance + jax.lax.convert_element_type(eps, variance.dtype))
-    return inverse * (x - mean if centred is None else centred) + offset
+    return standardised(x, axis, eps, scale, offset, fast=fast, twice=not once)
 
 
 class LayerNorm(Module):
@@ -210,5 +203,4 @@ class RMSNorm(Module):
         if self.create_scale:
             shape = parameter_shape(x.shape, absolute(self.param_axis, x.ndim))
             scale = jnp.broadcast_to(get_parameter("scale", shape, x.dtype, self.scale_init), x.shape)
-        mean_square = jnp.mean(jnp.square(x), axis=absolute(self.axis, x.ndim), keepdims=True)
-        return x * scale * jax.lax.rsqrt(jnp.broadcast_to(mean_square, x.shape) + self.eps)
+        return root_mean_square(x * scale, x, absolute(self.axis, x.ndim), self.eps)

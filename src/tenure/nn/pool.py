@@ -8,10 +8,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
-from tenure.core.module import Module
+from tenure.core.run.module import Module
+from tenure.functional import pooled
 
 Window = int | Sequence[int]
 
@@ -36,7 +35,7 @@ def max_pool(
     Array([1., 3., 5.], dtype=float32)
     """
     x, window, steps = _arguments(value, window_shape, strides, padding, channel_axis)
-    return lax.reduce_window(x, -jnp.inf, lax.max, window, steps, padding)
+    return pooled(x, "max", window, steps, padding)
 
 
 def avg_pool(
@@ -48,11 +47,7 @@ def avg_pool(
     Array([0.5, 2.5, 4. ], dtype=float32)
     """
     x, window, steps = _arguments(value, window_shape, strides, padding, channel_axis)
-    total = lax.reduce_window(x, 0.0, lax.add, window, steps, padding)
-    if padding == "VALID":
-        return total / np.prod(window)
-    shape = [size if w != 1 else 1 for size, w in zip(x.shape, window, strict=True)]
-    return total / lax.reduce_window(jnp.ones(shape, x.dtype), 0.0, lax.add, window, steps, padding)
+    return pooled(x, "mean", window, steps, padding)
 
 
 def _arguments(value: Any, window: Window, strides: Window, padding: str, channel_axis: int | None) -> Any:

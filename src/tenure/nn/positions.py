@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.functional import sines_and_cosines
+
 
 def positions(start: int | jax.Array, length: int) -> jax.Array:
     """The positions of `length` tokens in a row.
@@ -42,8 +44,7 @@ def sinusoidal(positions: jax.Array, size: int, base: float = 10_000.0, dtype: A
     >>> sinusoidal(jnp.arange(2), 2).tolist()
     [[0.0, 1.0], [0.8414709568023682, 0.5403022766113281]]
     """
-    angles = _angles(positions, size, base)
-    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], -1).astype(dtype)
+    return sines_and_cosines(positions, _rates(size, base)).astype(dtype)
 
 
 def rotary(x: jax.Array, positions: jax.Array, base: float = 10_000.0) -> jax.Array:
@@ -65,14 +66,13 @@ def rotary(x: jax.Array, positions: jax.Array, base: float = 10_000.0) -> jax.Ar
     Array([[ 1.,  1.],
            [-1.,  1.]], dtype=float32)
     """
-    angles = _angles(positions, x.shape[-1], base)[..., None, :]
-    sin, cos = jnp.sin(angles).astype(x.dtype), jnp.cos(angles).astype(x.dtype)
+    turned = sines_and_cosines(positions, _rates(x.shape[-1], base))[..., None, :].astype(x.dtype)
+    sin, cos = jnp.split(turned, 2, axis=-1)
     first, second = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], -1)
 
 
-def _angles(positions: jax.Array, size: int, base: float) -> jax.Array:
+def _rates(size: int, base: float) -> jax.Array:
     if size % 2:
         raise ValueError(f"positions turn pairs of elements, so their number must be even, and not {size}")
-    rates = base ** (-jnp.arange(0, size, 2, dtype=jnp.float32) / size)
-    return jnp.asarray(positions)[..., None].astype(jnp.float32) * rates
+    return base ** (-jnp.arange(0, size, 2, dtype=jnp.float32) / size)

@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tenure.core.module import Module
-from tenure.core.slots import get_parameter
+from tenure.core.run.module import Module
+from tenure.core.run.naming import name_like, transparent
+from tenure.core.run.parameters import get_parameter
+from tenure.functional import GATES, affine, gru, lstm
+from tenure.functional.recurrence import Product
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.linear import Linear
+from tenure.nn.over_time import Recurrence
 
 
 class RNNCore(Module):
@@ -29,6 +33,13 @@ class RNNCore(Module):
     @abc.abstractmethod
     def initial_state(self, batch_size: int | None) -> Any:
         """The state before the first step, with an axis for the batch unless `batch_size` is None."""
+
+    def over_time(self, inputs: Any, state: Any) -> Recurrence | None:
+        """How the core runs over inputs [T, ...] from a state, faster than step by step; None if it does not.
+
+        `dynamic_unroll` asks for it. A subclass with a `__call__` of its own runs step by step.
+        """
+        return None
 
 
 def zeros(shape: Sequence[int], batch_size: int | None) -> jax.Array:
@@ -71,6 +82,31 @@ class VanillaRNN(RNNCore):
         h = jax.nn.relu(from_input(jnp.asarray(inputs)) + from_state(jnp.asarray(prev_state)))
         return h, h
 
+    @name_like("__call__")
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not VanillaRNN.__call__:
+            return None
+        from_input = Linear(self.hidden_size)
+        from_state = Linear(self.hidden_size, with_bias=self.double_bias)
+        w, b = from_input.weights(inputs.shape[-1], inputs.dtype)
+        u, c = from_state.weights(self.hidden_size, inputs.dtype)
+
+        def plain(params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            w, b, u, c = params
+            h = jax.nn.relu(affine(x, w, b) + affine(h, u, c))
+            return h, h
+
+        def step(product: Product, params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            h = jax.nn.relu(x + product("u", h))
+            return h, h
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            w, b, _, c = params
+            return affine(xs, w, b if c is None else b + c)
+
+        return Recurrence((w, b, u, c), plain, transform, lambda params: {"u": params[2]}, step)
+
     def initial_state(self, batch_size: int | None) -> jax.Array:
         """Zeros [hidden] or [B, hidden]."""
         return zeros((self.hidden_size,), batch_size)
@@ -89,9 +125,7 @@ class LSTMState(NamedTuple):
 
 def lstm_update(gates: jax.Array, cell: jax.Array) -> LSTMState:
     """The next state from the sums [..., 4 * hidden] of input gate, candidate, forget gate and output gate."""
-    i, g, f, o = jnp.split(gates, 4, axis=-1)
-    cell = jax.nn.sigmoid(f + 1) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(cell), cell)
+    return LSTMState(*lstm(gates, cell, order=GATES["haiku"], forget_bias=1))
 
 
 class LSTM(RNNCore):
@@ -129,6 +163,27 @@ class LSTM(RNNCore):
         gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
         new = lstm_update(gates, state.cell)
         return new.hidden, new
+
+    @name_like("__call__")
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not LSTM.__call__ or inputs.ndim not in (2, 3):
+            return None
+        size = inputs.shape[-1]
+        weights = Linear(4 * self.hidden_size).weights(size + self.hidden_size, inputs.dtype)
+
+        def plain(params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
+            new = lstm_update(affine(jnp.concatenate([x, state.hidden], axis=-1), *params), state.cell)
+            return new, new.hidden
+
+        def step(product: Product, _: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
+            new = lstm_update(x + product("h", state.hidden), state.cell)
+            return new, new.hidden
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            return affine(xs, params[0][:size], params[1])
+
+        return Recurrence(weights, plain, transform, lambda params: {"h": params[0][size:]}, step)
 
     def initial_state(self, batch_size: int | None) -> LSTMState:
         """Zeros [hidden] or [B, hidden]."""
@@ -174,21 +229,51 @@ class GRU(RNNCore):
         x, h = jnp.asarray(inputs), jnp.asarray(state)
         if x.ndim not in (1, 2):
             raise ValueError(f"GRU input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
+        new = _gru_step(self._weights(x), x, h)
+        return new, new
+
+    @transparent
+    def _weights(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         size = self.hidden_size
         w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
         w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)
-        b = get_parameter("b", (3 * size,), x.dtype, self.b_init)
-        w_gates, w_candidate = jnp.split(w_h, [2 * size], axis=1)
-        b_gates, b_candidate = jnp.split(b, [2 * size])
-        x_gates, x_candidate = jnp.split(jnp.matmul(x, w_i), [2 * size], axis=-1)
-        h_gates = jnp.matmul(h, w_gates)
-        gates = jax.nn.sigmoid(x_gates + h_gates + jnp.broadcast_to(b_gates, h_gates.shape))
-        update, reset = jnp.split(gates, 2, axis=-1)
-        h_candidate = jnp.matmul(reset * h, w_candidate)
-        candidate = jnp.tanh(x_candidate + h_candidate + jnp.broadcast_to(b_candidate, h_candidate.shape))
-        new = (1 - update) * h + update * candidate
-        return new, new
+        return w_i, w_h, get_parameter("b", (3 * size,), x.dtype, self.b_init)
+
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not GRU.__call__ or inputs.ndim not in (2, 3):
+            return None
+
+        def plain(params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            new = _gru_step(params, x, h)
+            return new, new
+
+        def step(product: Product, params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            new = gru(x, h, product, order="ur", update_keeps=False)
+            return new, new
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            return affine(xs, params[0], params[2])
+
+        return Recurrence(self._weights(inputs), plain, transform, lambda params: _gru_matrices(params[1]), step)
 
     def initial_state(self, batch_size: int | None) -> jax.Array:
         """Zeros [hidden] or [B, hidden]."""
         return zeros((self.hidden_size,), batch_size)
+
+
+def _gru_matrices(w_h: jax.Array) -> dict[str, jax.Array]:
+    """The matrices of both gates and of the candidate, of `w_h` [hidden, 3 * hidden]."""
+    gates, candidate = jnp.split(w_h, [2 * w_h.shape[0]], axis=1)
+    return {"gates": gates, "candidate": candidate}
+
+
+def _gru_step(params: tuple[jax.Array, jax.Array, jax.Array], x: jax.Array, h: jax.Array) -> jax.Array:
+    """One step of a `GRU` with `w_i`, `w_h` and `b`."""
+    w_i, w_h, b = params
+    matrices = _gru_matrices(w_h)
+
+    def product(name: str, h: jax.Array) -> jax.Array:
+        return jnp.matmul(h, matrices[name])
+
+    return gru(jnp.matmul(x, w_i), h, product, bias=b, order="ur", update_keeps=False)

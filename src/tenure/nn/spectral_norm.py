@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.module import Module
-from tenure.core.state import get_state, set_state
+from tenure.core.run.module import Module
+from tenure.core.run.state import get_state, set_state
 from tenure.initializers import RandomNormal
 
 

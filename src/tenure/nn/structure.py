@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.module import Module
+from tenure.core.run.module import Module
 
 
 class Sequential(Module):

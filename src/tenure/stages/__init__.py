@@ -5,7 +5,7 @@ Structural stages say what the weight is: `weight_norm`, `spectral_norm`, `stand
 `variational`, `dropout`. Penalties add to the loss: `l2`, `l1`, `tikhonov`.
 """
 
-from tenure.core.stage import Irreversible, Misfit, OnUse, Part, Run, Spec, Stage, define, on_use, parse, read
+from tenure.core.notation.stage import Irreversible, Misfit, OnUse, Part, Run, Spec, Stage, define, on_use, parse, read
 from tenure.stages.adapters import LoRA, LowRank
 from tenure.stages.averages import EMA
 from tenure.stages.norms import SpectralNorm, Standardise, WeightNorm

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core import arguments
-from tenure.core.stage import Irreversible, Misfit, Spec
+from tenure.core.notation import converters
+from tenure.core.notation.stage import Irreversible, Misfit, Spec
 
 
 def probability(value: Any) -> float:
     """A number in [0, 1)."""
-    found = arguments.number(value)
+    found = converters.number(value)
     if not 0 <= found < 1:
         raise ValueError("a number from 0 to below 1 is needed")
     return found
@@ -23,7 +23,7 @@ def probability(value: Any) -> float:
 
 def positive(value: Any) -> float:
     """A number above 0."""
-    found = arguments.number(value)
+    found = converters.number(value)
     if found <= 0:
         raise ValueError("a number above 0 is needed")
     return found
@@ -31,7 +31,7 @@ def positive(value: Any) -> float:
 
 def not_negative(value: Any) -> float:
     """A number of at least 0."""
-    found = arguments.number(value)
+    found = converters.number(value)
     if found < 0:
         raise ValueError("a number of at least 0 is needed")
     return found
@@ -39,7 +39,7 @@ def not_negative(value: Any) -> float:
 
 def count(value: Any) -> int:
     """An integer above 0."""
-    found = arguments.integer(value)
+    found = converters.integer(value)
     if found < 1:
         raise ValueError("an integer above 0 is needed")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core.stage import Misfit, Part, Run, Spec, Stage, define, flag
+from tenure.core.notation.stage import Misfit, Part, Run, Spec, Stage, define, flag
 from tenure.stages._common import check_close, count, floating, not_negative, probability
 
 

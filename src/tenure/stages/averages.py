@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 
-from tenure.core.stage import Part, Run, Spec, Stage, define
+from tenure.core.notation.stage import Part, Run, Spec, Stage, define
 from tenure.stages._common import floating, probability
 
 

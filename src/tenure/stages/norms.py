@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core import arguments
-from tenure.core.stage import Irreversible, Part, Run, Spec, Stage, define
+from tenure.core.notation import converters
+from tenure.core.notation.stage import Irreversible, Part, Run, Spec, Stage, define
+from tenure.functional import standardised
 from tenure.stages._common import all_but, axis_of, count, floating, matrix, positive
 
 
@@ -35,7 +36,7 @@ class WeightNorm(Stage):
     """
 
     name = "weight_norm"
-    signature = {"axis": arguments.integer, "eps": arguments.number}
+    signature = {"axis": converters.integer, "eps": converters.number}
     defaults = {"axis": -1, "eps": 1e-12}
 
     def parts(self, spec: Spec):
@@ -63,7 +64,7 @@ class Standardise(Stage):
     """
 
     name = "standardise"
-    signature = {"axis": arguments.integer, "eps": positive}
+    signature = {"axis": converters.integer, "eps": positive}
     defaults = {"axis": -1, "eps": 1e-5}
     least_axes = 2
 
@@ -74,8 +75,7 @@ class Standardise(Stage):
 
     def forward(self, value, parts, run: Run):
         axes = all_but(self.arguments["axis"], value.ndim)
-        centred = value - jnp.mean(value, axes, keepdims=True)
-        return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axes, keepdims=True) + self.arguments["eps"])
+        return standardised(value, axes, self.arguments["eps"])
 
     def assign(self, value, parts):
         raise Irreversible("'standardise' loses the mean and the size of what is stored")

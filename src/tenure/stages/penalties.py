@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from tenure.core import arguments
-from tenure.core.stage import PENALTY, Misfit, Run, Spec, Stage, define
+from tenure.core.notation import converters
+from tenure.core.notation.stage import PENALTY, Misfit, Run, Spec, Stage, define
 from tenure.stages._common import axis_of, count, floating, not_negative
 
 
@@ -55,7 +55,7 @@ class Tikhonov(_Penalty):
     """
 
     name = "tikhonov"
-    signature = {"scale": not_negative, "order": lambda v: v if v == 0 else count(v), "axis": arguments.integer}
+    signature = {"scale": not_negative, "order": lambda v: v if v == 0 else count(v), "axis": converters.integer}
     defaults = {"order": 1, "axis": 0}
 
     def stored(self, spec: Spec):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core import arguments
-from tenure.core.stage import Part, Run, Spec, Stage, define, flag
+from tenure.core.notation import converters
+from tenure.core.notation.stage import Part, Run, Spec, Stage, define, flag
 from tenure.stages._common import all_but, axis_of, check_close, floating
 
 
 def _bits(value: object) -> int:
     if value not in (4, 8):
         raise ValueError("it is 4 or 8")
-    return arguments.integer(value)
+    return converters.integer(value)
 
 
 @define
@@ -36,7 +36,7 @@ class Quantise(Stage):
     """
 
     name = "quantise"
-    signature = {"bits": _bits, "axis": arguments.integer, "packed": flag}
+    signature = {"bits": _bits, "axis": converters.integer, "packed": flag}
     defaults = {"bits": 8, "axis": -1, "packed": False}
     least_axes = 2
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.stage import Irreversible, Misfit, Run, Spec, Stage, define, flag
+from tenure.core.notation.stage import Irreversible, Misfit, Run, Spec, Stage, define, flag
 from tenure.stages._common import check_close, floating, one_of
 
 

@@ -7,7 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from tenure.core.stage import STOCHASTIC, Part, Run, Spec, Stage, define, flag
+from tenure.core.notation.stage import STOCHASTIC, Part, Run, Spec, Stage, define, flag
 from tenure.stages._common import floating, not_negative, positive, probability
 
 

@@ -7,10 +7,10 @@ import tenure.network as network
 from tenure.network import Dim, batch_dim, feature_dim
 
 LENGTHS = np.array([6, 4, 1], "int32")
-X = np.random.RandomState(0).randn(3, 6, 5).astype("float32")
-LABELS = np.random.RandomState(1).randint(0, 4, (3, 6)).astype("int32")
-BATCH = {"data": (X, LENGTHS), "classes": (LABELS, LENGTHS)}
 KEEP = np.arange(6) < LENGTHS[:, None]
+X = np.random.RandomState(0).randn(3, 6, 5).astype("float32") * KEEP[..., None]
+LABELS = np.random.RandomState(1).randint(0, 4, (3, 6)).astype("int32") * KEEP
+BATCH = {"data": (X, LENGTHS), "classes": (LABELS, LENGTHS)}
 
 
 def data():

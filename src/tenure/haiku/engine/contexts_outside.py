@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tenure.core.frame import Mode
+from tenure.core.run.frame import Mode
 from tenure.haiku.data_structures import to_haiku_dict
+from tenure.haiku.engine import profile
 from tenure.haiku.engine.frames import HaikuFrame, the_frame
 from tenure.haiku.engine.jaxing import new_entries, rng_state
 from tenure.haiku.engine.keys import PRNGSequence
@@ -61,7 +62,7 @@ def new_context(
     keys = PRNGSequence(rng) if rng is not None and not isinstance(rng, PRNGSequence) else rng
     mode = Mode.PLAN if params is None else Mode.APPLY
     copied: Any = None if params is None else to_haiku_dict(params)
-    return HaikuContext(HaikuFrame(mode, params=copied, state=state, rng=keys))
+    return HaikuContext(HaikuFrame(mode, profile=profile, params=copied, state=state, rng=keys))
 
 
 def params_frozen() -> bool:

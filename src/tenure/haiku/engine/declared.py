@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import declare as core_declare
+from tenure.core.run import declare as core_declare
 
 
 def declare_global_parameter(

@@ -16,11 +16,11 @@ import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
 from tenure import initializers
-from tenure.core import rng as core_rng
-from tenure.core import samples
-from tenure.core.frame import placeholder
+from tenure.core.keys import initialising
+from tenure.core.run.frame import placeholder
 from tenure.haiku.config import get_config
 from tenure.haiku.engine.keys import PRNGSequence
+from tenure.initializers import samples
 
 _CHUNK = 32  # keys that are split off in one call
 
@@ -98,7 +98,7 @@ class Deferred:
         """The value."""
         if self.key < 0:
             return samples.make(self.init, self.shape, self.dtype)
-        with core_rng.initialising(keys[self.key]):
+        with initialising(keys[self.key]):
             return self.init(self.shape, self.dtype)
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from tenure.core.frame import Scope, current_frame
+from tenure.core.run.frame import Scope, current_frame
 
 T = TypeVar("T")
 

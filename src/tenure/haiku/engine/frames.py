@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core import hoist, paths, values
-from tenure.core.errors import TenureError
-from tenure.core.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
-from tenure.core.sources import Sources
+from tenure.core.errors import OutsideTransformError, Party, TenureError
+from tenure.core.notation import paths
+from tenure.core.run import values
+from tenure.core.run.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
+from tenure.core.run.values import hoist
+from tenure.core.sites import call_site, opener
+from tenure.core.slots.sources import Sources
 from tenure.haiku import config
 from tenure.haiku.engine.keys import PRNGSequence
 
@@ -57,14 +60,13 @@ class HaikuFrame(Frame):
         mode: Mode,
         sources: Sources | None = None,
         *,
+        profile: Any,
         params: Bundles | None = None,
         state: Mapping[str, Mapping[str, Any]] | None = None,
         rng: PRNGSequence | None = None,
         get_plan: Callable[..., Any] | None = None,
     ):
         super().__init__(mode, sources or Sources(), get_plan=get_plan)
-        from tenure.haiku.engine import profile
-
         self.profile = profile
         self.params = {} if params is None else params
         self.state: Bundles = {
@@ -98,22 +100,23 @@ class HaikuFrame(Frame):
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
         outer = maybe_frame()
-        saved = self.around, self.trace
+        saved = self.around, self.trace, self.opener
         self.around = outer if outer is not self else self.around
         with super().active():
             yield self
             for callback in self.teardown:
                 callback()
-        self.around, self.trace = saved
+        self.around, self.trace, self.opener = saved
 
     @contextlib.contextmanager
     def traced(self) -> Iterator[None]:
         """Within, the running JAX trace is the one that side effects belong to."""
-        saved, self.trace = self.trace, get_opaque_trace_state(convention="tenure")
+        saved = self.trace, self.opener
+        self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
         try:
             yield
         finally:
-            self.trace = saved
+            self.trace, self.opener = saved
 
     @contextlib.contextmanager
     def branch(self, rng: Any, *, shares_names: bool) -> Iterator[None]:
@@ -130,7 +133,7 @@ class HaikuFrame(Frame):
         self.state = {m: dict(bundle) for m, bundle in self.state.items()}
         self.scopes = self.scopes if shares_names else list(self.scopes)
         self.id = self.epoch = next(_ids)
-        self.rngs.append(None if rng is None else PRNGSequence(rng))
+        self.rngs.append(None if rng is None or self.rng is None else self.rng.continued(rng))
         try:
             with self.traced():
                 yield
@@ -163,7 +166,7 @@ class HaikuFrame(Frame):
             module, name = paths.split(path)
             if name in self.state.get(module, {}):
                 self.layers[0]["state", path] = self.state[module].pop(name).current
-        hoist.hoist(self)
+        hoist(self)
 
     def shows_modules(self) -> bool:
         return config.get_config().module_auto_repr
@@ -202,9 +205,6 @@ def the_frame(what: str) -> HaikuFrame:
 
 def outside(what: str) -> TenureError:
     """The error of a function that is used outside of any transformed one."""
-    from tenure.core.errors import OutsideTransformError, Party
-    from tenure.core.sites import call_site
-
     return OutsideTransformError(
         f"`hk.{what}` must be used as part of an `hk.transform`",
         parties=[Party("asker", f"hk.{what}", "", str(call_site()))],

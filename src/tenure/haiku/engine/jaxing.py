@@ -304,4 +304,9 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     check_inside("eval_shape")
     frame = the_frame("eval_shape")
-    return jax.eval_shape(lambda r, a, k: run_body(frame, fun, r, a, k)[0], rng_state(frame), args, kwargs)
+
+    @functools.wraps(fun)  # JAX's errors name the line of what it wraps
+    def pure(hk_rng: Any, args: Any, kwargs: Any) -> Any:
+        return run_body(frame, fun, hk_rng, args, kwargs)[0]
+
+    return jax.eval_shape(pure, rng_state(frame), args, kwargs)

@@ -96,6 +96,10 @@ class PRNGSequence(Iterator[jax.Array]):
         other = PRNGSequence(tuple(state))  # type: ignore[arg-type]
         self._key, self._subkeys = other._key, other._subkeys
 
+    def continued(self, state: PRNGSequenceState) -> PRNGSequence:
+        """A sequence for the body of a transformation: it goes on from a state of this one."""
+        return PRNGSequence(state)
+
     def __next__(self) -> jax.Array:
         if not self._subkeys:
             self.reserve(get_config().rng_reserve_size)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenure.core.errors import NonEmptyStateError
-from tenure.core.module import Module
+from tenure.core.run.module import Module
 from tenure.haiku.engine import parameters, states
 from tenure.haiku.engine.frames import HaikuFrame, StatePair, closed_to_outside, inside_transform, the_frame
 

@@ -14,14 +14,19 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from tenure.core import hoist, hooks, paths, staging
-from tenure.core.frame import Frame, Mode
-from tenure.core.plan import Plan, _check_used, _spec, is_array, link
-from tenure.core.rng import Keys
-from tenure.core.sources import Sources
+from tenure.core.keys import Keys
+from tenure.core.model.initial import draw_uses
+from tenure.core.model.planning import _spec, is_array, linked
+from tenure.core.model.transform import _PLANS, _plan_key
+from tenure.core.notation import paths
+from tenure.core.run import hooks
+from tenure.core.run.frame import Frame, Mode
+from tenure.core.run.values import NeedsPlan, offline
+from tenure.core.slots import staging
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.sources import Sources
 from tenure.core.traces import outermost
-from tenure.core.transform import _PLANS, _draw_uses, _plan_key, offline
-from tenure.haiku.engine import deferral, output
+from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
 from tenure.haiku.engine.slicing import Sliced
@@ -130,18 +135,14 @@ class Model:
         unplanned: bool = False,
     ) -> tuple[Bundles, Bundles, Any]:
         """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
-        frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=rng)
+        frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), profile=profile, rng=rng)
         frame.lender, frame.unplanned = lender, unplanned
         out = self.run(frame, args, kwargs)
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
-        link(frame.slots, frame.states, frame.sources.stages)
-        link(frame.states)
-        _check_used(frame)
-        for slot in (*frame.slots.values(), *frame.states.values()):
-            slot.birth = None
-        return Plan(frame.slots, frame.states, out, self.ties, self.stages)
+        frame.makers = {}
+        return linked(frame, out, self.ties, self.stages)
 
     def _try(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
         """Runs the function abstractly, with initialisers left for afterwards where that is possible."""
@@ -167,7 +168,7 @@ class Model:
                 filled[i] = array
             state, a, k = jax.tree.unflatten(tree, filled)
             keys = None if state is None else deferral.CountedKeys(state[0]) if counted else TrialSequence(state)
-            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), rng=keys)
+            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), profile=profile, rng=keys)
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
             found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
@@ -190,7 +191,7 @@ class Model:
         keys = None if rng is None else rng.internal_state
         try:
             return self._attempt(params, state, rng, args, kwargs)
-        except hoist.NeedsPlan:  # never planned so far, and now a slot has stages
+        except NeedsPlan:  # never planned so far, and now a slot has stages
             self.get_plan(args, kwargs)
             self.staged = True
             return self._attempt(params, state, None if keys is None else PRNGSequence(keys), args, kwargs)
@@ -199,7 +200,9 @@ class Model:
         self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
     ) -> tuple[Any, Bundles]:
         get_plan = functools.partial(self.get_plan, args, kwargs)
-        frame = HaikuFrame(Mode.APPLY, self.sources.fresh(), params=params, state=state, rng=rng, get_plan=get_plan)
+        frame = HaikuFrame(
+            Mode.APPLY, self.sources.fresh(), profile=profile, params=params, state=state, rng=rng, get_plan=get_plan
+        )
         if self.staged and rng is not None:
             frame.keys = Keys(rng.internal_state[0])
         out = self.run(frame, args, kwargs)
@@ -223,7 +226,7 @@ def _without(params: Bundles, deferred: Mapping[str, deferral.Deferred]) -> Bund
 
 def made_of_borrowers(frame: HaikuFrame) -> bool:
     """Whether a slot borrows, so that a run that created had stand-ins for values."""
-    return any(slot.kind == "borrowed" for slot in (*frame.slots.values(), *frame.states.values()))
+    return any(r.kind == "borrowed" for r in (*frame.requests.values(), *frame.state_requests.values()))
 
 
 class _BorrowedAtInit(Exception):
@@ -243,7 +246,7 @@ def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence 
             draw = (lambda path: None) if keys is None else keys.draw
             made.update(staging.begin(slot, slot.stages, params[module][name], draw))
     flat = {f"{m}/{n}": v for m, bundle in params.items() for n, v in bundle.items()} | made
-    made.update(_draw_uses(plan, flat, {f"{m}/{n}": v for m, b in state.items() for n, v in b.items()}, key))
+    made.update(draw_uses(plan, flat, {f"{m}/{n}": v for m, b in state.items() for n, v in b.items()}, key))
     for path, value in made.items():
         module, name = paths.split(path)
         (params if path in plan.slots else state).setdefault(module, {})[name] = value

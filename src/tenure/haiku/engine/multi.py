@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 
 from tenure.core.errors import NonEmptyStateError
-from tenure.core.transform import Transformed, TransformedWithState
+from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.haiku.engine import signatures
 from tenure.haiku.engine.transforms import Tied, check_no_rng, keep_original, takes_ties, transform_with_state
 

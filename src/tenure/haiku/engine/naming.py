@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
-from tenure.core.errors import Party, PathConflictError, PathSyntaxError
-from tenure.core.frame import Frame, Scope
-from tenure.core.module import Module
-from tenure.core.naming import _NUMBERED, ForcedName
+from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
+from tenure.core.run.frame import Frame, Scope
+from tenure.core.run.module import Module
+from tenure.core.run.naming import _NUMBERED, ForcedName, check_identifier
 from tenure.core.sites import Site
 from tenure.haiku.engine.frames import the_frame
+
+_HUMPS = re.compile(r"((?<=[a-z0-9])[A-Z]|(?!^)[A-Z](?=[a-z]))")
+
+
+def snake_case(name: str) -> str:
+    """A module's default name, from its class's: as in Haiku, an underscore of the class's name stays beside the new one.
+
+    >>> snake_case("MultiHeadAttention"), snake_case("_Block"), snake_case("FooBar_Baz")
+    ('multi_head_attention', '__block', 'foo_bar__baz')
+    """
+    return _HUMPS.sub(r"_\1", name).lower()
+
+
+def check_name(name: str, site: Site) -> None:
+    """Raises `PathSyntaxError` if `name` cannot name a module: Haiku's names are of ASCII letters only."""
+    if isinstance(name, str) and not name.isascii():
+        raise PathSyntaxError(
+            f"{brief(name)} is not a valid module name (must be a valid Python identifier of ASCII letters)",
+            parties=[Party("module", brief(name), "", str(site))],
+            ways=["give it a name, super().__init__(name='encoder'), if the class's own name is not ASCII"],
+        )
+    check_identifier(name, site)
 
 
 def unique_name(frame: Frame, name: str, site: Site) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hoist, hooks, samples, slots
 from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
-from tenure.core.frame import placeholder
-from tenure.core.paths import join, split
-from tenure.core.requests import same_init
-from tenure.core.slot import Slot, as_shape, describe, named
-from tenure.core.sources import OWN, Source
+from tenure.core.notation.paths import join, split
+from tenure.core.run import hooks, leaves
+from tenure.core.run import parameters as core_parameters
+from tenure.core.run.frame import placeholder
+from tenure.core.run.requests import request
+from tenure.core.run.values import NeedsPlan
+from tenure.core.slots.requests import same_init
+from tenure.core.slots.slot import Request, as_shape, named
+from tenure.core.slots.sources import OWN, Source
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
 from tenure.haiku.engine.deferral import CountedKeys, defer
 from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
+from tenure.initializers import samples
 
 
 def get_parameter(
@@ -38,8 +43,8 @@ def get_parameter(
     path = f"{module}/{name}"
     source = frame.sources.of(path)
     if frame.frozen and frame.staged is None and (stages or frame.sources.stages):
-        raise hoist.NeedsPlan
-    if frame.staged is not None and (staged := slots._staged(frame, path, shape, dtype, init)) is not None:
+        raise NeedsPlan
+    if frame.staged is not None and (staged := core_parameters._staged(frame, path, shape, dtype, init)) is not None:
         value = staged
     elif source is OWN:
         value = frame.params.get(module, {}).get(name)
@@ -50,8 +55,8 @@ def get_parameter(
     if value is None:
         value = _create(frame, path, shape, dtype, init, axes, stages)
     elif not frame.frozen and source is OWN:
-        if path in frame.slots:
-            frame.slots[path].modes.add((frame.training, frame.inner))
+        if path in frame.requests:
+            frame.note_mode(path)
         _check_again(frame, path, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
@@ -149,30 +154,24 @@ def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, in
 def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None, stages: Any = None) -> None:
     """Notes an owner, for the ledger."""
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
-    slot = Slot(path, "owned", shape, dtype, init=init)
-    if not frame.unplanned:
-        describe(frame, slot)
-    slot.axes = None if axes is None else tuple(axes)
-    slot.birth = None
+    more: Any = {"init": init, "axes": None if axes is None else tuple(axes)}
+    asked = Request(path, shape, dtype, **more) if frame.unplanned else request(frame, path, shape, dtype, **more)
     if stages is not None:
-        slot.asked = slots._asked(stages, slot)
-    slot.modes.add((frame.training, frame.inner))
-    frame.slots[path] = slot
+        asked = dataclasses.replace(asked, stages=core_parameters.read_stages(stages, asked))
+    frame.note_mode(path)
+    frame.requests[path] = asked
 
 
 def _check_again(frame: HaikuFrame, path: str, dtype: Any, init: Any) -> None:
     """Raises if a later request for a path wants something else than the first."""
-    first = frame.slots.get(path)
+    first = frame.requests.get(path)
     if first is None or init is None or first.init is init or ownership.get("second_request") == "haiku":
         return
-    differ = [] if same_init(first.init, init) else ["initialiser"]
-    if hooks.chain("param_creator") or not differ:
+    if hooks.chain("param_creator") or same_init(first.init, init):
         return
-    slot = Slot(path, "owned", first.shape, dtype, init=init)
-    describe(frame, slot)
     raise RequestConflictError(
-        f"'{path}' is asked for twice with another {' and '.join(differ)}",
-        parties=[first.party("first"), slot.party("second")],
+        f"'{path}' is asked for twice with another initialiser",
+        parties=[first.party("first"), request(frame, path, first.shape, dtype, init=init).party("second")],
         ways=[
             "ask for the same thing both times, or give one of them another name",
             "hk.ownership.set(second_request='haiku'), which takes the first and ignores the second",
@@ -189,21 +188,17 @@ def _sourced(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, so
         owned = source.or_own and frame.planned("slots", path).kind == "owned"
         if owned:
             return frame.params.get(module, {}).get(name)
-        return slots.sourced(frame, path, shape, dtype, init, source)
-    slots.plan_parameter(frame, path, shape, dtype, init, None, source)
-    slot = frame.slots[path]
-    if source.kind == "given":
-        return source.value
-    return frame.borrowed_value(slot)
+        return core_parameters.sourced(frame, path, shape, dtype, init, source)
+    core_parameters.plan_parameter(frame, path, shape, dtype, init, None, source)
+    return source.value if source.kind == "given" else frame.borrowed_value(frame.requests[path])
 
 
 def _misfit(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> ParameterShapeError:
-    slot = Slot(path, "owned", as_shape(shape, path), dtype)
-    describe(frame, slot)
+    asked = request(frame, path, as_shape(shape, path), dtype)
     return ParameterShapeError(
         f"'{path}' with retrieved shape {value.shape!r} does not match shape={shape!r} dtype={dtype!r}",
         parties=[
-            slot.party("asker"),
+            asked.party("asker"),
             Party("params" if frame.frozen else "first", path, f"{tuple(value.shape)} {named(value.dtype)}"),
         ],
         ways=["use params from init of this model, with inputs of these shapes"],
@@ -212,10 +207,8 @@ def _misfit(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) ->
 
 def missing(frame: HaikuFrame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
     """The error of a parameter that the params given to apply do not have."""
-    from tenure.core import values
-
     module, name = split(path)
-    error = values.missing(frame, path, shape, dtype)
+    error = leaves.missing(frame, path, shape, dtype)
     return MissingParameterError(
         f"Unable to retrieve parameter {name!r} for module {module!r} All parameters must be created as part of `init`.",
         parties=error.parties,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import jax
 
-from tenure.core import module as core_module
-from tenure.core.frame import current_frame, maybe_frame
-from tenure.core.sites import Site, caching_transform
+from tenure.core.run import module as core_module
+from tenure.core.run.frame import Frame, current_frame, maybe_frame
+from tenure.core.sites import Site
 from tenure.haiku import config, ownership
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, usage_error
 from tenure.haiku.engine.jaxing import eval_shape, grad, jit, remat, value_and_grad, vmap
 from tenure.haiku.engine.keys import missing_key
 from tenure.haiku.engine.loops import cond, fori_loop, map, scan, switch, while_loop
-from tenure.haiku.engine.naming import name_scope, unique_name
+from tenure.haiku.engine.naming import check_name, name_scope, snake_case, unique_name
 from tenure.haiku.engine.parameters import get_parameter
 from tenure.haiku.engine.states import get_state, set_state
 
@@ -37,13 +37,13 @@ def next_rng_keys(num: int) -> jax.Array:
     return jax.numpy.stack(frame.rng.take(num))
 
 
-def check_cached(cls: type, site: Site) -> None:
+def check_cached(frame: Frame, cls: type, site: Site) -> None:
     """Raises if a module is built where JAX would skip its constructor when the code runs again."""
     if config.get_config().check_jax_usage:
         raise usage_error(cls.__name__)
-    if ownership.get("cached_modules") == "error" and caching_transform() is not None:
+    if ownership.get("cached_modules") == "error":
         switch = "hk.ownership.set(cached_modules='haiku'), which shares them"
-        core_module._check_cached(cls, site, "hk", switch)
+        core_module.check_cached(frame, cls, site, "hk", switch)
 
 
 def called(frame: HaikuFrame, path: str) -> None:
@@ -56,6 +56,7 @@ def called(frame: HaikuFrame, path: str) -> None:
 __all__ = [
     "called",
     "check_cached",
+    "check_name",
     "cond",
     "eval_shape",
     "fori_loop",
@@ -71,6 +72,7 @@ __all__ = [
     "remat",
     "scan",
     "set_state",
+    "snake_case",
     "switch",
     "unique_name",
     "value_and_grad",

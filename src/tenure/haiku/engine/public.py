@@ -9,10 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks, rng, slots
-from tenure.core import naming as core_naming
-from tenure.core import state as core_state
-from tenure.core.frame import current_frame, maybe_frame
+from tenure.core.run import hooks, rng
+from tenure.core.run import naming as core_naming
+from tenure.core.run import parameters as slots
+from tenure.core.run import state as core_state
+from tenure.core.run.frame import current_frame, maybe_frame
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, outside, the_frame
 from tenure.haiku.engine.keys import PRNGSequence, PRNGSequenceState, missing_key
 from tenure.haiku.engine.model import first_states, newest_states

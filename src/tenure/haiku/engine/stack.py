@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from tenure.core.frame import maybe_frame
-from tenure.core.rng import maybe_next_rng_key
+from tenure.core.run.frame import maybe_frame
+from tenure.core.run.rng import maybe_next_rng_key
 from tenure.haiku.engine.frames import HaikuFrame
 from tenure.haiku.engine.lifting import lift_with_state, transparent_lift_with_state
 from tenure.haiku.engine.transforms import transform_with_state

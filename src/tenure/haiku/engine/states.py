@@ -8,12 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks
-from tenure.core import state as core_state
 from tenure.core.errors import MissingParameterError, Party, nearest
+from tenure.core.run import hooks
+from tenure.core.run import state as core_state
 from tenure.core.sites import call_site
-from tenure.core.slot import Slot, describe
-from tenure.core.sources import OWN
+from tenure.core.slots.sources import OWN
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
 from tenure.haiku.engine.frames import HaikuFrame, StatePair, check_usage, lift_prefix, the_frame
 from tenure.haiku.engine.parameters import run_creators, scope_name
@@ -53,11 +52,11 @@ def _create(frame: HaikuFrame, module: str, name: str, shape: Any, dtype: Any, i
 
 def _borrowed(frame: HaikuFrame, path: str, shape: Any, dtype: Any, source: Any) -> Any:
     if frame.frozen:
-        return core_state._read(frame, path, source)
-    if path not in frame.states:
+        return core_state.read_state(frame, path, source)
+    if path not in frame.state_requests:
         spec = jax.ShapeDtypeStruct(tuple(shape or ()), jax.dtypes.canonicalize_dtype(dtype))
-        core_state._record(frame, path, spec, source)
-    return frame.borrowed_value(frame.states[path])
+        core_state.record(frame, path, spec, source)
+    return frame.borrowed_value(frame.state_requests[path])
 
 
 def set_state(name: str, value: Any) -> None:
@@ -78,25 +77,17 @@ def set_state(name: str, value: Any) -> None:
     if source is not OWN and source.kind == "borrow":
         if not frame.frozen:
             return
-        path, value = core_state._back_to_owner(frame, path, value, source)
-    elif path not in frame.states and not (frame.frozen or frame.unplanned):
+        path, value = core_state.back_to_owner(frame, path, value, source)
+    elif path not in frame.state_requests and not (frame.frozen or frame.unplanned):
         record(frame, path, value)
     frame.write(("state", path), value)
 
 
 def record(frame: HaikuFrame, path: str, value: Any) -> None:
     """Notes a state's owner, for the ledger."""
-    leaf = isinstance(value, jax.Array)
-    if leaf:
-        value = jax.ShapeDtypeStruct(value.shape, value.dtype)
-    else:
-        value = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
-        leaf = isinstance(value, jax.ShapeDtypeStruct)
-    slot = Slot(path, "owned", value.shape if leaf else (), value.dtype if leaf else "tree", collection="state")
-    slot.value = value
-    describe(frame, slot)
-    slot.birth = None
-    frame.states[path] = slot
+    core_state.record(
+        frame, path, jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
+    )
 
 
 def _missing(frame: HaikuFrame, module: str, name: str) -> MissingParameterError:

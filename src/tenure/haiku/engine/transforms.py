@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenure.core.errors import NonEmptyStateError
-from tenure.core.frame import Mode, current_frame
-from tenure.core.transform import Transformed, TransformedWithState
+from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.run.frame import Mode, current_frame, maybe_frame
 from tenure.haiku.engine import signatures
 from tenure.haiku.engine.frames import outside
 from tenure.haiku.engine.keys import PRNGSequence
@@ -268,8 +268,6 @@ def running_init() -> bool:
     True
     False
     """
-    from tenure.core.frame import maybe_frame
-
     if maybe_frame() is None:
         raise outside("running_init")
     return current_frame("running_init").mode is not Mode.APPLY

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tenure.core.hooks import MethodContext, intercept_methods
-from tenure.core.naming import force_name, name_like
+from tenure.core.run.hooks import MethodContext, intercept_methods
+from tenure.core.run.naming import force_name, name_like
 from tenure.haiku.config import check_jax_usage, module_auto_repr, rng_reserve_size
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
 from tenure.haiku.engine.lifting import (

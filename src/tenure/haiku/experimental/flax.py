@@ -13,8 +13,8 @@ try:
 except ImportError:
     nn = None
 
-from tenure.core.rng import maybe_next_rng_key
-from tenure.core.transform import Transformed, TransformedWithState
+from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.run.rng import maybe_next_rng_key
 from tenure.haiku.data_structures import traverse
 from tenure.haiku.engine.lifting import lift_with_state
 from tenure.haiku.engine.transforms import running_init, transform_with_state, with_empty_state

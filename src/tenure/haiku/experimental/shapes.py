@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import hooks
+from tenure.core.run import hooks
 from tenure.haiku.engine import jaxing
 from tenure.haiku.engine.frames import inside_transform, the_frame
 from tenure.haiku.engine.keys import PRNGSequence
@@ -54,7 +54,7 @@ def optimize_rng_use(fun: Callable[..., Any]) -> Callable[..., Any]:
             frame.rngs.append(counted)
             names = [(s, dict(s.counters), dict(s.used)) for s in frame.scopes]
             try:
-                jaxing.eval_shape(lambda *a, **k: _count(frame, counted, fun, a, k), *args, **kwargs)
+                jaxing.eval_shape(fun, *args, **kwargs)
             finally:
                 frame.rngs.pop()
                 for scope, counters, used in names:
@@ -65,25 +65,22 @@ def optimize_rng_use(fun: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _count(frame: Any, counted: CountingSequence, fun: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    inner = CountingSequence(frame.rng.internal_state)
-    frame.rngs.append(inner)
-    try:
-        return fun(*args, **kwargs)
-    finally:
-        counted.count = inner.count
-        frame.rngs.pop()
-
-
 class CountingSequence(PRNGSequence):
-    """Keys that are counted as they are drawn."""
+    """Keys that are counted as they are drawn, here and in the bodies of transformations."""
 
-    __slots__ = ("count",)
+    __slots__ = ("_counter",)
 
-    def __init__(self, state: Any):
+    def __init__(self, state: Any, counter: list[int] | None = None):
         super().__init__(state)
-        self.count = 0
+        self._counter = [0] if counter is None else counter
+
+    @property
+    def count(self) -> int:
+        return self._counter[0]
+
+    def continued(self, state: Any) -> CountingSequence:
+        return CountingSequence(state, self._counter)
 
     def __next__(self) -> jax.Array:
-        self.count += 1
+        self._counter[0] += 1
         return super().__next__()

@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from tenure.core import hooks
-from tenure.core.frame import current_frame
-from tenure.core.module import Module
-from tenure.core.transform import Transformed, TransformedWithState
+from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.run import hooks
+from tenure.core.run.frame import current_frame
+from tenure.core.run.module import Module
 from tenure.haiku import ownership
 from tenure.haiku.data_structures import tree_bytes, tree_size
 from tenure.haiku.engine.transforms import get_original_fn, transform_with_state

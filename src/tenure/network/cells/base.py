@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+
+from tenure.functional import in_chunks, recurrence
+from tenure.functional.recurrence import Product
 
 State = dict[str, jax.Array]
 Params = Mapping[str, jax.Array]
@@ -51,8 +55,20 @@ class Cell:
         """What of the step depends on the input [..., inputs] only; done for all steps at once."""
         return x
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
-        """One step: from a transformed input [..., M] and the state to the output [..., size] and the next state."""
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The matrices, by names of the cell's own, that a step multiplies parts of the state with."""
+        raise NotImplementedError
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+        """One step: from a transformed input [..., M] and the state to the output [..., size] and the next state.
+
+        Args:
+          product: `product(name, h)` is h times one of `matrices`; its gradient is computed for all steps at once.
+          params: the parameters.
+          x: the transformed input.
+          state: before the step.
+          noise: what `fixed_noise` drew, or a key for this step; None in evaluation.
+        """
         raise NotImplementedError
 
     def fixed_noise(self, key: jax.Array, shape: tuple[int, ...]) -> Any:
@@ -69,12 +85,6 @@ class Cell:
         return {part: jnp.zeros((*batch, self.size), dtype) for part in self.parts}
 
 
-def affine(x: jax.Array, w: jax.Array, b: jax.Array | None = None) -> jax.Array:
-    """`x w + b`, with rows of `w` looked up where `x` holds labels (integers)."""
-    y = jnp.take(w, x, axis=0, mode="clip") if jnp.issubdtype(x.dtype, jnp.integer) else x @ w
-    return y if b is None else y + b
-
-
 def run(
     cell: Cell,
     params: Params,
@@ -84,8 +94,9 @@ def run(
     *,
     reverse: bool = False,
     key: jax.Array | None = None,
+    remat: bool | int = False,
 ) -> tuple[jax.Array, State]:
-    """Runs a cell over a sequence, compiled once for all steps.
+    """Runs a cell over a sequence, compiled once for all steps; its gradient is that of `functional.recurrence`.
 
     Args:
       cell: the cell.
@@ -95,6 +106,8 @@ def run(
       state: before the first step; zeros if not given.
       reverse: whether to go from the last frame to the first.
       key: for noise in training.
+      remat: whether the gradient computes the steps once more, in chunks of so many steps (True: the square root of
+        all), to need less memory; see `functional.in_chunks`.
 
     Returns:
       The outputs [T, ..., size], zero where the mask says so, and the state after the last frame that counts.
@@ -106,20 +119,32 @@ def run(
     >>> y.shape, bool(jnp.all(y[-1] == last["state"]))
     ((4, 5, 2), True)
     """
-    transformed = cell.transform(params, x)
-    batch = transformed.shape[1:-1]
+    batch = x.shape[1:] if jnp.issubdtype(x.dtype, jnp.integer) else x.shape[1:-1]
     state = cell.zero_state(batch) if state is None else state
     fixed = None if key is None or not cell.training else cell.fixed_noise(key, (*batch, cell.size))
     keys = jax.random.split(key, len(x)) if key is not None and cell.training and cell.draws else None
 
-    def step(old: State, inputs: Any) -> tuple[State, jax.Array]:
-        frame, valid, noise = inputs
-        y, new = cell.step(params, frame, old, fixed if noise is None else noise)
-        if valid is not None:
-            valid = valid[..., None]
-            new = {part: jnp.where(valid, new[part], old[part]) for part in new}
-            y = jnp.where(valid, y, 0)
-        return new, y
+    def chunk(given: Any, xs: Any, state: State) -> tuple[State, jax.Array]:
+        params, fixed = given
+        x, mask, keys = xs
+        inputs = (cell.transform(params, x), mask, keys)
+        step = functools.partial(_step, cell)
+        return recurrence(step, cell.matrices(params, fixed), (params, fixed), inputs, state, reverse=reverse)
 
-    last, outputs = jax.lax.scan(step, state, (transformed, mask, keys), reverse=reverse)
+    given, xs = (dict(params), fixed), (x, mask, keys)
+    if remat:
+        last, outputs = in_chunks(chunk, given, xs, state, length=remat, reverse=reverse)
+    else:
+        last, outputs = chunk(given, xs, state)
     return outputs, last
+
+
+def _step(cell: Cell, product: Product, given: Any, inputs: Any, old: State) -> tuple[State, jax.Array]:
+    """A cell's step where the mask says so, else nothing."""
+    (params, fixed), (frame, valid, noise) = given, inputs
+    y, new = cell.step(product, params, frame, old, fixed if noise is None else noise)
+    if valid is not None:
+        valid = valid[..., None]
+        new = {part: jnp.where(valid, new[part], old[part]) for part in new}
+        y = jnp.where(valid, y, 0)
+    return new, y

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.network.cells.base import Cell, Params, Spec, State, affine
+from tenure.functional import affine
+from tenure.network.cells.base import Cell, Params, Product, Spec, State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +46,16 @@ class RHN(Cell):
             return None
         return jax.random.bernoulli(key, 1 - self.dropout, shape) / (1 - self.dropout)
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The layers' matrices."""
+        return {str(i): params[f"{self.scope}/depth_{i}/W"] for i in range(self.depth)}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step. What is added to is the state without the mask, which would blow it up."""
         s = state["state"]
         for i in range(self.depth):
             masked = s if noise is None else s * noise
-            both = masked @ params[f"{self.scope}/depth_{i}/W"] + (x if i == 0 else 0)
+            both = product(str(i), masked) + (x if i == 0 else 0)
             h, t = jnp.split(both, 2, axis=-1)
             s = s + jax.nn.sigmoid(t) * (jnp.tanh(h) - s)
         return s, {"state": s}

@@ -9,16 +9,14 @@ import dataclasses
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 
-from tenure.network.cells.base import Cell, Params, Spec, State, affine
+from tenure.functional import GATES, affine, lstm
+from tenure.network.cells.base import Cell, Params, Product, Spec, State
 
 
 def update(gates: jax.Array, state: State) -> tuple[jax.Array, State]:
     """The step from the sums of the four gates [..., 4 n]."""
-    g, i, f, o = jnp.split(gates, 4, axis=-1)
-    c = jax.nn.sigmoid(f) * state["c"] + jax.nn.sigmoid(i) * jnp.tanh(g)
-    h = jax.nn.sigmoid(o) * jnp.tanh(c)
+    h, c = lstm(gates, state["c"], order=GATES["returnn"])
     return h, {"c": c, "h": h}
 
 
@@ -60,10 +58,13 @@ class NativeLSTM(Cell):
         mask = jax.random.bernoulli(key, keep, tuple(f if g is None else g for g, f in zip(given, full, strict=True)))
         return mask / keep
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
-        """One step; `noise` multiplies `W_re`."""
-        w = params["W_re"] if noise is None else params["W_re"] * noise
-        return update(x + state["h"] @ w, state)
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """`W_re`, which `noise` multiplies."""
+        return {"h": params["W_re"] if noise is None else params["W_re"] * noise}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+        """One step."""
+        return update(x + product("h", state["h"]), state)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,10 @@ class NativeLSTMLowMem(Cell):
         """The input's part of the gates."""
         return affine(x, params["W"][: -self.size], params["b"])
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The state's part of `W`."""
+        return {"h": params["W"][-self.size :]}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step."""
-        return update(x + state["h"] @ params["W"][-self.size :], state)
+        return update(x + product("h", state["h"]), state)

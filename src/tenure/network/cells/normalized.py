@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.network.cells.base import Cell, Params, Spec, State, affine
+from tenure.functional import affine, lstm_cells, standardised
+from tenure.network.cells.base import Cell, Params, Product, Spec, State
 from tenure.network.tf import activation as by_name
 
 
@@ -92,10 +93,8 @@ class LayerNormVariantsLSTM(Cell):
         return bias.reshape(-1)
 
     def _norm(self, params: Params, name: str, x: jax.Array, shift: bool = True) -> jax.Array:
-        mean = jnp.mean(x, axis=-1, keepdims=True)
-        variance = jnp.var(x, axis=-1, keepdims=True)
-        y = (x - mean) * jax.lax.rsqrt(variance + self.variance_epsilon) * params[f"gamma_{name}"]
-        return y + params[f"beta_{name}"] if shift else y
+        offset = params[f"beta_{name}"] if shift else None
+        return standardised(x, (-1,), self.variance_epsilon, params[f"gamma_{name}"], offset)
 
     def transform(self, params: Params, x: jax.Array) -> jax.Array:
         """The input's part of the gates."""
@@ -110,10 +109,14 @@ class LayerNormVariantsLSTM(Cell):
         keys = jax.random.split(key)
         return [jax.random.bernoulli(k, 1 - r, shape) / (1 - r) if r else 1.0 for k, r in zip(keys, rates, strict=True)]
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The state's matrix."""
+        return {"h": params["W_ff_re"][-self.size :] if self.with_concat else params["W_re"]}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step."""
-        on_candidate, on_output = (1.0, 1.0) if noise is None else noise
-        below = (state["h"] * on_output) @ (params["W_ff_re"][-self.size :] if self.with_concat else params["W_re"])
+        on_candidate, on_output = (None, 1.0) if noise is None else noise
+        below = product("h", state["h"] * on_output)
         if self.global_norm:
             below = self._norm(params, "state_below", below, shift=False)
         gates = x + below
@@ -124,7 +127,7 @@ class LayerNormVariantsLSTM(Cell):
             parts = [self._norm(params, f"{gate}_gate", part) for gate, part in zip("ijfo", parts, strict=True)]
         i, j, f, o = parts
         act = self.activation if callable(self.activation) else by_name(self.activation)
-        c = jax.nn.sigmoid(f) * state["c"] + jax.nn.sigmoid(i) * act(j) * on_candidate
+        c = lstm_cells(i, j, f, state["c"], activation=act, candidate_scale=on_candidate)
         normed = self._norm(params, "new_c", c) if self.cell_norm else c
         h = jax.nn.sigmoid(o) * act(normed if self.cell_norm_in_output else c)
         h = self._norm(params, "new_h", h) if self.hidden_norm else h

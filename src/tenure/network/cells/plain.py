@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from tenure.network.cells.base import Cell, Params, Spec, State, affine
+from tenure import functional
+from tenure.functional import affine
+from tenure.network.cells.base import Cell, Params, Product, Spec, State
 from tenure.network.tf import activation as by_name
 
 
@@ -52,17 +54,22 @@ class StandardLSTM(Cell):
         """The input's part of the gates."""
         return affine(x, params[f"{self.scope}/kernel"][: -self.size], params[f"{self.scope}/bias"])
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The state's part of `kernel`."""
+        return {"h": params[f"{self.scope}/kernel"][-self.size :]}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step."""
-        gates = x + state["h"] @ params[f"{self.scope}/kernel"][-self.size :]
-        i, g, f, o = jnp.split(gates, 4, axis=-1)
-        peep = (lambda gate, c: c * params[f"{self.scope}/w_{gate}_diag"]) if self.use_peepholes else lambda gate, c: 0
-        act, old = _function(self.activation), state["c"]
-        forget = jax.nn.sigmoid(f + self.forget_bias + peep("f", old))
-        c = forget * old + jax.nn.sigmoid(i + peep("i", old)) * act(g)
-        if self.cell_clip is not None:
-            c = jnp.clip(c, -self.cell_clip, self.cell_clip)
-        h = jax.nn.sigmoid(o + peep("o", c)) * act(c)
+        peepholes = {gate: params[f"{self.scope}/w_{gate}_diag"] for gate in "ifo"} if self.use_peepholes else None
+        h, c = functional.lstm(
+            x + product("h", state["h"]),
+            state["c"],
+            order=functional.GATES["tensorflow"],
+            forget_bias=self.forget_bias,
+            activation=_function(self.activation),
+            peepholes=peepholes,
+            clip=self.cell_clip,
+        )
         return h, {"c": c, "h": h}
 
 
@@ -96,9 +103,9 @@ class ZoneoutLSTM(StandardLSTM):
         """Which units are kept is drawn in each step."""
         return True
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step; `noise` is a key, or None for the expectation."""
-        y, new = super().step(params, x, state, None)
+        y, new = super().step(product, params, x, state, None)
         keys = (None, None) if noise is None else jax.random.split(noise)
         kept = {
             part: _zoneout(new[part], state[part], rate, key)
@@ -140,13 +147,13 @@ class GRU(Cell):
         parts = (f"{self.scope}/gates", f"{self.scope}/candidate")
         return jnp.concatenate([affine(x, params[f"{p}/kernel"][: -self.size], params[f"{p}/bias"]) for p in parts], -1)
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The state's parts of both kernels."""
+        return {part: params[f"{self.scope}/{part}/kernel"][-self.size :] for part in ("gates", "candidate")}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step."""
-        n, h = self.size, state["state"]
-        gates = jax.nn.sigmoid(x[..., : 2 * n] + h @ params[f"{self.scope}/gates/kernel"][-n:])
-        reset, update = jnp.split(gates, 2, axis=-1)
-        candidate = x[..., 2 * n :] + (reset * h) @ params[f"{self.scope}/candidate/kernel"][-n:]
-        new = update * h + (1 - update) * _function(self.activation)(candidate)
+        new = functional.gru(x, state["state"], product, activation=_function(self.activation))
         return new, {"state": new}
 
 
@@ -168,7 +175,11 @@ class BasicRNN(Cell):
         """The input's part."""
         return affine(x, params[f"{self.scope}/kernel"][: -self.size], params[f"{self.scope}/bias"])
 
-    def step(self, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
+    def matrices(self, params: Params, noise: Any) -> dict[str, jax.Array]:
+        """The state's part of `kernel`."""
+        return {"h": params[f"{self.scope}/kernel"][-self.size :]}
+
+    def step(self, product: Product, params: Params, x: jax.Array, state: State, noise: Any) -> tuple[jax.Array, State]:
         """One step."""
-        new = _function(self.activation)(x + state["state"] @ params[f"{self.scope}/kernel"][-self.size :])
+        new = _function(self.activation)(x + product("h", state["state"]))
         return new, {"state": new}

@@ -7,8 +7,13 @@ https://doi.org/10.1109/ICFHR.2016.0052; with a source and a target sequence as 
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+
+from tenure.functional import recurrence
+from tenure.functional.recurrence import Product
 
 Row = tuple[jax.Array, jax.Array]  # cells and outputs, each [S, B, n]
 
@@ -32,9 +37,9 @@ def rows(
       The last row, and all outputs [T, S, B, n].
     """
 
-    def cell(left: Row, column: tuple[jax.Array, ...]) -> tuple[Row, Row]:
-        gates, above_c, above_h, keep = column
-        gates = gates + left[1] @ across + above_h @ down
+    def cell(product: Product, _: Any, column: tuple[jax.Array, ...], left: Row) -> tuple[Row, Row]:
+        gates, above_c, keep = column
+        gates = gates + product("across", left[1])
         i, f, share, o = (jax.nn.sigmoid(g) for g in jnp.split(gates, 5, axis=-1)[:4])
         candidate = jnp.tanh(jnp.split(gates, 5, axis=-1)[4])
         c = i * candidate + f * (share * above_c + (1 - share) * left[0])
@@ -44,7 +49,8 @@ def rows(
 
     def row(above: Row, gates: jax.Array) -> tuple[Row, jax.Array]:
         nothing = (jnp.zeros_like(above[0][0]), jnp.zeros_like(above[1][0]))
-        _, new = jax.lax.scan(cell, nothing, (x + gates, *above, inside.astype(x.dtype)))
+        columns = (x + gates + above[1] @ down, above[0], inside.astype(x.dtype))
+        _, new = recurrence(cell, {"across": across}, (), columns, nothing)
         return new, new[1]
 
     return jax.lax.scan(row, start, y)

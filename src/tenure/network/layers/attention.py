@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure import functional
+from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim
-from tenure.network.dropout import dropout
 from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.linear import product
@@ -81,15 +82,12 @@ class SelfAttention(Layer):
         mat = self.param("QKV", (in_dim, both), forward_weights_init)
         batch, time = x.dims[0], x.dims[1]
         q, k, v = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
-        energy = jnp.einsum("bqhd,bkhd->bhqk", q, k)
-        if key_shift is not None:
-            energy = energy + jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
+        shifts = None if key_shift is None else jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
         keep = self._mask(batch, time, attention_left_only)
-        energy = energy if keep is None else jnp.where(keep, energy, -jnp.inf)
-        weights = jax.nn.softmax(energy, axis=-1)
-        if attention_dropout and self.training:
-            weights = dropout(weights, attention_dropout)
-        y = jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape((*x.shape[:2], total))
+        drop = (lambda w: functional.dropped(next_rng_key(), attention_dropout, w)) if self.training else None
+        change = drop if attention_dropout else None
+        y = functional.attend(q, k, v, keep, scale=1.0, bias=shifts, masked=-jnp.inf, change=change)
+        y = y.reshape((*x.shape[:2], total))
         return Output(Tensor(y, (batch, time, out), time_axis=1, feature_axis=2))
 
     def _step(
@@ -119,7 +117,7 @@ class SelfAttention(Layer):
         energy = jnp.where(jnp.arange(n) <= step, energy, -jnp.inf)
         weights = jax.nn.softmax(energy, axis=-1)
         if drop and self.training:
-            weights = dropout(weights, drop)
+            weights = functional.dropped(next_rng_key(), drop, weights)
         y = jnp.einsum("bhqk,bkhd->bqhd", weights, state["v_left"].data).reshape(x.shape[0], total)
         return Output(Tensor(y, (x.dims[0], out), None, None, 1), state=state)
 
@@ -154,8 +152,7 @@ def sinusoids(positions: jax.Array, channels: int) -> jax.Array:
     """
     n = channels // 2
     rates = jnp.exp(jnp.arange(n, dtype=jnp.float32) * -(math.log(1e4) / max(n - 1, 1)))
-    angles = positions.astype(jnp.float32)[..., None] * rates
-    signal = jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], -1)
+    signal = functional.sines_and_cosines(positions, rates)
     return jnp.pad(signal, [(0, 0)] * positions.ndim + [(0, channels % 2)])
 
 
@@ -231,7 +228,9 @@ class RelativePositionalEncoding(Layer):
         first = _number(query_offset)
         if self.run.single_step and query_offset is None and query_spatial_dim == "T" and source.time_axis is None:
             first = jnp.asarray(self.run.loop_step, jnp.int32)
-            if key_value_spatial_dim == "T" and self.run.loop_time is not None:  # room for all steps, as attention has it
+            if (
+                key_value_spatial_dim == "T" and self.run.loop_time is not None
+            ):  # room for all steps, as attention has it
                 key = self.new_dim("steps", known.padded(self.run.loop_time))
                 keys = jnp.arange(known.padded(key))
         queries = jnp.arange(known.padded(query)) + first

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure import functional
 from tenure.network import ops, sizes
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import made
@@ -34,8 +35,7 @@ class Attention(Layer):
     def attend(self, energy: jax.Array, base: Tensor) -> Tensor:
         """The mean of the base's frames [B, F] by the softmax of energies [B, T]."""
         keep = ops.mask(base.dims[1], base.dims[:2])
-        energy = energy if keep is None else jnp.where(keep, energy, -jnp.inf)
-        data = jnp.einsum("bt,btf->bf", jax.nn.softmax(energy), base.data)
+        data = functional.with_weights(energy, base.data, keep)
         return Tensor(data, (base.dims[0], base.dims[2]))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.naming import transparent
+from tenure.core.run.naming import transparent
+from tenure.functional import moments, normalised
 from tenure.network import ops, versions
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
@@ -102,12 +103,9 @@ class _Normaliser:
     def run(self) -> Tensor:
         o, train = self.options, self.layer.training
         mean, variance = self._statistics(train)
-        y = (self.x.data - mean) * jax.lax.rsqrt(variance + o["epsilon"])
-        if o["use_std"]:
-            y = y * self._param("gamma", o["gamma_init"])
-        if o["use_shift"]:
-            y = y + self._param("beta", o["beta_init"])
-        return self.x.like(y)
+        scale = self._param("gamma", o["gamma_init"]) if o["use_std"] else None
+        offset = self._param("beta", o["beta_init"]) if o["use_shift"] else None
+        return self.x.like(normalised(self.x.data, mean, variance, o["epsilon"], scale, offset))
 
     def _param(self, name: str, start: Any) -> jax.Array:
         return self.layer.param(self.prefix + name, self.stored, start).reshape(self.shape)
@@ -154,16 +152,16 @@ class _Normaliser:
 
     def _of_batch(self) -> tuple[jax.Array, jax.Array]:
         x, axes = self.x, [i for i in range(self.x.ndim) if i != self.axis]
-        time = x.time_axis if self.options["masked_time"] else None
-        keep = ops.mask(x.dims[time], x.dims) if time is not None else None
-        if keep is None:
-            mean = jnp.mean(x.data, tuple(axes), keepdims=True)
-            return mean, jnp.mean(jnp.square(x.data - mean), tuple(axes), keepdims=True)
-        weight = jnp.broadcast_to(keep, x.shape).astype(x.dtype)
-        total = jnp.sum(weight, tuple(axes), keepdims=True)
-        mean = jnp.sum(jnp.where(keep, x.data, 0), tuple(axes), keepdims=True) / total
-        squares = jnp.where(keep, jnp.square(x.data - mean), 0)
-        return mean, jnp.sum(squares, tuple(axes), keepdims=True) / total
+        return moments(x.data, axes, mask=self._keep())
+
+    def _keep(self) -> jax.Array | None:
+        """Which entries count: RETURNN masks the time axis only."""
+        x = self.x
+        if not self.options["masked_time"]:
+            return None
+        if not self.layer.takes_padding_in:
+            return ops.all_masks(x.dims)
+        return None if x.time_axis is None else ops.mask(x.dims[x.time_axis], x.dims)
 
     def _state(self, name: str, start: float) -> jax.Array:
         value = self.layer.state(self.prefix + name, self.stored, start)

@@ -12,7 +12,6 @@ from tenure.network.beams import Beam, beam_first, expand, relabel, select
 from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.choice import best_hypothesis
-from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, sizes
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
-from tenure.network import ops, sizes
+from tenure.core.run.rng import next_rng_key
+from tenure.network import ops, proxies, sizes
 from tenure.network.beams import Beam, beam_first, expand
 from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.graph import Flags, Graph, Node
@@ -114,7 +114,12 @@ class Choice(Layer):
         if not searches(self.node, self.run.flags):
             if scheduled_sampling:
                 return self._sampled(sources, scheduled_sampling)
-            if sources and self.run.flags.search and add_to_beam_scores is not False and self.run.beams.last is not None:
+            if (
+                sources
+                and self.run.flags.search
+                and add_to_beam_scores is not False
+                and self.run.beams.last is not None
+            ):
                 return self._scored(sources)
             return self._given()
         if not sources:
@@ -183,7 +188,12 @@ class Choice(Layer):
         if x.feature_axis is None:
             raise self.error("from", self.node.get("from"), f"{x!r} has no feature dim")
         out = self.run.outputs.get(key)
-        if kind == "prob" and out is not None and out.logits is not None and out.activation in ("softmax", "log_softmax"):
+        if (
+            kind == "prob"
+            and out is not None
+            and out.logits is not None
+            and out.activation in ("softmax", "log_softmax")
+        ):
             logits = self.run.beams.read(out.logits, x.beam_dim).feature_last()
             return logits.like(jax.nn.log_softmax(logits.data, axis=-1))
         x = x.feature_last()
@@ -198,7 +208,10 @@ class Choice(Layer):
         x = beam_first(x)
         batch = sizes.current().padded(batch_dim())
         if x.batch_axis is None:
-            x = x.like(jnp.broadcast_to(x.data[:, None], (x.shape[0], batch, *x.shape[1:])), dims=(x.dims[0], batch_dim(), *x.dims[1:]))
+            x = x.like(
+                jnp.broadcast_to(x.data[:, None], (x.shape[0], batch, *x.shape[1:])),
+                dims=(x.dims[0], batch_dim(), *x.dims[1:]),
+            )
         return jnp.swapaxes(x.data, 0, 1)
 
     def _one(self) -> Dim:
@@ -214,7 +227,9 @@ class Choice(Layer):
         ]
         for x, source in zip(found, sources, strict=True):
             if x.ndim != 3:
-                raise self.error("from", self.node.get("from"), f"one distribution for each sequence is needed, not {source!r}")
+                raise self.error(
+                    "from", self.node.get("from"), f"one distribution for each sequence is needed, not {source!r}"
+                )
         labels = None
         scores = found[0]
         if len(found) > 1:
@@ -303,10 +318,7 @@ class Choice(Layer):
 
     def proxy(self) -> Any:
         """The layer, as functions of configs see it."""
-        from tenure.network.proxies import LayerProxy
-
-        node = self.node
-        return LayerProxy(node.key, self.run.outputs[node.sources[0]].tensor, self.run, [])
+        return proxies.of_layer(self, self.run.outputs[self.node.sources[0]].tensor)
 
     def _with_gold(self, total: Any, live: Any, found: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         """The target's label as the last hypothesis, continuing the last one."""

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import lifting
-from tenure.core.frame import Mode, current_frame
+from tenure.core.run import transformations as lifting
+from tenure.core.run.frame import Mode, current_frame
 from tenure.network import ops, registry, sizes
 from tenure.network.constraints import Decay, DecayInside
 from tenure.network.errors import option_error

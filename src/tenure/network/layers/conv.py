@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from tenure.network import activations, ops, sizes, versions
+from tenure import functional
+from tenure.network import activations, layout, ops, sizes, versions
 from tenure.network.dims import Dim
-from tenure.network.layer import Layer, layer
+from tenure.network.layer import layer
 from tenure.network.layers import windows
 from tenure.network.layers.shape import permuted
 from tenure.network.output import Output
@@ -20,7 +20,7 @@ _LETTERS = ("W", "HW", "DHW")
 
 
 @layer("conv")
-class Conv(Layer):
+class Conv(windows.Sliding):
     """Convolution over one to three axes; other axes than batch, positions and features are like the batch.
 
     Parameters: `W` (*filter_size, in / groups, out), `bias` (out).
@@ -48,7 +48,7 @@ class Conv(Layer):
         filter: Tensor | None = None,
         filter_perm: Any = None,
         bias: Tensor | None = None,
-        use_time_mask: bool = False,
+        use_time_mask: bool | None = None,
         pad_seq_len_to_power: float | None = None,
     ) -> Output:
         w = windows.window(self, filter_size, strides, dilation_rate, padding, "filter_size")
@@ -56,7 +56,7 @@ class Conv(Layer):
             self, source, in_spatial_dims, input_expand_dims, input_add_feature_dim, input_split_feature_dim
         )
         x, first = windows.arrange(self, x, len(w.sizes), spatial)
-        x = windows.masked(x, first, len(w.sizes), 0.0) if use_time_mask else x
+        x = windows.masked(x, first, len(w.sizes), 0.0) if self.masks(use_time_mask) else x
         positions = x.dims[first:-1]
         out = self._out_dim()
         in_dim = x.dims[-1]
@@ -105,7 +105,7 @@ def convolve(
     """Convolution of (batch, *positions, in) with (*window, in / groups, out)."""
     letters = _LETTERS[len(window.sizes) - 1]
     numbers = jax.lax.conv_dimension_numbers(x.shape, w.shape, (f"N{letters}C", f"{letters}IO", f"N{letters}C"))
-    return jax.lax.conv_general_dilated(
+    return functional.convolve(
         x,
         w,
         window.strides,
@@ -117,7 +117,7 @@ def convolve(
 
 
 @layer("pool")
-class Pool(Layer):
+class Pool(windows.Sliding):
     """The maximum, or the average, in a sliding window; at the edges the average is of what is inside."""
 
     def forward(
@@ -132,7 +132,7 @@ class Pool(Layer):
         in_spatial_dims: Any = None,
         out_spatial_dims: Any = None,
         use_channel_first: Any = None,
-        use_time_mask: bool = False,
+        use_time_mask: bool | None = None,
     ) -> Tensor:
         kind = str(mode).lower()
         if kind not in ("max", "avg"):
@@ -145,35 +145,40 @@ class Pool(Layer):
         x, first = windows.arrange(self, source, len(w.sizes), in_spatial_dims)
         if set(w.sizes) == {1} and set(w.strides) == {1}:
             return source
-        if use_time_mask:
-            if kind == "avg":
-                raise self.error("use_time_mask", True, "whether frames beyond the end count in means is not defined")
-            x = windows.masked(x, first, len(w.sizes), -jnp.inf)
+        if use_time_mask and kind == "avg" and self.takes_padding_in:
+            raise self.error("use_time_mask", True, "whether frames beyond the end count in means is not defined")
+        counted = None
+        if self.masks(use_time_mask):
+            if kind == "avg" and any(layout.ragged(d) for d in x.dims[first:-1]):
+                ones = windows.masked(x.like(jnp.ones_like(x.data)), first, len(w.sizes), 0)
+                counted = windows.merged_batch(ones, first)
+            x = windows.masked(x, first, len(w.sizes), -jnp.inf if kind == "max" else 0)
         positions = x.dims[first:-1]
         pads = windows.paddings(w, positions, x.shape[first:-1])
-        data = pool(windows.merged_batch(x, first), w, pads, kind)
+        data = pool(windows.merged_batch(x, first), w, pads, kind, counted)
         return windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), x.dims[-1])
 
 
-def pool(x: jax.Array, w: windows.Window, padding: list[windows.Pair], mode: str) -> jax.Array:
-    """Pooling of (batch, *positions, features)."""
+def pool(
+    x: jax.Array, w: windows.Window, padding: list[windows.Pair], mode: str, counted: jax.Array | None = None
+) -> jax.Array:
+    """Pooling of (batch, *positions, features).
 
-    def slide(values: jax.Array, start: float, fn: Any) -> jax.Array:
-        around = [(0, 0), *padding, (0, 0)]
-        return jax.lax.reduce_window(
-            values, start, fn, (1, *w.sizes, 1), (1, *w.strides, 1), around, window_dilation=(1, *w.dilations, 1)
-        )
-
-    if mode == "max":
-        return slide(x, -jnp.inf, jax.lax.max)
-    total = slide(x, 0.0, jax.lax.add)
-    if w.padding == "SAME":
-        return total / slide(jnp.ones_like(x[:1, ..., :1]), 0.0, jax.lax.add)
-    return total / math.prod(w.sizes)
+    Args:
+      x: the array.
+      w: the window.
+      padding: what is added before and after, for each axis.
+      mode: "max" or "avg".
+      counted: 1 for entries that count in averages with "SAME", 0 for others; None if all do.
+    """
+    window, strides, dilations = ((1, *sizes, 1) for sizes in (w.sizes, w.strides, w.dilations))
+    around = [(0, 0), *padding, (0, 0)]
+    kind, counted = "mean" if mode == "avg" else mode, None if counted is None else counted[..., :1]
+    return functional.pooled(x, kind, window, strides, around, dilations, whole=w.padding != "SAME", counted=counted)
 
 
 @layer("transposed_conv")
-class TransposedConv(Layer):
+class TransposedConv(windows.Sliding):
     """The transposition of a convolution: from its outputs to its inputs' size.
 
     Parameters: `W_native_transposed_conv` (*filter_size, out, in), over one axis (size, 1, out, in); `bias` (out).
@@ -197,7 +202,7 @@ class TransposedConv(Layer):
         filter: Tensor | None = None,
         filter_perm: Any = None,
         bias: Tensor | None = None,
-        use_time_mask: bool = False,
+        use_time_mask: bool | None = None,
     ) -> Output:
         kind = str(padding).upper()
         if kind not in ("SAME", "VALID"):
@@ -205,7 +210,7 @@ class TransposedConv(Layer):
         w = windows.window(self, filter_size, filter_size if strides is None else strides, 1, kind, "filter_size")
         n = len(w.sizes)
         x, first = windows.arrange(self, source, n, in_spatial_dims)
-        x = windows.masked(x, first, n, 0.0) if use_time_mask else x
+        x = windows.masked(x, first, n, 0.0) if self.masks(use_time_mask) else x
         removed = self._per_axis("remove_padding", remove_padding, n)
         extra = self._per_axis("output_padding", output_padding, n)
         positions = x.dims[first:-1]

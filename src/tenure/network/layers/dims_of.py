@@ -39,7 +39,12 @@ def same(dim: Dim, given: Dim | None) -> Dim:
 
 
 def dynamic(
-    layer: Layer, name: str, lengths: Tensor, given: Dim | None = None, bound: int | None = None, kind: str = SPATIAL,
+    layer: Layer,
+    name: str,
+    lengths: Tensor,
+    given: Dim | None = None,
+    bound: int | None = None,
+    kind: str = SPATIAL,
     most: int | None = None,
 ) -> Dim:
     """A dim with these lengths; `bound` is its padded size where that is known, and `most` one that always suffices."""

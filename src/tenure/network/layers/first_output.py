@@ -37,7 +37,12 @@ def first_output(run: Run, node: Node, like: Tensor, inputs: Mapping[str, Output
             return _like(node, own, like)
         if like.sparse:
             raise option_error(
-                node.key, node.class_name, "initial_output", None, "labels have none of themselves", ["'initial_output': 0"]
+                node.key,
+                node.class_name,
+                "initial_output",
+                None,
+                "labels have none of themselves",
+                ["'initial_output': 0"],
             )
         return like
     if isinstance(value, Key):
@@ -50,7 +55,9 @@ def first_output(run: Run, node: Node, like: Tensor, inputs: Mapping[str, Output
         variable = run.build(node).param(f"init_{node.name}_var", (size,), 0.0)
         return _like(node, Tensor(variable, dims), like)
     number: Any = _WORDS.get(value, value) if isinstance(value, str) else value
-    if isinstance(number, (int, float)) and not isinstance(number, bool) or isinstance(number, bool) and like.dtype == bool:
+    if (isinstance(number, (int, float)) and not isinstance(number, bool)) or (
+        isinstance(number, bool) and like.dtype == bool
+    ):
         return like.like(jnp.full(like.shape, number, like.dtype))
     if hasattr(number, "shape") and number.shape == ():
         return like.like(jnp.full(like.shape, number, like.dtype))
@@ -64,13 +71,17 @@ def first_output(run: Run, node: Node, like: Tensor, inputs: Mapping[str, Output
 
 
 def _like(node: Node, x: Tensor, like: Tensor) -> Tensor:
-    if x.feature_axis is not None and like.feature_axis is not None:
-        if x.shape[x.feature_axis] == like.shape[like.feature_axis]:
-            x = x.replace_dim(x.feature_axis, like.dims[like.feature_axis])
+    features = x.feature_axis, like.feature_axis
+    if None not in features and x.shape[features[0]] == like.shape[features[1]]:  # type: ignore[index]
+        x = x.replace_dim(x.feature_axis, like.dims[like.feature_axis])  # type: ignore[arg-type, index]
     data = ops.aligned(x, like.dims)
     if any(n not in (1, m) for n, m in zip(data.shape, like.shape, strict=True)):
         raise option_error(
-            node.key, node.class_name, "initial_output", node.get("initial_output"), f"{x!r} has not the form of {like!r}"
+            node.key,
+            node.class_name,
+            "initial_output",
+            node.get("initial_output"),
+            f"{x!r} has not the form of {like!r}",
         )
     return like.like(jnp.broadcast_to(data, like.shape).astype(like.dtype))
 

@@ -68,7 +68,7 @@ def gather(x: Tensor, axis: int, position: Tensor) -> Tensor:
 
 @layer("gather")
 class Gather(Layer):
-    """Slices of an axis at indices that another layer gives."""
+    """Slices of an axis at indices that another layer gives; zeros for indices beyond a sequence's end."""
 
     def forward(self, source: Tensor, *, position: Tensor | int, axis: Any, clip_to_valid: bool = False) -> Tensor:
         at = self.axis(source, axis, allow_int=False)
@@ -77,12 +77,22 @@ class Gather(Layer):
             raise self.error("position", self.node.get("position"), f"indices are needed, not {index.dtype}")
         if clip_to_valid:
             index = _clipped(index, source.dims[at])
-        return gather(source, at, index)
+        found = gather(source, at, index)
+        return found if clip_to_valid or self.takes_padding_in else within(found, index, source.dims[at])
 
     def _constant(self, position: Any) -> Tensor:
         if isinstance(position, bool) or not isinstance(position, int):
             raise self.error("position", position, "the name of a layer, or a number, is needed")
         return Tensor(jnp.asarray(position, jnp.int32), ())
+
+
+def within(found: Tensor, index: Tensor, dim: Dim) -> Tensor:
+    """What was found at indices into `dim`, with zeros for what is beyond a sequence's end."""
+    lengths = sizes.current().lengths(dim)
+    if lengths is None:
+        return found
+    inside = ops.map2(jnp.less, Tensor(index.data, index.dims), lengths, broadcast_all=True)
+    return found.like(jnp.where(ops.aligned(inside, found.dims), found.data, jnp.zeros((), found.dtype)))
 
 
 def _clipped(index: Tensor, dim: Dim) -> Tensor:
@@ -94,7 +104,7 @@ def _clipped(index: Tensor, dim: Dim) -> Tensor:
 
 @layer("gather_nd")
 class GatherNd(Layer):
-    """Frames at indices: of the axis right after the batch."""
+    """Frames at indices: of the axis right after the batch; zeros for indices beyond a sequence's end."""
 
     def forward(self, source: Tensor, *, position: Tensor) -> Tensor:
         x, index = source.batch_first(), position.batch_first()
@@ -105,7 +115,8 @@ class GatherNd(Layer):
             index = Tensor(data, (x.dims[0], *index.dims), index.sparse_dim)
         data = take(x.data, index.data, axis=1, batch_dims=1)
         dims = (*index.dims, *x.dims[2:])
-        return Tensor(data, dims, x.sparse_dim)
+        found = Tensor(data, dims, x.sparse_dim)
+        return found if self.takes_padding_in else within(found, index, x.dims[1])
 
 
 @layer("scatter_nd")
@@ -135,6 +146,9 @@ class ScatterNd(Layer):
         updates = jnp.broadcast_to(updates, (*position.shape, *updates.shape[position.ndim :]))
         size = sizes.current().padded(out_dim)
         index = position.data
+        if not self.takes_padding_in:
+            keep = ops.all_masks(dims)
+            updates = updates if keep is None else jnp.where(keep, updates, jnp.zeros((), updates.dtype))
         if filter_invalid_indices:
             wrong = (index < 0) | (index >= size)
             updates = jnp.where(wrong.reshape(wrong.shape + (1,) * len(rest)), 0, updates)
@@ -172,6 +186,7 @@ class SliceNd(Layer):
         if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
             raise self.error("start", begin, "a number of at least 0, or the name of a layer, is needed")
         lacking = max(0, begin + n - source.shape[at])
+        source = self.beyond(source, [at], 0)
         data = jnp.pad(source.data, [(0, lacking if i == at else 0) for i in range(source.ndim)])
         data = data[(slice(None),) * at + (slice(begin, begin + n),)]
         return source.replace_dim(at, dim).like(data)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core import lifting
+from tenure.core.run import transformations as lifting
 from tenure.network import ops
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import Tensor

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.rng import next_rng_key
-from tenure.network import ops, sizes
+from tenure.core.run.rng import next_rng_key
+from tenure.network import layout, ops, sizes
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic, made, same
@@ -48,7 +48,10 @@ class PrefixInTime(Layer):
         x = x.move_axis(x.dims.index(old), min(1, x.ndim - 1))
         at = x.dims.index(old)
         total = ops.map2(jnp.add, self._lengths(old), repeat, broadcast_all=True)
-        room = sizes.current().bound(ops.map1(lambda r: jnp.maximum(r, 0), repeat)) + x.shape[at]
+        if out_dim is not None and out_dim.root.capacity is not None:
+            room = max(out_dim.root.capacity, x.shape[at])
+        else:
+            room = sizes.current().bound(ops.map1(lambda r: jnp.maximum(r, 0), repeat)) + x.shape[at]
         dim = self._dim(None, out_dim, size_base) if size_base else dynamic(self, "{}:repeat", total, out_dim, room)
         data = jnp.pad(x.data, [(0, room - x.shape[at] if i == at else 0) for i in range(x.ndim)])
         x = x.replace_dim(at, dim).like(data)
@@ -128,10 +131,17 @@ class ShiftAxis(Layer):
             widths = [((gone, 0) if amount > 0 else (0, gone)) if i == at else (0, 0) for i in range(source.ndim)]
             data = jnp.pad(data, widths, constant_values=self.entry("pad_value", pad_value, source.dtype))
             if not adjust_size_info:
-                return source.like(data)
+                return source.like(self._ended(source, at, data, amount, pad_value))
         return source.replace_dim(at, self._dim(source.dims[at], data.shape[at], amount, pad, adjust_size_info)).like(
             data
         )
+
+    def _ended(self, x: Tensor, at: int, data: Any, amount: int, value: Any) -> Any:
+        """With the value where nothing is left of a sequence that was shifted to the left."""
+        if amount > 0 or not layout.ragged(x.dims[at]) or self.takes_padding_in:
+            return data
+        left = _positions(x, at) < layout.ends(x.dims[at], x.dims) + amount
+        return jnp.where(left, data, self.entry("pad_value", value, x.dtype))
 
     def _dim(self, old: Dim, size: int, amount: int, pad: bool, adjust: bool) -> Dim:
         lengths = sizes.current().lengths(old)
@@ -228,6 +238,8 @@ class Resize(Layer):
         x = x.move_axis(self.axis(x, axis), 1)
         if x.batch_axis != 0:
             raise self.error("axis", axis, "the batch cannot be resized")
+        if kind in ("linear", "cubic") and not self.takes_padding_in:
+            x = layout.edged(x, 1)
         n = x.shape[1]
         if fill_dropout:
             return self._thinned(x, factor, kind, fill_value, fill_dropout, out_dim)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.functional import affine
 from tenure.network import activations
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
@@ -41,10 +42,8 @@ class Linear(Layer):
         out_dim = self.feature_out(source)
         shape = (out_dim, in_dim) if use_transposed_weights else (in_dim, out_dim)
         w = self.param("W", shape, forward_weights_init)
-        y = product(source, w.T if use_transposed_weights else w, out_dim)
-        if with_bias:
-            b = self.param("b", (out_dim,), bias_init)
-            y = y.like(y.data + _along(b, y))
+        b = self.param("b", (out_dim,), bias_init) if with_bias else None
+        y = product(source, w.T if use_transposed_weights else w, out_dim, b)
         if grad_filter:
             y = y.like(gradient_filter(y.data, 0 if y.batch_axis is None else y.batch_axis, float(grad_filter)))
         return activations.apply(self, y, activation)
@@ -73,18 +72,12 @@ def _filtered(batch_axis: int, threshold: float, _: None, gradient: jax.Array) -
 gradient_filter.defvjp(lambda x, batch_axis, threshold: (x, None), _filtered)
 
 
-def product(x: Tensor, w: jax.Array, out_dim: Dim) -> Tensor:
-    """`x · w` in the place of the feature dim; rows of `w` if `x` holds indices."""
+def product(x: Tensor, w: jax.Array, out_dim: Dim, b: jax.Array | None = None) -> Tensor:
+    """`x · w + b` in the place of the feature dim; rows of `w`, and `b`, if `x` holds indices."""
     if x.sparse:
         dims = (*x.dims, out_dim)
-        data = jnp.take(w, x.data, axis=0, mode="clip")
+        data = affine(x.data, w, b)
         return Tensor(data, dims, time_axis=x.time_axis, feature_axis=x.ndim)
     axis = x.feature_axis
     assert axis is not None
-    data = jnp.moveaxis(jnp.tensordot(x.data, w, ((axis,), (0,))), -1, axis)
-    return x.replace_dim(axis, out_dim).like(data)
-
-
-def _along(b: jax.Array, y: Tensor) -> jax.Array:
-    assert y.feature_axis is not None
-    return b.reshape([-1 if i == y.feature_axis else 1 for i in range(y.ndim)])
+    return x.replace_dim(axis, out_dim).like(affine(x.data, w, b, axis=axis))

@@ -13,7 +13,7 @@ from tenure.network import forms, loop_length, ops, sizes
 from tenure.network.beams import Beam, beam_first, expand, relabel, select
 from tenure.network.constraints import Decay, DecayInside
 from tenure.network.dims import BEAM, Dim, batch_dim
-from tenure.network.graph import Flags, Graph, Node
+from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.first_output import first_output
 from tenure.network.loop import LoopGraph, mask_around, parts
@@ -181,7 +181,9 @@ class _Pass:
             run.compute(graph.nodes[key])
             return
         target = graph.previous[key]
-        if run.outputs[target].tensor.has(self.outer_time):  # what has the steps' dim is one of frames, if it has a step before
+        if run.outputs[target].tensor.has(
+            self.outer_time
+        ):  # what has the steps' dim is one of frames, if it has a step before
             run.outputs[target] = map_tensors(self._frames, run.outputs[target])
         x = run.outputs[target].tensor
         if not x.has(self.time):
@@ -203,7 +205,9 @@ class _Pass:
         if starts and hasattr(node.cls, "output_of_first_state"):
             found = self.run.build(node).output_of_first_state(zeros)  # type: ignore[attr-defined]
             return zeros.like(jnp.broadcast_to(ops.aligned(found, zeros.dims), zeros.shape))
-        return first_output(self.run, node, zeros, self.forms.outputs if self.split.inside and hasattr(self, "forms") else {})
+        return first_output(
+            self.run, node, zeros, self.forms.outputs if self.split.inside and hasattr(self, "forms") else {}
+        )
 
     # Step by step.
 
@@ -279,7 +283,9 @@ class _Pass:
     def _slices(self) -> dict[str, Output]:
         """The sequences as layers inside see them, with the array of the whole sequence."""
         return {
-            k: map_tensors(lambda x: x.without(x.axis(self.time)).like(_Whole(x, self.time)) if x.has(self.time) else x, v)
+            k: map_tensors(
+                lambda x: x.without(x.axis(self.time)).like(_Whole(x, self.time)) if x.has(self.time) else x, v
+            )
             for k, v in self.over.items()
         }
 
@@ -303,7 +309,9 @@ class _Pass:
         graph = self.graph
         wanted = {*graph.roots, *(d for k in self.split.after for d in graph.nodes[k].deps)}
         wanted |= {graph.previous[k] for k in {*wanted, *self.split.after} if k in graph.previous}
-        targets = [t for k in graph.nodes for t in (graph.nodes[k].refs.get("target") or ()) if graph.nodes[k].get("loss")]
+        targets = [
+            t for k in graph.nodes for t in (graph.nodes[k].refs.get("target") or ()) if graph.nodes[k].get("loss")
+        ]
         wanted |= {str(t) for t in targets if t is not None}
         for node in self.outer.graph.nodes.values():  # `rec/x`
             if node.class_name == "get_sub_layer" and self.loop.node.key in node.sources:
@@ -446,7 +454,11 @@ class _Pass:
         going = lengths.like(number < lengths.data)
 
         def choose(a: Tensor, b: Tensor) -> Tensor:
-            return a.like(jnp.where(ops.aligned(going, a.dims), a.data, b.data)) if all(a.has(d) for d in going.dims) else a
+            return (
+                a.like(jnp.where(ops.aligned(going, a.dims), a.data, b.data))
+                if all(a.has(d) for d in going.dims)
+                else a
+            )
 
         outputs = {k: choose(x, old.outputs[k]) for k, x in new.outputs.items()}
         states = {k: {n: choose(x, old.states[k][n]) for n, x in of.items()} for k, of in new.states.items()}
@@ -532,7 +544,9 @@ class _Pass:
     def _stacked(self, key: str, form: Output) -> Output:
         """A form over all steps, with placeholders."""
         n = sizes.current().padded(self.time)
-        return map_tensors(lambda x: x.stacked(self.time, jnp.zeros((n, *x.shape), x.dtype), as_time=True), _portable(form))
+        return map_tensors(
+            lambda x: x.stacked(self.time, jnp.zeros((n, *x.shape), x.dtype), as_time=True), _portable(form)
+        )
 
 
 class _Whole:

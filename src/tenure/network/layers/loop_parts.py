@@ -8,7 +8,6 @@ from typing import Any
 import jax.numpy as jnp
 
 from tenure.network import ops, sizes
-
 from tenure.network.graph import Graph, Key, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.first_output import first_output
@@ -52,9 +51,7 @@ class RecUnstack(Layer):
 
     framewise = True
 
-    def forward(
-        self, sources: Sequence[Tensor], *, axis: Any = None, declare_rec_time: bool = False
-    ) -> Tensor:
+    def forward(self, sources: Sequence[Tensor], *, axis: Any = None, declare_rec_time: bool = False) -> Tensor:
         (x,) = sources
         time = self.run.loop_time
         if time is None or self.run.single_step:
@@ -105,7 +102,6 @@ class RecLastOutput(Layer):
         places = ops.aligned(lengths, one.dims)[None]
         places = jnp.broadcast_to(places, (1, *one.like(frames[0]).shape))
         return one.like(jnp.take_along_axis(frames, places, axis=0)[0])
-
 
 
 def _names(node: Node) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.state import get_state, set_state
+from tenure.core.run.state import get_state, set_state
 from tenure.network import ops
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer

@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.functional import normalised, standardised
+from tenure.network import layout, ops
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import Tensor
@@ -31,7 +33,7 @@ class LayerNorm(Layer):
         shape = [-1 if i == axis else 1 for i in range(source.ndim)]
         scale = self.param("scale", (dim,), 1.0).reshape(shape)
         bias = self.param("bias", (dim,), 0.0).reshape(shape)
-        return source.like(standardised(source.data, (axis,), epsilon) * scale + bias)
+        return source.like(standardised(source.data, (axis,), epsilon, scale, bias))
 
 
 @layer("norm")
@@ -55,9 +57,8 @@ class Norm(Layer):
         over = self.axes(source, axis if axis is not None else axes)
         if not over or source.sparse:
             raise self.error("axis", axis, f"{source!r} has no such axis")
-        y = standardised(source.data, tuple(over), epsilon)
         if not (scale or bias):
-            return source.like(y)
+            return source.like(self._standardised(source, over, epsilon))
         described = param_shape if isinstance(param_shape, (list, tuple)) else [param_shape]
         own = [self.axis(source, d) for d in described]
         dims = [source.dims[a] for a in own]
@@ -67,11 +68,13 @@ class Norm(Layer):
             value = jnp.transpose(self.param(name, dims, start), order)
             return value.reshape([source.shape[i] if i in own else 1 for i in range(source.ndim)])
 
-        y = y * param("scale", 1.0) if scale else y
-        return source.like(y + param("bias", 0.0) if bias else y)
+        learned = (param("scale", 1.0) if scale else None, param("bias", 0.0) if bias else None)
+        return source.like(self._standardised(source, over, epsilon, *learned))
 
-
-def standardised(x: jax.Array, axes: tuple[int, ...], epsilon: float) -> jax.Array:
-    """Mean 0 and variance 1 over axes."""
-    centred = x - jnp.mean(x, axes, keepdims=True)
-    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axes, keepdims=True) + epsilon)
+    def _standardised(self, x: Tensor, axes: list[int], epsilon: float, scale: Any = None, bias: Any = None) -> Any:
+        if self.takes_padding_in or not any(layout.ragged(x.dims[a]) for a in axes):
+            return standardised(x.data, axes, epsilon, scale, bias)
+        mean = ops.reduce(x, axes, "mean", keep=True).data
+        squares = x.like(jnp.square(x.data - mean))
+        variance = ops.reduce(squares, axes, "mean", keep=True).data
+        return normalised(x.data, mean, variance, epsilon, scale, bias)

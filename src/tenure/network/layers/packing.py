@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.network import sizes
+from tenure.network import layout, sizes
 from tenure.network.dims import BATCH, Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import made
@@ -180,9 +180,7 @@ class TimeChunking(Layer):
             known.declare(dim.root, chunk_size, Tensor(lengths, (new_batch,)))
         dims = (dim, new_batch, *x.dims[2:])
         out = Tensor(jnp.swapaxes(data, 0, 1), dims, x.sparse_dim)
-        return Output(
-            Tensor(out.data, dims, x.sparse_dim, 0, out.feature_axis), extra=(x, chunk_size, chunk_step, dim)
-        )
+        return Output(Tensor(out.data, dims, x.sparse_dim, 0, out.feature_axis), extra=(x, chunk_size, chunk_step, dim))
 
 
 @layer("time_unchunking")
@@ -236,5 +234,9 @@ class Reshape(Layer):
             shape[shape.index(-1)] = entries // max(known_part, 1)
         dims = (*(x.dims[i] for i in rest[:first]), *new, *(x.dims[i] for i in rest[first:]))
         known.of_shape(new, shape)
-        data = moved.data.reshape(*moved.shape[:first], *shape, *moved.shape[first + len(axes) :])
+        if self.takes_padding_in or moved.batch_axis in range(first, first + len(axes)):
+            data = moved.data.reshape(*moved.shape[:first], *shape, *moved.shape[first + len(axes) :])
+        else:
+            flat = layout.merged(moved.data, moved.dims, first, len(axes))
+            data = layout.split(flat, dims, first, len(new))
         return x.with_dims(data, dims)

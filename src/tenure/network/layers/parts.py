@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.network import activations, ops, sizes, versions
+from tenure.network import activations, layout, ops, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Node
@@ -21,7 +21,7 @@ from tenure.network.tensor import Tensor
 class Concat(Layer):
     """Inputs one after the other, each along an axis of its own: `from` is a list of (layer, axis).
 
-    The arrays are joined as they are: what is beyond the end of an earlier input's sequences stays in between.
+    Each sequence's entries follow those of the input before; with `padding="legacy"`, its padding is in between.
     """
 
     @classmethod
@@ -51,7 +51,9 @@ class Concat(Layer):
                 "from", self.node.get("from"), "the inputs have not the same axes", ["'allow_broadcast': True"]
             )
         parts = [ops.aligned(x, frame.replace_dim(at, dim).dims) for x, dim in zip(sources, dims, strict=True)]
-        return frame.like(ops.join(parts, at))
+        if self.takes_padding_in:
+            return frame.like(ops.join(parts, at))
+        return frame.like(layout.joined(parts, dims, frame.dims, at))
 
 
 @layer("split")
@@ -100,7 +102,7 @@ class Split(Layer):
 
 @layer("slice")
 class Slice(Layer):
-    """`x[start:end:step]` along an axis."""
+    """`x[start:end:step]` along an axis. With an `end` of at least 0 the size is fixed: zeros follow shorter sequences."""
 
     def forward(
         self,
@@ -128,9 +130,16 @@ class Slice(Layer):
         if given is not None:
             out.declare_same_as(given)
             out = given
-        index = [slice(None)] * source.ndim
+        x = source
+        if slice_step and slice_step < 0 and layout.ragged(dim) and not self.takes_padding_in:
+            if slice_start or slice_end is not None:
+                raise self.error("slice_step", slice_step, "backwards, sequences are gone through as a whole only")
+            x, slice_step = layout.turned(x, at), -slice_step
+        elif slice_end is not None and slice_end >= 0:
+            x = self.beyond(x, [at], 0)
+        index = [slice(None)] * x.ndim
         index[at] = slice(slice_start, slice_end, slice_step)
-        return source.replace_dim(at, out).like(source.data[tuple(index)])
+        return x.replace_dim(at, out).like(x.data[tuple(index)])
 
 
 @layer("pad")
@@ -162,7 +171,9 @@ class Pad(Layer):
         if str(mode).lower() not in kinds:
             raise self.error("mode", mode, "there is no such mode", [", ".join(kinds)])
         kind = kinds[str(mode).lower()]
-        dynamic = versions.at_least(versions.PAD_DYNAMIC) if handle_dynamic_dims is None else handle_dynamic_dims
+        dynamic = handle_dynamic_dims
+        if dynamic is None:
+            dynamic = versions.at_least(versions.PAD_DYNAMIC) or not self.takes_padding_in
         fill = value.data if isinstance(value, Tensor) else self.entry("value", value, source.dtype)
         x = source
         for i, (at, (left, right)) in enumerate(zip(found, pairs, strict=True)):
@@ -182,12 +193,15 @@ class Pad(Layer):
         dim = x.dims[at]
         data = jnp.pad(x.data, widths, mode=kind, **more)
         lengths = sizes.current().lengths(dim)
-        if dynamic and lengths is not None and pair[1] and kind == "constant":
-            positions = jnp.arange(data.shape[at]).reshape([-1 if i == at else 1 for i in range(x.ndim)])
-            ends = ops.aligned(lengths, x.dims) + pair[0]
-            data = jnp.where(positions < ends, data, jnp.asarray(fill, data.dtype))
-        elif dynamic and lengths is not None and pair[1] and kind != "constant":
-            raise self.error("mode", self.node.get("mode"), f"{dim!r} is dynamic, for which only 'constant' is defined")
+        if dynamic and lengths is not None and (pair[1] or kind == "wrap"):
+            if kind == "constant":
+                ends = layout.ends(dim, x.dims) + pair[0]
+                inside = layout.positions(data.shape[at], at, x.ndim) < ends
+                data = jnp.where(inside, data, jnp.asarray(fill, data.dtype))
+            elif self.takes_padding_in:
+                raise self.error("mode", self.node.get("mode"), f"{dim!r} is dynamic, for which RETURNN has 'constant'")
+            else:
+                data = layout.extended(x, at, *pair, kind)
         return x.replace_dim(at, out).like(data)
 
     def _pairs(self, padding: Any, n: int) -> list[tuple[Any, Any]]:

@@ -128,6 +128,8 @@ class CumSum(Layer):
             total = source.like((x + start).astype(source.dtype))
             return Output(total, state={"state": total})
         at = self.axis(source, axis)
+        if reverse:
+            x = self.beyond(source.like(x), [at], 0).data
         y = jnp.flip(jnp.cumsum(jnp.flip(x, at), axis=at), at) if reverse else jnp.cumsum(x, axis=at)
         return Output(source.like((y + self._start(source)).astype(source.dtype)))
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.rng import next_rng_key
+from tenure.core.run.rng import next_rng_key
 from tenure.network import cells, ops, sizes, versions
 from tenure.network.dims import Dim, single_step_dim
 from tenure.network.graph import Flags, Node

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.frame import Scope, current_frame
-from tenure.core.state import get_state, set_state
+from tenure.core.run.frame import Scope, current_frame
+from tenure.core.run.state import get_state, set_state
 from tenure.network import ops
 from tenure.network.cells import Cell, State
 from tenure.network.dims import Dim

@@ -27,7 +27,9 @@ class BooleanMask(Layer):
             raise self.error("mask", self.node.get("mask"), f"a truth value for each entry of {dims} is needed")
         rest = [d for d in x.dims if d not in dims]
         data = ops.aligned(x, (*dims, *rest), full=True)
-        keep = ops.aligned(mask, dims).reshape(-1)
+        kept = ops.aligned(mask, dims)
+        inside = None if self.takes_padding_in else ops.all_masks(dims)
+        keep = (kept if inside is None else kept & inside).reshape(-1)
         flat = data.reshape(keep.size, *data.shape[len(dims) :])
         count = jnp.sum(keep, dtype=jnp.int32)
         dim = dynamic(self, "{}:mask", Tensor(count, ()), out_dim)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.network import sizes, versions
+from tenure.network import layout, sizes, versions
 from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, product
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.reduce import has_integer
@@ -67,7 +67,10 @@ class MergeDims(Layer):
             feature = None
         if time is not None and time == target and (out.is_batch or time == feature):
             time = None if x.time_axis in merged and len(merged) > 1 else time
-        return Tensor(y.data.reshape(shape), new, x.sparse_dim, time, feature)
+        data = y.data.reshape(shape)
+        if not (out.is_batch or self.takes_padding_in):
+            data = layout.merged(y.data, y.dims, target, len(merged))
+        return Tensor(data, new, x.sparse_dim, time, feature)
 
 
 def _after_merge(axis: int | None, merged: Sequence[int], rest: Sequence[int], target: int) -> int | None:
@@ -93,7 +96,7 @@ class SplitDims(Layer):
         new, free = self._new_dims(x, at, list(dims), pad)
         known = sizes.current()
         fixed = math.prod(known.padded(d) for i, d in enumerate(new) if i != free)
-        data, n = x.data, x.shape[at]
+        data, n = self.beyond(x, [at], self.entry("pad_value", pad_value, x.dtype)).data if pad else x.data, x.shape[at]
         if free is not None and pad and n % fixed:
             extra = -n % fixed
             value = self.entry("pad_value", pad_value, data.dtype)
@@ -108,8 +111,10 @@ class SplitDims(Layer):
         if math.prod(shape) != n:
             raise self.error("dims", dims, f"{n} entries of {old!r} are not {' x '.join(map(str, shape))}")
         every = (*x.dims[:at], *new, *x.dims[at + 1 :])
+        plain = (*data.shape[:at], *shape, *data.shape[at + 1 :])
+        whole = self.takes_padding_in or old.is_batch or n != x.shape[at]
         return Tensor(
-            data.reshape((*data.shape[:at], *shape, *data.shape[at + 1 :])),
+            data.reshape(plain) if whole else layout.split(data, every, at, len(new)),
             every,
             x.sparse_dim,
             self._moved(x.time_axis, at, new, free, SPATIAL),
@@ -203,6 +208,9 @@ class Squeeze(Layer):
         axes = [i for i, n in enumerate(x.shape) if n == 1] if axis == "auto" else self.axes(x, axis)
         if not axes and not allow_no_op and axis != "auto":
             raise self.error("axis", axis, f"{x!r} has no such axis", ["'allow_no_op': True"])
+        if sizes.current().planning:  # how long sequences are is not known yet
+            index = tuple(slice(0, 1) if i in axes and d.is_dynamic else slice(None) for i, d in enumerate(x.dims))
+            x = x.like(x.data[index])
         wrong = [x.dims[i] for i in axes if x.dims[i].root.size not in (1, None) or x.shape[i] != 1]
         if wrong:
             raise self.error("axis", axis, f"the size of {wrong[0]!r} is not 1")

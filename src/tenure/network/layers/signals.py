@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.network import ops, signal, sizes
+from tenure.network import layout, ops, signal, sizes
 from tenure.network.dims import BATCH, FEATURE, Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic, made, same
@@ -97,6 +97,7 @@ class InverseSTFT(SignalLayer):
         if at is None or x.feature_axis is None or x.shape[-1] != fft // 2 + 1:
             raise self.error("from", self.node.get("from"), f"{fft // 2 + 1} frequencies are needed, not {source!r}")
         x = x.move_axis(at, -2)
+        x = self.beyond(x, [x.ndim - 2], 0)
         data = signal.inverse_stft(x.data, frame_size, frame_shift, fft)[..., None]
         old = x.dims[-2]
         time = (old * frame_shift if frame_shift != 1 else old) + (frame_size - frame_shift)
@@ -138,6 +139,7 @@ class MultiChannelSTFT(SignalLayer):
             raise self.error("use_rfft", rfft, "real signals are transformed as such")
         if x.shape[-1] != channels:
             raise self.error("nr_of_channels", channels, f"{source!r} has {x.shape[-1]}")
+        x = self.beyond(x, [1], 0 if pad else 1e-7)
         parts, count = [], None
         for size, fft in zip(frames, ffts, strict=True):
             longer = max(0, size - frames[0])
@@ -247,7 +249,9 @@ class ComplexLinearProjection(SignalLayer):
         kernel = self.param("clp_kernel", (2, x.shape[-1] // 2, nr_of_filters), clp_weights_init)
         real, imaginary = x.data[..., ::2], x.data[..., 1::2]
         a, b = real @ kernel[0] - imaginary @ kernel[1], imaginary @ kernel[0] + real @ kernel[1]
-        return x.replace_dim(2, self.features(nr_of_filters)).like(safe_log(jnp.sqrt(a**2 + b**2)))
+        square = a**2 + b**2
+        magnitude = jnp.sqrt(jnp.where(square > 0, square, 1)) * (square > 0)  # no gradient, instead of NaN, at 0
+        return x.replace_dim(2, self.features(nr_of_filters)).like(safe_log(magnitude))
 
 
 @layer("first_t_frames_noise_estimator")
@@ -257,8 +261,11 @@ class NoiseEstimator(SignalLayer):
     def forward(self, source: Tensor, *, nr_of_frames: int) -> Tensor:
         x = self.frames(source)
         self.feature_out()
-        first = x.data if nr_of_frames == -1 else x.data[:, :nr_of_frames]
-        return x.like(jnp.broadcast_to(jnp.mean(first, axis=1, keepdims=True), x.shape))
+        n = x.shape[1] if nr_of_frames == -1 else min(nr_of_frames, x.shape[1])
+        counts = jnp.arange(n)[:, None] < (n if self.takes_padding_in else layout.ends(x.dims[1], x.dims))
+        first = jnp.where(counts, x.data[:, :n], 0)
+        mean = jnp.sum(first, axis=1, keepdims=True) / jnp.maximum(jnp.sum(counts, axis=-2, keepdims=True), 1)
+        return x.like(jnp.broadcast_to(mean, x.shape))
 
 
 @layer("signal_masking")

@@ -48,6 +48,7 @@ class WindowLayer(Layer):
             window = made(self, "{}:window", size, window_dim)
             return self._step(x, window, (padding, stride, window_left, window_right))
         at = self.axis(x, axis)
+        x = self.beyond(x, [at], 0)
         n, old = x.shape[at], x.dims[at]
         left, right = self._margins(padding, size, window_left, window_right)
         new = old if left or right or size == 1 else old - (size - 1)
@@ -181,7 +182,7 @@ class WeightedSum(Layer):
             )
         w = self.param("W", window, 1.0 / math.prod(window))
         rest = [i for i in range(source.ndim) if i not in at]
-        x = jnp.transpose(source.data, [*rest, *at])
+        x = jnp.transpose(self.beyond(source, at, 0).data, [*rest, *at])
         shape = x.shape[: len(rest)]
         y = jax.lax.conv_general_dilated(
             x.reshape(-1, 1, *x.shape[len(rest) :]), w[None, None], [1] * len(at), mode.upper()

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from tenure.core.run.naming import transparent
 from tenure.network import ops, versions
 from tenure.network.dims import FEATURE, SPATIAL, Dim
 from tenure.network.layer import Layer
@@ -31,6 +32,15 @@ class Window:
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
     padding: str | tuple[int, ...]
+
+
+class Sliding(Layer):
+    """What layers that slide a window over positions have in common."""
+
+    @transparent
+    def masks(self, asked: bool | None) -> bool:
+        """Whether what is beyond a sequence's end is left out: as the dictionary says; if it is silent, it is."""
+        return not self.takes_padding_in if asked is None else bool(asked)
 
 
 def window(layer: Layer, sizes: Any, strides: Any, dilations: Any, padding: Any, option: str) -> Window:

@@ -109,10 +109,12 @@ class GenericCrossEntropy(Loss):
         if view.before is None or not isinstance(view.activation, str):
             raise LossError("'generic_ce' needs a layer with a named activation")
         act = activation(view.activation)
-        y, pull = jax.vjp(lambda x: jnp.log(act(x)), view.before)
+        keep = view.mask(view.frames, view.before.shape)
+        before = view.before if keep is None else jnp.where(keep[..., None], view.before, 0)
+        y, pull = jax.vjp(lambda x: jnp.log(act(x)), before)
         probs = jnp.exp(y) / jnp.sum(jnp.exp(y), axis=-1, keepdims=True)
         gradient = pull(jnp.ones_like(y))[0] * (probs - jax.nn.one_hot(view.labels, view.classes))
-        carrier = view.total(jnp.sum(view.before * jax.lax.stop_gradient(gradient), axis=-1))
+        carrier = view.total(jnp.sum(before * jax.lax.stop_gradient(gradient), axis=-1))
         total = view.total(frames.cross_entropy(jnp.log(jnp.maximum(probs, 1e-20)), view.labels))
         return jax.lax.stop_gradient(total) + carrier - jax.lax.stop_gradient(carrier)
 

@@ -98,7 +98,9 @@ class Expected(Loss):
         assert beam is not None
         inner = self.loss
         if not isinstance(inner, Loss):
-            raise LossError("'expected_loss' needs another loss", ways=["'loss_opts': {'loss': {'class': 'edit_distance'}, …}"])
+            raise LossError(
+                "'expected_loss' needs another loss", ways=["'loss_opts': {'loss': {'class': 'edit_distance'}, …}"]
+            )
 
         def one(given: Any, number: Any) -> Output:
             whole, target = map_tensors(lambda x: x.stacked(batch, x.data[None]), given)

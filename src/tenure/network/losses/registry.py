@@ -117,7 +117,12 @@ def _inner_loss(node: Node, described: Mapping[str, Any]) -> Loss:
     if not isinstance(name, str) or name not in LOSSES:
         near = nearest(str(name), LOSSES)
         raise option_error(
-            node.key, node.class_name, "loss_opts", dict(described), "it names no loss", [f"nearest: {', '.join(near or LOSSES)}"]
+            node.key,
+            node.class_name,
+            "loss_opts",
+            dict(described),
+            "it names no loss",
+            [f"nearest: {', '.join(near or LOSSES)}"],
         )
     return _from_options(node, LOSSES[name], options)
 
@@ -139,7 +144,7 @@ def _from_options(node: Node, cls: type[Loss], options: dict[str, Any]) -> Loss:
 def add_loss(layer: Layer, out: Output) -> None:
     """Computes the layer's loss, and keeps it for the pass."""
     node, run = layer.node, layer.run
-    if node.get("loss_only_on_non_search") and run.flags.search or run.dry:
+    if (node.get("loss_only_on_non_search") and run.flags.search) or run.dry:
         return
     beam = out.tensor.beam_dim
     if beam is not None and run.loop_time is not None:

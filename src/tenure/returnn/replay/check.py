@@ -86,6 +86,7 @@ def _network(case: Case) -> Network:
         default_input=data.get("default_input") or "data",
         default_target=data.get("default_target") or "classes",
         reuse="legacy",
+        padding="legacy",
     )
 
 
@@ -234,9 +235,7 @@ def _merge(params: Any, chosen: Any) -> Any:
 def _parameters(case: Case, model: Model, verdict: Verdict) -> tuple[Any, Any]:
     """The recorded values as params and state, after comparing names and shapes."""
     recorded = {p["name"]: p for p in case.data.get("params", [])}
-    params, state = model.network.init(
-        jax.random.key(0), case.batch, **model.flags
-    )
+    params, state = model.network.init(jax.random.key(0), case.batch, **model.flags)
     verdict.parts["params"] = True
     asked: dict[str, tuple[int, ...]] = {}
     for tree in (params, state):

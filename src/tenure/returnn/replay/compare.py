@@ -99,7 +99,7 @@ def compare_hypotheses(case: Case, entry: Mapping[str, Any], found: Tensor, scor
     keep = ~ties.reshape(-1)
     whole = merged(found)
     batch, recorded = whole.batch_axis, entry["output"]["batch_dim_axis"]
-    ref, lengths = entry["value"], {d: n for d, n in whole.lengths.items()}
+    ref, lengths = entry["value"], dict(whole.lengths)
     if batch is None or recorded is None or "array" not in ref:
         return what
     expected = np.take(case.array(ref), np.flatnonzero(keep), axis=recorded)

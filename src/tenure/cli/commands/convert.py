@@ -1,0 +1,32 @@
+"""`tenure convert IN OUT --map rules.toml`: weights from one format into another, under new names, through views."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tenure.cli import files
+
+HELP = "convert weights between formats, with rules for names and views"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    files.reading(parser, "input")
+    parser.add_argument("output", type=Path, help="the file to write; a name without an ending is a Tenure checkpoint")
+    files.mapping(parser)
+    parser.add_argument("--to", metavar="FORMAT", help="the format of the output, where its name does not tell")
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Converts, and says what was written."""
+    from tenure import convert
+
+    weights = convert.apply(files.read(given.input, given), files.rules(given))
+    convert.write(given.output, weights, given.to, force=given.force)
+    total = sum(tensor.count for tensor in weights.tensors.values())
+    print(f"{given.output}: {len(weights.tensors)} tensors, {total:,} values, {len(weights.ties)} ties")
+    for name, kept in weights.ties.items():
+        print(f"  {name} = {kept}")
+    return 0

@@ -1,0 +1,144 @@
+"""Reading, mapping and writing weights, whatever their format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from tenure.checkpoints.report import Notes
+from tenure.checkpoints.source import Held, Side
+from tenure.checkpoints.ties import Choices, Matching
+from tenure.convert import formats, names
+from tenure.convert.errors import FileError, name_of, unsupported
+from tenure.convert.ledger import ledger
+from tenure.convert.mapping import apply
+from tenure.convert.rules import Rules
+from tenure.convert.weights import Weights
+from tenure.core.trees import nest
+
+
+def read(
+    path: str | Path, format: str | None = None, *, allow_pickle: bool = False, max_bytes: int | None = None
+) -> Weights:
+    """The tensors of a file or folder, each read when it is asked for. No code in the file is run.
+
+    Args:
+      path: the file.
+      format: its format's name; found by content and name if None.
+      allow_pickle: whether to read pickles of Haiku's parameters, as data.
+      max_bytes: how many bytes an archive may unpack to; 64 MiB and 100 times its size if None.
+
+    Raises:
+      FileError: it is not there, damaged, or of a kind that is not read; the message names file and place.
+    """
+    found = formats.by_name(format) if format else formats.of_file(path)
+    options = formats.keywords(found, {"allow_pickle": allow_pickle, "max_bytes": max_bytes})
+    if found.name == "safetensors" and Path(path).is_dir():
+        index = Path(path) / found.module.INDEX
+        path = index if index.exists() else Path(path) / "model.safetensors"
+    return found.module.read(path, **options)
+
+
+def load(
+    path: str | Path, rules: Rules | Mapping[str, Any] | str | Path | None = None, plan: Any = None, **options: Any
+) -> dict[str, dict[str, Any]]:
+    """The params of a model, of a foreign file.
+
+    Args:
+      path: the file.
+      rules: its names → ours, as tables or as a TOML file; None if they are the same.
+      plan: the model's plan, or its ledger, which shapes and ties are compared with; None takes what the rules give.
+      options: as in `read`.
+
+    Raises:
+      FileError, MapError, CheckpointError: what is wrong with the file, the rules, or with both for this model.
+    """
+    rules = Rules.read(rules) if isinstance(rules, (str, Path)) else rules
+    mapped = apply(read(path, **options), rules)
+    return tree(mapped) if plan is None else into(mapped, plan)
+
+
+def tree(weights: Weights) -> dict[str, dict[str, Any]]:
+    """The owners among tensors whose names are paths, as params: `{module: {name: array}}`."""
+    return nest({path: jnp.asarray(tensor.load()) for path, tensor in weights.tensors.items()})
+
+
+def into(weights: Weights, plan: Any) -> dict[str, dict[str, Any]]:
+    """The params of a model, of tensors whose names are paths.
+
+    Ties in the file and in the model are compared as `tn.restore` does: what only a borrower has goes to the owner through
+    the inverse view, what the model owns and the file ties is filled, and two different values for one owner are an error.
+
+    Args:
+      weights: tensors by the model's paths.
+      plan: the model's plan, or its ledger.
+
+    Raises:
+      CheckpointError, TieValueError, NoInverseError: what the file lacks or has too much, or has otherwise.
+    """
+    model_ledger = getattr(plan, "ledger", plan)
+    model = {r.path: r for r in model_ledger.rows if r.collection == "params"}
+    file_rows = {r.path: r for r in ledger(weights).rows}
+    leaves = {path: Held(path, tensor.load()) for path, tensor in weights.tensors.items()}
+    matching = Matching(Side(file_rows, leaves), model, Choices(), Notes())
+    owners = [path for path, row in model.items() if row.kind == "owned"]
+    matching.run(owners)
+    return nest({path: jnp.asarray(matching.found[path].read()) for path in owners})
+
+
+def write(path: str | Path, weights: Weights, format: str | None = None, *, force: bool = False) -> None:
+    """A file of tensors, in the format that is asked for, or that its name asks for.
+
+    Ties are written in the format's own way; where it has none, or has none through views, tied names are copies.
+
+    Args:
+      path: the file.
+      weights: what to write.
+      format: its name.
+      force: whether an existing file, or checkpoint, gives way.
+
+    Raises:
+      FileError: the path exists, or the format cannot hold something.
+    """
+    found = formats.by_name(format) if format else formats.for_output(path)
+    if not found.writes:
+        raise unsupported(path, "the format", f"'{found.name}', which is not written", ["write .npz"])
+    _make_way(found, Path(path), force)
+    kept = {name: text for name, text in weights.ties.items() if _said(found, text)}
+    copies = {name: weights[name] for name in weights.ties if name not in kept and not _by_absence(found, name)}
+    values = {**{name: tensor.load() for name, tensor in weights.tensors.items()}, **copies}
+    options: dict[str, Any] = {"ties": kept} if found.ties else {}
+    if found.about:
+        options["about"] = _about(found, weights)
+    found.module.write(path, values, **options)
+
+
+def _make_way(found: formats.Format, path: Path, force: bool) -> None:
+    existing = path.exists() or (found.name == "tensorflow" and Path(f"{found.module.prefix_of(path)}.index").exists())
+    if existing and not force:
+        raise FileError(f"'{name_of(path)}' exists already", ways=["--force", "write to another path"])
+    if path.is_dir() and found.name not in ("tenure", "orbax"):
+        raise FileError(f"'{name_of(path)}' is a folder", ways=["write to another path"])
+
+
+def _said(found: formats.Format, text: str) -> bool:
+    """Whether the format can say this tie; only Tenure's own knows views."""
+    return found.ties and (found.name == "tenure" or not names.parse(text)[1])
+
+
+def _by_absence(found: formats.Format, name: str) -> bool:
+    """GGUF says that the output projection is the embedding by leaving it out."""
+    return found.name == "gguf" and name == "output.weight"
+
+
+def _about(found: formats.Format, weights: Weights) -> dict[str, Any]:
+    """Facts that the format keeps, where they were its own."""
+    if found.name == weights.format:
+        return weights.about
+    return {"format": "pt"} if found.name == "safetensors" else {}
+
+
+__all__ = ["into", "load", "read", "tree", "write"]

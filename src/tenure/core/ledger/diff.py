@@ -1,0 +1,108 @@
+"""How two ledgers differ: what is owned, borrowed, shaped or staged differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tenure.core.ledger.row import Row
+from tenure.core.ledger.rows import Rows
+
+_HEAD = ("slot", "what")
+_NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One respect in which a slot differs.
+
+    Attributes:
+      path: the slot's.
+      collection: "params" or "state".
+      what: "slot" (one ledger lacks it), "kind", "borrows", "shape", "dtype" or "stages".
+      one, two: how the first and the second ledger have it, as text.
+    """
+
+    path: str
+    collection: str
+    what: str
+    one: str
+    two: str
+
+
+@dataclass(frozen=True)
+class Differences:
+    """All respects in which two ledgers differ, in the order of their slots. Prints as a table; empty is false.
+
+    Attributes:
+      rows: one for each slot and respect.
+      names: what to call the two ledgers.
+    """
+
+    rows: tuple[Difference, ...]
+    names: tuple[str, str] = ("this", "other")
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Difference]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "no differences"
+        cells = [(*_HEAD, *self.names), *((_path(row), row.what, row.one, row.two) for row in self.rows)]
+        sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(str.ljust, line, sizes)).rstrip() for line in cells]
+        return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def _path(row: Difference) -> str:
+    return row.path if row.collection == "params" else f"{row.path} (state)"
+
+
+def differences(one: Rows, two: Rows, names: tuple[str, str] = ("this", "other")) -> Differences:
+    """Compares two ledgers; see `Ledger.diff`."""
+    mine, theirs = ({(r.collection, r.path): r for r in rows.rows} for rows in (one, two))
+    found: list[Difference] = []
+    for key in dict.fromkeys([*mine, *theirs]):
+        found += _between(mine.get(key), theirs.get(key))
+    return Differences(tuple(found), names)
+
+
+def _between(one: Row | None, two: Row | None) -> Iterable[Difference]:
+    row = one or two
+    assert row is not None
+    if one is None or two is None:
+        shown = (_NOTHING if r is None else f"{_kind(r)} {r.shape} {r.dtype}" for r in (one, two))
+        return [Difference(row.path, row.collection, "slot", *shown)]
+    respects = {
+        "kind": (_kind(one), _kind(two)) if one.kind != two.kind else ("", ""),
+        "borrows": (_borrowed(one), _borrowed(two)) if one.kind == two.kind == "borrowed" else ("", ""),
+        "shape": (_shape(one), _shape(two)),
+        "dtype": (one.dtype, two.dtype),
+        "stages": (_staged(one), _staged(two)),
+    }
+    return [Difference(row.path, row.collection, what, a, b) for what, (a, b) in respects.items() if a != b]
+
+
+def _kind(row: Row) -> str:
+    """`owned`, `borrowed from embed/w | transpose`, `owned by a stage of head/w`."""
+    if row.kind == "borrowed":
+        return f"borrowed from {_borrowed(row)}"
+    return f"{row.kind} by a stage of {row.part_of}" if row.part_of else row.kind
+
+
+def _borrowed(row: Row) -> str:
+    return " | ".join([", ".join(row.owners), *row.views])
+
+
+def _shape(row: Row) -> str:
+    return f"{row.shape} × {row.layers} layers" if row.layers > 1 else str(row.shape)
+
+
+def _staged(row: Row) -> str:
+    return " · ".join([*row.stages, *["(frozen)"] * row.frozen]) or _NOTHING

@@ -1,0 +1,285 @@
+"""The ledger as one self-contained page: the tree of modules, who owns, who borrows, through which view.
+
+The page needs no network, and no script for what matters: the tree folds by `<details>`, each borrower names its
+lender and its views, and the chains of every shared owner are drawn. The script adds arcs, highlights and a filter.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from importlib import resources
+from string import Template
+
+from tenure.core.ledger import report
+from tenure.core.ledger.row import Row
+from tenure.core.ledger.rows import Rows
+from tenure.core.ledger.tree import Item, tree
+
+_OPEN = 70  # lines that the tree shows at first
+_DEEPEST = 5  # hops of a chain that are drawn inside one another
+_SIDE_BY_SIDE = 5  # borrowers with the same lender and view that a card lists before it folds the rest
+_COLOURS = 8
+
+
+def html(ledger: Rows, title: str = "Ledger") -> str:
+    """The page, as one string."""
+    style, script = _file("page.css"), _file("page.js")
+    book = _Book(ledger)
+    return Template(_file("page.html")).substitute(
+        title=escape(title),
+        style=style,
+        script=script,
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        shared="shared" if book.groups else "unshared",
+        summary=_summary(ledger),
+        tree=_tree(book),
+        total=_numbers(ledger.count(), ledger.bytes(), ledger.bytes()),
+        sharing=_sharing(book),
+        notes=_notes(ledger),
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("tenure.core.ledger").joinpath(name).read_text("utf-8")
+
+
+class _Book:
+    """The ledger with its rows numbered, and its shared owners as groups."""
+
+    def __init__(self, ledger: Rows):
+        self.ledger, self.rows = ledger, ledger.rows
+        self.place = {(r.collection, r.path): i for i, r in enumerate(self.rows)}
+        self.lenders: dict[int, list[int]] = {}
+        for lender, user, _ in report.edges(ledger):
+            self.lenders.setdefault(user, []).append(lender)
+        users: dict[int, list[int]] = {}
+        for i, row in enumerate(self.rows):
+            for path in row.owners if row.kind == "borrowed" else ():
+                owner = self.place.get((row.collection, path))
+                if owner is not None and self.rows[owner].kind != "borrowed":
+                    users.setdefault(owner, []).append(i)
+        self.groups = sorted(users.items())
+        self.groups_of: dict[int, list[int]] = {}
+        for group, (owner, borrowers) in enumerate(self.groups):
+            for i in (owner, *borrowers):
+                self.groups_of.setdefault(i, []).append(group)
+
+
+def _letters(group: int) -> str:
+    """A, B, … Z, AA, AB, …"""
+    return (_letters(group // 26 - 1) if group >= 26 else "") + chr(ord("A") + group % 26)
+
+
+def _summary(ledger: Rows) -> str:
+    count, size = ledger.count(), ledger.bytes()
+    more, more_bytes = report.saved(ledger)
+    kinds = [(r.collection, r.kind) for r in ledger.rows]
+    given, borrowed = (kinds.count(("params", kind)) for kind in ("given", "borrowed"))
+    states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
+    owners = len(ledger.owners)
+    tiles = [("parameters", f"{count:,}", report.size(size)), ("owner" + "s" * (owners != 1), f"{owners:,}", "")]
+    tiles += [("borrowed", f"{borrowed:,}", "0 parameters")] if borrowed else []
+    tiles += [("given", f"{given:,}", "computed by the model")] if given else []
+    tiles += [("state", f"{len(states):,}", report.size(sum(r.bytes for r in states)))] if states else []
+    if more:
+        tiles.append(("if untied", f"{count + more:,}", report.size(size + more_bytes)))
+        tiles.append(("saved by sharing", f"{more / (count + more):.0%}", f"{more:,} parameters"))
+    cells = "".join(
+        f"<div><dt>{name}</dt><dd>{value}</dd><dd class=unit>{unit}</dd></div>" for name, value, unit in tiles
+    )
+    return f"<dl class=tiles>{cells}</dl>{_ratio(count, more)}"
+
+
+def _ratio(count: int, more: int) -> str:
+    """What is stored, beside what sharing saves."""
+    if not more:
+        return "<p class=quiet>Nothing is shared: every parameter has one user, its owner.</p>"
+    stored = 100 * count / (count + more)
+    label = f"{count:,} parameters are stored; {more:,} more would be if nothing were borrowed"
+    bar = f'<span style="width:{stored:.2f}%"></span>'
+    return f'<div class=ratio role=img aria-label="{label}" title="{label}">{bar}</div>'
+
+
+def _opened(items: Sequence[Item]) -> set[int]:
+    """Which modules are open at first (by `id`): all if they fit; else the outer ones, but none that are alike."""
+    room = _OPEN - len(items)
+    fits = sum(item.lines for item in items) <= _OPEN
+    opened, level = set(), [items]
+    while level:
+        following: list[Sequence[Item]] = []
+        for siblings in level:
+            folded = {item.items[0].stem for item in siblings if item.alike}
+            for item in siblings:
+                if item.items and len(item.items) <= room and (fits or not (item.alike or item.stem in folded)):
+                    room -= len(item.items)
+                    opened.add(id(item))
+                    following.append(item.items)
+        level = following
+    return opened
+
+
+def _tree(book: _Book) -> str:
+    items = tree(book.rows)
+    opened, whole = _opened(items), max(book.ledger.bytes(), 1)
+    return f"<ul class=tree>{''.join(_line(item, book, opened, whole) for item in items)}</ul>"
+
+
+def _line(item: Item, book: _Book, opened: set[int], whole: int) -> str:
+    if item.slot >= 0:
+        return _slot(item, book, whole)
+    groups = sorted({g for s in item.slots for g in book.groups_of.get(s, ())})
+    badges = "".join(_badge([g], "in") for g in groups[:4]) + f"<i>+{len(groups) - 4}</i>" * (len(groups) > 4)
+    alike = f"<em>{item.alike} alike</em>" if item.alike else ""
+    count, size = sum(r.count for r in item.owned), sum(r.bytes for r in item.owned)
+    name = f"<span class=name><b>{_breakable(item.label)}</b>{alike}<span class=inside>{badges}</span></span>"
+    slots = f"<span class=shape>{report.many(len(item.slots), 'slot')}</span><span class=dtype></span>"
+    head = f"<summary class=line>{name}{slots}{_numbers(count, size, whole)}</summary>"
+    parts = "".join(_line(part, book, opened, whole) for part in item.items)
+    return f"<li class=module><details{' open' * (id(item) in opened)}>{head}<ul>{parts}</ul></details></li>\n"
+
+
+def _slot(item: Item, book: _Book, whole: int) -> str:
+    i, row = item.slot, book.rows[item.slot]
+    kind = "state" if row.collection == "state" and row.kind == "owned" else row.kind
+    groups = book.groups_of.get(i, [])
+    colour = f" g{groups[0] % _COLOURS}" if groups else ""
+    ties = f' data-g="{_join(groups)}"' * bool(groups)
+    ties += f' data-from="{_join(book.lenders[i])}"' if i in book.lenders else ""
+    head = f'<li class="slot line {kind}{colour}" id="s{i}" data-path="{escape(row.path)}"{ties}'
+    head += f' title="{escape(_about(row, kind))}">'
+    module, _, name = item.label.rpartition("/")
+    label = f"{_breakable(module + '/') if module else ''}<b>{escape(name)}</b>"
+    mark = _badge(groups, row.kind) if groups else f"<span class=mark><span class=vh>{kind} </span></span>"
+    tags = "".join(f"<em>{tag}</em>" for tag in ("state", "given") if tag == kind or tag == row.collection)
+    tags += f"<em>{escape(report.stages(row))}</em>" * bool(report.stages(row))
+    cells = f"<span class=shape>{escape(report.shape(row))}</span><span class=dtype>{escape(row.dtype)}</span>"
+    if kind == "owned":
+        cells += _numbers(row.count, row.bytes, whole)
+    else:
+        cells += _numbers(0, 0, whole, kind, row.bytes)
+    return f"{head}{mark}<span class=name>{label}{tags}{_borrows(row, book)}</span>{cells}</li>\n"
+
+
+def _borrows(row: Row, book: _Book) -> str:
+    """`← lender`, its views, and the owner at the end of a longer chain."""
+    if row.kind != "borrowed":
+        return ""
+    hops = [row.chain[1], *(row.chain[-1:] if len(row.chain) > 2 else [])]
+    first, *last = [f"<span class=from>← {_link(book, row.collection, hop)}</span>" for hop in hops]
+    return " ".join([first, _chips(row), *last])
+
+
+def _chips(row: Row) -> str:
+    view = report.view(row)
+    return f"<span class=chip>{escape(view)}</span>" if view else ""
+
+
+def _link(book: _Book, collection: str, path: str) -> str:
+    place = book.place.get((collection, path))
+    return _breakable(path) if place is None else f'<a href="#s{place}">{_breakable(path)}</a>'
+
+
+def _numbers(count: int, size: int, whole: int, kind: str = "", instead: int = 0) -> str:
+    """Count, bytes and bar; hollow for what is not stored here, or is no parameter."""
+    width = min(100.0, 100 * (size or instead) / max(whole, 1))
+    bar = f'<span class="bar{" hollow" * bool(kind)}" style="width:{width:.2f}%"></span>' if size or instead else ""
+    return (
+        f"<span class=count>{count:,}</span><span class=bytes>{report.size(size)}</span><span class=bars>{bar}</span>"
+    )
+
+
+def _about(row: Row, kind: str) -> str:
+    """Where a slot comes from, as one line."""
+    tie = f" by {row.origin}=" if row.origin and kind in ("borrowed", "given") else ""
+    axes = f"; axes {', '.join(a or '-' for a in row.axes)}" if row.axes else ""
+    asked = f"; asked for by {row.asker} at {row.site}" if row.asker else ""
+    notes = "".join(f"; {note}" for note in row.notes)
+    return f"{row.path}: {kind}{tie}, {report.shape(row)} {row.dtype}{axes}{asked}{notes}"
+
+
+def _badge(groups: Sequence[int], role: str) -> str:
+    """The letters of the groups: solid for the owner, an outline for a borrower."""
+    letters, owner = "+".join(map(_letters, groups[:3])), role != "borrowed"
+    word = {"in": "shares", "borrowed": "borrows"}.get(role, "shared owner")
+    solid = "solid" if owner and role != "in" else "outline"
+    return f'<span class="badge {solid} g{groups[0] % _COLOURS}"><span class=vh>{word} </span>{letters}</span>'
+
+
+def _breakable(path: str) -> str:
+    return escape(path).replace("/", "/<wbr>")
+
+
+def _join(numbers: Sequence[int]) -> str:
+    return " ".join(map(str, numbers))
+
+
+def _sharing(book: _Book) -> str:
+    if not book.groups:
+        return ""
+    cards = "".join(_card(book, group) for group in range(len(book.groups)))
+    return f"<aside aria-labelledby=sharing><h2 id=sharing>Who shares what</h2>{cards}</aside>"
+
+
+def _card(book: _Book, group: int) -> str:
+    owner, borrowers = book.groups[group]
+    row = book.rows[owner]
+    users: dict[int, list[int]] = {}
+    for i in borrowers:
+        lender = next((k for k in book.lenders.get(i, ()) if k in borrowers or k == owner), owner)
+        users.setdefault(lender, []).append(i)
+    stored = f"{row.count:,} × {escape(row.dtype)}, {report.size(row.bytes)}"
+    what = "a given value, not stored" if row.kind == "given" else stored
+    badge = _badge([group], row.kind)
+    link, shape = _link(book, row.collection, row.path), escape(report.shape(row))
+    box = f"<div class=owner>{badge}{link} <span>{shape}</span></div>"
+    head = f"<h3>{report.many(len(borrowers) + 1, 'user')} of {what}</h3>"
+    chain = _chain(book, users, owner, 1)
+    return f'<section class="card g{group % _COLOURS}" data-g="{group}">{head}{box}{chain}</section>\n'
+
+
+def _chain(book: _Book, users: Mapping[int, Sequence[int]], lender: int, depth: int) -> str:
+    """The borrowers of one lender, each with its views on the arrow, and below each its own borrowers."""
+    drawn = [(i, _hop(book, users, i, depth)) for i in _within(users, lender, depth)]
+    if not drawn:
+        return ""
+    plain: dict[str, list[str]] = {}
+    for i, text in drawn:
+        plain.setdefault(f"{i}" if i in users else "view " + report.view(book.rows[i]), []).append(text)
+    parts = "".join(_folded(texts) for texts in plain.values())
+    return f"<ul>{parts}</ul>"
+
+
+def _within(users: Mapping[int, Sequence[int]], lender: int, depth: int) -> Iterator[int]:
+    """The borrowers to draw at this depth: the direct ones, and at the deepest all that are below."""
+    todo = list(reversed(users.get(lender, ())))
+    while todo:
+        i = todo.pop()
+        yield i
+        if depth >= _DEEPEST:
+            todo += reversed(users.get(i, ()))
+
+
+def _folded(texts: Sequence[str]) -> str:
+    if len(texts) <= _SIDE_BY_SIDE + 1:
+        return "".join(texts)
+    first, rest = "".join(texts[:_SIDE_BY_SIDE]), texts[_SIDE_BY_SIDE:]
+    return f"{first}<li class=more><details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details></li>"
+
+
+def _hop(book: _Book, users: Mapping[int, Sequence[int]], i: int, depth: int) -> str:
+    row = book.rows[i]
+    lender = f"<small>from {escape(row.chain[1])}</small> " if depth >= _DEEPEST else ""
+    box = f"<div class=borrower>{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span></div>"
+    below = _chain(book, users, i, depth + 1) if depth < _DEEPEST else ""
+    return f"<li><span class=arrow>{_chips(row)}</span>{lender}{box}{below}</li>"
+
+
+def _notes(ledger: Rows) -> str:
+    notes = [f"<li>{escape(note)}: {escape(', '.join(about))}</li>" for note, about in report.notes(ledger).items()]
+    return f"<section class=notes><h2>Notes</h2><ul>{''.join(notes)}</ul></section>" if notes else ""
+
+
+__all__ = ["html"]

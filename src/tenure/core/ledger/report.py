@@ -1,0 +1,333 @@
+"""The ledger as text: an aligned table that fits a terminal, Mermaid, Graphviz."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tenure.core.errors import RuleError, brief
+from tenure.core.ledger.row import Row
+from tenure.core.ledger.rows import Rows
+from tenure.core.ledger.tree import Folded, folded, modules, unfolded
+
+_HEAD = ("owner", "shape", "dtype", "count", "stages", "users", "asked for at")
+_PATH, _SHAPE, _DTYPE, _COUNT, _STAGES, _USERS, _SITE = range(7)
+_LOOKS = {
+    "owned": "fill:#dbe9ff,stroke:#1f5fbf",
+    "borrowed": "fill:#fff1d6,stroke:#b26b00",
+    "given": "fill:#e3f4e1,stroke:#2f7d32",
+}
+_DEEPEST = 4  # of the indentation; a longer chain names its lenders instead
+
+
+def table(
+    ledger: Rows, width: int | None = None, *, depth: int | None = None, shared_only: bool = False, fold: bool = True
+) -> str:
+    """One line for each slot: owners, and below each of them its borrowers with their views.
+
+    Args:
+      ledger: the ledger.
+      width: characters of a line; the terminal's if None, at least 60.
+      depth: one line for each module so many levels deep instead, with what it owns.
+      shared_only: leave out what only its owner uses.
+      fold: whether layers that are alike, four or more, are one line.
+    """
+    width = max(60, width or shutil.get_terminal_size((120, 24)).columns)
+    if depth is not None:
+        cells = [*_modules(ledger, _level(depth), shared_only, fold)]
+        head = ("module", *_HEAD[1:-1], "")
+    else:
+        users = Counter((r.collection, owner) for r in ledger.rows for owner in r.owners)
+        lines = _lines(ledger, shared_only, fold)
+        cells = [_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines]
+        head = _HEAD
+    shown = _align([head, *cells], width)
+    rule = "─" * max(map(len, shown))
+    return "\n".join([shown[0], rule, *shown[1:], "", *_wrap([total(ledger), *_notes(ledger)], width)])
+
+
+def _level(depth: Any) -> int:
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise RuleError(f"depth is {brief(depth)}, not a number of levels", ways=["depth=1: the outermost modules"])
+    return depth
+
+
+class _Line(NamedTuple):
+    """A line of the table: a slot, how far it is indented, and a lender that is not the line above."""
+
+    of: Folded
+    depth: int
+    lender: str = ""
+
+
+def _lines(ledger: Rows, shared_only: bool, fold: bool) -> Iterator[_Line]:
+    """Each owner, and after it those that borrow from it, directly or through one another."""
+    stand_for, stands = folded(ledger.rows) if fold else unfolded(ledger.rows)
+    shared = {i for edge in edges(ledger) for i in edge[:2]} if shared_only else set(range(len(ledger.rows)))
+    place = {(r.collection, r.path): i for i, r in enumerate(ledger.rows)}
+    below: dict[int, list[tuple[Folded, str]]] = {}
+    tops: list[Folded] = []
+    for one in stand_for:
+        row = one.row
+        lender = (row.part_of if row.collection == "params" else "") or (row.chain[1] if row.kind == "borrowed" else "")
+        at = place.get((row.collection, lender)) if lender else None
+        if at is None:
+            tops.append(one)
+        else:
+            below.setdefault(stands[at], []).append((one, "" if stands[at] == at else lender))
+    for collection in ("params", "state"):
+        for top in tops:
+            todo = [_Line(top, 0)] if top.row.collection == collection and top.place in shared else []
+            while todo:
+                line = todo.pop()
+                yield line
+                inner = reversed(below.get(line.of.place, []))
+                todo += [_Line(one, line.depth + 1, lender) for one, lender in inner if one.place in shared]
+
+
+def _cells(line: _Line, users: int) -> tuple[str, ...]:
+    row, depth, times = line.of.row, line.depth, line.of.times
+    count = f"{row.count * times:,}"
+    if row.part_of and depth:
+        indent, through = "  " * min(depth, _DEEPEST) + "+ ", ""
+    elif depth:
+        indent, count, through = "  " * min(depth, _DEEPEST) + "↳ ", "0", view(row) and f"| {view(row)}"
+        lender = line.lender or (row.chain[1] if depth > _DEEPEST else "")
+        through = f"← {lender} {through}".rstrip() if lender else through
+    else:
+        indent, through = "", f"{users} users" if users > 1 else ""
+    count = "given" if row.kind == "given" else "state" if row.collection == "state" else count
+    many_of = f"{times} × " if times > 1 else ""
+    cells = (indent + line.of.path, many_of + shape(row), row.dtype, count, stages(row), through, row.site)
+    return tuple(map(_printable, cells))
+
+
+def _modules(ledger: Rows, depth: int, shared_only: bool, fold: bool) -> Iterator[tuple[str, ...]]:
+    """One line for each module at that depth, and for what is above of it."""
+    shared = {i for edge in edges(ledger) for i in edge[:2]}
+    for label, slots, times in modules(ledger.rows, depth, fold):
+        rows = [ledger.rows[i] for i in slots]
+        sharing = sum(i in shared for i in slots)
+        if shared_only and not sharing:
+            continue
+        count = sum(r.count for r in rows if r.kind == "owned" and r.collection == "params") * times
+        dtypes = ", ".join(dict.fromkeys(r.dtype for r in rows))
+        slots_of = f"{times} × {many(len(rows), 'slot')}" if times > 1 else many(len(rows), "slot")
+        yield (label, slots_of, dtypes, f"{count:,}", "", f"{sharing} shared" if sharing else "", "")
+
+
+def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle."""
+    columns = enumerate(zip(*rows, strict=True))
+    sizes = {i: max(map(len, column)) for i, column in columns if i != _STAGES or any(column[1:])}
+    uniform = len({row[_DTYPE] for row in rows[1:]}) <= 1
+    for column in (_DTYPE, _SITE) if uniform else (_SITE, _DTYPE):
+        if _excess(sizes, width) > 0:
+            del sizes[column]
+    floors = ((_USERS, 24), (_STAGES, 24), (_PATH, 30), (_USERS, 12), (_STAGES, 12), (_PATH, 18), (_SHAPE, 9))
+    for column, floor in (*floors, (_USERS, 8), (_STAGES, 6), (_PATH, 4)):
+        if column in sizes:
+            sizes[column] -= min(max(_excess(sizes, width), 0), max(sizes[column] - floor, 0))
+    return ["  ".join(_fit(row[i], size, i == _COUNT) for i, size in sizes.items()).rstrip() for row in rows]
+
+
+def _excess(sizes: dict[int, int], width: int) -> int:
+    return sum(sizes.values()) + 2 * (len(sizes) - 1) - width
+
+
+def _fit(text: str, size: int, right: bool) -> str:
+    if len(text) > size:
+        mark = re.match(r" *[↳+] ", text)  # a borrower's mark stays, whatever is cut
+        front = mark[0][-max(size - 3, 2) :] if mark else ""
+        text, room = text[len(mark[0]) if mark else 0 :], size - len(front)
+        head = (room - 1) // 2
+        short = text if len(text) <= room else f"{text[:head]}…{text[len(text) - (room - 1 - head) :]}"
+        return (front + short).ljust(size)
+    return text.rjust(size) if right else text.ljust(size)
+
+
+def _wrap(texts: Sequence[str], width: int) -> list[str]:
+    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
+    return [line for lines in wrapped for line in lines]
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def total(ledger: Rows) -> str:
+    """The ledger in one line: how much there is, and how much there would be if nothing were borrowed."""
+    params = [r for r in ledger.rows if r.collection == "params"]
+    dtypes = sorted({r.dtype for r in params if r.kind == "owned"})
+    given, borrowed = (sum(r.kind == kind for r in params) for kind in ("given", "borrowed"))
+    stored = f"{many(ledger.count(), 'parameter')} ({', '.join([size(ledger.bytes()), *dtypes])})"
+    untied = f" ({ledger.count() + saved(ledger)[0]:,} if untied)" if borrowed else ""
+    parts = [f"{stored} in {many(len(ledger.owners), 'owner')}"] + [f"{given} given"] * bool(given)
+    parts += [f"{borrowed or 'none'} borrowed{untied}"]
+    states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
+    parts += [f"{many(len(states), 'state')} ({size(sum(r.bytes for r in states))})"] if states else []
+    return ", ".join(parts)
+
+
+def saved(ledger: Rows) -> tuple[int, int]:
+    """Parameters and bytes that the borrowers would own if they were untied."""
+    borrowed = [r for r in ledger.rows if r.collection == "params" and r.kind == "borrowed"]
+    return sum(r.count for r in borrowed), sum(r.bytes for r in borrowed)
+
+
+def notes(ledger: Rows) -> dict[str, list[str]]:
+    """Each note with the paths that it is about."""
+    found: dict[str, list[str]] = {}
+    for row in ledger.rows:
+        for note in row.notes:
+            found.setdefault(note, []).append(row.path)
+    return found
+
+
+def _notes(ledger: Rows) -> Iterator[str]:
+    for note, paths in notes(ledger).items():
+        more = f" and {len(paths) - 4} more" if len(paths) > 4 else ""
+        yield _printable(f"note: {note}: {', '.join(paths[:4])}{more}")
+
+
+def shape(row: Row) -> str:
+    """`(11, 4)`; `tree` for a state that is not one array."""
+    return "(" + ", ".join(map(str, row.shape)) + ")" if row.dtype != "tree" else "tree"
+
+
+def view(row: Row) -> str:
+    """A borrower's own views: what it does to the value of its lender, the next slot of its chain."""
+    return row.borrows.partition(" | ")[2]
+
+
+def stages(row: Row) -> str:
+    """What the value goes through: `weight_norm · noise(0.05)`; of a stage's leaf, whether it is frozen."""
+    return " ".join([*[" · ".join(row.stages)] * bool(row.stages), *["(frozen)"] * row.frozen])
+
+
+def many(number: int, noun: str) -> str:
+    """`1 owner`, `2 owners`."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def size(amount: float) -> str:
+    """A number of bytes to read."""
+    if amount < 1024:
+        return many(int(amount), "byte")
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 1000:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1024:,.1f} TiB"
+
+
+def edges(ledger: Rows) -> list[tuple[int, int, str]]:
+    """(lender, borrower, view), as positions in `ledger.rows`: what each borrower names, and what it is joined with."""
+    place = {(r.collection, r.path): i for i, r in enumerate(ledger.rows)}
+    found = []
+    for i, row in enumerate(ledger.rows):
+        lender = place.get((row.collection, row.chain[1])) if row.kind == "borrowed" else None
+        if lender is not None:
+            joined = (place.get((row.collection, o)) for o in row.owners if o not in ledger.rows[lender].owners)
+            found += [(k, i, view(row)) for k in (lender, *joined) if k is not None]
+    return found
+
+
+_DRAWN = 50_000  # characters of a diagram that Mermaid still draws
+
+
+def mermaid(ledger: Rows, *, depth: int | None = None, shared_only: bool = True, fold: bool = True) -> str:
+    """A flowchart from owners to borrowers, the views on the arrows; what it shows is said at `Ledger.to_mermaid`."""
+    if depth is not None:
+        return _modules_drawn(ledger, _level(depth), fold)
+    text = _slots_drawn(ledger, shared_only, fold)
+    deepest = max((len(r.path.split("/")) for r in ledger.rows), default=1)
+    for level in range(deepest, 0, -1) if len(text) > _DRAWN and fold else ():
+        text = _modules_drawn(ledger, level, fold)
+        if len(text) <= _DRAWN:
+            return text
+    return text if len(text) <= _DRAWN or not fold else _cut(text)
+
+
+def _cut(diagram: str) -> str:
+    """The beginning of a diagram of modules, as much of it as is drawn, and how many modules are left out."""
+    head, *lines = diagram.split("\n")
+    boxes = [line for line in lines if re.match(r"  s\d+\[", line)]
+    arrows = [(line, re.match(r'  (s\d+) -->(?:\|".*"\|)? (s\d+)$', line)) for line in lines]
+    looks = [line for line in lines if line.startswith("  classDef")]
+    kept, text = len(boxes), diagram
+    while len(text) > _DRAWN:
+        kept = kept * 3 // 4
+        names = {box.split("[")[0].strip() for box in boxes[:kept]}
+        drawn = [line for line, ends in arrows if ends and names.issuperset(ends.groups())]
+        more = f'  more["… and {len(boxes) - kept:,} modules more"]'
+        text = "\n".join([head, *boxes[:kept], *drawn, more, *looks])
+    return text
+
+
+def _slots_drawn(ledger: Rows, shared_only: bool, fold: bool) -> str:
+    stand_for, stands = folded(ledger.rows) if fold else unfolded(ledger.rows)
+    arrows = dict.fromkeys((stands[a], stands[b], through) for a, b, through in edges(ledger))
+    some = {i for arrow in arrows for i in arrow[:2]} if shared_only and arrows else set(stands.values())
+    boxes = []
+    for one in stand_for:
+        row, times = one.row, f"{one.times} × " if one.times > 1 else ""
+        left, right = ("([", "])") if row.kind == "borrowed" else ("[", "]")
+        if one.place in some:
+            text = f"{_entities(one.path)}<br/>{_entities(times + shape(row))}"
+            boxes.append(f'  s{one.place}{left}"{text}"{right}:::{row.kind}')
+    return _flowchart(boxes, arrows)
+
+
+def _modules_drawn(ledger: Rows, depth: int, fold: bool) -> str:
+    boxes, box_of = [], {}
+    shared = {i for edge in edges(ledger) for i in edge[:2]}
+    for number, (label, slots, times) in enumerate(modules(ledger.rows, depth, fold)):
+        box_of.update(dict.fromkeys(slots, number))
+        count = sum(
+            r.count for r in map(ledger.rows.__getitem__, slots) if r.kind == "owned" and r.collection == "params"
+        )
+        if shared.intersection(slots) or not shared:
+            boxes.append(f'  s{number}["{_entities(label)}<br/>{_entities(many(count * times, "parameter"))}"]:::owned')
+    stands = folded(ledger.rows)[1] if fold else {}
+    found = ((box_of.get(stands.get(a, a)), box_of.get(stands.get(b, b)), through) for a, b, through in edges(ledger))
+    return _flowchart(boxes, dict.fromkeys(arrow for arrow in found if arrow[0] != arrow[1]))
+
+
+def _flowchart(boxes: Sequence[str], arrows: Iterable[tuple[Any, Any, str]]) -> str:
+    lines = ["flowchart LR", *boxes]
+    for lender, user, through in arrows:
+        lines.append(f"  s{lender} -->" + (f'|"{_entities(through)}"| ' if through else " ") + f"s{user}")
+    return "\n".join([*lines, *(f"  classDef {kind} {look},color:#16191d" for kind, look in _LOOKS.items())])
+
+
+def _drawn(ledger: Rows) -> list[int]:
+    """What a diagram shows: all that is shared; everything, if nothing is."""
+    return sorted({i for edge in edges(ledger) for i in edge[:2]}) or list(range(len(ledger.rows)))
+
+
+def _entities(text: str) -> str:
+    """Mermaid reads labels as HTML and as Markdown: all but plain characters as entities."""
+    return re.sub(r"[^\w /.,=()\[\]-]", lambda found: f"#{ord(found[0])};", _printable(text))
+
+
+def dot(ledger: Rows) -> str:
+    """A Graphviz digraph from owners to borrowers; slots that share nothing are left out."""
+    lines = ["digraph ledger {", "  rankdir=LR; node [shape=box, fontname=Helvetica];"]
+    for i in _drawn(ledger):
+        row = ledger.rows[i]
+        style = {"owned": "", "borrowed": ", style=dashed", "given": ", style=dotted"}[row.kind]
+        lines.append(f"  {_dot(row.path)} [label={_dot(f'{row.path} {shape(row)}')}{style}];")
+    lines += [
+        f"  {_dot(ledger.rows[lender].path)} -> {_dot(ledger.rows[user].path)} [label={_dot(through)}];"
+        for lender, user, through in edges(ledger)
+    ]
+    return "\n".join([*lines, "}"])
+
+
+def _dot(text: str) -> str:
+    return '"' + _printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

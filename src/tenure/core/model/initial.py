@@ -1,0 +1,158 @@
+"""Initial values: each owner's is drawn by its own initialiser, with a key from its path, and put through its stages."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.errors import MissingRNGError, ParameterDtypeError, TenureError
+from tenure.core.keys import initialising, made_key, missing_key, owner_keys
+from tenure.core.run import values
+from tenure.core.run.values import offline
+from tenure.core.slots import staging
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.slot import Slot, named
+from tenure.core.slots.staged import FINAL
+from tenure.core.traces import outermost
+from tenure.core.trees import nest
+
+
+def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], list[str]]:
+    """The owners' initial values, and the paths of those that only the forward pass can make."""
+    owners = [slot for slot in slots.values() if slot.kind == "owned" and not slot.part_of]
+    drawing = [slot.path for slot in owners] + [path for slot in owners for path in _parts(slot)]
+    keys = dict(zip(drawing, owner_keys(key, drawing), strict=True)) if key is not None and owners else {}
+    drawn: dict[str, Any] = {}
+    late: list[str] = []
+    for slot in owners:
+        if slot.request.make is None:
+            late += [slot.path, *_parts(slot)]
+            continue
+        try:
+            if _hands_on(slot, keys):
+                late += [slot.path, *_parts(slot)]
+                continue
+            made = _make(slot, keys)
+        except jax.errors.UnexpectedTracerError:
+            late += [slot.path, *_parts(slot)]
+            continue
+        except MissingRNGError:
+            raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
+        if any(map(_has_ended, jax.tree.leaves(made))):
+            late += [slot.path, *_parts(slot)]
+            continue
+        drawn.update(made)
+        if slot.collection == "params":
+            _check_made(slot, made[slot.path])
+    return drawn, late
+
+
+def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
+    """Within a trace: whether an initialiser that holds values, such as a closure, reads a value that JAX traced, such as an input.
+
+    JAX notices values of a trace that is over only when the trace around ends.
+    """
+    init = slot.request.init
+    held = getattr(init, "__closure__", None) or isinstance(init, functools.partial)
+    if outermost() or not (held or any(isinstance(v, jax.core.Tracer) for v in getattr(init, "__dict__", {}).values())):
+        return False
+    made = jax.make_jaxpr(lambda keys: _make(slot, keys))({path: keys.get(path) for path in [slot.path, *_parts(slot)]})
+    return any(isinstance(const, jax.core.Tracer) for const in made.consts)
+
+
+def _has_ended(value: Any) -> bool:
+    """Whether a value belongs to the trace of a plan that is over: an initialiser that hands an input on as it is."""
+    if not isinstance(value, jax.core.Tracer):
+        return False
+    try:
+        jax.lax.optimization_barrier(value)
+    except jax.errors.UnexpectedTracerError:
+        return True
+    return False
+
+
+def _check_made(slot: Slot, value: Any) -> None:
+    """Raises unless an initialiser made what the plan, and the ledger, say."""
+    if value.shape != slot.full_shape:
+        raise TenureError(
+            f"the initialiser of '{slot.path}' made {value.shape} instead of {slot.full_shape}",
+            parties=[slot.party("owner")],
+            ways=["return an array of the shape that the initialiser is called with"],
+        )
+    if value.dtype != slot.full_dtype:
+        raise ParameterDtypeError(
+            f"the initialiser of '{slot.path}' made {value.dtype} instead of {named(slot.full_dtype)}",
+            parties=[slot.party("owner")],
+            ways=[
+                "use the dtype that the initialiser is called with:  lambda shape, dtype: jnp.zeros(shape, dtype)",
+                f"ask for what it makes:  get_parameter(…, dtype='{value.dtype}')",
+            ],
+        )
+
+
+def _parts(slot: Slot) -> list[str]:
+    """The leaves of the stages that all users see."""
+    labels = {stage.label for stage in slot.stages}
+    return [path for (label, _), path in slot.parts.items() if label in labels]
+
+
+def _make(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """An owner's first value, and those of its stages' leaves."""
+
+    def one(keys: Mapping[str, Any]) -> dict[str, Any]:
+        with initialising(keys.get(slot.path)):
+            value = slot.request.make()  # type: ignore[misc]
+        return staging.begin(slot, slot.stages, value, keys.get) if slot.stages else {slot.path: value}
+
+    return _over_layers(one, slot)({path: keys.get(path) for path in [slot.path, *_parts(slot)]})
+
+
+def _over_layers(one: Callable[..., Any], slot: Slot) -> Callable[..., Any]:
+    run = one
+    for _, size in reversed(slot.stack):
+        run = _stacked(run, size)
+    return run
+
+
+def _stacked(make: Callable[..., Any], size: int) -> Callable[..., Any]:
+    """One value for each layer, each from its own key."""
+
+    def run(keys: Mapping[str, Any], *args: Any) -> Any:
+        split = {path: key if key is None else _split(key, size) for path, key in keys.items()}
+        return jax.vmap(make, axis_size=size)(split, *args)
+
+    return run
+
+
+def _split(key: Any, size: int) -> jax.Array:
+    return jax.vmap(jax.random.fold_in, (None, 0))(made_key(key), jnp.arange(size, dtype=np.uint32))
+
+
+def draw_uses(plan: Plan, params: Mapping[str, Any], state: Mapping[str, Any], key: Any) -> dict[str, Any]:
+    """The first values of the leaves of stages for one use: they may depend on the value that is borrowed."""
+    uses = [slot for slot in plan.slots.values() if any(s.parts(_spec_of(slot)) for s in slot.use_stages)]
+    if not uses:
+        return {}
+    made: dict[str, Any] = {}
+    frame = offline(plan, nest(params), nest(state))
+    with frame.active():
+        for slot in uses:
+            labels = {stage.label for stage in slot.use_stages}
+            places = [path for (label, _), path in slot.parts.items() if label in labels]
+            keys = dict(zip(places, owner_keys(key, places), strict=True)) if key is not None else {}
+
+            def one(keys: Mapping[str, Any], value: Any, slot: Slot = slot) -> dict[str, Any]:
+                return staging.begin(slot, slot.use_stages, value, keys.get)
+
+            value = values.evaluate(frame, slot.path, FINAL)
+            made |= _over_layers(one, slot)({path: keys.get(path) for path in places}, value)
+    return made
+
+
+def _spec_of(slot: Slot) -> Any:
+    return jax.ShapeDtypeStruct(slot.shape, slot.dtype)

@@ -1,0 +1,126 @@
+"""Planning: the function is run once, abstractly; then every borrower is linked to its owner and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from tenure.core.errors import (
+    LeakedTracerError,
+    Party,
+    UnusedTieError,
+    nearest,
+)
+from tenure.core.keys import PlanKeys
+from tenure.core.notation import paths
+from tenure.core.run.frame import Frame, Mode
+from tenure.core.sites import Site, raised_at
+from tenure.core.slots.link import link
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.sources import Sources, Wildcard
+
+
+def make_plan(
+    function: Callable[..., Any],
+    sources: Sources,
+    ties: Mapping[str, Any],
+    args: Any,
+    kwargs: Any,
+    stages: Mapping[str, Any] | None = None,
+    training: bool = True,
+) -> Plan:
+    """Runs the function abstractly, links its slots, and checks them.
+
+    Raises:
+      TenureError: the ties do not hold; the message says which rule broke.
+    """
+    frame = Frame(Mode.PLAN, sources.fresh(), training=training)
+    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
+    dynamic = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
+    static_out: list[Any] = []
+
+    def run(arrays: list[Any]) -> list[Any]:  # a fresh closure: eval_shape remembers functions that it has seen
+        filled = list(leaves)
+        for i, array in zip(dynamic, arrays, strict=True):
+            filled[i] = array
+        a, k = jax.tree.unflatten(tree, filled)
+        frame.keys = PlanKeys()
+        with frame.active():
+            out = function(*a, **k)
+        frame.release()
+        outs, out_tree = jax.tree.flatten(out)
+        traced = [isinstance(o, (jax.Array, np.ndarray)) for o in outs]
+        static_out.append((out_tree, [None if t else o for o, t in zip(outs, traced, strict=True)], traced))
+        return [o for o, t in zip(outs, traced, strict=True) if t]
+
+    try:
+        shapes = iter(jax.eval_shape(run, [_spec(leaves[i]) for i in dynamic]))
+    except jax.errors.UnexpectedTracerError as e:
+        raise leaked(e) from e
+    out_tree, statics, traced = static_out[0]
+    out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
+    return linked(frame, out, ties, stages)
+
+
+def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None) -> Plan:
+    """The plan that the requests of a finished run come to.
+
+    Raises:
+      TenureError: the ties or stages do not hold, or were never used; the message says which rule broke.
+    """
+    states = link(frame.state_requests, {})
+    slots = link(frame.requests, frame.modes, frame.sources.stages, states)
+    _check_used(frame)
+    return Plan(slots, states, out, ties, stages)
+
+
+def is_array(leaf: Any) -> bool:
+    """Whether an input is planned by its shape; Python numbers, strings and the like stay what they are."""
+    return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
+
+
+def _spec(leaf: Any) -> jax.ShapeDtypeStruct:
+    weak = getattr(leaf, "weak_type", False)
+    return jax.ShapeDtypeStruct(
+        leaf.shape,
+        jax.dtypes.canonicalize_dtype(leaf.dtype)
+        if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
+        else leaf.dtype,
+        weak_type=weak,
+    )
+
+
+def leaked(error: Exception) -> LeakedTracerError:
+    """The error of a traced value that is used after its function has returned."""
+    made = re.search(r"with type (\S+)[\s\S]*created on line (.+?):(\d+)(?::\d+)? \((.*)\)", str(error))
+    what, file, line, function = made.groups() if made else ("", "", "0", "")
+    return LeakedTracerError(
+        "a traced value is used outside of the function in which it was made",
+        parties=[
+            Party("made in", function or "(JAX does not say)", what, str(Site(file, int(line), None, 0))),
+            Party("used", "", "", str(raised_at(error))),
+        ],
+        ways=[
+            "do not keep arrays of one call (in a global, on self of an object that lives longer) for another call",
+            "use tn.jit, tn.vmap, tn.scan, … instead of the jax ones inside of tn.transform",
+            "return the value from the function",
+        ],
+    )
+
+
+def _check_used(frame: Frame) -> None:
+    asked = [paths.plain(path) for path in (*frame.requests, *frame.state_requests)]
+    modules = dict.fromkeys(f"{path.rpartition('/')[0]}/*" for path in asked if "/" in path)
+    for key, source in frame.sources.unused():
+        whole = isinstance(source, Wildcard)
+        shown = f"module '{source.lender}'" if isinstance(source, Wildcard) else f"'{source.ref or source.kind}'"
+        raise UnusedTieError(
+            f"the {source.origin} entry for '{key}' was never used: no module asked for {'any of these' if whole else 'that'}",
+            parties=[Party(source.origin, key, f"→ {shown}", str(source.site))],
+            near=nearest(key, modules if whole else asked),
+            ways=["correct the path", "remove the entry", "print(model.plan(…).ledger) without it shows all paths"],
+        )

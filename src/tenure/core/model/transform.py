@@ -1,0 +1,384 @@
+"""`transform`: a function that builds and calls modules → the pure functions `plan`, `init`, `apply`."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
+from tenure.core.keys import Keys, as_key
+from tenure.core.model.extras import check_extras, extra_leaves
+from tenure.core.model.initial import draw, draw_uses
+from tenure.core.model.planning import is_array, leaked, make_plan
+from tenure.core.model.pure import Pure, check_picklable
+from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
+from tenure.core.run.values import NeedsPlan, hoist
+from tenure.core.sites import call_site
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.slot import Slot
+from tenure.core.slots.sources import Sources
+from tenure.core.trees import nest
+
+_PLANS = 64  # plans remembered per model: one for each combination of input shapes
+
+
+class Transformed(NamedTuple):
+    """`init(rng, *args) -> params` and `apply(params, rng, *args) -> out`."""
+
+    init: Callable[..., dict[str, dict[str, jax.Array]]]
+    apply: Callable[..., Any]
+
+    @property
+    def plan(self) -> Callable[..., Plan]:
+        """`plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated."""
+        return self.init.plan  # type: ignore[attr-defined]
+
+
+class TransformedWithState(NamedTuple):
+    """`init(rng, *args) -> (params, state)` and `apply(params, state, rng, *args) -> (out, state)`."""
+
+    init: Callable[..., tuple[dict[str, dict[str, jax.Array]], dict[str, dict[str, Any]]]]
+    apply: Callable[..., tuple[Any, dict[str, dict[str, Any]]]]
+
+    @property
+    def plan(self) -> Callable[..., Plan]:
+        """`plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated."""
+        return self.init.plan  # type: ignore[attr-defined]
+
+
+class _Model:
+    """A function, its ties and stages, and the plans made of it so far."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        ties: Mapping[str, Any] | None,
+        stages: Mapping[str, Any] | None = None,
+        on_borrowed: str = "error",
+        training: bool = True,
+        strict: bool | None = None,
+    ):
+        if not callable(function):
+            raise TenureError(
+                f"tn.transform takes a function, not {type(function).__name__}", ways=["tn.transform(lambda x: …)"]
+            )
+        self.function, self.sources = function, Sources(ties, stages, on_borrowed)
+        self.ties, self.stages = dict(ties or {}), dict(stages or {})
+        self.training, self.staged = training, bool(stages)  # staged: whether a plan, made so far, has stages
+        self.strict = strict
+        self.allowed: set[frozenset[str]] = set()  # leaves beyond the model's that were looked at once
+        self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+        self.relatives = [self.plans]  # of the same model in training and evaluation
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_picklable(self.function, self.ties, self.stages)
+        plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
+        return {**self.__dict__, "plans": plans, "relatives": [plans]}
+
+    def __deepcopy__(self, memo: Any) -> _Model:
+        return self  # what it remembers is the same for every copy
+
+    def plan(self, *args: Any, **kwargs: Any) -> Plan:
+        """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
+        return self.get_plan(args, kwargs)
+
+    def get_plan(self, args: Any, kwargs: Any, fresh: bool = False) -> Plan:
+        key = _plan_key(args, kwargs)
+        plan = self.plans.get(key) if key is not None and not fresh else None
+        if plan is None:
+            plan = make_plan(self.function, self.sources, self.ties, args, kwargs, self.stages, self.training)
+            self.staged = self.staged or bool(plan.staged)
+            if key is not None:
+                self.plans[key] = plan
+                if len(self.plans) > _PLANS:
+                    self.plans.popitem(last=False)
+        return plan
+
+    def init(self, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Draws the owners' values, and the states'."""
+        key = as_key(key)
+        plan = self.plan(*args, **kwargs)
+        drawn, late = draw(plan, plan.slots, key)
+        params = {p: v for p, v in drawn.items() if p in plan.slots}
+        state, late_state = draw(plan, plan.states, key)
+        state |= {p: v for p, v in drawn.items() if p in plan.states}
+        deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
+        if deferred:
+            params, state = self._run_forward(plan, key, params, state, deferred, args, kwargs)
+        for path, value in draw_uses(plan, params, state, key).items():
+            (params if path in plan.slots else state)[path] = value
+        owned = [[p for p, s in table.items() if s.kind == "owned"] for table in (plan.slots, plan.states)]
+        return nest({p: params[p] for p in owned[0]}), nest({p: state[p] for p in owned[1]})
+
+    def _run_forward(
+        self, plan: Plan, key: Any, params: Any, state: Any, deferred: frozenset[Entry], args: Any, kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Creates what depends on values of the forward pass, by running it."""
+        if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves((args, kwargs))):
+            names = ", ".join(repr(path) for _, path in sorted(deferred)[:3])
+            raise TenureError(
+                f"the initial value of {names} depends on the forward pass, so init needs arrays, not shapes",
+                ways=["call init with arrays", "use an initialiser that does not read the inputs"],
+            )
+        frame = self._frame(Mode.INIT, nest(params), {}, key, args, kwargs, deferred)
+        frame.training = False
+        frame.layers[0].update({("state", p): v for p, v in state.items()})
+        frame._plan = plan
+        self._run(frame, args, kwargs)
+        made = frame.visible()
+        params = params | {p: v for (kind, p), v in made.items() if kind == "params"}
+        state = state | {p: v for (kind, p), v in made.items() if kind == "initial"}
+        return params, state
+
+    def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """The function's result, and the states after it."""
+        flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
+        params, key = _as_params(params), as_key(key)
+        try:
+            frame, out = self._attempt(params, flat, key, args, kwargs)
+        except NeedsPlan:  # never planned so far, and now a slot has stages
+            self.get_plan(args, kwargs)
+            self.staged = True
+            frame, out = self._attempt(params, flat, key, args, kwargs)
+        if self.strict is not False:
+            self._check_extras(frame, args, kwargs)
+        new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
+        return out, nest(new)
+
+    def _check_extras(self, frame: Frame, args: Any, kwargs: Any) -> None:
+        """Leaves of the params that this run did not ask for: the model has them all the same, or not."""
+        extras = extra_leaves(frame.params, frame.asked)
+        if not extras or frozenset(extras) in self.allowed:
+            return
+        plan = self.get_plan(args, kwargs)
+        plans = [plan, *(made for remembered in self.relatives for made in remembered.values())]
+        known = {path: slot for made in plans for path, slot in made.slots.items()}
+        check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
+        self.allowed.add(frozenset(extras))
+
+    def _attempt(self, params: Params, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Frame, Any]:
+        frame = self._frame(Mode.APPLY, params, state, key, args, kwargs)
+        return frame, self._run(frame, args, kwargs)
+
+    def _frame(
+        self,
+        mode: Mode,
+        params: Params,
+        state: Any,
+        key: Any,
+        args: Any,
+        kwargs: Any,
+        deferred: frozenset[Entry] = frozenset(),
+    ) -> Frame:
+        keys = None if key is None else Keys(key)
+        get_plan = functools.partial(self.get_plan, args, kwargs)
+        return Frame(
+            mode,
+            self.sources.fresh(),
+            params=params,
+            state=state,
+            keys=keys,
+            get_plan=get_plan,
+            deferred=deferred,
+            training=self.training,
+        )
+
+    def _run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
+        try:
+            with frame.active():
+                if self.staged and frame.mode is Mode.APPLY:
+                    hoist(frame)
+                return self.function(*args, **kwargs)
+        except jax.errors.UnexpectedTracerError as e:
+            raise leaked(e) from e
+
+
+def _plan_key(args: Any, kwargs: Any) -> Any:
+    """What a plan depends on: the tree of inputs, shapes of arrays, values of everything else. None: no key."""
+    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
+    try:
+        parts = tuple((leaf.shape, str(leaf.dtype)) if is_array(leaf) else (type(leaf), leaf) for leaf in leaves)
+        hash(parts)
+        return tree, parts
+    except TypeError:
+        return None
+
+
+def _as_params(params: Any) -> Params:
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping) or not all(isinstance(v, Mapping) for v in params.values()):
+        raise MissingParameterError(
+            "params must be {module: {name: array}}, not " + _kind(params),
+            parties=[Party("params", "", _kind(params), str(call_site()))],
+            ways=["the signature is apply(params, rng, *inputs), or apply(params, state, rng, *inputs) with state"],
+        )
+    return params
+
+
+def _kind(value: Any) -> str:
+    return f"an array {value.shape}" if hasattr(value, "shape") else brief(value, 40)
+
+
+def transform(
+    function: Callable[..., Any],
+    *,
+    ties: Mapping[str, Any] | None = None,
+    stages: Mapping[str, Any] | None = None,
+    on_borrowed: str = "error",
+    strict: bool | None = None,
+) -> Transformed:
+    """A function that builds and calls modules, as pure functions of its parameters.
+
+    Args:
+      function: builds modules, calls them, returns anything.
+      ties: absolute slot path → a reference ('embed/w | transpose'), an array, or `tn.own`; the model's code stays as
+        it is. A key that ends in `/*` speaks for a module's whole rest.
+      stages: glob of owners' paths → stages: `{"**/w": [tn.stages.Noise(0.05)]}`. The first glob that matches counts.
+      on_borrowed: a stage that a borrower asks for and its owner lacks is an "error", or is for that use ("stack").
+      strict: what `apply` makes of leaves that the model lacks. None: those of adapters and other stages, and those in
+        modules that the model has, are errors, and modules that the model lacks are told once, in the log. True: all are
+        errors. False: none is.
+
+    Returns:
+      `init(rng, *args) -> params`, `apply(params, rng, *args) -> out`; `.plan(*args) -> Plan`.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> from tenure import nn
+    >>> model = tn.transform(lambda x: nn.Linear(3)(x))
+    >>> params = model.init(jax.random.key(0), jnp.ones((2, 4)))
+    >>> model.apply(params, None, jnp.ones((2, 4))).shape
+    (2, 3)
+    """
+    return _transformed(_Model(function, ties, stages, on_borrowed, strict=strict))
+
+
+def _transformed(inner: _Model) -> Transformed:
+    return Transformed(Pure(_init, inner), Pure(_apply, inner))
+
+
+def _init(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """The owners' initial values, for inputs like these."""
+    plan = model.plan(*args, **kwargs)
+    if plan.states:
+        raise _has_state(plan.states)
+    return model.init(rng, args, kwargs)[0]
+
+
+def _apply(model: _Model, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result."""
+    out, state = model.apply(params, {}, rng, args, kwargs)
+    if state:
+        raise _has_state(model.plan(*args, **kwargs).states)
+    return out
+
+
+def _has_state(states: Mapping[str, Slot]) -> NonEmptyStateError:
+    first = next(iter(states.values()), None)
+    return NonEmptyStateError(
+        "the function uses state (a running average, say), which tn.transform does not carry",
+        parties=[first.party("asker")] if first else [],
+        ways=["use tn.transform_with_state"],
+    )
+
+
+def transform_with_state(
+    function: Callable[..., Any],
+    *,
+    ties: Mapping[str, Any] | None = None,
+    stages: Mapping[str, Any] | None = None,
+    on_borrowed: str = "error",
+    strict: bool | None = None,
+) -> TransformedWithState:
+    """As `transform`, for functions that keep state.
+
+    Returns:
+      `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
+    """
+    return _transformed_with_state(_Model(function, ties, stages, on_borrowed, strict=strict))
+
+
+def _transformed_with_state(inner: _Model) -> TransformedWithState:
+    return TransformedWithState(Pure(_init_with_state, inner), Pure(_apply_with_state, inner))
+
+
+def _init_with_state(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The owners' initial values, and the states', for inputs like these."""
+    return model.init(rng, args, kwargs)
+
+
+def _apply_with_state(
+    model: _Model, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any
+) -> tuple[Any, dict[str, Any]]:
+    """The function's result, and the states after it."""
+    return model.apply(params, state, rng, args, kwargs)
+
+
+def evaluation(model: Any) -> Any:
+    """The same model for evaluation: noise and dropout on weights are the identity, running averages stand still.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> from tenure import nn
+    >>> model = tn.transform(lambda x: nn.Linear(3)(x), stages={"**/w": [tn.stages.Noise(0.1)]})
+    >>> params = model.init(jax.random.key(0), jnp.ones((2, 4)))
+    >>> tn.evaluation(model).apply(params, None, jnp.ones((2, 4))).shape
+    (2, 3)
+    """
+    try:
+        inner = model.init.model
+    except AttributeError:
+        raise TenureError(
+            f"tn.evaluation takes what tn.transform returned, not {brief(model)}",
+            ways=["tn.evaluation(tn.transform(f))"],
+        ) from None
+    other = _Model(inner.function, None, training=False, strict=inner.strict)
+    other.relatives = [*inner.relatives, other.plans]
+    other.sources, other.ties, other.stages, other.staged = inner.sources, inner.ties, inner.stages, inner.staged
+    return _transformed_with_state(other) if isinstance(model, TransformedWithState) else _transformed(other)
+
+
+@contextlib.contextmanager
+def training(flag: bool) -> Iterator[None]:
+    """Inside of a transformed function: whether stages act as in training, for what is called within.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def f(x, is_training):
+    ...     with tn.training(is_training):
+    ...         return x @ tn.get_parameter("w", (4, 4), init=jnp.ones, stages=[tn.stages.Noise(0.1)])
+    >>> model = tn.transform(f)
+    >>> model.apply(model.init(None, jnp.ones(4), True), None, jnp.ones(4), False)
+    Array([4., 4., 4., 4.], dtype=float32)
+    """
+    frame = current_frame("tn.training")
+    before, frame.training = frame.training, bool(flag)
+    try:
+        yield
+    finally:
+        frame.training = before
+
+
+def without_apply_rng(model: Any) -> Any:
+    """The same model with an `apply` that takes no `rng`: for models that draw no keys."""
+    if isinstance(model, TransformedWithState):
+        return TransformedWithState(model.init, Pure(_apply_with_state_without_rng, model))
+    return Transformed(model.init, Pure(_apply_without_rng, model))
+
+
+def _apply_without_rng(model: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result."""
+    return model.apply(params, None, *args, **kwargs)
+
+
+def _apply_with_state_without_rng(model: Any, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+    """The function's result, and the states after it."""
+    return model.apply(params, state, None, *args, **kwargs)
+
+
+def running_init() -> bool:
+    """Whether the function runs to find out, or to make, its parameters: while planning or initialising."""
+    return current_frame("running_init").mode is not Mode.APPLY

@@ -1,0 +1,314 @@
+"""The trace context: everything that one run of a model's function knows. The only mutable thing in the core."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import enum
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import get_opaque_trace_state
+
+from tenure.core.errors import OutsideTransformError, Party
+from tenure.core.keys import Keys
+from tenure.core.sites import Site, caching_transform, call_site, opener
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.requests import Maker
+from tenure.core.slots.slot import Request, Slot
+from tenure.core.slots.sources import Sources
+
+Params = Mapping[str, Mapping[str, Any]]
+Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path)
+
+_scope_ids = itertools.count()
+
+
+class Mode(enum.Enum):
+    """What a run of the model's function is for."""
+
+    PLAN = "plan"  # abstract: slots are recorded, nothing is allocated
+    INIT = "init"  # concrete: what only the forward pass can create is created
+    APPLY = "apply"  # values come from params and state
+    READ = "read"  # as apply, outside of any run: one value is wanted
+
+
+class Scope:
+    """One call of a module's method, or one name scope: what is built inside takes its names from here."""
+
+    __slots__ = ("counters", "epoch", "id", "method", "module", "origin", "path", "prefix", "used")
+
+    def __init__(self, path: str, method: str, module: Any = None, origin: Any = None):
+        self.method, self.module, self.origin = method, module, origin
+        self.rename(path)
+        self.counters: dict[str, int] = {}
+        self.used: dict[str, Any] = {}  # names given out here → the line that asked
+        self.id = next(_scope_ids)
+
+    def rename(self, path: str) -> None:
+        """Sets the path, which a module does not know before its constructor has run so far."""
+        self.path, method = path, self.method
+        self.prefix = path if method == "__call__" else f"{path}/~" if method == "__init__" else f"{path}/~{method}"
+
+
+class Overlay:
+    """The layer of a stack that a scan body computes: one slice of each stacked owner, seen only inside."""
+
+    def __init__(self, prefix: str, size: int, params: dict[str, Any] | None = None):
+        self.prefix, self.size, self.params = prefix, size, params or {}
+
+    def covers(self, path: str) -> bool:
+        """Whether a slot belongs to the stack."""
+        return path.startswith(self.prefix + "/")
+
+
+class Frame:
+    """One run of a model's function.
+
+    Attributes:
+      mode: what the run is for.
+      params: the owners' arrays as handed to `apply` (or drawn by `init`).
+      sources: where slots that are not simply owned come from: ties, shares, declarations.
+      requests, state_requests: what was asked for so far, by path (recorded while planning).
+      makers: path → who made the first request for it.
+      modes: path → (training, inside of a loop) of all requests for it.
+      get_plan: the plan of this model for these inputs, made when it is first needed.
+      layers: written state, innermost transformation last.
+      trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
+      opener: the Python frame that opened that trace; see `sites.opener`.
+      training: whether stochastic stages draw.
+      staged: `hoist.Want.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
+    """
+
+    profile: Any = None
+
+    def __init__(
+        self,
+        mode: Mode,
+        sources: Sources,
+        *,
+        params: Params | None = None,
+        state: dict[str, Any] | None = None,
+        keys: Keys | None = None,
+        get_plan: Callable[..., Plan] | None = None,
+        deferred: frozenset[Entry] = frozenset(),
+        training: bool = True,
+    ):
+        self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
+        self.params: Params = params or {}
+        self.asked: set[str] = set()  # the leaves that were looked up
+        self.layers: list[dict[Entry, Any]] = [{("state", k): v for k, v in (state or {}).items()}]
+        self.requests: dict[str, Request] = {}
+        self.state_requests: dict[str, Request] = {}
+        self.makers: dict[str, Maker] = {}
+        self.modes: dict[str, set[tuple[bool, bool]]] = {}
+        self.given: dict[str, Any] = {}
+        self.training = training
+        self.staged: dict[str, Any] | None = None
+        self.key_counts: dict[str, int] = {}
+        self.scopes: list[Scope] = [Scope("", "__call__")]
+        self.overlays: list[Overlay] = []
+        self.epoch = 0
+        self.order = itertools.count()
+        self.trace: Any = None
+        self.opener = 0
+        self.outer: Any = None
+        self._get_plan = get_plan
+        self._plan: Plan | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that goes with this run."""
+        if self._plan is None:
+            assert self._get_plan is not None
+            self._plan = self._get_plan()
+        return self._plan
+
+    def planned(self, collection: str, path: str) -> Slot:
+        """The slot as planned; a plan that lacks it is made anew."""
+        assert self._get_plan is not None
+        if path not in getattr(self.plan, collection):
+            self._plan = self._get_plan(fresh=True)
+        return getattr(self.plan, collection)[path]
+
+    @property
+    def inner(self) -> bool:
+        """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
+        return get_opaque_trace_state(convention="tenure") != self.outer
+
+    def note_mode(self, path: str) -> None:
+        """Notes in which mode, and where, a slot is asked for."""
+        self.modes.setdefault(path, set()).add((self.training, self.inner))
+
+    def unmade(self, prefix: str = "") -> bool:
+        """Whether an initial value, of a slot below `prefix`, still waits for the forward pass to make it."""
+        kinds = {"params": "params", "state": "initial"}
+        return any(path.startswith(prefix) and self.read((kinds[kind], path)) is None for kind, path in self.deferred)
+
+    def skipping(self) -> tuple[str, Site] | None:
+        """The raw JAX transformation around the code that would not run it again, and the line that called it."""
+        return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
+
+    @property
+    def planning(self) -> bool:
+        return self.mode is Mode.PLAN
+
+    @property
+    def scope(self) -> Scope:
+        """The innermost scope."""
+        return self.scopes[-1]
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[Frame]:
+        """Makes this the frame of the running code."""
+        token = _current.set(self)
+        self.trace = self.outer = get_opaque_trace_state(convention="tenure")
+        self.opener = opener()
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+            self.trace = self.outer = None
+
+    def release(self) -> None:
+        """Forgets what belongs to the trace that ends; the recorded requests live on."""
+        self.keys = None
+        self.sources.release()
+        self.makers = {}
+
+    def read(self, entry: Entry, default: Any = None) -> Any:
+        """The newest value written for an entry, or `default`."""
+        for layer in reversed(self.layers):
+            if entry in layer:
+                return layer[entry]
+        return default
+
+    def write(self, entry: Entry, value: Any) -> None:
+        """Writes into the innermost transformation's layer."""
+        self.layers[-1][entry] = value
+
+    def visible(self) -> dict[Entry, Any]:
+        """All entries as they are now."""
+        merged: dict[Entry, Any] = {}
+        for layer in self.layers:
+            merged.update(layer)
+        return merged
+
+    def mark(self) -> tuple[Any, ...]:
+        """What a transformed function must start from, each time that JAX runs it."""
+        scope = self.scope
+        return scope, dict(scope.counters), dict(scope.used), dict(self.key_counts)
+
+    @contextlib.contextmanager
+    def inside(
+        self, mark: tuple[Any, ...], entries: Mapping[Entry, Any], index: Any = None, overlay: Overlay | None = None
+    ) -> Iterator[dict[Entry, Any]]:
+        """The body of a JAX transformation: its own trace, its own layer of writes, names from the same start.
+
+        Args:
+          mark: `mark()` as it was when the transformation was called.
+          entries: values of this trace for what the body may read (a loop's carried state).
+          index: the step or lane, folded into the random keys drawn inside; a callable is asked when needed.
+          overlay: the layer's slices, in a layer stack.
+
+        Yields:
+          What the body wrote.
+        """
+        scope, counters, used, counts = mark
+        writes: dict[Entry, Any] = {}
+        saved = self.trace, self.opener, self.keys, self.epoch, self.scopes
+        self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
+        self.epoch = next(_scope_ids)
+        self.scopes = list(self.scopes)
+        scope.counters, scope.used, self.key_counts = dict(counters), dict(used), dict(counts)
+        depth = len(self.layers)
+        self.layers += [dict(entries), writes]
+        if index is not None and self.keys is not None:
+            self.keys = self.keys.at(index)
+        if overlay is not None:
+            self.overlays.append(overlay)
+        try:
+            yield writes
+        finally:
+            del self.layers[depth:]
+            self.trace, self.opener, self.keys, self.epoch, self.scopes = saved
+            if overlay is not None:
+                self.overlays.pop()
+
+    def absorb(self, writes: Mapping[Entry, Any]) -> None:
+        """Takes over what a transformed function wrote."""
+        self.layers[-1].update(writes)
+
+    def shows_modules(self) -> bool:
+        """Whether modules show the call that built them."""
+        return True
+
+    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """The "params" or the "state" that there are so far, by full name."""
+        if collection == "state":
+            return ((path, value) for (kind, path), value in self.visible().items() if kind == "state")
+        return ((f"{m}/{n}", value) for m, bundle in self.params.items() for n, value in bundle.items())
+
+    def belongs(self, path: str, module: str) -> bool:
+        """Whether a slot is a module's, or one of the modules' inside of it."""
+        return path.startswith(module + "/")
+
+    def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
+        """The layer stacks that a slot belongs to, outermost first."""
+        return tuple((o.prefix, o.size) for o in self.overlays if o.covers(path))
+
+    def stacked_params(self, prefix: str) -> dict[str, Any]:
+        """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""
+        found = {}
+        covered = self.plan.covered if self.staged is not None else ()
+        for module, entries in self.params.items():
+            if module == prefix or module.startswith(prefix + "/"):
+                leaves = {f"{module}/{name}": value for name, value in entries.items()}
+                found.update({path: value for path, value in leaves.items() if path not in covered})
+        found.update({key: value for key, value in (self.staged or {}).items() if key.startswith(prefix + "/")})
+        for overlay in self.overlays:
+            found.update({p: v for p, v in overlay.params.items() if p in found})
+        return found
+
+
+_current: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("tenure_frame", default=None)
+
+
+def maybe_frame() -> Frame | None:
+    """The running frame, if any."""
+    return _current.get()
+
+
+def current_frame(what: str) -> Frame:
+    """The running frame.
+
+    Raises:
+      OutsideTransformError: there is none; `what` names the function that needed it.
+    """
+    frame = _current.get()
+    if frame is None:
+        raise OutsideTransformError(
+            f"`{what}` must be used inside a function that tn.transform runs",
+            parties=[Party("asker", what, "", str(call_site()))],
+            ways=[
+                "model = tn.transform(lambda x: nn.Linear(3)(x)); params = model.init(key, x)",
+                "tn.transform_with_state, if the model keeps state",
+            ],
+        )
+    return frame
+
+
+def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:
+    """A value to plan with; inside a trace it costs one equation and no memory.
+
+    Args:
+      shape, dtype: of the value.
+      inner: whether a transformation is around it: to `jax.vmap`, `jax.lax.empty` is another value in each lane.
+    """
+    if inner and not jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+        return jax.lax.broadcast(np.zeros((), dtype), shape)
+    return jax.lax.empty(shape, dtype)

@@ -1,0 +1,188 @@
+"""The layer stack: one compiled body for N layers. What the body owns is stacked; what it uses from outside is not."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.errors import LayerStackError, Party, brief
+from tenure.core.run import naming
+from tenure.core.run.frame import Entry, Frame, Overlay, current_frame
+from tenure.core.run.profile import by_profile
+from tenure.core.run.state import in_loop
+from tenure.core.sites import call_site
+
+
+@by_profile
+def layer_stack(
+    num_layers: int,
+    with_per_layer_inputs: bool = False,
+    unroll: int | bool = 1,
+    pass_reverse_to_layer_fn: bool = False,
+    name: str | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Runs a layer function `num_layers` times as one scan: tracing and compiling do not grow with the depth.
+
+    Every parameter and state that is owned inside has a leading axis of size `num_layers`. A parameter owned outside is
+    one value for all layers. From outside, one layer of a stacked owner is borrowed as `'stack/linear/w | index(3)'`.
+
+    Args:
+      num_layers: how often the layer is applied.
+      with_per_layer_inputs: the function also takes one slice of each further input, and returns (x, y); the y are
+        stacked.
+      unroll: how many layers are in one step of the loop.
+      pass_reverse_to_layer_fn: the function also takes the keyword `reverse`.
+      name: the scope around the stacked parameters; "layer_stack" if None.
+
+    Returns:
+      A decorator for `f(x)`, or `f(x, *inputs) -> (x, y)`. The decorated function also takes `reverse=True`.
+
+    Raises:
+      LayerStackError: `num_layers` is no number of layers, or a layer gives what the next one cannot take.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> from tenure import nn
+    >>> model = tn.transform(lambda x: tn.layer_stack(3)(lambda x: nn.Linear(4)(x))(x))
+    >>> model.init(jax.random.key(0), jnp.ones((2, 4)))["layer_stack/linear"]["w"].shape
+    (3, 4, 4)
+    """
+
+    num_layers = _as_count(num_layers)
+
+    def decorate(fun: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(fun)
+        def stacked(*args: Any, reverse: bool = False) -> Any:
+            inner = functools.partial(fun, reverse=reverse) if pass_reverse_to_layer_fn else fun
+            x, xs = (args[0], args[1:]) if with_per_layer_inputs else (args, ())
+            for leaf in jax.tree.leaves(xs):
+                if jnp.shape(leaf)[:1] != (num_layers,):
+                    raise _no_stack(f"a per-layer input needs a leading axis of {num_layers}, not {jnp.shape(leaf)}")
+
+            def layer(x: Any, inputs: Any) -> Any:
+                if with_per_layer_inputs:
+                    return _as_pair(inner(x, *inputs))
+                out = inner(*x)
+                return (out,) if len(x) == 1 else out, None
+
+            with naming.name_scope(name or "layer_stack"):
+                x, ys = _run(layer, x, xs, num_layers, reverse, unroll)
+            return (x, ys) if with_per_layer_inputs else x[0] if len(args) == 1 else x
+
+        return stacked
+
+    return decorate
+
+
+def _as_count(num_layers: Any) -> int:
+    try:
+        count = -1 if isinstance(num_layers, bool) else operator.index(num_layers)
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise _no_stack(
+            f"tn.layer_stack takes a number of layers, not {brief(num_layers)}", "tn.layer_stack(12)(layer)(x)"
+        )
+    return count
+
+
+def _as_pair(out: Any) -> Any:
+    if not isinstance(out, tuple) or len(out) != 2:
+        raise _no_stack(
+            f"a layer with inputs of its own returns a pair (x, y), not {_shown(out)}", "return x, y", "return x, None"
+        )
+    return out
+
+
+def _check_same(x: Any, out: Any) -> None:
+    """Raises unless a layer gives what it takes, so that the next one can go on."""
+    same = jax.tree.structure(x) == jax.tree.structure(out)  # type: ignore[operator]
+    if not same or [_type(a) for a in jax.tree.leaves(x)] != [_type(a) for a in jax.tree.leaves(out)]:
+        one = len(x) == 1 if isinstance(x, tuple) else False
+        raise _no_stack(
+            f"the next layer takes what this one gives, but it takes {_shown(x[0] if one else x)} and gives "
+            f"{_shown(out[0] if one and isinstance(out, tuple) and len(out) == 1 else out)}",
+            "give what the layer takes: nn.Linear(x.shape[-1]), x.astype(dtype)",
+            "build what changes the shape before the stack, or after it",
+        )
+
+
+def _type(leaf: Any) -> tuple[Any, Any]:
+    return jnp.shape(leaf), jnp.result_type(leaf)
+
+
+def _shown(tree: Any) -> str:
+    """Arrays as `float32[2,4]`, in the structure that they come in."""
+    if tree is None:
+        return "None"
+    shapes = jax.tree.map(lambda a: f"{jnp.result_type(a)}[{','.join(map(str, jnp.shape(a)))}]", tree)
+    return shapes if isinstance(shapes, str) else f"a {type(tree).__name__} " + brief(shapes, 120).replace("'", "")
+
+
+def _no_stack(rule: str, *ways: str) -> LayerStackError:
+    return LayerStackError(rule, parties=[Party("stack", "tn.layer_stack", "", str(call_site()))], ways=ways)
+
+
+def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, unroll: int | bool) -> Any:
+    frame = current_frame("tn.layer_stack")
+    prefix, mark = frame.scope.path, frame.mark()
+
+    def step(overlay: Overlay, entries: Any, x: Any, inputs: Any, index: Any) -> Any:
+        with frame.inside(mark, entries, index, overlay) as writes:
+            out, y = layer(x, inputs)
+        _check_same(x, out)
+        return (out, y), writes
+
+    if frame.planning:
+        one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(jnp.shape(a)[1:], jnp.result_type(a)), xs)
+        overlay = Overlay(prefix, size)
+        (x, y), _ = jax.eval_shape(lambda x, i: step(overlay, {}, x, i, None), x, one)
+        empty = jax.lax.empty
+        return jax.tree.map(lambda a: empty(a.shape, a.dtype), x), jax.tree.map(
+            lambda a: empty((size, *a.shape), a.dtype), y
+        )
+    if frame.unmade(prefix + "/"):
+        return _create(frame, step, prefix, x, xs, size, reverse)
+    params = frame.stacked_params(prefix)
+    state = {e: v for e, v in frame.visible().items() if e[0] == "state"}
+    inside = {e: v for e, v in state.items() if e[1].startswith(prefix + "/")}
+    outside = {e: v for e, v in state.items() if e not in inside}
+    steps = None if frame.keys is None else jnp.arange(size, dtype=jnp.uint32)
+
+    def body(carry: Any, per_layer: Any) -> Any:
+        (x, entries), (params, mine, inputs, index) = carry, per_layer
+        (x, y), writes = step(Overlay(prefix, size, params), {**entries, **mine}, x, inputs, index)
+        for entry in writes:
+            if entry not in entries and entry not in mine:
+                raise in_loop(entry[1])
+        now = {**entries, **mine, **writes}
+        return (x, {e: now[e] for e in entries}), (y, {e: now[e] for e in mine})
+
+    (x, outside), (ys, inside) = jax.lax.scan(
+        body, (x, outside), (params, inside, xs, steps), size, reverse=reverse, unroll=unroll
+    )
+    frame.absorb({**outside, **inside})
+    return x, ys
+
+
+def _create(frame: Frame, step: Any, prefix: str, x: Any, xs: Any, size: int, reverse: bool) -> Any:
+    """One layer after the other, where init must make what only the forward pass can."""
+    params, made, outs = frame.stacked_params(prefix), [], []
+    inside = {e: v for e, v in frame.visible().items() if e[1].startswith(prefix + "/")}
+    for i in reversed(range(size)) if reverse else range(size):
+        pick = functools.partial(jax.tree.map, lambda a, i=i: a[i])
+        (x, y), writes = step(Overlay(prefix, size, pick(params)), pick(inside), x, pick(xs), i)
+        made.append({**pick(inside), **writes})
+        outs.append(y)
+    if reverse:
+        made, outs = made[::-1], outs[::-1]
+    entries: dict[Entry, Any] = {}
+    for entry in made[0]:
+        mine = entry[1].startswith(prefix + "/")
+        entries[entry] = jax.tree.map(lambda *v: jnp.stack(v), *(m[entry] for m in made)) if mine else made[-1][entry]
+    frame.absorb(entries)
+    return x, jax.tree.map(lambda *v: jnp.stack(v), *outs) if outs and outs[0] is not None else None

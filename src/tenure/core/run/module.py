@@ -1,0 +1,353 @@
+"""Modules: Python objects built inside a transformed function, with names, and with slots instead of values."""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import jax
+from jax.extend.core import get_opaque_trace_state
+
+from tenure.core.errors import CachedTransformError, OutsideTransformError, Party, TenureError, brief
+from tenure.core.notation import paths
+from tenure.core.notation.refs import Ref
+from tenure.core.run import hooks, naming, values
+from tenure.core.run.frame import Frame, Scope, current_frame, maybe_frame
+from tenure.core.run.shown import call_text
+from tenure.core.sites import Site, call_site
+
+T = TypeVar("T")
+
+
+def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Callable[..., Any]:
+    """The method of the class that `owner` will hold, run in a scope of its own."""
+    as_method = getattr(method, "_tenure_method", method_name)
+    if as_method is None:  # transparent
+        return method
+
+    @functools.wraps(method)
+    def wrapped(self: Module, *args: Any, **kwargs: Any) -> Any:
+        frame = maybe_frame()
+        path = self.__dict__.get("module_name")
+        if frame is None or path is None:
+            return method(self, *args, **kwargs)
+        bound = functools.partial(method, self)
+        interceptors = hooks.chain("method")
+        scopes = frame.scopes
+        scopes.append(Scope(path, as_method, self))
+        try:
+            with jax.named_scope(self.name):
+                if not interceptors:
+                    return method(self, *args, **kwargs)
+                context = hooks.MethodContext(self, method_name, bound, owner[0])
+                return _intercepted(interceptors, bound, args, kwargs, context)
+        finally:
+            scopes.pop()
+            if frame.profile is not None:
+                frame.profile.called(frame, path)
+
+    return wrapped
+
+
+def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context: hooks.MethodContext) -> Any:
+    if not chain:
+        return bound(*args, **kwargs)
+    return chain[0](lambda *a, **k: _intercepted(chain[1:], bound, a, k, context), args, kwargs, context)
+
+
+class ModuleMeta(type(Protocol)):  # type: ignore[misc]
+    """Wraps every method in a name scope, and takes `share=` and `stages=` on behalf of every subclass."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
+        owner: list[type] = []
+        plain = not any(
+            isinstance(base, ModuleMeta) for base in bases
+        )  # Module itself: helpers, not steps of a network
+        for key, value in namespace.items():
+            if plain and key not in ("params_dict", "state_dict"):
+                continue
+            if key.startswith("__") and key != "__call__":
+                continue
+            if isinstance(value, types.FunctionType):
+                namespace[key] = _wrap(key, value, owner)
+            elif isinstance(value, property):
+                get, set_, delete = (f and _wrap(key, f, owner) for f in (value.fget, value.fset, value.fdel))
+                namespace[key] = property(get, set_, delete, value.__doc__)
+        namespace.setdefault("_is_protocol", False)
+        owner.append(cls := super().__new__(mcs, name, bases, namespace, **kwargs))
+        return cls
+
+    __instancecheck__ = abc.ABCMeta.__instancecheck__
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        frame = maybe_frame() or _not_inside(cls)
+        share = kwargs.pop("share", None)
+        stages = kwargs.pop("stages", None) if "stages" in kwargs and not _takes_stages(cls) else None
+        site = call_site()
+        if get_opaque_trace_state(convention="tenure") != frame.trace:
+            check = check_cached if frame.profile is None else frame.profile.check_cached
+            check(frame, cls, site)
+        module = cls.__new__(cls, *args, **kwargs)
+        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site, stages)
+        init = cls.__init__  # type: ignore[misc]
+        frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
+        try:
+            interceptors = hooks.chain("method")
+            if interceptors:
+                bound = functools.partial(init, module)
+                context = hooks.MethodContext(module, "__init__", bound, cls)
+                _intercepted(interceptors, bound, args, kwargs, context)
+            else:
+                init(module, *args, **kwargs)
+        finally:
+            frame.scopes.remove(scope)
+        if frame.profile is not None and "module_name" in module.__dict__:
+            frame.profile.called(frame, module.module_name)
+        if "module_name" not in module.__dict__:
+            raise TenureError(
+                f"{cls.__name__}.__init__ does not call its base class",
+                parties=[Party("module", cls.__name__, "", str(site))],
+                ways=["add super().__init__(name=name) as its first line"],
+            )
+        return module
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def _not_inside(cls: type) -> Any:
+    raise OutsideTransformError(
+        f"{cls.__name__} is built outside of a transformed function: all modules must be initialized inside an "
+        "`hk.transform` or a `tn.transform`",
+        parties=[Party("module", cls.__name__, "", str(call_site()))],
+        ways=[
+            "model = tn.transform(lambda x: nn.Linear(3)(x)); params = model.init(key, x)",
+            "tn.transform_with_state, if the model keeps state",
+        ],
+    )
+
+
+class _Birth:
+    """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
+
+    __slots__ = (
+        "args",
+        "epoch",
+        "forced",
+        "kwargs",
+        "method",
+        "parent",
+        "scope_id",
+        "share",
+        "shown",
+        "site",
+        "stages",
+        "text",
+    )
+
+    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
+        self.stages = stages
+        self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
+        self.text = ""  # the constructor's call as a message shows it, once somebody asks
+        self.shown, self.forced = frame.shows_modules(), False
+        scope = frame.scope
+        self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
+
+    def replays(self, other: _Birth) -> bool:
+        """Whether both are one line of one module's code, run again by another call of that module."""
+        again = self.scope_id != other.scope_id or self.epoch != other.epoch
+        same = self.parent == other.parent and self.method == other.method
+        return again and same and self.site.same_asker(other.site)
+
+
+@functools.lru_cache(maxsize=4096)
+def _takes_stages(cls: type) -> bool:
+    """Whether the class has an argument of that name of its own: a ResNet's stages, say."""
+    return "stages" in inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+
+
+def check_cached(frame: Frame, cls: type, site: Site, front: str = "tn", *others: str) -> None:
+    """Raises if JAX would skip this constructor when the code runs again; `others` are further ways out."""
+    caching = frame.skipping()
+    if caching is not None:
+        raise CachedTransformError(
+            f"{cls.__name__} is built inside of {caching[0]}, whose next call would skip this line and share its "
+            "parameters silently",
+            parties=[Party("module", cls.__name__, "", str(site)), Party("inside", caching[0], "", str(caching[1]))],
+            ways=[
+                f"use {front}.jit, {front}.remat, {front}.scan, {front}.cond, … inside of {front}.transform",
+                "build the module before the transformation, and call it inside",
+                *others,
+            ],
+        )
+
+
+class Module(metaclass=ModuleMeta):
+    """A part of a network. Built inside a transformed function; its methods ask for parameters by local names.
+
+    Every subclass also takes `stages=`, a dict from its local parameter names (or globs) to stages, and `share=`, a dict
+    from its local parameter names to where they come from:
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> from tenure import nn
+    >>> def lm(tokens):
+    ...     embed = nn.Embed(11, 4, name="embed")
+    ...     head = nn.Linear(11, with_bias=False, share={"w": embed.ref("embeddings").T}, name="head")
+    ...     return head(embed(tokens))
+    >>> plan = tn.transform(lm).plan(jnp.zeros((2, 3), int))
+    >>> plan.ledger.owner_of("head/w")
+    'embed/embeddings'
+    """
+
+    module_name: str
+    name: str
+    AUTO_REPR = True
+
+    def __init__(self, name: str | None = None):
+        """Names the module.
+
+        Args:
+          name: a Python identifier; the class's name in snake_case if None. Made unique in its scope.
+
+        Raises:
+          PathSyntaxError: `name` is not an identifier.
+        """
+        frame = current_frame("Module.__init__")
+        name = name if name is not None else self.__dict__.get("name")
+        if name is None:
+            name = naming.snake_case(type(self).__name__)
+        birth: _Birth = self.__dict__["_born"]
+        naming.check_name(name, birth.site)
+        birth.forced = isinstance(name, naming.ForcedName)
+        inits = []
+        while frame.scopes[-1].module is self:  # our own __init__ is not the scope that we are built in
+            inits.append(frame.scopes.pop())
+        try:
+            self.__dict__["module_name"] = path = naming.unique_name(frame, name, birth.site)
+        finally:
+            frame.scopes.extend(reversed(inits))
+        self.__dict__["name"] = path.rpartition("/")[2]
+        for scope in inits:
+            scope.rename(path)
+        if birth.share is not None:
+            frame.sources.add_share(path, birth.share, birth.site)
+            birth.share = None
+        if birth.stages is not None:
+            frame.sources.stages.add(path, birth.stages, birth.site)
+            birth.stages = None
+
+    __post_init__ = __init__
+
+    @property
+    def params(self) -> Params:
+        """Every parameter of this module under its local name, owned or not: what the layer computes with."""
+        return Params(self)
+
+    @property
+    def owned(self) -> dict[str, Any]:
+        """The parameters that this module owns, by local name."""
+        params = self.params
+        return {name: params[name] for name in params if values.kind_of(params.path(name)) == "owned"}
+
+    def params_dict(self) -> Mapping[str, Any]:
+        """The parameters made so far of this module, its sub-modules and the modules that it called, by full name."""
+        return self._made("params")
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """The states made so far of this module, its sub-modules and the modules that it called, by full name."""
+        return self._made("state")
+
+    def _made(self, collection: str) -> dict[str, Any]:
+        frame = current_frame(f"module.{collection}_dict")
+        return {path: value for path, value in frame.made(collection) if frame.belongs(path, self.module_name)}
+
+    def ref(self, name: str) -> Ref:
+        """A reference to the parameter that this module calls `name`, for another module's `share=`.
+
+        Raises:
+          PathSyntaxError: `name` is not a path.
+        """
+        return Ref(paths.join(self.module_name, paths.check(name, "parameter name")), (), absolute=True)
+
+    def _asker(self) -> str:
+        birth = self.__dict__.get("_born")
+        cls = type(self)
+        room = ".".join(part for part in cls.__module__.split(".")[1:2] if cls.__module__.startswith("tenure."))
+        shown = f"{room}.{cls.__name__}" if room else cls.__name__
+        if birth is None:
+            return shown
+        if birth.text:
+            return birth.text
+        arguments = ", ".join(
+            [_brief(a) for a in birth.args] + [f"{k}={_brief(v)}" for k, v in birth.kwargs.items() if k != "name"]
+        )
+        birth.text = f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
+        return birth.text
+
+    def __repr__(self) -> str:
+        birth: _Birth | None = self.__dict__.get("_born")
+        if birth is None or not birth.shown or not type(self).AUTO_REPR:
+            return object.__repr__(self)
+        return call_text(type(self), birth.args, birth.kwargs)
+
+
+def _brief(value: Any) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"array{tuple(value.shape)}"
+    if callable(value) and not isinstance(value, type):
+        return getattr(value, "__name__", type(value).__name__)
+    return brief(value, 40)
+
+
+class Params(Mapping[str, Any]):
+    """A module's parameters by local name; names of sub-modules' ones have their path before them."""
+
+    def __init__(self, module: Module):
+        self._prefix = module.module_name
+
+    def path(self, name: str) -> str:
+        """The absolute path of the slot with that local name."""
+        return values.find(f"{self._prefix}/{name}")
+
+    def __getitem__(self, name: str) -> Any:
+        return values.value_of(self.path(name))
+
+    def __iter__(self) -> Iterator[str]:
+        start = self._prefix + "/"
+        return (path[len(start) :] for path in values.known() if path.startswith(start))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(known == name for known in self)
+
+
+def to_module(f: Callable[..., Any]) -> type[Module]:
+    """A Module class whose `__call__` is `f`.
+
+    >>> to_module(lambda x: x).__name__
+    'ToModuleWrapper'
+    """
+
+    class ToModuleWrapper(Module):
+        def __init__(self, name: str | None = None):
+            if name is not None and not isinstance(name, str):
+                raise TypeError(
+                    f"Expected a string name as the only argument, got: {name}. Build the module first, then call it with the "
+                    "inputs: ToModuleWrapper(name)(x)"
+                )
+            super().__init__(name=name or getattr(f, "__name__", "fn").strip("<>"))
+
+        @functools.wraps(f)
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return f(*args, **kwargs)
+
+    ToModuleWrapper.__doc__ = f.__doc__ or "Module produced by `hk.to_module`."
+    return ToModuleWrapper

@@ -1,0 +1,131 @@
+"""Names: unique within the scope that builds a module, the same at every run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
+from tenure.core.notation import paths
+from tenure.core.run.frame import Frame, Scope, current_frame
+from tenure.core.run.profile import by_profile
+from tenure.core.sites import Site, call_site
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+_NUMBERED = re.compile(r"(.*)_(0|[1-9]\d*)$")
+_HUMPS = re.compile(r"((?<=[a-z0-9])[A-Z]|(?!^)(?<!_)[A-Z](?=[a-z]))")
+
+
+class ForcedName(str):
+    """A name that stands for itself: no prefix, no number."""
+
+
+def force_name(name: str) -> str:
+    """An absolute name for a module or a scope. Two instances that force one name are an error, not a way to share."""
+    return ForcedName(name)
+
+
+@by_profile
+def snake_case(name: str) -> str:
+    """`MultiHeadAttention` → `multi_head_attention`, `Conv2D` → `conv2_d`.
+
+    >>> snake_case("LayerNorm")
+    'layer_norm'
+    """
+    return _HUMPS.sub(r"_\1", name).lower()
+
+
+@by_profile
+def unique_name(frame: Frame, name: str, site: Site) -> str:
+    """The full name for something built in the innermost scope.
+
+    The first `linear` is `linear`, the second `linear_1`; a name that ends in a number must be free.
+
+    Raises:
+      PathConflictError: an explicitly numbered name is taken.
+    """
+    if isinstance(name, ForcedName):
+        return str(name)
+    scope = frame.scope
+    base, number = name, None
+    if match := _NUMBERED.match(name):
+        base, number = match[1], int(match[2])
+    count = scope.counters.get(base, 0)
+    if number is None:
+        number, scope.counters[base] = count, count + 1
+    else:
+        scope.counters[base] = max(count, number + 1)
+        base = name if number == 0 else base
+    local = f"{base}_{number}" if number else base
+    if local in scope.used:
+        raise PathConflictError(
+            f"Module name {local!r} is not unique in {scope.prefix or 'the model'}",
+            parties=[Party("first", local, "", str(scope.used[local])), Party("second", local, "", str(site))],
+            ways=[
+                "give one of them another name",
+                f"leave the numbers away: they are counted, '{base}', '{base}_1', …",
+            ],
+        )
+    scope.used[local] = site
+    return f"{scope.prefix}/{local}" if scope.prefix else local
+
+
+@by_profile
+def check_name(name: str, site: Site) -> None:
+    """Raises `PathSyntaxError` if `name` cannot name a module under the rules of the front end."""
+    check_identifier(name, site)
+
+
+def check_identifier(name: str, site: Site) -> None:
+    """Raises `PathSyntaxError` if `name` is neither a Python identifier nor a forced name."""
+    if isinstance(name, ForcedName):
+        paths.check(str(name), "module name")
+    elif not isinstance(name, str) or not name.replace("~", "a").isidentifier():
+        raise PathSyntaxError(
+            f"{brief(name)} is not a valid module name",
+            parties=[Party("module", brief(name), "", str(site))],
+            ways=["use a Python identifier without '/', such as 'encoder'"],
+        )
+
+
+def current_name() -> str:
+    """The full name of the innermost module or scope; `~` outside of any."""
+    return current_frame("current_name").scope.path or "~"
+
+
+@by_profile
+@contextmanager
+def name_scope(name: str, *, method_name: str = "__call__") -> Iterator[None]:
+    """Names what is built inside as if a module called `name` built it in that method; `name` may contain `/`.
+
+    Raises:
+      PathSyntaxError: `name` is not a path.
+    """
+    frame = current_frame("name_scope")
+    paths.check(str(name), "scope name")
+    origin = call_site(), frame.scope, frame.epoch
+    scope = Scope(unique_name(frame, name, origin[0]), method_name, origin=origin)
+    frame.scopes.append(scope)
+    try:
+        yield
+    finally:
+        frame.scopes.pop()
+
+
+def transparent(method: T) -> T:
+    """Decorator of a method: what it builds is named as if its caller had built it."""
+    method._tenure_method = None  # type: ignore[attr-defined]
+    return method
+
+
+def name_like(method_name: str) -> Callable[[T], T]:
+    """Decorator of a method: what it builds is named as if `method_name` had built it."""
+
+    def mark(method: T) -> T:
+        method._tenure_method = method_name  # type: ignore[attr-defined]
+        return method
+
+    return mark

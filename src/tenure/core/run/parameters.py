@@ -1,0 +1,325 @@
+"""Slots: what `get_parameter` fills. Owned, borrowed or given."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.errors import (
+    AxesError,
+    BorrowedInParamsError,
+    ForbiddenSlotError,
+    MissingParameterError,
+    Party,
+    TenureError,
+    ViewShapeError,
+    brief,
+)
+from tenure.core.keys import initialising
+from tenure.core.notation import paths
+from tenure.core.notation.stage import read_list
+from tenure.core.run import hooks
+from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.leaves import check_leaf, missing, owned_value
+from tenure.core.run.profile import by_profile
+from tenure.core.run.requests import maker, request
+from tenure.core.run.values import NeedsPlan, evaluate, given, staged_value
+from tenure.core.sites import call_site
+from tenure.core.slots.requests import check_repeated
+from tenure.core.slots.slot import Request, as_dtype, as_shape, kind_of
+from tenure.core.slots.sources import OWN, Source
+from tenure.core.slots.staged import USE
+from tenure.core.slots.staging import begin
+
+Initializer = Callable[[Sequence[int], Any], jax.Array]
+
+
+@by_profile
+def get_parameter(
+    name: str,
+    shape: Sequence[int],
+    dtype: Any = jnp.float32,
+    init: Initializer | None = None,
+    *,
+    axes: Sequence[str | None] | None = None,
+    stages: Any = None,
+) -> jax.Array:
+    """The current module's parameter `name`: its own, or what its `share=` or the model's `ties=` say.
+
+    Args:
+      name: local name.
+      shape: of the array.
+      dtype: of the array.
+      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      axes: logical names of the axes, for `ledger.shardings`.
+      stages: what the value goes through between what is stored and what is returned: a list of stages.
+
+    Returns:
+      An array of that shape.
+
+    Raises:
+      OutsideTransformError: no transformed function is running.
+      RequestConflictError, PathConflictError: the path was asked for before, differently or by another instance.
+      MissingParameterError, ParameterShapeError: the params handed to `apply` do not fit.
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2,), init=jnp.ones))
+    >>> model.init(None)
+    {'~': {'w': Array([1., 1.], dtype=float32)}}
+    """
+    frame = current_frame("get_parameter")
+    if frame.planning:
+        paths.check_name(name, "parameter name")
+    path = paths.join(frame.scope.path, name)
+    source = frame.sources.of(path)
+    if frame.mode is Mode.PLAN:
+        value = plan_parameter(frame, path, shape, dtype, init, axes, source, stages=stages)
+    else:
+        if frame.staged is None and frame.mode is Mode.APPLY and (stages or frame.sources.stages):
+            raise NeedsPlan
+        if source is OWN:
+            value = _owned(frame, path, shape, dtype, init)
+        else:
+            value = sourced(frame, path, shape, dtype, init, source)
+    getters = hooks.chain("param_getter")
+    if getters:
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        value = hooks.run_getters(getters, value, context)
+    return value
+
+
+def plan_parameter(
+    frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
+) -> Any:
+    """Records a request, and answers with a stand-in of the shape that was asked for."""
+    shape, dtype = described(frame, path, shape, dtype, init)
+    asked = request(frame, path, shape, dtype, source=source, init=init)
+    more: dict[str, Any] = {}
+    if axes is not None:
+        more["axes"] = _as_axes(axes, asked)
+    if stages is not None:
+        more["stages"] = read_stages(stages, asked)
+    frame.note_mode(path)
+    earlier = frame.requests.get(path)
+    if earlier is not None:
+        check_repeated(earlier, frame.makers[path], dataclasses.replace(asked, **more), maker(frame))
+        return placeholder(earlier.shape, earlier.dtype, frame.inner)
+    if source.kind == "forbid":
+        raise _forbidden(asked)
+    if source.kind == "given":
+        _check_given(asked, source)
+        more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
+    creators = hooks.chain("param_creator")
+    more["explicit_init"] = init is not None and _is_explicit(init, frame.scope)
+    if asked.kind == "owned" or source.or_own:
+        module = frame.scope.module if creators else None  # a plan should not keep modules alive
+        context = hooks.GetterContext(path, module, dtype, shape, init)
+        more["make"] = make = _maker(creators, shape, dtype, init, context, asked)
+    if creators and asked.kind == "owned":
+        made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
+        more["shape"], more["dtype"] = made.shape, made.dtype
+    frame.requests[path] = asked = dataclasses.replace(asked, **more)
+    frame.makers[path] = maker(frame)
+    return placeholder(asked.shape, asked.dtype, frame.inner)
+
+
+def _forbidden(asked: Request) -> ForbiddenSlotError:
+    source, name = asked.source, paths.split(asked.path)[1]
+    return ForbiddenSlotError(
+        f"'{asked.path}' would be a new parameter, which its {source.origin} forbids",
+        parties=[asked.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
+        ways=[f'borrow it:  share={{"{name}": "owner/path"}}', f'own it:  share={{"{name}": None}}'],
+    )
+
+
+def read_stages(stages: Any, asked: Request) -> Any:
+    """The stages of a request; an error names who asked."""
+    try:
+        return read_list(stages, f"stages= of '{asked.path}'")
+    except TenureError as e:
+        raise type(e)(e.rule, parties=[asked.party("asker")], near=e.near, ways=e.ways) from None
+
+
+def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: Any, asked: Request) -> Callable[[], Any]:
+    def make() -> Any:
+        def run(shape: Any, dtype: Any) -> Any:
+            if init is None:
+                raise MissingParameterError(
+                    f"'{asked.path}' needs an initialiser: it is owned here, and nobody gave its value",
+                    parties=[asked.party("owner")],
+                    ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
+                )
+            return init(shape, dtype)
+
+        made = hooks.run_creators(creators, shape, dtype, run, context)
+        return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
+
+    return make
+
+
+def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape and the dtype of a request.
+
+    Raises:
+      TenureError: they, or the initialiser, are none; the message names who asks.
+    """
+    try:
+        if init is not None and not callable(init):
+            raise TenureError(
+                f"init of '{path}' is {brief(init)}, not a function",
+                ways=["init=jnp.zeros, or init=tn.initializers.Constant(3.0)", "init=lambda shape, dtype: …"],
+            )
+        return as_shape(shape, path), as_dtype(dtype, path)
+    except TenureError as e:
+        raise asked_by(frame, path, e) from None
+
+
+def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
+    """An error about a request, with who asked."""
+    party = request(frame, path, (), "").party("asker")
+    return type(error)(
+        error.rule, parties=[dataclasses.replace(party, what=""), *error.parties], near=error.near, ways=error.ways
+    )
+
+
+def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
+    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision."""
+    try:
+        plain = not isinstance(made, (np.ndarray, np.generic))
+        array = np.asarray(made)
+        if plain and array.dtype.kind in "biuf" and kind_of(dtype) == "floating":
+            return jnp.asarray(array, dtype)
+        return jnp.asarray(array, dtype if kind_of(array.dtype) == kind_of(dtype) else None)
+    except (TypeError, ValueError):
+        raise TenureError(
+            f"the initialiser of '{asked.path}' made {brief(made)}, not an array of numbers",
+            parties=[asked.party("owner")],
+            ways=["return an array:  init=lambda shape, dtype: jnp.full(shape, 3, dtype)"],
+        ) from None
+
+
+def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
+    assert make is not None
+    with initialising(key):
+        return make()
+
+
+def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
+    if axes is None:
+        return None
+    if isinstance(axes, str) or not isinstance(axes, Sequence):
+        raise AxesError(
+            f"axes of '{asked.path}' is {brief(axes)}, not a name for each axis",
+            parties=[asked.party("asker")],
+            ways=["axes=('embed', 'vocab'), with None for an axis without a name"],
+        )
+    axes = tuple(axes)
+    if len(axes) != len(asked.shape):
+        raise AxesError(
+            f"'{asked.path}' has {len(asked.shape)} axes and {len(axes)} axis names {axes}",
+            parties=[asked.party("asker")],
+            ways=["give one name, or None, for each axis"],
+        )
+    return axes
+
+
+def _is_explicit(init: Any, scope: Scope) -> bool:
+    """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
+    site = call_site()
+    if not site.in_package or scope.module is None:
+        return True
+    birth = scope.module.__dict__["_born"]
+    return any(init is a for a in (*birth.args, *birth.kwargs.values()))
+
+
+def _check_given(asked: Request, source: Source) -> None:
+    if tuple(source.value.shape) != asked.shape:
+        name, shape = paths.split(asked.path)[1], tuple(source.value.shape)
+        raise ViewShapeError(
+            f"'{asked.path}' needs {asked.shape} but is given {shape}",
+            parties=[
+                asked.party("user"),
+                Party("given", name, f"{shape} {source.value.dtype}", str(source.site)),
+            ],
+            ways=[
+                "give its transpose" if shape == asked.shape[::-1] else "give an array of the shape that is needed",
+                f'own it instead:  share={{"{name}": None}}',
+            ],
+        )
+
+
+def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    if frame.staged is not None or (frame.mode is Mode.INIT and frame.plan.staged):
+        value = _staged(frame, path, shape, dtype, init)
+        if value is not None:
+            return value
+    value = owned_value(frame, path)
+    if value is None and frame.mode is Mode.INIT:
+        value = with_key(
+            frame.keys and frame.keys.draw(path),
+            _maker(
+                hooks.chain("param_creator"),
+                shape,
+                dtype,
+                init,
+                hooks.GetterContext(path, frame.scope.module, dtype, shape, init),
+                Request(path, tuple(shape), dtype),
+            ),
+        )
+        frame.write(("params", path), value)
+    if value is None:
+        raise missing(frame, path, shape, dtype)
+    if not _is_as_asked(value, shape, dtype):
+        shape, dtype = described(frame, path, shape, dtype, init)
+        check_leaf(value, path, shape, dtype, lambda: request(frame, path, shape, dtype).party("asker"))
+    return value
+
+
+def _is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
+    """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
+    return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
+
+
+def _staged(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
+    slot = frame.planned("slots", path)
+    if not slot.staged:
+        return None
+    if frame.mode is Mode.INIT and owned_value(frame, path) is None:
+        draw = frame.keys.draw if frame.keys is not None else lambda path: None
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        make = _maker(hooks.chain("param_creator"), shape, dtype, init, context, slot.request)
+        made = begin(slot, slot.stages, with_key(draw(path), make), draw)
+        for where, value in made.items():
+            frame.write(("params" if where in frame.plan.slots else "initial", where), value)
+            if where in frame.plan.states:
+                frame.write(("state", where), value)
+    return staged_value(frame, path, USE)
+
+
+def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    """A slot's value in a run, where a tie or a share speaks of it."""
+    if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
+        return _owned(frame, path, shape, dtype, init)
+    planned = frame.planned("slots", path)
+    if owned_value(frame, path) is not None:
+        raise BorrowedInParamsError(
+            f"the params have a leaf for '{path}', which is {planned.kind}",
+            parties=[
+                planned.party("user", str(planned.target or "")),
+                *(frame.plan.slots[owner].party("owner") for owner in frame.plan.ledger.owners_of(path)),
+            ],
+            ways=[
+                f"delete it from params:  del params['{paths.split(path)[0]}']['{paths.split(path)[1]}']",
+                f"own it:  tn.transform(f, ties={{'{path}': tn.own}})",
+            ],
+        )
+    if source.kind == "given":
+        _check_given(dataclasses.replace(planned.request, shape=as_shape(shape, path)), source)
+        return given(frame, planned, source.value)
+    return evaluate(frame, path, USE)

@@ -1,0 +1,129 @@
+"""What stages do to a value, as pure functions: traced once for all owners to which the same is done."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.keys import hash32
+from tenure.core.notation.stage import STOCHASTIC, STRUCTURAL, Run, Spec, Stage
+from tenure.core.slots.slot import Slot
+
+
+class Recipe:
+    """What is done to a value; one object for all owners to which the same is done, so that it is traced once.
+
+    Attributes:
+      stages, specs: what to apply, and the shape and dtype that each is to give.
+      training, draws: as in `Run`.
+      sizes: of the layer stacks that the owner is in: the leading axes of its leaves.
+    """
+
+    __slots__ = ("draws", "key", "sizes", "specs", "stages", "training")
+
+    def __init__(self, stages: tuple[Stage, ...], specs: tuple[Spec, ...], training: bool, draws: bool, sizes: Any):
+        self.stages, self.specs, self.training, self.draws, self.sizes = stages, specs, training, draws, sizes
+        self.key = hash((stages, specs, training, draws, sizes))
+
+    def __hash__(self) -> int:
+        return self.key
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        mine = (self.stages, self.specs, self.training, self.draws, self.sizes)
+        return isinstance(other, Recipe) and mine == (
+            other.stages,
+            other.specs,
+            other.training,
+            other.draws,
+            other.sizes,
+        )
+
+
+def recipe_of(
+    slot: Slot, stages: Sequence[Stage], training: bool, draws: bool, active: tuple[str, ...]
+) -> tuple[Any, ...]:
+    """What is done, the paths of the leaves that it needs, hashes for its keys, and a stage that draws."""
+    acting = tuple(s for s in stages if s.kind == STRUCTURAL or (s.kind == STOCHASTIC and draws))
+    labels = {s.label for s in acting}
+    drawing = [s for s in acting if draws and s.draws]
+    sizes = tuple(size for prefix, size in slot.stack if prefix not in active)
+    recipe = Recipe(acting, tuple(slot.specs[s.label] for s in acting), training, draws, sizes)
+    where = {part: path for part, path in slot.parts.items() if part[0] in labels}
+    hashes = {s.label: np.uint32(hash32(f"{slot.path}:{s.label}")) for s in drawing}
+    return recipe, where, hashes, drawing[0] if drawing else None
+
+
+def _apply(
+    value: Any, parts: dict[tuple[str, str], Any], root: Any, hashes: dict[str, Any], recipe: Recipe
+) -> tuple[Any, dict[tuple[str, str], Any]]:
+    """A value through stages, and the new values of their state. Pure.
+
+    Args:
+      value: what is stored, with a leading axis for each layer stack.
+      parts: (stage's name, part's name) → leaf.
+      root: the key given to `apply`.
+      hashes: stage's name → hash of the owner's path and the stage's name.
+      recipe: what to do.
+    """
+
+    def one(value: Any, parts: Any, indices: tuple[Any, ...]) -> Any:
+        updates: dict[tuple[str, str], Any] = {}
+        for stage, spec in zip(recipe.stages, recipe.specs, strict=True):
+
+            def draw(label: str = stage.label) -> jax.Array:
+                return functools.reduce(jax.random.fold_in, indices, jax.random.fold_in(root, hashes[label]))
+
+            mine = {suffix: array for (label, suffix), array in parts.items() if label == stage.label}
+            value, new = _step(stage, value, mine, Run(recipe.training, recipe.draws, draw, spec))
+            updates.update({(stage.label, suffix): array for suffix, array in new.items()})
+        return value, updates
+
+    return _over_layers(one, recipe.sizes)(value, parts, ())
+
+
+_compiled = jax.jit(_apply, static_argnames=("recipe",))
+
+
+def _together(leaves: Any, parts: Any, root: Any, hashes: Any, recipes: tuple[Recipe, ...]) -> list[Any]:
+    several = zip(leaves, parts, hashes, recipes, strict=True)
+    return [_compiled(value, part, root if mine else None, mine, recipe) for value, part, mine, recipe in several]
+
+
+compiled_together = jax.jit(_together, static_argnames=("recipes",))
+
+
+def applied(value: Any, parts: Any, root: Any, hashes: Any, recipe: Recipe) -> Any:
+    """Within a trace, a call of a function that all owners alike share; outside of any, operation by operation."""
+    traced = any(isinstance(a, jax.core.Tracer) for a in (value, root, *parts.values()))
+    return (_compiled if traced else _apply)(value, parts, root, hashes, recipe)
+
+
+def _step(stage: Stage, value: Any, parts: Any, run: Run) -> tuple[Any, dict[str, Any]]:
+    def forward(value: Any, parts: Any) -> Any:
+        run.updates.clear()
+        out = stage.forward(value, parts, run)
+        return out, dict(run.updates)
+
+    if stage.arguments["remat"]:
+        return jax.checkpoint(forward)(value, parts)
+    return forward(value, parts)
+
+
+def _over_layers(one: Callable[..., Any], sizes: tuple[int, ...]) -> Callable[..., Any]:
+    """Maps a function of (value, parts, indices) over the layers of the stacks."""
+    if not sizes:
+        return one
+
+    def run(value: Any, parts: Any, indices: tuple[Any, ...]) -> Any:
+        inner = _over_layers(one, sizes[1:])
+        steps = jnp.arange(sizes[0], dtype=jnp.uint32)
+        return jax.vmap(lambda v, p, i: inner(v, p, (*indices, i)))(value, parts, steps)
+
+    return run

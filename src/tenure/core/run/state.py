@@ -1,0 +1,209 @@
+"""State: values that change from call to call, such as running statistics. Owned and borrowed like parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
+
+from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
+from tenure.core.notation import paths
+from tenure.core.notation.refs import NoWayBack, Ref, back, follow
+from tenure.core.run import hooks
+from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.run.parameters import described, with_key
+from tenure.core.run.profile import by_profile
+from tenure.core.run.requests import request
+from tenure.core.sites import call_site
+from tenure.core.slots.slot import Request, as_dtype
+from tenure.core.slots.sources import OWN, Source
+
+
+@by_profile
+def get_state(
+    name: str,
+    shape: Sequence[int] | None = None,
+    dtype: Any = jnp.float32,
+    init: Callable[[Sequence[int], Any], Any] | None = None,
+) -> Any:
+    """The current value of the current module's state `name`.
+
+    Args:
+      name: local name.
+      shape, dtype: for the initialiser.
+      init: `init(shape, dtype)`, run once by `init`.
+
+    Raises:
+      MissingParameterError: there is no value, and no initialiser to make one.
+    """
+    frame = current_frame("get_state")
+    path = paths.join(frame.scope.path, name)
+    source = frame.sources.of(path)
+    if frame.planning:
+        value = _plan_state(frame, path, shape, dtype, init, source)
+    else:
+        value = read_state(frame, path, source)
+        if value is None and init is not None and frame.mode is Mode.INIT:
+            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
+            set_state(name, value)
+    if value is None:
+        raise _missing_state(frame, path)
+    getters = hooks.chain("state_getter")
+    if getters:
+        value = hooks.run_getters(getters, value, hooks.GetterContext(path, frame.scope.module, dtype, shape, init))
+    return value
+
+
+@by_profile
+def set_state(name: str, value: Any) -> None:
+    """Sets the current module's state `name`, an array or any pytree of arrays.
+
+    Where the state is borrowed, the owner's value is set, through the inverse of the view.
+
+    Raises:
+      LeakedTracerError: inside a raw JAX transformation, which the value would outlive.
+      NoInverseError: the state is borrowed through a view that has no inverse.
+    """
+    frame = current_frame("set_state")
+    path = paths.join(frame.scope.path, name)
+    if get_opaque_trace_state(convention="tenure") != frame.trace:
+        inside, site = frame.skipping() or ("a JAX transformation", "")
+        raise LeakedTracerError(
+            f"the state '{path}' is set inside of {inside}, which its value would outlive",
+            parties=[Party("asker", path, "", str(call_site())), Party("inside", inside, "", str(site))],
+            ways=["use tn.jit, tn.vmap, tn.grad, tn.scan, … inside of tn.transform_with_state"],
+        )
+    setters = hooks.chain("setter")
+    if setters:
+        shapes = jax.tree.map(jnp.shape, value), jax.tree.map(jnp.result_type, value)
+        value = hooks.run_getters(setters, value, hooks.SetterContext(path, frame.scope.module, shapes[1], shapes[0]))
+    source = frame.sources.of(path)
+    if frame.planning:
+        _plan_set(frame, path, value, source)
+        frame.write(("state", path), value)  # for tn.vmap, whose lanes must leave the same
+        return
+    path, value = back_to_owner(frame, path, value, source)
+    if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
+        frame.write(("initial", path), value)
+    frame.write(("state", path), value)
+
+
+def _abstract(value: Any) -> Any:
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
+    )
+
+
+def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: Any) -> Request:
+    """Notes a request for a state: `value` is the structure of its shapes; `more` are further attributes of `Request`."""
+    leaf = value if isinstance(value, jax.ShapeDtypeStruct) else None
+    shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
+    asked = request(frame, path, shape, dtype, source=source, collection="state", value=value, **more)
+    if asked.kind == "given":  # an array is no state's owner: the state is the module's own
+        asked = dataclasses.replace(asked, source=OWN)
+    frame.state_requests[path] = asked
+    return asked
+
+
+def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    asked = frame.state_requests.get(path)
+    if asked is None:
+        creators = hooks.chain("state_creator")
+        if shape is None and init is None and not creators and source.kind != "borrow":
+            return None
+        if shape is not None:
+            shape, dtype = described(frame, path, shape, dtype, init)
+        else:
+            described(frame, path, (), dtype, init)
+        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        if source.kind == "borrow":
+            value = jax.ShapeDtypeStruct(tuple(shape or ()), as_dtype(dtype, path))
+            asked = record(frame, path, value, source)
+        else:
+
+            def make() -> Any:
+                def run(shape: Any, dtype: Any) -> Any:
+                    if init is None:
+                        raise _missing_state(frame, path)
+                    return init(shape, dtype)
+
+                return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
+
+            if init is None and not creators:
+                return None
+            value = _abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
+            asked = record(frame, path, value, source, make=make, init=init)
+    inner = frame.inner
+    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype, inner), asked.value)
+
+
+def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
+    if path not in frame.state_requests:
+        record(frame, path, _abstract(value), source)
+    else:
+        frame.state_requests[path] = dataclasses.replace(frame.state_requests[path], value=_abstract(value))
+
+
+def read_state(frame: Frame, path: str, source: Source) -> Any:
+    """The newest value of a state, or of what the state borrows; None if there is none."""
+    if source.kind != "borrow":
+        return frame.read(("state", path))
+    target = frame.planned("states", path).target
+    return frame.read(("state", path)) if target is None else _through(frame, target)
+
+
+def _through(frame: Frame, ref: Ref) -> Any:
+    return follow(
+        ref,
+        lambda ref: read_state(frame, ref.path, frame.sources.of(ref.path)),
+        lambda view, value, others: view(value, *others),
+    )
+
+
+def back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
+    """The path of a state's owner, and the value that the owner needs for the state to be `value`.
+
+    Raises:
+      NoInverseError: the state is borrowed through a view that has no inverse.
+    """
+    while source.kind == "borrow":
+        slot = frame.planned("states", path)
+        if slot.target is None:  # it owns what its lender lacks
+            return path, value
+        owner = frame.plan.states[slot.target.path]
+        try:
+            value = back(slot.target, value, owner.shape, owner.dtype)
+        except NoWayBack as e:
+            raise NoInverseError(
+                f"'{path}' sets a state that it borrows through '{e.view}', which has no inverse",
+                parties=[slot.party("user"), owner.party("owner", str(slot.target))],
+                ways=["set it where it is owned", "borrow it through a view that has an inverse, or own it"],
+            ) from None
+        path, source = owner.path, frame.sources.of(owner.path)
+    return path, value
+
+
+def _missing_state(frame: Frame, path: str) -> MissingParameterError:
+    have = [p for kind, p in frame.visible() if kind == "state"] or list(frame.state_requests)
+    return MissingParameterError(
+        f"No value for the state '{path}'",
+        parties=[Party("asker", path, "", str(call_site())), Party("state", f"{len(have)} entries")],
+        near=nearest(path, have),
+        ways=[
+            "get_state(name, shape, dtype, init=jnp.zeros)",
+            "use the state that init of this model returned",
+        ],
+    )
+
+
+def in_loop(path: str) -> StateError:
+    """The error of a state that a loop's body would create."""
+    return StateError(
+        f"the state '{path}' is first set inside a loop, whose steps must all carry it",
+        parties=[Party("state", path, "(no value before the loop)"), Party("loop", "", "", str(call_site()))],
+        ways=["read it with get_state(name, shape, dtype, init) so that init can make it", "set it before the loop"],
+    )

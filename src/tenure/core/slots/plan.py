@@ -1,0 +1,84 @@
+"""The plan: what a model is, for inputs of certain shapes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+
+from tenure.core.ledger.ledger import Ledger
+from tenure.core.slots.rows import ledger_of
+from tenure.core.slots.slot import Slot
+from tenure.core.slots.staged import FINAL, USE, Want, wanted
+from tenure.core.trees import nest
+
+Slots = dict[str, Slot]
+
+
+class Plan:
+    """What a model is, for inputs of these shapes; nothing is allocated.
+
+    Attributes:
+      slots, states: what was asked for, linked.
+      out: the shapes of what the function returns.
+      ties, stages: the model's ties and stages as they were given.
+    """
+
+    def __init__(
+        self, slots: Slots, states: Slots, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None
+    ):
+        self.slots, self.states, self.out = slots, states, out
+        self.ties, self.stages = dict(ties), dict(stages or {})
+        self.recipes: dict[Any, Any] = {}  # what stages do to each value, once it is known
+
+    @functools.cached_property
+    def ledger(self) -> Ledger:
+        """Who owns and who borrows."""
+        return ledger_of(self.slots, self.states)
+
+    @functools.cached_property
+    def staged(self) -> dict[Want, bool]:
+        """What goes through stages in a run → whether it is used inside of a loop."""
+        return wanted(self.slots)
+
+    @functools.cached_property
+    def staged_as(self) -> dict[Want, Want]:
+        """What a run may ask for → the staged value that it gets: a slot without stages for its use gets the final one."""
+        same = {want: want for want in self.staged}
+        final = [want for want in self.staged if want.tap == FINAL and not self.slots[want.path].use_stages]
+        return same | {want._replace(tap=USE): want for want in final}
+
+    @functools.cached_property
+    def covered(self) -> frozenset[str]:
+        """The leaves that only stages read."""
+        staged = (s for s in self.slots.values() if s.staged)
+        return frozenset(p for s in staged for p in ([s.path] * bool(s.stages) + list(s.parts.values())))
+
+    @functools.cached_property
+    def params(self) -> dict[str, dict[str, Any]]:
+        """The owners' shapes, as `init` will return them."""
+        return nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in _owners(self.slots)})
+
+    @functools.cached_property
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The states' shapes, likewise."""
+        return nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
+
+    def report(self, **options: Any) -> str:
+        """The ledger as a text table; the options are those of `Ledger.table`."""
+        return self.ledger.table(**options)
+
+    def __repr__(self) -> str:
+        return (
+            f"Plan({len(self.ledger.owners)} owners, {len(self.ledger.rows)} slots, {self.ledger.count():,} parameters)"
+        )
+
+
+def _owners(slots: Slots) -> Iterator[tuple[str, Slot]]:
+    return ((p, s) for p, s in slots.items() if s.kind == "owned")
+
+
+def _stacked_struct(slot: Slot) -> Any:
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(slot.layers + a.shape, a.dtype), slot.request.value)

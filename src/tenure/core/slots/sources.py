@@ -1,0 +1,259 @@
+"""Where a slot comes from: `ties=` from outside, then `share=`, then its module's own."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from tenure.core.errors import Party, PathSyntaxError, TenureError, brief
+from tenure.core.notation import paths
+from tenure.core.notation.refs import Ref
+from tenure.core.sites import NOWHERE, Site, call_site
+from tenure.core.slots.stage_rules import Rules
+
+
+class Policy(str):
+    """A word in `share=` or `ties=`: `tn.own`, `tn.forbid`. As data it is "@own", "@forbid": no path begins with "@".
+
+    >>> import json, tenure as tn
+    >>> json.loads(json.dumps({"w": tn.own}))["w"] == tn.own
+    True
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return self.removeprefix("@")
+
+    def __reduce__(self) -> str:  # one object, whatever copies it
+        return repr(self)
+
+    def __copy__(self) -> Policy:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Policy:
+        return self
+
+
+own = Policy("@own")
+forbid = Policy("@forbid")
+
+
+def _is(word: Policy, value: Any) -> bool:
+    """Whether an entry is the word, or what the word became in JSON."""
+    return isinstance(value, str) and value == word
+
+
+class Source(NamedTuple):
+    """What is to fill a slot.
+
+    Attributes:
+      kind: "own", "borrow", "given" or "forbid".
+      ref: what to borrow, as written.
+      value: the array, if given.
+      origin: "ties", "share", "declare" or "" (the module's own).
+      key: the entry's key as written.
+      base: the module from whose siblings a relative reference is looked up; "" for the root.
+      site: where the entry was written.
+      or_own: own it if the reference leads nowhere.
+      hides: the entry that this one overrides.
+    """
+
+    kind: str
+    ref: Ref | None = None
+    value: Any = None
+    origin: str = ""
+    key: str = ""
+    base: str = ""
+    site: Site = NOWHERE
+    or_own: bool = False
+    hides: Source | None = None
+
+
+OWN = Source("own")
+
+
+def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE) -> Source:
+    """The source that an entry of `share=` or `ties=` describes.
+
+    Raises:
+      TenureError: the entry is none of the forms.
+    """
+    common: dict[str, Any] = dict(origin=origin, key=key, base=base, site=site)
+    if value is None or _is(own, value):
+        return Source("own", **common)
+    if _is(forbid, value):
+        return Source("forbid", **common)
+    if isinstance(value, (Ref, str)):
+        try:
+            ref = Ref.parse(value)
+        except TenureError as e:
+            parties = [Party(origin, key, f"→ {brief(value)}", str(site))]
+            raise type(e)(f"{origin} entry '{key}': {e.rule}", parties=parties, near=e.near, ways=e.ways) from None
+        return Source("borrow", ref=ref if base or ref.absolute else dataclasses.replace(ref, absolute=True), **common)
+    if isinstance(value, (jax.Array, np.ndarray)):
+        return Source("given", value=value, **common)
+    raise PathSyntaxError(
+        f"{origin} entry '{key}' is {type(value).__name__}, which says nothing about an owner",
+        parties=[Party(origin, key, f"→ {brief(value)}", str(site))],
+        ways=[
+            "a reference: module.ref('w'), or a string 'embed/w | transpose'",
+            "an array, for a value that the forward pass computed",
+            "None or tn.own: the module owns it",
+        ],
+    )
+
+
+class Wildcard(NamedTuple):
+    """The rest of a module's parameters: `share={"*": …}`."""
+
+    lender: str | None  # a module's path; None: own them
+    absolute: bool
+    or_own: bool
+    forbidden: bool
+    origin: str
+    base: str
+    site: Site
+
+
+def _module_path(value: Any) -> str | None:
+    """The path of a module, None for anything else."""
+    path = getattr(value, "module_name", None)
+    return path if isinstance(path, str) else None
+
+
+def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Wildcard:
+    """The policy that a `"*"` entry describes: a module or its path, `[path, None]`, `tn.own` or `tn.forbid`."""
+    or_own = False
+    if isinstance(value, (list, tuple)) and len(value) == 2 and (value[1] is None or _is(own, value[1])):
+        value, or_own = value[0], True
+    if value is None or _is(own, value) or _is(forbid, value):
+        return Wildcard(None, True, or_own, _is(forbid, value), origin, base, site)
+    if (lender := _module_path(value)) is not None:
+        return Wildcard(lender, True, or_own, False, origin, base, site)
+    if isinstance(value, str):
+        absolute = value.startswith("/")
+        path = paths.check(value.removeprefix("/"), "module path")
+        return Wildcard(path, absolute or not base, or_own, False, origin, base, site)
+    raise PathSyntaxError(
+        f"{origin} entry '*' is {type(value).__name__}, which says nothing about an owner",
+        parties=[Party(origin, f"{base or '…'}/*", f"→ {brief(value)}", str(site))],
+        ways=["a module, or a module's path", "[path, None]: own what the other lacks", "tn.own", "tn.forbid"],
+    )
+
+
+def _tie(key: Any, site: Site) -> str:
+    """The path that a key of `ties=` names; that of a whole module ends in `/*`."""
+    bare = key.removeprefix("/") if isinstance(key, str) else key
+    whole = isinstance(bare, str) and bare.endswith("/*")
+    try:
+        return paths.check(bare[:-2] if whole else bare, "tie") + "/*" * whole
+    except PathSyntaxError as e:
+        raise PathSyntaxError(e.rule, parties=[Party("ties", brief(key), "", str(site))], ways=e.ways) from None
+
+
+class Sources:
+    """The ties of a model and the shares of the modules built so far."""
+
+    def __init__(self, ties: Mapping[str, Any] | None = None, stages: Any = None, on_borrowed: str = "error"):
+        self.stages = Rules(stages, on_borrowed, call_site() if stages else NOWHERE)
+        self.ties: dict[str, Source] = {}
+        self.tie_wildcards: dict[str, Wildcard] = {}
+        self.shares: dict[str, Source] = {}
+        self.wildcards: dict[str, Wildcard] = {}
+        self.declared: dict[str, dict[str, Any]] = {}
+        self.used: set[tuple[str, str]] = set()
+        if ties is not None and not isinstance(ties, Mapping):
+            raise PathSyntaxError(f"ties= is a dict, not {type(ties).__name__}", ways=["ties={'head/w': 'embed/w'}"])
+        site = call_site() if ties else NOWHERE
+        for key, value in (ties or {}).items():
+            path = _tie(key, site)
+            if path in self.ties or (path.endswith("/*") and path[:-2] in self.tie_wildcards):
+                raise PathSyntaxError(
+                    f"ties= has two entries for '{path}'",
+                    parties=[Party("ties", path, "", str(site)), Party("ties", key, "", str(site))],
+                    ways=["keep one: 'embed/w' and '/embed/w' are the same"],
+                )
+            if path.endswith("/*"):
+                self.tie_wildcards[path[:-2]] = read_wildcard(value, "ties", "", site)
+            else:
+                self.ties[path] = read(value, "ties", path, site=site)
+
+    def fresh(self) -> Sources:
+        """The same ties, nothing built yet: for a new run."""
+        new = copy.copy(self)
+        new.shares, new.wildcards, new.declared, new.used = {}, {}, {}, set()
+        new.stages = self.stages.fresh()
+        return new
+
+    def add_share(self, module: str, share: Any, site: Site) -> None:
+        """Registers the `share=` of a module."""
+        if isinstance(share, str) or _module_path(share) is not None:
+            share = {"*": share}
+        if not isinstance(share, Mapping):
+            raise PathSyntaxError(
+                f"share= of '{module}' is {type(share).__name__}, not a dict",
+                parties=[Party("share", module, brief(share), str(site))],
+                ways=["share={'w': other.ref('w')}", "share=other, to borrow everything from another module"],
+            )
+        for key, value in share.items():
+            if key == "*":
+                self.wildcards[paths.plain(module)] = read_wildcard(value, "share", module, site)
+            else:
+                paths.check(key, "name in share=")
+                self.shares[paths.plain(f"{module}/{key}")] = read(value, "share", key, module, site)
+
+    def of(self, path: str) -> Source:
+        """The source of a slot: ties, then shares, then the module's own."""
+        if not (self.ties or self.shares or self.wildcards or self.tie_wildcards):
+            return OWN
+        plain = paths.plain(path)
+        inside = self._share(plain)
+        for key in (path, plain):
+            if key in self.ties:
+                self.used.add(("ties", key))
+                return self.ties[key]._replace(hides=inside if inside is not OWN else None)
+        tied = self._wildcard(self.tie_wildcards, plain)
+        return inside if tied is None else tied._replace(hides=inside if inside is not OWN else None)
+
+    def _share(self, plain: str) -> Source:
+        if plain in self.shares:
+            self.used.add(("share", plain))
+            return self.shares[plain]
+        return (self._wildcard(self.wildcards, plain) if self.wildcards else None) or OWN
+
+    def _wildcard(self, wildcards: dict[str, Wildcard], plain: str) -> Source | None:
+        module = plain
+        while wildcards and "/" in module:
+            module = module.rpartition("/")[0]
+            if module in wildcards:
+                wild, local = wildcards[module], plain[len(module) + 1 :]
+                self.used.add((wild.origin, f"{module}/*"))
+                common: dict[str, Any] = dict(origin=wild.origin, key="*", base=wild.base, site=wild.site)
+                if wild.lender is None:
+                    return Source("forbid" if wild.forbidden else "own", **common)
+                ref = Ref(f"{wild.lender}/{local}", (), wild.absolute)
+                return Source("borrow", ref=ref, or_own=wild.or_own, **common)
+        return None
+
+    def release(self) -> None:
+        """Forgets values of the trace that ends."""
+        self.shares = {k: s._replace(value=None) for k, s in self.shares.items()}
+
+    def unused(self) -> list[tuple[str, Source | Wildcard]]:
+        """The entries that no slot asked for."""
+        rows: list[tuple[str, Source | Wildcard]] = []
+        rows += [(k, s) for k, s in self.ties.items() if ("ties", k) not in self.used]
+        rows += [(k, s) for k, s in self.shares.items() if ("share", k) not in self.used]
+        rows += [(f"{k}/*", w) for k, w in self.tie_wildcards.items() if ("ties", f"{k}/*") not in self.used]
+        rows += [
+            (f"{k}/*", w)
+            for k, w in self.wildcards.items()
+            if w.lender is not None and ("share", f"{k}/*") not in self.used
+        ]
+        return rows

@@ -1,0 +1,1 @@
+"""How each topic is checked: one module per topic, with a function `check(case)`."""

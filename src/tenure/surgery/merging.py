@@ -1,0 +1,285 @@
+"""Stages taken from weights and put back: merge, unmerge, pack, activate. Pure functions on plans and params."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.errors import (
+    MergeError,
+    NoInverseError,
+    UnknownStageError,
+    brief,
+    nearest,
+)
+from tenure.core.notation import paths
+from tenure.core.notation.stage import STRUCTURAL, Spec, Stage, on_use, read
+from tenure.core.run.frame import Frame
+from tenure.core.run.values import offline
+from tenure.core.slots import staging
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.slot import Slot
+from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put
+from tenure.surgery.weights import backwards, layered, owner_path, step_back, through, weight_of
+
+
+class Restaged(NamedTuple):
+    """What `merge`, `unmerge` and `pack` return: for `tn.transform(f, stages=stages)`, `apply(params, …)`, the optimizer.
+
+    Attributes:
+      stages: the model's, with the change.
+      params: with the change; the weight is the same.
+      opt_state: any pytree; where it holds trees like `params`, their entries come and go likewise.
+      removed: the leaves that went, by the part's name: what `unmerge` needs.
+    """
+
+    stages: dict[str, Any]
+    params: Tree
+    opt_state: Any
+    removed: dict[str, Any]
+
+
+def merge(
+    plan: Plan,
+    params: Params,
+    path: str,
+    stage: str = "lora",
+    opt_state: Any = None,
+    *,
+    state: Params | None = None,
+) -> Restaged:
+    """Puts what a stage adds to a weight into what is stored, and takes the stage away. All users see the same as before.
+
+    Args:
+      plan, params: the model's.
+      path: the owner's.
+      stage: the stage's name there.
+      opt_state: where it holds trees like `params`, the stage's leaves go.
+      state: the model's, where stages keep some.
+
+    Raises:
+      MergeError: the stage is for one use of a weight that others use too, or is none of the weight's.
+    """
+    slot = plan.slots[plan.ledger[path].path]
+    own, use = _labels(slot.stages), _labels(slot.use_stages)
+    if stage in use and (slot.kind == "borrowed" or len(plan.ledger.users_of(slot.path)) > 1):
+        raise _for_one_use(plan, slot, slot.use_stages[use.index(stage)])
+    if stage not in own + use:
+        raise _no_stage(plan, slot, stage)
+    stages = slot.stages if stage in own else slot.use_stages
+    chosen = stages[_labels(stages).index(stage)]
+    if chosen.kind != STRUCTURAL:
+        raise MergeError(
+            f"'{chosen}' is no part of what '{slot.path}' is: it acts in training only",
+            parties=[slot.party("owner")],
+            ways=["leave it out: tn.evaluation(model) does"],
+        )
+    before = stages[: stages.index(chosen)] if stage in own else slot.stages
+    frame = offline(plan, params, state)
+    value = through(frame, slot, before, leaf(params, slot.path))
+    merged = through(frame, slot, (chosen,), value)
+    kept = [s for s in slot.stages if not (s is chosen and stage in own)]
+    uses = [s for s in slot.use_stages if not (s is chosen and stage not in own)]
+    return _restaged(plan, params, slot, _stored_for(frame, slot, before, merged), kept, uses, opt_state)
+
+
+def unmerge(
+    plan: Plan,
+    params: Params,
+    path: str,
+    stage: Any,
+    removed: Mapping[str, Any],
+    opt_state: Any = None,
+    *,
+    state: Params | None = None,
+) -> Restaged:
+    """The way back from `merge`: the stage stands last among the structural ones again, and the weight stays as it is.
+
+    Args:
+      plan, params: of the model without the stage.
+      path: the owner's.
+      stage: to put back.
+      removed: its leaves, as `merge` returned them.
+      opt_state: where it holds trees like `params`, zeros are added for the leaves.
+      state: the model's, where stages keep some.
+    """
+    slot, stage = plan.slots[owner_path(plan, path)], read(stage)
+    frame = offline(plan, params, state)
+    weight = weight_of(frame, slot)
+    specs = stage.parts(Spec(slot.shape, slot.dtype))
+    if specs.keys() != removed.keys():
+        raise MergeError(
+            f"'{stage}' keeps {', '.join(specs) or 'nothing'}, and was given {', '.join(removed) or 'nothing'}",
+            parties=[slot.party("owner")],
+            ways=["give it merge(…).removed"],
+        )
+    structural = [s for s in slot.stages if s.kind == STRUCTURAL]
+    value, _ = step_back(slot, stage, weight, dict(removed))
+    made = backwards(frame, slot, structural, value)
+    further = {staging.part_path(slot.path, stage, suffix): array for suffix, array in removed.items()}
+
+    def change(tree: Params, zeros: bool) -> Tree:
+        new = copied(tree)
+        for where, array in {**({} if zeros else made), **further}.items():
+            put(new, where, jnp.zeros_like(array) if zeros else array)
+        return new
+
+    rest = [s for s in slot.stages if s.kind != STRUCTURAL]
+    stages = _rules(plan, slot, (*structural, stage, *rest))
+    changed = in_trees(opt_state, params, lambda tree: change(tree, True))
+    return Restaged(stages, change(params, False), changed, {})
+
+
+def pack(
+    plan: Plan, params: Params, glob: str = "**", opt_state: Any = None, *, state: Params | None = None
+) -> Restaged:
+    """Stores weights in the form for inference that a stage has: `quantise` becomes `quantise(packed=True)`.
+
+    What comes before it in the list of stages is put into the numbers.
+
+    Args:
+      plan, params: the model's.
+      glob: of the owners.
+      opt_state: where it holds trees like `params`, zeros stand for what is packed.
+      state: the model's, where stages keep some.
+
+    Raises:
+      UnknownStageError: no owner that the glob selects has a stage with such a form.
+    """
+    found = [p for p in plan.ledger.select(glob) if any(s.packed() for s in plan.slots[p].stages)]
+    if not found:
+        raise UnknownStageError(
+            f"no owner that '{glob}' selects has a stage that packs, such as 'quantise'",
+            ways=["stages={'**/w': [tn.stages.Quantise(8)]}, and train it, or not", "then pack"],
+        )
+    stages, new = dict(plan.stages), copied(params)
+    for path in found:
+        slot = plan.slots[path]
+        index, packed = next((i, p) for i, s in enumerate(slot.stages) if (p := s.packed()) is not None)
+        before = slot.stages[:index]
+        frame = offline(plan, params, state)
+        value = through(frame, slot, before, leaf(params, path))
+        stored, parts = layered(lambda v, _, packed=packed: packed.begin(v, lambda _: None), slot)(value, {})
+        gone = [where for (label, _), where in slot.parts.items() if label in _labels(before)]
+        added = {path: stored, **{staging.part_path(path, packed, k): v for k, v in parts.items()}}
+        kept = (packed, *slot.stages[index + 1 :])
+        stages = {**_rules(plan, slot, kept), **{k: v for k, v in stages.items() if k != path}}
+        new, opt_state = (
+            _replace(new, added, gone),
+            in_trees(opt_state, new, functools.partial(_replace, added=jax.tree.map(jnp.zeros_like, added), gone=gone)),
+        )
+    return Restaged(stages, new, opt_state, {})
+
+
+def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | None, glob: str = "**") -> Tree:
+    """Opens the gates of the named adapters and closes the others: values only, so nothing is traced again.
+
+    Args:
+      plan: the model's.
+      params: its parameters.
+      adapters: one name, names → strengths, or None for no adapter.
+      glob: of the owners (or users) to change.
+
+    Raises:
+      UnknownStageError: no switchable adapter of that name.
+    """
+    chosen = {adapters: 1.0} if isinstance(adapters, str) else dict(adapters or {})
+    gates = {
+        path: label
+        for slot in plan.slots.values()
+        if paths.matches(glob, slot.path)
+        for (label, suffix), path in slot.parts.items()
+        if suffix == "gate"
+    }
+    known = dict.fromkeys(gates.values())
+    for name in chosen:
+        if name not in known:
+            raise UnknownStageError(
+                f"there is no switchable adapter {brief(name)}",
+                near=nearest(str(name), known),
+                ways=[f"adapters: {', '.join(known) or '(none)'}", "tn.stages.LoRA(4, name='french', switchable=True)"],
+            )
+    new = copied(params)
+    for path, label in gates.items():
+        old = leaf(new, path)
+        put(new, path, jnp.full_like(old, chosen.get(label, 0.0)))
+    return new
+
+
+def _labels(stages: Any) -> list[str]:
+    return [s.label for s in stages]
+
+
+def _stored_for(frame: Frame, slot: Slot, before: Any, merged: Any) -> dict[str, Any]:
+    try:
+        return backwards(frame, slot, [s for s in before if s.kind == STRUCTURAL], merged)
+    except NoInverseError as e:
+        raise MergeError(
+            f"the merged weight does not fit what comes before it: {e.rule}",
+            parties=e.parties,
+            ways=["merge that stage first"],
+        ) from None
+
+
+def _restaged(
+    plan: Plan, params: Params, slot: Slot, made: dict[str, Any], kept: Any, uses: Any, opt_state: Any
+) -> Restaged:
+    known = _labels(kept) + _labels(uses)
+    gone = {w: path for w, path in slot.parts.items() if w[0] not in known}
+    removed = {suffix: leaf(params, path) for (_, suffix), path in gone.items() if path in plan.slots}
+
+    def change(tree: Params, values_too: bool) -> Tree:
+        return _replace(tree, made if values_too else {}, list(gone.values()))
+
+    stages = _rules(plan, slot, (*kept, *map(on_use, uses)))
+    changed = in_trees(opt_state, params, lambda tree: change(tree, False))
+    return Restaged(stages, change(params, True), changed, removed)
+
+
+def _replace(tree: Params, added: Mapping[str, Any], gone: list[str]) -> Tree:
+    new: Tree = {}
+    for module, entries in tree.items():
+        for name, value in entries.items():
+            if paths.join(module, name) not in gone:
+                new.setdefault(module, {})[name] = value
+    for where, array in added.items():
+        put(new, where, array)
+    return new
+
+
+def _rules(plan: Plan, slot: Slot, stages: Any) -> dict[str, Any]:
+    """The model's `stages=` in which this slot's are the given ones, whatever the model's code says."""
+    rest = {k: v for k, v in plan.stages.items() if paths.plain(k.removeprefix("/")) != paths.plain(slot.path)}
+    return {slot.path: [None, *stages], **rest}
+
+
+def _for_one_use(plan: Plan, slot: Slot, stage: Stage) -> MergeError:
+    owners = plan.ledger.owners_of(slot.path)
+    others = [u for u in plan.ledger.users_of(owners[0]) if u != slot.path]
+    user = slot.path if slot.kind == "borrowed" else others[0]
+    return MergeError(
+        f"'{stage}' is for the use '{slot.path}' only, and merging it would change what {', '.join(others)} see",
+        parties=[slot.party("user"), *(plan.slots[o].party("owner") for o in owners if o != slot.path)],
+        ways=[
+            f"give it a weight of its own first:  new = tn.untie(plan, params, '{user}'), then merge there",
+            "put the adapter on the owner, for all users, before training",
+        ],
+    )
+
+
+def _no_stage(plan: Plan, slot: Slot, stage: str) -> MergeError:
+    owners = [o for o in plan.ledger.owners_of(slot.path) if stage in _labels(plan.slots[o].stages)]
+    have = _labels(slot.stages) + _labels(slot.use_stages)
+    return MergeError(
+        f"'{slot.path}' has no stage {brief(stage)}",
+        parties=[slot.party("slot", ", ".join(have) or "no stages"), *(plan.slots[o].party("owner") for o in owners)],
+        near=nearest(stage, have),
+        ways=[f"merge it on its owner:  '{o}'" for o in owners] or ["print(plan.ledger) shows the stages"],
+    )
+
+
+__all__ = ["Restaged", "activate", "merge", "pack", "unmerge"]

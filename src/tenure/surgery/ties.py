@@ -1,0 +1,198 @@
+"""`tie` and `untie`: pure functions on ties, params and optimizer state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError
+from tenure.core.notation import paths
+from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.refs import NoWayBack, Ref, back, follow
+from tenure.core.notation.stage import STRUCTURAL, on_use
+from tenure.core.notation.view import View
+from tenure.core.run import values
+from tenure.core.run.values import offline
+from tenure.core.slots.plan import Plan
+from tenure.core.slots.sources import own
+from tenure.core.slots.staged import WEIGHT
+from tenure.core.trees import Tree, copied, leaf, nest, put
+from tenure.surgery.optimizer import with_owner, without_owners
+from tenure.surgery.weights import assign, weights
+
+
+class Retied(NamedTuple):
+    """What `tie` and `untie` return: for `tn.transform(f, ties=ties, stages=stages)`, `apply(params, …)` and the optimizer."""
+
+    ties: dict[str, Any]
+    params: Tree
+    opt_state: Any
+    stages: dict[str, Any]
+
+
+def untie(
+    plan: Plan,
+    params: Mapping[str, Any],
+    path: str,
+    opt_state: Any = None,
+    *,
+    state: Mapping[str, Any] | None = None,
+) -> Retied:
+    """Gives a borrower a leaf of its own, with the value that it borrows now, so that outputs stay as they are.
+
+    Args:
+      plan: the plan of the tied model.
+      params: its parameters.
+      path: the borrower's slot.
+      opt_state: any pytree, such as the state of an optax optimizer; where it holds trees like `params`, the new owner's
+        entry is made of the old one's, through the view.
+      state: the model's, where stages keep some.
+
+    Returns:
+      The ties to transform the function with, the params and the optimizer state that go with them.
+
+    Raises:
+      UnknownSlotError: there is no such slot, or it owns its value already.
+      OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
+    """
+    row = plan.ledger[path]
+    if row.kind != "borrowed":
+        raise UnknownSlotError(
+            f"'{row.path}' is {row.kind}, so there is nothing to untie",
+            parties=[row.party("owner")],
+            ways=["untie a borrower: " + ", ".join(plan.ledger.users_of(row.path)[1:] or ["(it has none)"])],
+        )
+    ties = {k: v for k, v in plan.ties.items() if paths.plain(k) != paths.plain(row.path)}
+    opt_state = with_owner(plan, params, row.path, opt_state)
+    new = _with_weight(plan, params, row.path, state)
+    return Retied({**ties, row.path: own}, new, opt_state, _kept_stages(plan, row.path))
+
+
+def _kept_stages(plan: Plan, path: str) -> dict[str, Any]:
+    """The model's stages once a borrower owns its value: the plain weight is stored, what disturbs it stays."""
+    slot = plan.slots[path]
+    owners = [plan.slots[o] for o in plan.ledger.owners_of(path)]
+    if not any(s.stages for s in (slot, *owners)) and not slot.use_stages:
+        return plan.stages
+    tapped = slot.target is not None and slot.target.tap
+    kept = [s for s in owners[0].stages if s.kind != STRUCTURAL and not tapped]
+    uses = [on_use(s) for s in slot.use_stages]
+    return {path: [None, *kept, *uses], **{k: v for k, v in plan.stages.items() if k.removeprefix("/") != path}}
+
+
+def tie(
+    plan: Plan,
+    params: Mapping[str, Any],
+    ties: Mapping[str, Any],
+    opt_state: Any = None,
+    *,
+    take: str | None = None,
+    state: Mapping[str, Any] | None = None,
+) -> Retied:
+    """Makes owners borrow: their leaves go, and the lender's stays.
+
+    Args:
+      plan: the plan of the model as it is.
+      params: its parameters.
+      ties: slot path → reference, as for `transform`. The slots must be owned now.
+      opt_state: any pytree; where it holds trees like `params`, the borrowers' entries go.
+      take: where the values differ, the path whose value is to stay: the owner's, or a borrower's (moved to the owner
+        through the inverse of the view).
+      state: the model's, where stages keep some.
+
+    Returns:
+      The ties to transform the function with, the params and the optimizer state that go with them.
+
+    Raises:
+      TieValueError: two different values, and no `take`.
+      NoInverseError: `take` names a borrower whose view has no inverse.
+      UnknownSlotError, ViewShapeError: the tie does not fit the model.
+      OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
+    """
+    new, plain = copied(params), weights(plan, params, state)
+    gone = []
+    for user, target in ties.items():
+        ref = Ref.parse(target)
+        row, lender = plan.ledger[user], plan.ledger[ref.path]
+        for r in (row, lender):
+            if r.kind != "owned":
+                raise UnknownSlotError(
+                    f"'{r.path}' is {r.kind}; tie owners", parties=[r.party("slot")], ways=["tn.untie it first"]
+                )
+        mine, theirs = leaf(plain, row.path), leaf(plain, lender.path)
+        seen = _seen(ref, plain, plan, row.path)
+        if take == row.path or (take is not None and paths.plain(take) == paths.plain(row.path)):
+            put(plain, lender.path, _back(ref, mine, theirs, row.path))
+            assigned = assign(plan, new, {lender.path: leaf(plain, lender.path)}, state)
+            new = assigned if state is None else assigned[0]
+        elif take is None or paths.plain(take) != paths.plain(lender.path):
+            _check_equal(row, lender, ref, mine, seen)
+        gone += [row.path, *plan.slots[row.path].parts.values()]
+
+    def drop(tree: Mapping[str, Any]) -> Tree:
+        return {
+            m: kept for m, e in tree.items() if (kept := {n: v for n, v in e.items() if paths.join(m, n) not in gone})
+        }
+
+    absolute = {user: str(Ref(Ref.parse(t).path, Ref.parse(t).views, True)) for user, t in ties.items()}
+    return Retied({**plan.ties, **absolute}, drop(new), without_owners(plan, params, gone, opt_state), plan.stages)
+
+
+def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mapping[str, Any] | None) -> Tree:
+    """The params with a leaf for a borrower, the leaves in the order of the model's slots."""
+    value = values.evaluate(offline(plan, params, state), path, WEIGHT)
+    new = copied(params)
+    put(new, path, jnp.array(value, copy=True))
+    order = {p: i for i, p in enumerate(plan.slots)}
+    names = sorted((paths.join(m, n) for m, e in new.items() for n in e), key=lambda p: order.get(p, -1))
+    return nest({name: leaf(new, name) for name in names})
+
+
+def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
+    """What a reference makes of plain weights."""
+
+    def step(view: View, value: Any, others: list[Any]) -> Any:
+        view.out(value.shape, value.dtype, *((other.shape, other.dtype) for other in others))
+        return view(value, *others)
+
+    try:
+        return follow(ref, lambda ref: leaf(tree, plan.ledger[ref.path].path), step)
+    except (Misfit, NotImplementedError) as e:
+        raise ViewShapeError(f"'{user}': {e}", ways=["change the view"]) from None
+
+
+def _back(ref: Ref, mine: Any, theirs: Any, user: str) -> Any:
+    """The lender's weight for which the borrower's is `mine`."""
+    try:
+        return back(ref, mine, theirs.shape, theirs.dtype)
+    except NoWayBack as e:
+        raise NoInverseError(
+            f"the value of '{user}' can not be moved to '{ref.path}': the view '{e.view}' has no inverse",
+            ways=[f"take='{ref.path}'"],
+        ) from None
+
+
+def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:
+    if mine.shape != seen.shape:
+        raise ViewShapeError(
+            f"'{row.path}' needs {mine.shape} but its owner gives {seen.shape}",
+            parties=[row.party("user"), lender.party("owner")],
+            ways=["change the view"],
+        )
+    distance = float(np.max(np.abs(np.asarray(mine, np.float64) - np.asarray(seen, np.float64)), initial=0.0))
+    if distance > 0:
+        raise TieValueError(
+            f"'{row.path}' and '{ref}' have different values: max|Δ| = {distance:.3g}",
+            parties=[
+                row.party("user"),
+                Party("owner", lender.path, f"{lender.shape} {lender.dtype}", lender.site, lender.asker),
+            ],
+            ways=[
+                f"keep the owner's:     take='{lender.path}'",
+                f"keep the borrower's:  take='{row.path}'",
+                "leave them untied",
+            ],
+        )

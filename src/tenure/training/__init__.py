@@ -1,0 +1,1 @@
+"""The training tool: configs, data, learning rates, pretraining, and the engine that trains."""

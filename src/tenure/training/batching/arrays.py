@@ -1,0 +1,74 @@
+"""Padded arrays of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenure.training.batching.plan import Batch, Piece
+
+Load = Callable[[int], tuple[str, Mapping[str, np.ndarray]]]
+
+
+@dataclass(frozen=True)
+class Padded:
+    """The arrays of a batch.
+
+    Attributes:
+      arrays: [rows, time, …] by stream, zero beyond a sequence's end and for context that is not there.
+      lengths: [rows] int32, by stream.
+      tags: of the rows' sequences.
+      indices: of the rows' sequences, in the order of the epoch.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    lengths: Mapping[str, np.ndarray]
+    tags: tuple[str, ...]
+    indices: tuple[int, ...]
+
+
+def padded(
+    batch: Batch, load: Load, keys: Iterable[str], *, at_least: Mapping[str, int] | int = 0, rows: int | None = None
+) -> Padded:
+    """Fills the arrays of a batch.
+
+    Args:
+      batch: as planned.
+      load: gives tag and arrays of a sequence by its place in the epoch.
+      keys: the streams that are needed.
+      at_least: the time axis is at least so long, by stream or for all.
+      rows: the batch axis is so long; the further rows are empty.
+    """
+    loaded = {index: load(index) for index in dict.fromkeys(piece.index for piece in batch.pieces)}
+    arrays, lengths = {}, {}
+    for key in keys:
+        least = at_least.get(key, 0) if isinstance(at_least, Mapping) else at_least
+        size = max(int(batch.frames[key]), least)
+        values = {index: data[key] for index, (_, data) in loaded.items()}
+        arrays[key], lengths[key] = _stream(batch, values, key, size, rows or batch.rows)
+    last = {piece.row: piece for piece in batch.pieces}
+    tags = tuple(loaded[last[row].index][0] for row in range(batch.rows))
+    return Padded(arrays, lengths, tags, tuple(last[row].index for row in range(batch.rows)))
+
+
+def _stream(
+    batch: Batch, values: Mapping[int, np.ndarray], key: str, size: int, rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    first = next(iter(values.values()))
+    if not first.ndim:
+        return np.array([values[p.index] for p in batch.pieces]), np.ones(rows, np.int32)
+    array = np.zeros((rows, size, *first.shape[1:]), first.dtype)
+    lengths = np.zeros(rows, np.int32)
+    for piece in batch.pieces:
+        lengths[piece.row] = max(lengths[piece.row], _place(array[piece.row], values[piece.index], piece, key))
+    return array, lengths
+
+
+def _place(row: np.ndarray, values: np.ndarray, piece: Piece, key: str) -> int:
+    """Copies the frames of a piece that exist into its row; returns where the piece ends there."""
+    offset, start, end = int(piece.offset[key]), int(piece.start[key]), int(piece.end[key])
+    first, last = max(start, 0), min(end, len(values))
+    row[offset + first - start : offset + last - start] = values[first:last]
+    return offset + end - start

@@ -1,0 +1,271 @@
+"""The keys of configs, in three classes: done; known and without meaning here; known and not done.
+
+A key that is not done is refused, as a training without it would not be what the config means. The table is also the page of all keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+
+from tenure.core.errors import nearest
+from tenure.training.config.config import Config
+from tenure.training.errors import ConfigError
+
+DONE, WITHOUT_MEANING, NOT_DONE = "done", "without meaning here", "not done"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key.
+
+    Attributes:
+      name: as configs write it.
+      state: one of the three classes.
+      group: what it is about.
+      says: what it does; of a key that is not done, what to do instead.
+    """
+
+    name: str
+    state: str
+    group: str
+    says: str
+
+
+_TABLE = """
+# task
+task: what to do: train, eval, search, forward, compute_priors, initialize_model, cleanup_old_models, nop
+behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
+random_seed: of parameters, dropout and noise
+# model
+network: the dictionary of layers
+get_network: function (epoch) -> dictionary of layers
+get_model: function (epoch) -> a Tenure model with a loss
+num_inputs: size of the stream "data"
+num_outputs: sizes of streams: {"classes": [dim, 1]}
+extern_data: the streams, with shapes and types
+target: the default target stream
+default_input: the default input stream
+model: where checkpoints go, as a prefix of file names
+save_interval: so many epochs lie between two checkpoints
+load: a checkpoint to start from, or to evaluate
+load_epoch: the epoch to load
+epoch: the epoch to load
+start_epoch: the epoch to start with, or "auto"
+start_batch: only "auto": inside of an epoch, a training goes on where it stopped
+import_model_train_epoch1: a checkpoint to start the first epoch from
+preload_from_files: parts of checkpoints to start from
+allow_random_model_init: a task without training may start from random parameters
+reuse_legacy: whether shared parameters are read as RETURNN has them today
+# batches
+batch_size: padded frames of a batch
+packed_batch_size: frames of a batch without padding
+max_seqs: sequences of a batch
+max_seq_length: longer sequences are left out in training
+min_seq_length: shorter sequences are left out in training
+max_pad_size: frames of padding of a batch
+max_total_num_seqs: sequences of an epoch
+chunking: sequences are cut: "50:25" is size and step
+min_chunk_size: no chunk starts where so few frames are left
+chunking_variance: chunks are shorter by a random share
+context_window: frames around each frame are added
+window: frames around each frame are joined to it
+batching: the order of sequences
+shuffle_frames_of_nseqs: not used by networks with time
+seq_drop: the share of sequences that is left out at random
+recurrent_net: False: frames of all sequences in one row
+on_size_limit: "chunk" cuts what is too long for a batch of evaluation
+forward_batch_size: batch_size of evaluation, search and forward
+buckets: padded shapes of batches
+# optimizer
+optimizer: {"class": "adam", …}
+adam: True: Adam
+nadam: True: Adam with Nesterov's momentum
+adadelta: True: Adadelta
+adagrad: True: Adagrad
+rmsprop: RMSprop, with this decay
+momentum: of plain gradient descent
+nesterov_momentum: Nesterov's momentum of plain gradient descent
+optimizer_epsilon: in the denominator of Adam and its relatives
+gradient_clip: no entry of a gradient is greater
+gradient_clip_norm: no gradient has a greater norm
+gradient_clip_avg_norm: no gradient has a greater norm by its size
+gradient_clip_global_norm: all gradients together have no greater norm
+gradient_noise: standard deviation of noise on gradients
+accum_grad_multiple_step: gradients of so many steps are added up
+grad_norm_to_clip_to_zero: gradients with a greater norm count as zero
+gradient_nan_inf_filter: entries that are no numbers count as zero
+maximize_grad_norm: scale of the norm of gradients in the loss
+decouple_constraints: L2 is a decay of the weights
+decouple_constraints_factor: of that decay
+stop_on_nonfinite_train_score: stop when a score is no number
+# learning rate
+learning_rate: of the first epoch
+learning_rates: of single epochs
+min_learning_rate: no decay goes below
+learning_rate_control: constant, newbob, newbob_abs, newbob_multi_epoch
+learning_rate_control_error_measure: the score that is looked at
+learning_rate_control_relative_error_relative_lr: changes count more when the learning rate is small
+learning_rate_control_min_num_epochs_per_new_lr: a learning rate is kept for so many epochs
+learning_rate_decay: factor of a decay
+learning_rate_growth: factor of a growth
+newbob_learning_rate_decay: factor of a decay
+newbob_learning_rate_growth: factor of a growth
+newbob_relative_error_threshold: a change above is a decay
+newbob_relative_error_grow_threshold: a change below is a growth
+newbob_relative_error_div_by_old: changes are divided by the old score
+newbob_error_threshold: a change above is a decay, for newbob_abs
+newbob_multi_num_epochs: so many changes are averaged
+newbob_multi_update_interval: so many epochs lie between two looks
+learning_rate_file: where learning rates and scores are kept
+use_learning_rate_control_always: in pretraining too
+pretrain_learning_rate: in pretraining
+dynamic_learning_rate: within an epoch
+use_last_best_model: go back to the best epoch after a bad one
+# pretraining
+pretrain: "default", or how networks grow
+pretrain_construction_algo: from_input or from_output
+pretrain_repetitions: so many epochs for each network
+pretrain_copy_output_layer: whether the output layer is kept
+pretrain_greedy: only new layers are trained
+# data
+train: the data set to train on
+dev: the data set to evaluate on
+eval: another data set to evaluate on
+eval_datasets: further data sets to evaluate on
+search_data: the data set to search on
+forward_data: the data set for forward
+cache_size: memory for data
+# epochs
+num_epochs: train until this epoch
+log: files of the log
+log_verbosity: how much is told, 1 to 5
+log_batch_size: tell the size of each batch
+cleanup_old_models: which checkpoints are kept
+calculate_exp_loss: also tell exp of losses
+# search and forward
+search_output_layer: the layer with the hypotheses
+search_output_file: where they go
+search_output_file_format: txt or py
+search_do_eval: also tell their errors
+output_file: where forward writes
+forward_output_layer: the layer that is written
+eval_output_file: where scores go
+eval_output_file_per_seq: one line for each sequence
+output_per_seq_format: score, error, num_frames
+loss_name: the loss that is written
+"""
+_WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_device truncation debug_print_layer_output_template debug_mode
+    debug_add_check_numerics_on_output debug_add_check_numerics_ops tf_log_memory_usage tf_session_opts tf_log_dir
+    store_metadata_mod_step debug_grad_summaries patch_atfork log_verbose_version need_data cache window_pad
+    debug_runtime_sanity_checks debug_shell_in_runner debug_save_updater_vars debug_dump_whole_tensor
+    watch_memory tf_use_xla store_tf_profile use_train_proc_manager interactive mean_normalized_sgd_log description
+    on_startup_info use_cache_manager forward_use_search_flag debug_unbroadcast log_batch_info check_unsupported_device
+    optimize_move_layers_out sprint_trainer_exec_path sprint_interface_dataset_opts deterministic_train startup_callback
+    torch_amp default_batch_norm check_learning_rates load_ignore_missing_vars order hidden_type loss activation dropout
+    hidden_sizes gate_factors truncate lreg save_on_exit"""
+_NOT_DONE = {
+    "use_horovod": "several devices are the keys 'devices' and 'mesh'",
+    "horovod_dataset_distribution": "several devices are the keys 'devices' and 'mesh'",
+    "horovod_reduce_type": "several devices are the keys 'devices' and 'mesh'",
+    "horovod_param_sync_step": "several devices are the keys 'devices' and 'mesh'",
+    "torch_distributed": "several devices are the keys 'devices' and 'mesh'",
+    "adasecant": "use optimizer = {'class': 'adam'}",
+    "smorms3": "use optimizer = {'class': 'adam'}",
+    "momentum2": "use momentum",
+    "mean_normalized_sgd": "use momentum",
+    "update_multiple_models": "train one model",
+    "update_batch_size": "use batch_size with accum_grad_multiple_step",
+    "extra_updates": "write the update as a layer with a state",
+    "reset_updater_vars_mod_step": "optimizer states are kept",
+    "shuffle_batches": "use batching = 'laplace:.100'",
+    "batch_pruning": "leave sequences out with max_seq_length",
+    "get_train_step": "write get_model",
+    "hyper_param_tuning": "run several trainings",
+    "custom_get_net_dict": "write get_network",
+    "quick_eval": "use dev with fixed_random_subset",
+}
+
+
+def _table() -> dict[str, Key]:
+    found, group = {}, ""
+    for line in _TABLE.strip().splitlines():
+        if line.startswith("# "):
+            group = line[2:]
+        else:
+            name, says = line.split(": ", 1)
+            found[name] = Key(name, DONE, group, says)
+    for name in _WITHOUT_MEANING.split():
+        found[name] = Key(name, WITHOUT_MEANING, "of another time or another backend", "taken, and changes nothing")
+    for name, says in _NOT_DONE.items():
+        found[name] = Key(name, NOT_DONE, "not done", says)
+    return found
+
+
+KEYS = _table()
+
+
+def check_keys(config: Config) -> list[str]:
+    """Looks at the keys that a config sets; returns those that nobody reads and that are no near miss of a known one.
+
+    Raises:
+      ConfigError: a key is not done, or looks like a slip of the pen.
+
+    >>> check_keys(Config({"batch_size": 100, "my_own": 3}))
+    ['my_own']
+    >>> check_keys(Config({"batchsize": 100}))
+    Traceback (most recent call last):
+    tenure.training.errors.ConfigError: the config sets 'batchsize', which is no key; 'batch_size' is
+    ...
+    """
+    unread = []
+    for name in _set_by(config):
+        key = KEYS.get(name)
+        if key is not None and key.state == NOT_DONE and _says_something(config, name):
+            raise ConfigError(f"the config sets {name!r}, which is not done here", ways=[key.says, f"remove {name!r}"])
+        if key is None and name not in config.asked:
+            near = _near_miss(name)
+            if near:
+                raise ConfigError(
+                    f"the config sets {name!r}, which is no key; {near!r} is",
+                    ways=[f"write {near!r}", f"a name that nobody takes for a key, such as {'_' + name!r}"],
+                )
+            unread.append(name)
+    return unread
+
+
+def _set_by(config: Config) -> Iterable[str]:
+    for name in (*config.typed, *config.texts):
+        value = config.typed.get(name)
+        if not name.startswith("_") and name != "config" and not isinstance(value, ModuleType | FunctionType | type):
+            yield name
+
+
+def _says_something(config: Config, name: str) -> bool:
+    return config.opt_typed_value(name) not in (None, False, 0, "", [], {}, "false", "0")
+
+
+def _near_miss(name: str) -> str | None:
+    """The known key that a name differs from by little: letters that are missing, swapped, or too many."""
+    plain = _plain(name)
+    for known in KEYS:
+        if _plain(known) == plain:
+            return known
+    near = nearest(name, KEYS, 1)
+    return near[0] if near and len(name) >= 6 and _close(name, near[0]) else None
+
+
+def _plain(name: str) -> str:
+    return re.sub("_", "", name.lower()).rstrip("s")
+
+
+def _close(a: str, b: str) -> bool:
+    """At most one letter too many, missing or changed, or two neighbours swapped."""
+    if abs(len(a) - len(b)) > 1:
+        return False
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    tails = ((a[start + 1 :], b[start:]), (a[start:], b[start + 1 :]), (a[start + 1 :], b[start + 1 :]))
+    swapped = a[start : start + 2] == b[start : start + 2][::-1] and a[start + 2 :] == b[start + 2 :]
+    return swapped or any(x == y for x, y in tails)

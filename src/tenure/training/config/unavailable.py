@@ -1,0 +1,57 @@
+"""Names that configs import and that Tenure does not have: an error when they are used, which says what to do instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenure.training.errors import ConfigError
+
+_WAYS = {
+    "OpCodeCompiler": "TensorFlow operators in C++ cannot be built here: write the operation with jax.numpy in a layer class of your own",
+    "SelectSearchSourcesLayer": "search selects states itself: read the layer's own output",
+    "LayerBase": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
+    "register_layer_class": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
+    "get_rnnt_linear_aligned_output": "it needs an alignment of RASR: dump the alignment to HDF, and read it as a data stream",
+}
+
+
+class Unavailable:
+    """A placeholder for a name that Tenure does not have.
+
+    >>> Unavailable("TFUtil.OpCodeCompiler")("x")
+    Traceback (most recent call last):
+    tenure.training.errors.ConfigError: the config uses 'TFUtil.OpCodeCompiler', which Tenure does not have
+    ...
+    """
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def _refuse(self) -> ConfigError:
+        way = _WAYS.get(
+            self._path.rsplit(".", 1)[-1], "write it with jax.numpy, or with the functions of tf that are mapped"
+        )
+        return ConfigError(f"the config uses '{self._path}', which Tenure does not have", ways=[way])
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        raise self._refuse()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Unavailable(f"{self._path}.{name}")
+
+    def __getitem__(self, key: Any) -> Any:
+        raise self._refuse()
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        """As a base class: the class can be written, and not be used."""
+        refuse = self._refuse
+
+        def init(self: Any, *args: Any, **keywords: Any) -> None:
+            raise refuse()
+
+        return (type("Refused", (), {"__init__": init}),)
+
+    def __repr__(self) -> str:
+        return f"⟨{self._path}, which Tenure does not have⟩"

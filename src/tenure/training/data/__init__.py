@@ -1,0 +1,1 @@
+"""Data sets: sequences of named streams, in the orders and with the numbers of RETURNN."""

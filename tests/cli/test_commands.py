@@ -1,0 +1,134 @@
+"""`tenure convert`, `inspect`, `diff`, and what `--help` costs."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tenure as tn
+from tenure import convert, nn
+from tenure.cli import main
+from tenure.cli.main import names, parser
+from tenure.convert import Weights, held
+
+RULES = '[rules]\n"wte" = "embed/embeddings"\n"lm_head | transpose" = "head/w"\n'
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = np.arange(28, dtype="float32").reshape(7, 4)
+    convert.write("m.safetensors", Weights("", "", {"wte": held(table)}, {"lm_head": "wte"}))
+    (tmp_path / "rules.toml").write_text(RULES)
+    return tmp_path
+
+
+def test_convert_writes_a_checkpoint_that_a_model_restores(folder, capsys):
+    assert main(["convert", "m.safetensors", "checkpoint", "--map", "rules.toml"]) == 0
+    assert "head/w = embed/embeddings | transpose" in capsys.readouterr().out
+
+    def lm(tokens):
+        embed = nn.Embed(7, 4, name="embed")
+        return nn.Linear(7, with_bias=False, name="head", share={"w": embed.ref("embeddings").T})(embed(tokens))
+
+    model = tn.transform(lm)
+    restored = tn.restore("checkpoint", model.plan(jnp.zeros((1, 2), int)))
+    assert jax.tree.map(jnp.shape, restored.params) == {"embed": {"embeddings": (7, 4)}}
+
+
+def test_convert_there_and_back(folder, capsys):
+    assert main(["convert", "m.safetensors", "w.npz", "--map", "rules.toml"]) == 0
+    assert sorted(np.load("w.npz")) == ["embed/embeddings", "head/w"]  # .npz has no ties: copies
+    assert main(["convert", "w.npz", "back.pt", "--map", "rules.toml", "--reverse"]) == 0
+    assert main(["diff", "m.safetensors", "back.pt"]) == 1
+    assert "≠ lm_head  tied to wte in the first, no tie in the second" in capsys.readouterr().out
+
+
+def test_an_existing_output_is_refused_without_force(folder, capsys):
+    arguments = ["convert", "m.safetensors", "w.npz"]
+    assert main(arguments) == 0
+    before = (folder / "w.npz").read_bytes()
+    assert main(arguments) == 1
+    assert "error: 'w.npz' exists already" in capsys.readouterr().err
+    assert main([*arguments, "--force"]) == 0
+    assert (folder / "w.npz").read_bytes() == before
+    (folder / "other").mkdir()
+    (folder / "other" / "notes.txt").write_text("mine")
+    assert main(["convert", "m.safetensors", "other", "--force"]) == 1
+    assert (folder / "other" / "notes.txt").read_text() == "mine"
+
+
+def test_errors_are_sentences_not_tracebacks(folder, capsys):
+    (folder / "rules.toml").write_text('[rules]\n"wtf" = "x/w"\n')
+    assert main(["convert", "m.safetensors", "out.npz", "--map", "rules.toml"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: rules.toml: the rule for 'wtf' is for nothing in 'm.safetensors'") and "wte" in said
+    assert not (folder / "out.npz").exists()
+    assert main(["inspect", "none.npz"]) == 1
+    assert "'none.npz' is not there" in capsys.readouterr().err
+
+
+def test_inspect(folder, capsys):
+    assert main(["inspect", "m.safetensors"]) == 0
+    said = capsys.readouterr().out
+    assert "wte" in said and "(7, 4)" in said and "↳ lm_head" in said
+    assert "safetensors: 28 values (112 B) in 1 tensors, 1 tied" in said
+    assert main(["inspect", "m.safetensors", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["tensors"]["wte"]["shape"] == [7, 4] and data["ties"] == {"lm_head": "wte"}
+    assert main(["inspect", "m.safetensors", "--ledger"]) == 0
+    assert "28 parameters" in capsys.readouterr().out
+    main(["convert", "m.safetensors", "checkpoint", "--map", "rules.toml"])
+    assert main(["inspect", "checkpoint"]) == 0
+    assert "tied | transpose" in capsys.readouterr().out
+
+
+def test_diff(folder, capsys):
+    a = {"x": np.arange(4.0), "same": np.ones(2), "shape": np.ones(2), "gone": np.ones(1), "nan": np.array([np.nan])}
+    b = {**a, "x": np.array([0, 1, 2, 3.5]), "shape": np.ones(3), "new": np.ones(1), "same": np.ones(2, "float32")}
+    del b["gone"]
+    for name, values in (("a.npz", a), ("b.npz", b)):
+        convert.write(name, Weights("", "", {k: held(v) for k, v in values.items()}))
+    assert main(["diff", "a.npz", "a.npz"]) == 0
+    assert capsys.readouterr().out == "no difference in 5 names\n"
+    assert main(["diff", "a.npz", "b.npz"]) == 1
+    said = capsys.readouterr().out
+    assert "≠ x  (4,)  max|Δ| 0.5 (values up to 3.5), 1 of 4 values" in said
+    assert "≠ shape  (2,) and (3,)" in said and "- gone  (1,)" in said and "+ new  (1,)" in said
+    assert "≠ same  (2,)  float64 and float32, equal values" in said and "nan" not in said
+    assert main(["diff", "a.npz", "b.npz", "--tolerance", "1"]) == 1
+    assert "≠ x" not in capsys.readouterr().out
+
+
+def test_every_command_has_help():
+    for name in names():
+        with pytest.raises(SystemExit) as leave:
+            main([name, "--help"])
+        assert leave.value.code == 0
+    assert {"convert", "diff", "inspect"} <= set(names())
+    parser().parse_args(["convert", "a", "b"])
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env={**os.environ})
+
+
+def test_the_module_runs_and_tells_its_version():
+    assert run("-m", "tenure", "--version").stdout == f"tenure {tn.__version__}\n"
+    assert run("-m", "tenure").returncode == 2
+
+
+def test_help_imports_nothing_that_is_not_imported_with_tenure():
+    code = """
+import sys, tenure
+before = set(sys.modules)
+from tenure.cli.main import parser
+parser().format_help()
+print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
+"""
+    assert run("-c", code).stdout == "['tenure']\n"
