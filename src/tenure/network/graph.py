@@ -211,7 +211,7 @@ class Graph:
         if not isinstance(entry, Mapping):
             raise not_found(name, asker, option, map(str, level.layers))
         key = f"{level.path}{name}"
-        cls = registry.find(entry.get("class"), key)
+        cls = registry.find(entry.get("class"), key).variant(entry)
         node = self.add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
         cls.expand(self, node)
 

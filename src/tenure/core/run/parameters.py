@@ -23,8 +23,9 @@ from tenure.core.errors import (
 from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
-from tenure.core.run import hooks, initialisers
+from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
@@ -36,7 +37,7 @@ from tenure.core.slots.sources import OWN, Source
 from tenure.core.slots.staged import USE
 from tenure.core.slots.staging import begin
 
-Initializer = Callable[[Sequence[int], Any], jax.Array]
+Initializer = Callable[..., jax.Array]
 
 
 @by_profile
@@ -155,7 +156,7 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
                 )
-            return initialisers.call(init, shape, dtype, lambda: asked.party("owner"))
+            return initial_value(init, shape, dtype, lambda: asked.party("owner"))
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
         return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)

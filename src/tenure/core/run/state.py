@@ -13,8 +13,9 @@ from jax.extend.core import get_opaque_trace_state
 from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
-from tenure.core.run import hooks, initialisers
+from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
 from tenure.core.run.parameters import check_name, described, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
@@ -35,7 +36,7 @@ def get_state(
     Args:
       name: local name.
       shape, dtype: for the initialiser.
-      init: `init(shape, dtype)`, or `init(key, shape, dtype)` as in `jax.nn.initializers`; run once by `init`.
+      init: `init(shape, dtype)`, run once by `init`.
 
     Raises:
       MissingParameterError: there is no value, and no initialiser to make one.
@@ -50,8 +51,7 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            made = initialisers.call(init, shape, dtype, lambda: request(frame, path, (), dtype).party("asker"))  # type: ignore[arg-type]
-            value = jax.tree.map(jnp.asarray, made)
+            value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -95,6 +95,11 @@ def set_state(name: str, value: Any) -> None:
     frame.write(("state", path), value)
 
 
+def asker(frame: Frame, path: str) -> Party:
+    """Who asks for a state, for an error."""
+    return dataclasses.replace(request(frame, path, (), "").party("asker"), what="")
+
+
 def _abstract(value: Any) -> Any:
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
@@ -132,9 +137,7 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 def run(shape: Any, dtype: Any) -> Any:
                     if init is None:
                         raise _missing_state(frame, path)
-                    return initialisers.call(
-                        init, shape, dtype, lambda: request(frame, path, shape or (), dtype).party("asker")
-                    )
+                    return initial_value(init, shape, dtype, lambda: asker(frame, path))
 
                 return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
 

@@ -78,7 +78,7 @@ class Task12AX(Generated):
 
     >>> item = Task12AX(num_seqs=3).epoch(1)[0]
     >>> item.data["data"].shape, item.data["classes"].sum()
-    ((84, 9), np.int32(15))
+    ((84, 9), np.int64(13))
     """
 
     def made_streams(self) -> Mapping[str, Stream]:
