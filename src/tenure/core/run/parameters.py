@@ -25,6 +25,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
@@ -36,7 +37,7 @@ from tenure.core.slots.sources import OWN, Source
 from tenure.core.slots.staged import USE
 from tenure.core.slots.staging import begin
 
-Initializer = Callable[[Sequence[int], Any], jax.Array]
+Initializer = Callable[..., jax.Array]
 
 
 @by_profile
@@ -55,7 +56,7 @@ def get_parameter(
       name: local name.
       shape: of the array.
       dtype: of the array.
-      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      init: `init(shape, dtype) -> array`, or `init(key, shape, dtype)` as those of `jax.nn.initializers`; runs once, for the owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
       stages: what the value goes through between what is stored and what is returned: a list of stages.
 
@@ -154,7 +155,7 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
                 )
-            return init(shape, dtype)
+            return initial_value(init, shape, dtype)
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
         return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)

@@ -15,6 +15,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
 from tenure.core.run.parameters import described, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
@@ -48,7 +49,7 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -129,7 +130,7 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 def run(shape: Any, dtype: Any) -> Any:
                     if init is None:
                         raise _missing_state(frame, path)
-                    return init(shape, dtype)
+                    return initial_value(init, shape, dtype)
 
                 return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
 
