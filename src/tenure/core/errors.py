@@ -171,12 +171,20 @@ class ParameterShapeError(TenureError):
     """The params handed to `apply` hold another shape than the model asks for."""
 
 
+class ParameterDtypeError(TenureError):
+    """An initialiser, or the params handed to `apply`, hold numbers of another kind than the model asks for."""
+
+
 class BorrowedInParamsError(TenureError):
     """The params handed to `apply` hold a leaf for a slot that is borrowed."""
 
 
 class UnknownLeafError(TenureError):
     """The params handed to `apply` hold leaves that the model lacks."""
+
+
+class TreeError(TenureError):
+    """Trees `{module: {name: array}}` that are none, or that do not go together."""
 
 
 class UnknownSlotError(TenureError):
@@ -229,6 +237,10 @@ class UnusedStageError(TenureError):
 
 class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
+
+
+class NestingError(TenureError):
+    """Modules nested deeper than Python calls functions inside one another."""
 
 
 class MergeError(TenureError):

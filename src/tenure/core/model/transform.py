@@ -12,6 +12,7 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
+from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import is_array, leaked, make_plan
@@ -22,7 +23,7 @@ from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
-from tenure.core.trees import nest
+from tenure.core.trees import flat, nest
 
 _PLANS = 64  # plans remembered per model: one for each combination of input shapes
 
@@ -137,14 +138,14 @@ class _Model:
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it."""
-        flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
+        states = flat(state, "state")
         params, key = _as_params(params), as_key(key)
         try:
-            frame, out = self._attempt(params, flat, key, args, kwargs)
+            frame, out = self._attempt(params, states, key, args, kwargs)
         except NeedsPlan:  # never planned so far, and now a slot has stages
             self.get_plan(args, kwargs)
             self.staged = True
-            frame, out = self._attempt(params, flat, key, args, kwargs)
+            frame, out = self._attempt(params, states, key, args, kwargs)
         if self.strict is not False:
             self._check_extras(frame, args, kwargs)
         new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
@@ -196,6 +197,8 @@ class _Model:
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise leaked(e) from e
+        except RecursionError as e:
+            raise too_deep(e) or e from None
 
 
 def _plan_key(args: Any, kwargs: Any) -> Any:

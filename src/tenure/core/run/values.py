@@ -16,7 +16,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.stage import STRUCTURAL, Stage
 from tenure.core.run.frame import Frame, Mode, Overlay, Params, current_frame, placeholder
-from tenure.core.run.leaves import leaf, missing, owned_value, part
+from tenure.core.run.leaves import leaf, part
 from tenure.core.run.recipes import applied, compiled_together, recipe_of
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
@@ -69,10 +69,7 @@ def evaluate(frame: Frame, path: str, tap: str = FINAL) -> Any:
             )
         return frame.given[path][tap]
     if slot.kind == "owned":
-        value = owned_value(frame, path)
-        if value is None:
-            raise missing(frame, path, slot.full_shape, slot.dtype)
-        return value
+        return leaf(frame, slot)
     assert slot.target is not None
     active = {overlay.prefix for overlay in frame.overlays}
     outside = [(prefix, size) for prefix, size in slot.stack if prefix not in active]
