@@ -19,7 +19,7 @@ from tenure.core.errors import TenureError
 MAX_ITEMS = 1_000_000
 MAX_ELEMENTS = 2**28
 MAX_DEPTH = 64
-MAX_OUTPUT = 2**36
+MAX_OUTPUT = 2**33
 
 
 class BoundError(TenureError):

@@ -33,6 +33,18 @@ def at_most(high: Any, n: Any) -> Any:
     return jax.core.min_dim(n, high) if is_symbolic_dim(n) or is_symbolic_dim(high) else min(high, n)
 
 
+def lengthened(data: jax.Array, axis: int, before: Any, after: Any, value: Any = 0) -> jax.Array:
+    """An array with a value before and after along an axis, as many times as two sizes say, which may be symbolic."""
+    if not (is_symbolic_dim(before) or is_symbolic_dim(after)):
+        widths = [(before, after) if i == axis else (0, 0) for i in range(data.ndim)]
+        return jnp.pad(data, widths, constant_values=value)
+
+    def part(n: Any) -> jax.Array:
+        return jnp.full((*data.shape[:axis], n, *data.shape[axis + 1 :]), value, data.dtype)
+
+    return jnp.concatenate([part(before), data, part(after)], axis=axis)
+
+
 class Sizes:
     """What is known of the dims of one run, or of one trace inside of it.
 
