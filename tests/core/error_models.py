@@ -791,3 +791,13 @@ def lanes_with_states_of_their_own():
         return tn.vmap(lambda x: tn.set_state("last", x.sum()))(x)
 
     tn.transform_with_state(f).init(0, jnp.ones((2, 3)))
+
+
+@mistake(errors.UnplannedShareError)
+def shared_for_some_shapes_only():
+    def f(x):
+        one = tn.nn.Linear(3, name="one")
+        return tn.nn.Linear(3, name="two", share={"w": one.ref("w")} if len(x) > 2 else None)(one(x))
+
+    model = tn.transform(f)
+    model.apply(model.init(0, jnp.ones((2, 3))), None, jnp.ones((4, 3)))

@@ -94,9 +94,5 @@ def _scales(decays: list[Decay]) -> dict[str, Any]:
 
 
 def _kind(path: str) -> str:
-    """Whether a slot is owned, as far as the run has to know: nothing is planned for a model that shares nothing."""
-    frame = current_frame("network")
-    sources = frame.sources
-    if not (sources.ties or sources.shares or sources.wildcards or sources.tie_wildcards):
-        return "owned"
-    return frame.planned("slots", path).kind
+    """What a slot is: "owned", "borrowed" or "given"."""
+    return values.kind_of(path)

@@ -18,7 +18,7 @@ from tenure.core.run import values
 from tenure.core.run.values import offline
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import own
-from tenure.core.slots.staged import WEIGHT
+from tenure.core.slots.table import WEIGHT
 from tenure.core.trees import Tree, copied, in_trees, leaf, put
 from tenure.surgery.weights import assign, weights
 

@@ -16,7 +16,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
-from tenure.core.slots.staged import FINAL
+from tenure.core.slots.table import FINAL
 from tenure.core.trees import nest
 
 
