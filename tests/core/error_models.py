@@ -759,6 +759,19 @@ def mask_of_a_stage_that_keeps_nothing():
     staged({"embed/w": ["lora(2)"]}).plan(TOKENS).ledger.mask("@lorra")
 
 
+@mistake(errors.UnknownLeafError)
+def adapted_params_for_the_plain_model():
+    adapted, plain = staged({"embed/w": ["lora(2)"]}), staged({})
+    plain.apply(adapted.init(0, TOKENS), None, TOKENS)
+
+
+@mistake(errors.UnknownLeafError)
+def params_with_a_leaf_that_nobody_asks_for():
+    model = staged({})
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {**params["embed"], "ww": jnp.zeros(2)}}, None, TOKENS)
+
+
 @mistake(errors.LayerStackError)
 def stack_of_a_fraction_of_a_layer():
     plan(lambda x: tn.layer_stack(2.5)(lambda x: x)(x))
@@ -791,6 +804,53 @@ def lanes_with_states_of_their_own():
         return tn.vmap(lambda x: tn.set_state("last", x.sum()))(x)
 
     tn.transform_with_state(f).init(0, jnp.ones((2, 3)))
+
+
+@mistake(errors.OptimizerStateError)
+def untie_with_a_state_that_has_no_counterpart():
+    model = tn.transform(lambda x: Linear(4, name="a")(x) + Linear(4, name="b", share={"w": "a/w"})(x))
+    params = model.init(0, X)
+    ties.untie(model.plan(X), params, "b/w", {"in a row": jax.tree.leaves(params)})
+
+
+@mistake(errors.ParameterDtypeError)
+def initialiser_that_makes_integers():
+    tn.transform(lambda: tn.get_parameter("w", (2,), init=lambda shape, dtype: jnp.zeros(shape, int))).init(None)
+
+
+@mistake(errors.ParameterDtypeError)
+def params_of_integers():
+    model = tn.transform(lm())
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {"w": params["embed"]["w"].astype(int)}}, None, TOKENS)
+
+
+@mistake(errors.ParameterDtypeError)
+def params_as_lists():
+    model = tn.transform(lm())
+    model.apply({**model.init(0, TOKENS), "embed": {"w": [[1.0]]}}, None, TOKENS)
+
+
+@mistake(errors.MissingParameterError)
+def params_as_flax_has_them():
+    model = tn.transform(lm())
+    model.apply({"params": model.init(0, TOKENS), "batch_stats": {}}, None, TOKENS)
+
+
+@mistake(errors.MissingParameterError)
+def params_without_an_adapter():
+    params = tn.transform(lm()).init(0, TOKENS)
+    staged({"embed/w": ["lora(2)"]}).apply(params, None, TOKENS)
+
+
+@mistake(errors.TenureError)
+def initialiser_that_is_a_number():
+    tn.transform(lambda: tn.get_parameter("w", (2,), init=3)).init(None)
+
+
+@mistake(errors.StageShapeError)
+def stage_that_skips_what_it_is_asked_for():
+    tn.transform(lm(), stages={"head/b": ["lora(2)"]}).plan(TOKENS)
 
 
 @mistake(errors.UnplannedShareError)

@@ -175,8 +175,16 @@ class ParameterShapeError(TenureError):
     """The params handed to `apply` hold another shape than the model asks for."""
 
 
+class ParameterDtypeError(TenureError):
+    """An initialiser, or the params handed to `apply`, hold numbers of another kind than the model asks for."""
+
+
 class BorrowedInParamsError(TenureError):
     """The params handed to `apply` hold a leaf for a slot that is borrowed."""
+
+
+class UnknownLeafError(TenureError):
+    """The params handed to `apply` hold leaves that the model lacks."""
 
 
 class UnknownSlotError(TenureError):
@@ -193,6 +201,10 @@ class AxesError(TenureError):
 
 class TieValueError(TenureError):
     """Two different values for one tied parameter."""
+
+
+class OptimizerStateError(TenureError):
+    """A leaf of an optimizer's state that has no right counterpart once owners come or go."""
 
 
 class NoInverseError(TenureError):

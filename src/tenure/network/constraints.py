@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from tenure.core.run import values
+from tenure.core.run import leaves, values
 from tenure.core.run.frame import current_frame
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def total(run: Run) -> Any:
         own = [t for t in decays if _kind(t.use.path) == "owned" or "&" in t.use.path]
         return result + sum(t.scale * jnp.sum(jnp.square(t.use.value)) for t in own)
     scales = _scales(decays)
-    return result + sum(scale * jnp.sum(jnp.square(values.owned_value(frame, path))) for path, scale in scales.items())
+    return result + sum(scale * jnp.sum(jnp.square(leaves.owned_value(frame, path))) for path, scale in scales.items())
 
 
 def _scales(decays: list[Decay]) -> dict[str, Any]:

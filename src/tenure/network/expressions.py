@@ -86,4 +86,24 @@ def parse(source: str) -> Expression:
     return Expression(source, tree.body)
 
 
-__all__ = ["Expression", "ExpressionError", "guarded", "parse"]
+def layers_in(source: Any) -> list[str]:
+    """The layers that an expression asks the network for by name, as references.
+
+    >>> layers_in("self.network.parent_net.get_layer('a').output.placeholder + self.network.get_layer('b').output.placeholder")
+    ['base:a', 'b']
+    """
+    if not isinstance(source, str) or "get_layer" not in source:
+        return []
+    found = []
+    for node in ast.walk(parse(source).tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_layer"):
+            continue
+        outwards, at = 0, node.func.value
+        while isinstance(at, ast.Attribute):
+            outwards, at = outwards + (at.attr == "parent_net"), at.value
+        if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+            found.append("base:" * outwards + node.args[0].value)
+    return found
+
+
+__all__ = ["Expression", "ExpressionError", "guarded", "layers_in", "parse"]

@@ -11,7 +11,7 @@ from typing import Any
 from tenure.core.errors import Party, brief, nearest
 from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
-from tenure.network.options import GENERIC, REFERENCES
+from tenure.network.options import FORMER, GENERIC, REFERENCES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +211,7 @@ class Graph:
         if not isinstance(entry, Mapping):
             raise not_found(name, asker, option, map(str, level.layers))
         key = f"{level.path}{name}"
-        cls = registry.find(entry.get("class"), key)
+        cls = registry.find(entry.get("class"), key).variant(entry)
         node = self.add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
         cls.expand(self, node)
 
@@ -361,8 +361,10 @@ class Graph:
                     node.class_name,
                     str(option),
                     node.options[option],
-                    "this class has no such option",
-                    [f"nearest names: {', '.join(near)}"] if (near := nearest(str(option), known)) else ["remove it"],
+                    FORMER.get(option, "this class has no such option"),
+                    [f"nearest names: {', '.join(near)}"]
+                    if (near := nearest(str(option), known)) and option not in FORMER
+                    else ["remove it"],
                 )
 
     def _sort(self) -> None:

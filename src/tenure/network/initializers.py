@@ -12,6 +12,7 @@ import numpy as np
 
 from tenure import initializers as init
 from tenure.core.errors import brief, nearest
+from tenure.network import own_initializers as own
 from tenure.network.errors import OptionError
 
 
@@ -69,6 +70,10 @@ _NAMES: dict[str, Callable[..., Any]] = {
     "he_normal": _scaling("fan_in", "truncated_normal", 2.0),
     "lecun_uniform": _scaling("fan_in", "uniform"),
     "lecun_normal": _scaling("fan_in", "truncated_normal"),
+    "random_uniform_abs": own.random_uniform_abs,
+    "variance_scaling_non_zero": own.VarianceScalingNonZero,
+    "load_txt_file": lambda filename, dtype=None: own.TextFile(filename),
+    "gammatone_filterbank": own.GammatoneFilterbank,
 }
 _CAMEL = {
     "Zeros": "zeros",
@@ -82,6 +87,14 @@ _CAMEL = {
     "Identity": "identity",
     "GlorotUniform": "glorot_uniform",
     "GlorotNormal": "glorot_normal",
+    "HeNormal": "he_normal",
+    "HeUniform": "he_uniform",
+    "LecunNormal": "lecun_normal",
+    "LecunUniform": "lecun_uniform",
+    "UniformUnitScaling": "uniform_unit_scaling",
+    "GammatoneFilterbankInitializer": "gammatone_filterbank",
+    "VarianceScalingNonZero": "variance_scaling_non_zero",
+    "LoadTxtFileInitializer": "load_txt_file",
 }
 
 

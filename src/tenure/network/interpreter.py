@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,7 +13,9 @@ import jax
 import numpy as np
 
 from tenure.core.errors import TenureError, brief, nearest
+from tenure.network.array_methods import METHODS
 
+_PLAIN_FORMAT = re.compile(r"(?:[^%]|%[sdifr%])*")
 MAX_STEPS = 200_000
 MAX_BITS = 4_096
 MAX_ITEMS = 100_000
@@ -73,12 +77,18 @@ BUILTINS: dict[str, Any] = {
     "enumerate": enumerate,
     "float": float,
     "int": int,
+    "isinstance": isinstance,
     "len": len,
     "list": list,
     "max": max,
     "min": min,
+    "print": lambda *args, **keywords: None,
     "range": bounded_range,
+    "reversed": lambda items: list(items)[::-1],
     "round": round,
+    "set": set,
+    "sorted": sorted,
+    "str": str,
     "sum": sum,
     "tuple": tuple,
     "zip": zip,
@@ -135,6 +145,19 @@ def attributes_of(value: Any) -> frozenset[str]:
     return next((names for kind, names in _OTHERS if isinstance(value, kind)), frozenset())
 
 
+def more_attributes(value: Any) -> dict[str, Any]:
+    """What TensorFlow's arrays and shapes have, and those of JAX and Python lack.
+
+    >>> more_attributes((2, 3))["ndims"]
+    2
+    """
+    if isinstance(value, jax.Array | np.ndarray):
+        return {name: functools.partial(method, value) for name, method in METHODS.items()}
+    if type(value) is tuple:
+        return {"ndims": len(value), "rank": len(value), "as_list": lambda: list(value)}
+    return {}
+
+
 Scope = dict[str, Any]
 
 
@@ -175,6 +198,9 @@ class Interpreter:
 
     def _attribute(self, node: ast.Attribute, scope: Scope) -> Any:
         value = self.value(node.value, scope)
+        more = more_attributes(value)
+        if node.attr in more:
+            return more[node.attr]
         allowed = attributes_of(value)
         if node.attr in allowed:
             return getattr(value, node.attr)
@@ -202,7 +228,9 @@ class Interpreter:
             if isinstance(items, str | bytes | list | tuple) and len(items) * times > MAX_ITEMS:
                 raise self.error("a sequence of absurd size")
         elif isinstance(op, ast.Mod) and isinstance(left, str):
-            raise self.error("% on strings is not allowed")
+            values = right if isinstance(right, tuple) else (right,)
+            if not _PLAIN_FORMAT.fullmatch(left) or not all(isinstance(v, (str, int, float)) for v in values):
+                raise self.error("% on strings puts in words and numbers only, without widths")
 
     def _unaryop(self, node: ast.UnaryOp, scope: Scope) -> Any:
         return UNARY[type(node.op)](self.value(node.operand, scope))
@@ -248,6 +276,18 @@ class Interpreter:
             else:
                 found.append(self.value(node, scope))
         return found
+
+    def _joinedstr(self, node: ast.JoinedStr, scope: Scope) -> str:
+        parts = [self.value(part, scope) for part in node.values]
+        if sum(map(len, parts)) > MAX_ITEMS:
+            raise self.error("a string of absurd length")
+        return "".join(parts)
+
+    def _formattedvalue(self, node: ast.FormattedValue, scope: Scope) -> str:
+        value = self.value(node.value, scope)
+        if node.format_spec is not None or not isinstance(value, (str, int, float)):
+            raise self.error("a string puts in words and numbers only, without formats")
+        return str(value)
 
     def _tuple(self, node: ast.Tuple, scope: Scope) -> tuple[Any, ...]:
         return tuple(self._items(node.elts, scope))

@@ -26,10 +26,10 @@ from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
 from tenure.network import ops, sizes
-from tenure.network.dims import FEATURE, SPATIAL, Dim
+from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.dropout import with_dropout
 from tenure.network.errors import option_error
-from tenure.network.graph import Graph, Key, Node
+from tenure.network.graph import Flags, Graph, Key, Node
 from tenure.network.initializers import initializer
 from tenure.network.noise import stages
 from tenure.network.output import Output
@@ -53,11 +53,24 @@ class Layer(Module):
     more_options: ClassVar[tuple[str, ...]] = ()
     with_dropout: ClassVar[bool] = True
     container: ClassVar[bool] = False  # has layers, and no parameters of its own
-    framewise: ClassVar[bool] = False  # computes each frame for itself, so that it may be moved out of a loop
+    framewise: ClassVar[bool] = False  # computes each frame for itself, also with further axes
+    stepwise: ClassVar[bool] = False  # in a loop, it keeps something from step to step, or changes a state
 
     def __init__(self, node: Node, run: Run):
         super().__init__(name=force_name(run.module_path(node)))
         self.node, self.run = node, run
+
+    @property
+    @transparent
+    def sees_beams(self) -> bool:
+        """Whether its tensors have the dim of a search's hypotheses; others compute for one hypothesis."""
+        return False
+
+    @property
+    @transparent
+    def over_all_steps(self) -> bool:
+        """Whether, moved out of a loop, it takes the loop's time as an axis; others compute for one step."""
+        return self.framewise
 
     # What a class may say while the graph is built.
 
@@ -82,6 +95,17 @@ class Layer(Module):
         return generic_reference(graph, node, option, value)
 
     @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        """Whether it may be computed for all steps of a loop at once, where its inputs are there for all of them."""
+        return not cls.stepwise
+
+    @classmethod
+    def chooses(cls, node: Node, flags: Flags) -> bool:
+        """Whether it, or a layer inside of it, chooses hypotheses in a search."""
+        graphs = node.branches.values()
+        return any(n.cls.chooses(n, g.flags) for g in graphs for n in g.nodes.values())  # type: ignore[attr-defined]
+
+    @classmethod
     def first_output(cls, run: Run, node: Node) -> Tensor | None:
         """What `prev:` of it is in a loop's first step, if the dictionary does not say; None: zeros.
 
@@ -90,6 +114,26 @@ class Layer(Module):
           node: the layer.
         """
         return None
+
+    @classmethod
+    def likely_output(cls, run: Run, node: Node) -> Tensor | None:
+        """What the output may look like, before its inputs are known; None: nothing can be said."""
+        size = node.get("out_dim") or node.get("n_out")
+        if isinstance(size, int) and size > 0:
+            size = Dim(size, f"{node.name}:likely", kind=FEATURE, auto=True)
+        dim = size if isinstance(size, Dim) else run.target_dim(node) if node.get("target") else None
+        if dim is None or dim.root.size is None:
+            return None
+        batch = batch_dim()
+        return Tensor(jnp.zeros((sizes.current().padded(batch), dim.root.size)), (batch, dim), None, None, 1)
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What it has kept from the step before in a loop's first step.
+
+        Args:
+          form: tensors of the form that a step leaves, all zeros.
+        """
+        return form
 
     # What it computes.
 
@@ -287,6 +331,8 @@ class Layer(Module):
             if isinstance(dim, Dim) and dim.is_dynamic:
                 raise self.error("from", self.node.get("from"), f"{dim!r} has no fixed size, which parameters need")
         shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        if self.run.dry:
+            return jnp.zeros(shape, dtype)
         trained = trainable and self.run.is_trainable(self.node)
         staged = self.run.network.reuse != "legacy" and trained and jnp.issubdtype(dtype, jnp.floating)
         with self._scope(name) as last:
@@ -311,12 +357,16 @@ class Layer(Module):
     def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:
         """A state of this layer, such as a running average; `set_state` changes it."""
         shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        if self.run.dry:
+            return jnp.zeros(shape, dtype)
         with self._scope(name) as last:
             return get_state(last, shape, dtype, initializer(init))
 
     @transparent
     def set_state(self, name: str, value: jax.Array) -> None:
         """The state's value after this pass."""
+        if self.run.dry:
+            return
         with self._scope(name) as last:
             set_state(last, value)
 

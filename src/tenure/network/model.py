@@ -151,7 +151,13 @@ class Network:
             raise
 
     def init(
-        self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True, losses: bool = True
+        self,
+        key: Any,
+        batch: Mapping[str, Any] | None = None,
+        *,
+        train: bool = True,
+        losses: bool = True,
+        search: bool = False,
     ) -> tuple[Any, Any]:
         """Initial parameters and states: ({module: {name: array}}, likewise).
 
@@ -160,9 +166,10 @@ class Network:
           batch: the inputs; placeholders of the declared shapes if None.
           train: whether layers are those of training.
           losses: whether there are targets, and so losses; there always are in training.
+          search: whether it is built for a search.
         """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
-        return self.model.init(key, batch, Flags(train, losses or train, False), None)
+        return self.model.init(key, batch, Flags(train, losses or train, search), None)
 
     def apply(
         self,

@@ -49,7 +49,7 @@ def mapn(fn: Fn, tensors: Sequence[Tensor], *, broadcast_all: bool | None = None
     """
     frame = common(tensors, broadcast_all=broadcast_all)
     data = fn(*(aligned(t, frame.dims) for t in tensors))
-    return frame.like(data, beam=next((t.beam for t in tensors if t.beam), None))
+    return frame.like(data)
 
 
 def similar(a: Dim, b: Dim, *, broadcast: bool | None = None) -> bool:
@@ -157,11 +157,11 @@ def _insert(frame: Tensor, dim: Dim, as_feature: bool) -> Tensor:
         return axis if axis is None or axis < at else axis + 1
 
     dims = (*frame.dims[:at], dim, *frame.dims[at:])
-    moved = Tensor(None, dims, frame.sparse_dim, shift(time), shift(feature), frame.beam)
+    moved = Tensor(None, dims, frame.sparse_dim, shift(time), shift(feature))
     if feature is None and not frame.sparse and (as_feature or dim.is_feature):
         moved = moved.as_feature(dim)
     if time is None and dim.is_dynamic and dim.is_spatial:
-        moved = Tensor(None, dims, frame.sparse_dim, feature_axis=moved.feature_axis, beam=frame.beam)
+        moved = Tensor(None, dims, frame.sparse_dim, feature_axis=moved.feature_axis)
     return moved
 
 
@@ -265,7 +265,7 @@ def reduce(x: Tensor, axes: Iterable[int], mode: str, *, keep: bool = False, use
         dims = [d for i, d in enumerate(x.dims) if i not in axes]
     out = x.with_dims(data, dims, origin=origin)
     if mode in ("argmax", "argmin"):
-        out = Tensor(out.data, out.dims, x.dims[axes[0]], beam=x.beam)
+        out = Tensor(out.data, out.dims, x.dims[axes[0]])
     return out
 
 
@@ -352,8 +352,7 @@ def concat_features(tensors: Sequence[Tensor], out: Dim | None = None, broadcast
         dims = frame.replace_dim(frame.feature_axis, t.feature_dim).dims  # type: ignore[arg-type]
         parts.append(aligned(t, dims))
     data = join(parts, frame.feature_axis)
-    beam = next((t.beam for t in tensors if t.beam), None)
-    return frame.replace_dim(frame.feature_axis, total).like(data, beam=beam)
+    return frame.replace_dim(frame.feature_axis, total).like(data)
 
 
 def join(arrays: Sequence[jax.Array], axis: int) -> jax.Array:

@@ -16,6 +16,51 @@ _WORDS = """
 GENERIC = frozenset(_WORDS.split())
 """What `forward` need not list. Some are instructions to a training program, and say nothing about the values."""
 
+_THEANO = "an option of RETURNN's Theano back end, which is gone"
+_PRIORS = "priors are computed by the training tool (task 'compute_priors'), and subtracted by a layer"
+_SPRINT = "it configures a running RASR (Sprint) process, which is not part of this program"
+FORMER = {
+    "sampling": f"{_THEANO}: what a choice samples from is 'scheduled_sampling'",
+    "ce_smoothing": f"{_THEANO}: 'loss_opts': {{'label_smoothing': …}} smooths targets",
+    "ce_target_layer_align": _THEANO,
+    "sprint_opts": _SPRINT,
+    "fast_bw_opts": _SPRINT,
+    "compute_priors": _PRIORS,
+    "compute_priors_exp_average": _PRIORS,
+    "compute_priors_accumulate_batches": _PRIORS,
+    "prior_scale": f"{_PRIORS}: {{'class': 'combine', 'kind': 'eval', …}}",
+    "am_scale": f"{_THEANO}: {{'class': 'eval', 'eval': 'source(0) * …'}}",
+    "log_prior": _PRIORS,
+    "attention": f"{_THEANO}: attention is made of layers",
+    "attention_glimpse": f"{_THEANO}: attention is made of layers",
+    "recurrent_transform": f"{_THEANO}: attention is made of layers",
+    "encoder": f"{_THEANO}: 'initial_state' of a 'rec' layer",
+    "n_dec": f"{_THEANO}: 'max_seq_len' of a 'rec' layer",
+    "batch_drop": _THEANO,
+    "carry": f"{_THEANO}: the units 'rhn' and 'highway' carry",
+    "carry_time": f"{_THEANO}: the units 'rhn' and 'highway' carry",
+    "compile": _THEANO,
+    "copy_input": f"{_THEANO}: 'from'",
+    "copy_output": f"{_THEANO}: 'from'",
+    "cost_scale": f"{_THEANO}: 'loss_scale'",
+    "depth": _THEANO,
+    "dtype_in": _THEANO,
+    "exp_normalize": _THEANO,
+    "gamma": f"{_THEANO}: 'loss_opts': {{'focal_loss_factor': …}}",
+    "grad_clip_z": f"{_THEANO}: the training program clips gradients",
+    "grad_discard_out_of_bound_z": f"{_THEANO}: the training program clips gradients",
+    "psize": _THEANO,
+    "reverse": f"{_THEANO}: 'direction': -1",
+    "seq_weight_layer": _THEANO,
+    "sharpgates": _THEANO,
+    "sparse_filtering": _THEANO,
+    "substitute_param_expr": f"{_THEANO}: 'reuse_params'",
+    "truncation": f"{_THEANO}: the training program cuts sequences ('chunking')",
+    "use_label_years": _THEANO,
+    "varreg": f"{_THEANO}: 'param_variational_noise'",
+}
+"""Options that dictionaries of former times have, and why they are refused."""
+
 REFERENCES = (
     "target",
     "initial_output",

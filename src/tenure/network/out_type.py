@@ -51,13 +51,15 @@ def template(layer: Layer, frame: Tensor, given: Mapping[str, Any]) -> Tensor:
     sparse_dim = given.get("sparse_dim")
     if reshapes(given):
         out = _from_shape(layer, frame, given, size)
+        if frame.sparse and not {"sparse", "sparse_dim", "dim", "dims", "dim_tags", "dtype"} & set(given):
+            out = Tensor(None, out.dims, frame.sparse_dim, out.time_axis, None)  # labels stay labels
     if given.get("sparse") is False and out.sparse:
         out = Tensor(None, out.dims, None, out.time_axis)
     if given.get("sparse") or sparse_dim is not None:
         if not out.sparse and out.feature_axis is not None and not reshapes(given):
             out = _without(out, out.feature_axis)
         dim = sparse_dim if isinstance(sparse_dim, Dim) else layer.new_dim("sparse-dim", size, FEATURE)
-        return Tensor(None, out.dims, dim, out.time_axis, None, frame.beam)
+        return Tensor(None, out.dims, dim, out.time_axis, None)
     out_dim = layer.node.get("out_dim")
     if isinstance(out_dim, Dim) and out.feature_axis is not None:
         return out.replace_dim(out.feature_axis, out_dim)
@@ -66,7 +68,7 @@ def template(layer: Layer, frame: Tensor, given: Mapping[str, Any]) -> Tensor:
             return _resized_sparse(layer, out, size)
         if out.feature_axis is None:
             dim = layer.new_dim("feature-dense", size, FEATURE)
-            return Tensor(None, (*out.dims, dim), None, out.time_axis, out.ndim, out.beam)
+            return Tensor(None, (*out.dims, dim), None, out.time_axis, out.ndim)
         if out.feature_dim is not None and out.feature_dim.root.size != size:
             out = out.replace_dim(out.feature_axis, layer.new_dim("feature-dense", size, FEATURE))
     return out
@@ -87,7 +89,7 @@ def _from_shape(layer: Layer, frame: Tensor, given: Mapping[str, Any], size: Any
     dims = given.get("dims", given.get("dim_tags"))
     time, feature = given.get("time_dim_axis", AUTO), given.get("feature_dim_axis", AUTO)
     if dims is not None:
-        return Tensor(None, tuple(dims), None, time, feature, frame.beam)
+        return Tensor(None, tuple(dims), None, time, feature)
     shape = list(given["shape"])
     batch = given.get("batch_dim_axis", 0 if frame.batch_axis is None else frame.batch_axis)
     found = _matching(layer, frame, shape, size)
@@ -100,7 +102,7 @@ def _from_shape(layer: Layer, frame: Tensor, given: Mapping[str, Any], size: Any
         rest = [i for i, d in enumerate(found) if not d.is_batch]
         static = [i for i in rest if found[i].root.size is not None]
         feature = static[-1] if static else None
-    return Tensor(None, tuple(found), None, time, None if sparse else feature, frame.beam)
+    return Tensor(None, tuple(found), None, time, None if sparse else feature)
 
 
 def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> list[Dim]:
@@ -111,7 +113,9 @@ def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> l
         if isinstance(n, Dim):
             found.append(n)
             continue
-        fits = next((d for d in rest if (d.is_dynamic if n is None else d.root.size == n)), None)
+        meant = layer.run.network.dims.get((layer.node.key, "out-type", i))
+        fits = meant if meant in rest else None
+        fits = fits or next((d for d in rest if (d.is_dynamic if n is None else d.root.size == n)), None)
         if fits is not None:
             rest.remove(fits)
             found.append(fits)
@@ -121,6 +125,27 @@ def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> l
     return found
 
 
+_CONVERTED = "source(0, auto_convert=False) gives an input with its own axes, not with those of all inputs"
+
+
+def _other(layer: Layer, given: Any, dim: Dim, size: int) -> Dim | None:
+    """The dynamic dim of an input that None in "shape" means, where the first one has not the result's size."""
+    if not dim.is_dynamic or not isinstance(given, Mapping) or "shape" not in given:
+        return None
+    known = sizes.current()
+    others = [d for x in layer.sources for d in x.dims if d.is_dynamic]
+    return next((d for d in others if known.padded(d) == size), None)
+
+
+def _named(layer: Layer, data: Any) -> str:
+    """An array's axes by the dims of the inputs that have these sizes, where there are such."""
+    known = sizes.current()
+    dims = [d for x in layer.sources for d in x.dims]
+    shape = getattr(data, "shape", ())
+    names = [next((f"{d.name}" for d in dims if known.knows(d) and known.padded(d) == n), n) for n in shape]
+    return f"[{', '.join(map(str, names))}]"
+
+
 def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
     """The template with its data, broadcast to the dims' sizes.
 
@@ -128,20 +153,28 @@ def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
       OptionError: they do not fit.
     """
     known = sizes.current()
+    given = layer.node.get("out_type")
     if getattr(data, "ndim", None) != out.ndim:
         raise layer.error(
             "out_type",
-            layer.node.get("out_type"),
-            f"the result has shape {getattr(data, 'shape', '?')}, not {list(out.dims)}",
+            given,
+            f"the result is {_named(layer, data)}, and {list(out.dims)} is said or taken from the inputs",
+            ["say what axes the result has:  'out_type': {'dims': […]}", _CONVERTED],
         )
-    for dim, n in zip(out.dims, data.shape, strict=True):
-        if known.knows(dim) and n not in (1, known.padded(dim)):
+    for axis, (dim, n) in enumerate(zip(out.dims, data.shape, strict=True)):
+        if not known.knows(dim) or n in (1, known.padded(dim)):
+            continue
+        meant = _other(layer, given, dim, n)
+        if meant is None:
             raise layer.error(
                 "out_type",
-                layer.node.get("out_type"),
-                f"the result has {n} entries in {dim!r}: {data.shape}",
-                ["say what the result is:  'out_type': {'dim': …}"],
+                given,
+                f"the result is {_named(layer, data)}, and its axis {axis} should be {dim!r}",
+                ["say what the result is:  'out_type': {'dim': …}", _CONVERTED],
             )
+        batch = out.batch_axis
+        layer.run.network.dims[layer.node.key, "out-type", axis - (batch is not None and batch < axis)] = meant
+        out = out.replace_dim(axis, meant)
 
     shape = tuple(known.padded(d) if known.knows(d) else n for d, n in zip(out.dims, data.shape, strict=True))
     return out.like(jnp.broadcast_to(data, shape))

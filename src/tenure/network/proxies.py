@@ -1,123 +1,52 @@
-"""What expressions see of layers and tensors: the attributes that dictionaries written for RETURNN use."""
+"""What expressions see of layers, networks and configs: the attributes that dictionaries written for RETURNN use."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from tenure.core.errors import TenureError
-from tenure.network import axes, sizes
+from tenure.core.errors import TenureError, nearest
+from tenure.network import sizes
+from tenure.network.beams import Beam, merged
+from tenure.network.data_proxy import DataProxy
+from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.tf.imports import with_tensorflow
 
 if TYPE_CHECKING:
     from tenure.network.layer import Layer
     from tenure.network.run import Run
 
 
-class DataProxy:
-    """A tensor, as `source(0, as_data=True)` and `layer.output` give it."""
-
-    def __init__(self, tensor: Tensor):
-        self._tensor = tensor
-
-    def __expression_names__(self) -> frozenset[str]:
-        return _DATA
-
-    @property
-    def placeholder(self) -> Any:
-        return self._tensor.data
-
-    raw_tensor = placeholder
-
-    @property
-    def dim(self) -> int | None:
-        found = self._tensor.feature_or_sparse_dim
-        return None if found is None else found.root.size
-
-    @property
-    def batch_dim_axis(self) -> int | None:
-        return self._tensor.batch_axis
-
-    @property
-    def time_dim_axis(self) -> int | None:
-        return self._tensor.time_axis
-
-    @property
-    def feature_dim_axis(self) -> int | None:
-        return self._tensor.feature_axis
-
-    @property
-    def batch_ndim(self) -> int:
-        return self._tensor.ndim
-
-    @property
-    def batch_shape(self) -> tuple[int | None, ...]:
-        return tuple(d.root.size for d in self._tensor.dims)
-
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        return tuple(d.root.size for d in self._tensor.dims if not d.is_batch)
-
-    @property
-    def dtype(self) -> str:
-        return str(self._tensor.dtype)
-
-    @property
-    def sparse(self) -> bool:
-        return self._tensor.sparse
-
-    @property
-    def dims(self) -> tuple[Any, ...]:
-        return self._tensor.dims
-
-    dim_tags = dims
-
-    def get_sequence_lengths(self) -> Any:
-        """The lengths of the time axis."""
-        dim = self._tensor.time_dim
-        if dim is None:
-            raise TenureError(f"{self._tensor!r} has no time axis")
-        found = sizes.current().lengths(dim)
-        if found is not None:
-            return found.data
-        batch = self._tensor.batch_axis
-        n = self._tensor.shape[self._tensor.time_axis or 0]
-        return jnp.full((1 if batch is None else self._tensor.shape[batch],), n, jnp.int32)
-
-    def get_axis_from_description(self, description: Any) -> int:
-        """The axis that is meant."""
-        return axes.axis(self._tensor, description, allow_int=True)
-
-    def copy_as_batch_major(self) -> DataProxy:
-        """The batch axis first."""
-        return DataProxy(self._tensor.batch_first())
-
-    def copy_as_time_major(self) -> DataProxy:
-        """The time axis first."""
-        x = self._tensor
-        return DataProxy(x if x.time_axis is None else x.move_axis(x.time_axis, 0))
-
-    def copy_with_feature_last(self) -> DataProxy:
-        """The feature axis last."""
-        return DataProxy(self._tensor.feature_last())
-
-
-_DATA = frozenset(n for n in vars(DataProxy) if not n.startswith("_"))
-
-
 class NetworkProxy:
-    """The network, as `self.network` gives it."""
+    """The network, as `self.network` gives it; or one of its sub-networks.
 
-    def __init__(self, run: Run):
-        self._run = run
+    Args:
+      run: the pass.
+      path: of the sub-network, with "/" at the end.
+    """
+
+    def __init__(self, run: Run, path: str = ""):
+        self._run, self._path = run, path
 
     def __expression_names__(self) -> frozenset[str]:
         return frozenset(n for n in vars(NetworkProxy) if not n.startswith("_"))
 
     @property
+    def name(self) -> str:
+        return self._path.rstrip("/").rpartition("/")[2] or "root"
+
+    @property
     def global_train_step(self) -> Any:
-        return jnp.asarray(self._run.step)
+        return jnp.asarray(self._run.step, jnp.int32)
+
+    global_train_step_var = global_train_step
+
+    def get_global_train_step(self) -> Any:
+        """How many training steps there have been."""
+        return self.global_train_step
 
     @property
     def train_flag(self) -> bool:
@@ -131,19 +60,86 @@ class NetworkProxy:
     def search_flag(self) -> bool:
         return self._run.flags.search
 
+    def get_rec_step_index(self) -> Any:
+        """The number of the loop's step."""
+        return jnp.asarray(0 if self._run.loop_step is None else self._run.loop_step, jnp.int32)
+
+    def have_rec_step_info(self) -> bool:
+        """Whether it is inside of a loop."""
+        return self._run.loop_step is not None
+
+    def is_inside_rec_layer(self, inside_loop: bool = True) -> bool:
+        """Whether it is inside of a loop."""
+        return self._run.loop_time is not None and (self._run.single_step or not inside_loop)
+
+    def cond_on_train(self, fn_train: Callable[[], Any], fn_eval: Callable[[], Any]) -> Any:
+        """The first function's result in training, else the second's."""
+        return fn_train() if self._run.flags.train else fn_eval()
+
+    @property
+    def parent_net(self) -> NetworkProxy | None:
+        """The network around this one, or None."""
+        if self._path:
+            return NetworkProxy(self._run, self._path[:-1].rpartition("/")[0] + "/" if "/" in self._path[:-1] else "")
+        return None if self._run.outer is None else NetworkProxy(self._run.outer)
+
     def get_root_network(self) -> NetworkProxy:
-        """The network itself."""
-        return self
+        """The network that has all others inside."""
+        run = self._run
+        while run.outer is not None:
+            run = run.outer
+        return NetworkProxy(run)
 
     def get_config(self) -> ConfigProxy:
         """The config around the network."""
         return ConfigProxy(self._run.network.config)
 
+    @property
+    def layers(self) -> dict[str, LayerProxy]:
+        """The layers that were computed before, by name."""
+        own = [k for k in self._run.outputs if k.startswith(self._path) and "/" not in k[len(self._path) :]]
+        return {k[len(self._path) :]: LayerProxy(k, self._run) for k in own}
+
     def get_layer(self, name: str) -> LayerProxy:
-        """A layer that was computed before."""
-        if name not in self._run.outputs:
-            raise TenureError(f"layer '{name}' is not computed yet", ways=["name it in 'from'"])
-        return LayerProxy(name, self._run.outputs[name].tensor, self._run, [])
+        """A layer that was computed before: "x", "data:classes", "base:x", "sub/x".
+
+        Raises:
+          TenureError: there is none.
+        """
+        found = self._find(name)
+        if found is None:
+            raise TenureError(
+                f"layer '{self._path}{name}' is not computed yet",
+                near=nearest(name, self.layers),
+                ways=["name it in 'from'", "'out_type', if only its form is wanted"],
+            )
+        return found
+
+    def _find(self, name: str) -> LayerProxy | None:
+        if name.startswith("base:"):
+            around = self.parent_net
+            return None if around is None else around._find(name.removeprefix("base:"))
+        if name == "data":
+            name = f"data:{self._run.network.default_input}"
+        key = name if name.startswith("data:") else f"{self._path}{name}"
+        for known in (key, f"base:{key}"):
+            if known in self._run.outputs:
+                return LayerProxy(known, self._run)
+        head, _, rest = name.partition("/")
+        if rest and f"{self._path}{head}" in self._run.outputs:
+            return LayerProxy(f"{self._path}{head}", self._run).get_sub_layer(rest)
+        if name in self._run.inputs or name.removeprefix("data:") in self._run.inputs:
+            return LayerProxy(name, self._run, Output(self._run.inputs[name.removeprefix("data:")]))
+        around = self.parent_net if name.startswith("data:") else None
+        return None if around is None else around._find(name)
+
+    def get_extern_data(self, key: str, mark_data_key_as_used: bool = True) -> DataProxy:
+        """One of the network's inputs."""
+        return self.get_layer(f"data:{key}").output
+
+    def get_search_choices(self, src: LayerProxy | None = None, **unused: Any) -> Any:
+        """What a search chose for a layer, or None."""
+        return None if src is None else src.search_choices
 
 
 class ConfigProxy:
@@ -153,54 +149,141 @@ class ConfigProxy:
         self._values = values
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset({"typed_value", "value", "bool", "int", "float", "typed_dict"})
+        return frozenset({"typed_value", "value", "bool", "int", "float", "list", "has", "is_true", "typed_dict"})
 
     @property
     def typed_dict(self) -> dict[str, Any]:
-        return dict(self._values)
+        return {name: with_tensorflow(value) for name, value in self._values.items()}
 
-    def typed_value(self, name: str, default: Any = None) -> Any:
-        """A value of the config."""
+    def has(self, name: str) -> bool:
+        """Whether the config has a value of that name."""
+        return name in self._values
+
+    def typed_value(self, name: str, default: Any = None, **unused: Any) -> Any:
+        """A value of the config; functions get what is mapped where they import TensorFlow."""
         if name not in self._values and default is None:
-            raise TenureError(f"the network's config has no '{name}'", ways=[f"tn.network(…, config={{'{name}': …}})"])
-        return self._values.get(name, default)
+            raise TenureError(
+                f"the network's config has no '{name}'",
+                near=nearest(name, self._values),
+                ways=[f"tn.network(…, config={{'{name}': …}})"],
+            )
+        return with_tensorflow(self._values.get(name, default))
 
-    value = bool = int = float = typed_value
+    value = bool = int = float = list = typed_value
+
+    def is_true(self, name: str, default: Any = False) -> Any:
+        """Whether a value of the config is true."""
+        return bool(self._values.get(name, default))
+
+
+class ChoicesProxy:
+    """The hypotheses of a search, as functions of configs see them: the batch first."""
+
+    def __init__(self, beam: Beam):
+        self._beam = beam
+
+    def __expression_names__(self) -> frozenset[str]:
+        return frozenset(("beam_size", "beam_scores", "src_beams"))
+
+    @property
+    def beam_size(self) -> int:
+        return int(self._beam.scores.shape[0])
+
+    @property
+    def beam_scores(self) -> Any:
+        return self._beam.scores.T
+
+    @property
+    def src_beams(self) -> Any:
+        return None if self._beam.pointers is None else self._beam.pointers.T
 
 
 class LayerProxy:
-    """A layer, as `self` and `self.sources[0]` give it."""
+    """A layer, as `self` and `self.sources[0]` give it.
 
-    def __init__(self, name: str, output: Tensor, run: Run, sources: list[LayerProxy]):
-        self._name, self._output, self._run, self._sources = name, output, run, sources
+    Args:
+      key: of the layer.
+      run: the pass.
+      output: what it gives; what it gave in this pass if None.
+      layer: the layer itself, where it is the one that is being computed.
+    """
+
+    def __init__(self, key: str, run: Run, output: Output | None = None, layer: Layer | None = None):
+        self._key, self._run, self._layer = key, run, layer
+        self._output = run.outputs[key] if output is None else output
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset({"output", "network", "sources", "name", "get_batch_dim"})
+        return frozenset(n for n in vars(LayerProxy) if not n.startswith("_"))
 
     @property
     def name(self) -> str:
-        return self._name
+        return self._key.rpartition("/")[2]
 
     @property
     def output(self) -> DataProxy:
-        return DataProxy(self._output)
+        return DataProxy(merged(self._output.tensor))
 
     @property
     def network(self) -> NetworkProxy:
-        return NetworkProxy(self._run)
+        return NetworkProxy(self._run, self._key[: self._key.rfind("/") + 1])
+
+    def _node(self) -> Any:
+        return self._run.graph.nodes.get(self._key)
+
+    def _proxies(self, keys: Any) -> list[LayerProxy]:
+        return [LayerProxy(key, self._run) for key in keys if key in self._run.outputs]
 
     @property
     def sources(self) -> list[LayerProxy]:
-        return self._sources
+        node = self._node()
+        return [] if node is None else self._proxies(node.sources)
+
+    @property
+    def explicit_search_sources(self) -> Any:
+        node = self._node()
+        named = (
+            None if node is None else node.refs.get("explicit_search_sources", node.refs.get("explicit_search_source"))
+        )
+        if isinstance(named, Mapping):
+            return {k: LayerProxy(v, self._run) for k, v in named.items() if v in self._run.outputs}
+        return self._proxies([named] if isinstance(named, str) else named or [])
+
+    @property
+    def search_choices(self) -> ChoicesProxy | None:
+        dim = self._output.tensor.beam_dim
+        return None if dim is None else ChoicesProxy(self._run.beams.get(dim))
+
+    def get_search_choices(self) -> ChoicesProxy | None:
+        """What a search chose, or None."""
+        return self.search_choices
+
+    def get_sub_layer(self, name: str) -> LayerProxy | None:
+        """A part of what the layer gives, or None."""
+        at: Output | None = self._output
+        for part in name.split("/"):
+            at = None if at is None else at.subs.get(part)
+        return None if at is None else LayerProxy(f"{self._key}/{name}", self._run, at)
+
+    def get_last_hidden_state(self, key: str = "*") -> Any:
+        """The state of the last step, by name; all side by side for "*"."""
+        states = {k: v.data if isinstance(v, Tensor) else v for k, v in self._output.state.items()}
+        return jnp.concatenate(list(states.values()), -1) if key == "*" else states[key]
 
     def get_batch_dim(self) -> int:
         """How many sequences there are."""
-        batch = self._output.batch_dim
+        batch = self._output.tensor.batch_dim
         return 1 if batch is None else sizes.current().padded(batch)
+
+    def get_absolute_name(self) -> str:
+        """The path of the layer."""
+        return self._key
+
+    def is_output_layer(self) -> bool:
+        """Whether the network's user sees its output."""
+        node = self._node()
+        return self.name == "output" or (node is not None and bool(node.get("is_output_layer") or node.get("loss")))
 
 
 def of_layer(layer: Layer, frame: Tensor) -> LayerProxy:
     """The layer that is being computed, with the dims that its output will have."""
-    run = layer.run
-    sources = [LayerProxy(key, run.outputs[key].tensor, run, []) for key in layer.node.sources]
-    return LayerProxy(layer.node.name, frame, run, sources)
+    return LayerProxy(layer.node.key, layer.run, Output(frame), layer)

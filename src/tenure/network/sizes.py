@@ -103,6 +103,20 @@ class Sizes:
         self._lengths[dim] = lengths
         return lengths
 
+    def over(self, axis: Dim) -> dict[Dim, Tensor]:
+        """The dims whose lengths go over `axis`, such as a beam, with their lengths."""
+        found = {} if self.outer is None else self.outer.over(axis)
+        for dim, known in self._lengths.items():
+            if known is not None and known.has(axis):
+                found[dim] = known
+            else:
+                found.pop(dim, None)
+        return found
+
+    def own(self) -> dict[Dim, tuple[int, Tensor | None]]:
+        """What this table, and not those around it, knows: dim → padded size and lengths."""
+        return {dim: (n, self._lengths.get(dim)) for dim, n in self._padded.items()}
+
     def dim_of(self, lengths: Tensor) -> Dim | None:
         """The dim whose lengths this very array is, or None."""
         for dim, known in self._lengths.items():
@@ -116,7 +130,7 @@ class Sizes:
             if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
                 self._padded[dim.root] = int(n)
 
-    def bound(self, lengths: Tensor, dim: Dim | None = None) -> int:
+    def bound(self, lengths: Tensor, dim: Dim | None = None, most: int | None = None) -> int:
         """A padded size for a new dim of these lengths: their maximum, where it can be known.
 
         Raises:
@@ -126,6 +140,8 @@ class Sizes:
             return int(np.max(np.asarray(lengths.data), initial=0))
         if dim is not None and dim.root.capacity is not None:
             return dim.root.capacity
+        if most is not None:
+            return most
         if self.planning:
             return PLACEHOLDER
         raise DimError(

@@ -1,7 +1,7 @@
 """Python functions of configs as data: the source of a lambda or a `def`, interpreted with TensorFlow's mapped names.
 
-What expressions may not do, these may not either; of statements there are assignments, `if`, `for` over what is known, `assert`
-and `return`. Imports of TensorFlow, numpy and typing are understood, and give nothing else than the mapped names.
+What expressions may not do, these may not either; of statements there are assignments, `if`, `for` over what is known, `with`
+for TensorFlow's scopes, `assert` and `return`. Imports of TensorFlow, numpy and typing are understood, and give nothing else than the mapped names.
 """
 
 from __future__ import annotations
@@ -11,13 +11,35 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tenure.core.errors import brief
 from tenure.network.expressions import ExpressionError, guarded, parse
 from tenure.network.interpreter import BINARY, Interpreter, Scope
-from tenure.network.tf import tf
+from tenure.network.tf import Namespace, imports, tf
+from tenure.network.tf.control import Context
 from tenure.network.tf.elementwise import OWN
 
-_MODULES = {"tensorflow": tf, "tf": tf}
+_NUMPY = [
+    "abs",
+    "ceil",
+    "cos",
+    "exp",
+    "floor",
+    "inf",
+    "log",
+    "maximum",
+    "minimum",
+    "pi",
+    "power",
+    "prod",
+    "round",
+    "sin",
+    "sqrt",
+    "sum",
+    "tanh",
+]
+_MODULES = {"numpy": Namespace("numpy", {name: getattr(np, name) for name in _NUMPY})}
 
 
 class _Return(Exception):
@@ -84,16 +106,33 @@ class Program(Interpreter):
             self._bind_module(alias.name.partition(".")[0], alias.asname, scope)
 
     def _importfrom(self, node: ast.ImportFrom, scope: Scope) -> None:
+        of = self._module(str(node.module), node.level)
         for alias in node.names:
-            if alias.name in OWN:
-                scope[alias.asname or alias.name] = OWN[alias.name]
-            elif alias.name != "annotations" and node.module != "typing":
-                raise self.error(f"{alias.name!r} of {node.module!r} is not known here")
+            if of is not None:
+                scope[alias.asname or alias.name] = getattr(of, alias.name)
 
     def _bind_module(self, name: str, alias: str | None, scope: Scope) -> None:
-        if name not in (*_MODULES, "typing"):
-            raise self.error(f"the module {name!r} is not known here")
-        scope[alias or name] = _MODULES.get(name)
+        found = self._module(name)
+        scope[alias or name.partition(".")[0]] = found if alias else imports.module(name) or found
+
+    def _module(self, name: str, level: int = 0) -> Any:
+        """What stands for a module; None for those that only types come from."""
+        if name in ("typing", "__future__") and not level:
+            return None
+        found = imports.MODULES.get(name, _MODULES.get(name))
+        if found is None or level:
+            known = ", ".join(sorted({*imports.MODULES, *_MODULES}))
+            raise self.error(f"the module {name!r} is not known here", ways=[f"there are: {known}"])
+        return found
+
+    def _with(self, node: ast.With, scope: Scope) -> None:
+        for item in node.items:
+            entered = self.value(item.context_expr, scope)
+            if not isinstance(entered, Context):
+                raise self.error("'with' is for scopes of TensorFlow only")
+            if item.optional_vars is not None:
+                scope.update(self.bind(item.optional_vars, entered))
+        self.block(node.body, scope)
 
     def _functiondef(self, node: ast.FunctionDef, scope: Scope) -> None:
         def run(inner: Scope) -> Any:

@@ -2,8 +2,10 @@
 
 import jax
 import numpy as np
+import pytest
 
 import tenure.network as network
+from tenure import TenureError
 from tenure.network import Dim, batch_dim, feature_dim
 from tests.network.layers.running import BATCH, LENGTHS, X, data, output, run
 
@@ -115,3 +117,30 @@ def test_where_a_softmax_starts_may_have_a_feature_dim():
     assert found.shape == (3, 5, 6)
     expected = np.exp(X[0, 2:]) / np.exp(X[0, 2:]).sum(0)
     np.testing.assert_allclose(found[0], np.pad(expected, [(2, 0), (0, 0)]).T, rtol=1e-5, atol=1e-6)
+
+
+def test_a_time_axis_of_length_one_is_squeezed():
+    """Whether it is that short is known when it runs, not when the network is built."""
+    inputs = {"speaker": {"dim": 5, "sparse": True}, **data()}
+    net = {
+        "one": {"class": "squeeze", "axis": "T", "from": "data:speaker"},
+        "output": {"class": "linear", "n_out": 3, "from": "one"},
+    }
+    batch = {**BATCH, "speaker": np.array([[1], [2], [0]])}
+    assert run(net, inputs=inputs, batch=batch)[0].outputs["output"].shape == (3, 3)
+    with pytest.raises(TenureError, match="size of .*speaker.* is not 1"):
+        run(net, inputs=inputs, batch={**batch, "speaker": np.zeros((3, 2), int)})
+
+
+@pytest.mark.parametrize("loss", ["ce", "sampling_loss"])
+def test_a_target_with_lengths_of_its_own(loss):
+    opts = {"loss_opts": {"num_sampled": 3}, "use_transposed_weights": True} if loss == "sampling_loss" else {}
+    labels = {"data": {"dim": 9, "sparse": True}, "delayed": {"dim": 9, "sparse": True}}
+    net = {
+        "h": {"class": "linear", "n_out": 4, "activation": None, "from": "data:delayed"},
+        "output": {"class": "softmax", "from": "h", "target": "data", "loss": loss, **opts},
+    }
+    tokens = np.random.RandomState(0).randint(0, 9, (2, 6))
+    batch = {"data": (tokens, np.array([6, 4])), "delayed": (tokens[:, :5], np.array([5, 4]))}
+    result, _ = run(net, inputs=labels, batch=batch, version=0, train=True)
+    assert np.isfinite(result.losses["output"].loss) and result.losses["output"].loss > 0

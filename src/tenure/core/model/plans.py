@@ -71,6 +71,9 @@ class Plans:
         self._plain: dict[Any, Plan | None] = {}  # kind of inputs → a plan without ties and stages, if all are
         self._watch: Watch | None = None
 
+    def __iter__(self) -> Iterator[Plan]:
+        return (plan for plan, _ in list(self._plans.values()))
+
     def of(self, args: Any, kwargs: Any, **how: Any) -> Plan:
         """The plan for these inputs, made if there is none; `how` goes to what makes it."""
         inputs = self._inputs(args, kwargs)

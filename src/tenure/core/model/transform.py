@@ -10,6 +10,7 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
+from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import leaked, make_plan
 from tenure.core.model.plans import Plans
@@ -57,6 +58,7 @@ class _Model:
         stages: Mapping[str, Any] | None = None,
         on_borrowed: str = "error",
         training: bool = True,
+        strict: bool | None = None,
     ):
         if not callable(function):
             raise TenureError(
@@ -64,16 +66,19 @@ class _Model:
             )
         self.function, self.sources = function, Sources(ties, stages, on_borrowed)
         self.ties, self.stages = dict(ties or {}), dict(stages or {})
-        self.training = training
+        self.training, self.strict = training, strict
+        self.allowed: set[frozenset[str]] = set()  # leaves beyond the model's that were looked at once
         self.plans = Plans(function, self._make_plan)
+        self.relatives = [self.plans]  # of the same model in training and evaluation
 
     def __getstate__(self) -> dict[str, Any]:
         check_picklable(self.function, self.ties, self.stages)
-        return {name: value for name, value in self.__dict__.items() if name != "plans"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("plans", "relatives")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.plans = Plans(self.function, self._make_plan)
+        self.relatives = [self.plans]
 
     def __deepcopy__(self, memo: Any) -> _Model:
         return self  # what it remembers is the same for every copy
@@ -142,8 +147,22 @@ class _Model:
             training=self.training,
         )
         out = self._run(frame, args, kwargs)
+        if self.strict is not False:
+            self._check_extras(frame, args, kwargs)
         new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
         return out, nest(new)
+
+    def _check_extras(self, frame: Frame, args: Any, kwargs: Any) -> None:
+        """Leaves of the params that this run did not ask for: the model has them all the same, or not."""
+        extras = extra_leaves(frame.params, frame.asked)
+        if not extras or frozenset(extras) in self.allowed:
+            return
+        plan = self.plans.of(args, kwargs)
+        known = {
+            path: slot for made in (plan, *(p for r in self.relatives for p in r)) for path, slot in made.slots.items()
+        }
+        check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
+        self.allowed.add(frozenset(extras))
 
     def _run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
         try:
@@ -177,6 +196,7 @@ def transform(
     ties: Mapping[str, Any] | None = None,
     stages: Mapping[str, Any] | None = None,
     on_borrowed: str = "error",
+    strict: bool | None = None,
 ) -> Transformed:
     """A function that builds and calls modules, as pure functions of its parameters.
 
@@ -186,6 +206,9 @@ def transform(
         it is. A key that ends in `/*` speaks for a module's whole rest.
       stages: glob of owners' paths → stages: `{"**/w": [tn.stages.Noise(0.05)]}`. The first glob that matches counts.
       on_borrowed: a stage that a borrower asks for and its owner lacks is an "error", or is for that use ("stack").
+      strict: what `apply` makes of leaves that the model lacks. None: those of adapters and other stages, and those in
+        modules that the model has, are errors, and modules that the model lacks are told once, in the log. True: all are
+        errors. False: none is.
 
     Returns:
       `init(rng, *args) -> params`, `apply(params, rng, *args) -> out`; `.plan(*args) -> Plan`.
@@ -197,7 +220,7 @@ def transform(
     >>> model.apply(params, None, jnp.ones((2, 4))).shape
     (2, 3)
     """
-    return _transformed(_Model(function, ties, stages, on_borrowed))
+    return _transformed(_Model(function, ties, stages, on_borrowed, strict=strict))
 
 
 def _transformed(inner: _Model) -> Transformed:
@@ -235,13 +258,14 @@ def transform_with_state(
     ties: Mapping[str, Any] | None = None,
     stages: Mapping[str, Any] | None = None,
     on_borrowed: str = "error",
+    strict: bool | None = None,
 ) -> TransformedWithState:
     """As `transform`, for functions that keep state.
 
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
     """
-    return _transformed_with_state(_Model(function, ties, stages, on_borrowed))
+    return _transformed_with_state(_Model(function, ties, stages, on_borrowed, strict=strict))
 
 
 def _transformed_with_state(inner: _Model) -> TransformedWithState:
@@ -277,7 +301,8 @@ def evaluation(model: Any) -> Any:
             f"tn.evaluation takes what tn.transform returned, not {brief(model)}",
             ways=["tn.evaluation(tn.transform(f))"],
         ) from None
-    other = _Model(inner.function, None, training=False)
+    other = _Model(inner.function, None, training=False, strict=inner.strict)
+    other.relatives = [*inner.relatives, other.plans]
     other.sources, other.ties, other.stages = inner.sources, inner.ties, inner.stages
     return _transformed_with_state(other) if isinstance(model, TransformedWithState) else _transformed(other)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party
@@ -100,6 +101,7 @@ class Frame:
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
         self.plan = plan or Plan({}, {}, None, {})
         self.params: Params = params or {}
+        self.asked: set[str] = set()  # the leaves that were looked up
         self.layers: list[dict[Entry, Any]] = [{("state", k): v for k, v in (state or {}).items()}]
         self.requests: dict[str, Request] = {}
         self.state_requests: dict[str, Request] = {}
@@ -284,8 +286,13 @@ def current_frame(what: str) -> Frame:
     return frame
 
 
-def placeholder(shape: tuple[int, ...], dtype: Any) -> jax.Array:
-    """A value to plan with; inside a trace it costs one equation and no memory."""
-    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(0, impl=jax.random.key_impl(dtype)), shape)
+def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:
+    """A value to plan with; inside a trace it costs one equation and no memory.
+
+    Args:
+      shape, dtype: of the value.
+      inner: whether a transformation is around it: to `jax.vmap`, `jax.lax.empty` is another value in each lane.
+    """
+    if inner and not jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+        return jax.lax.broadcast(np.zeros((), dtype), shape)
     return jax.lax.empty(shape, dtype)

@@ -8,30 +8,31 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tenure.core.errors import (
     AxesError,
     BorrowedInParamsError,
     ForbiddenSlotError,
     MissingParameterError,
-    ParameterShapeError,
     Party,
     TenureError,
     UnplannedShareError,
     ViewShapeError,
+    brief,
 )
 from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
-from tenure.core.run.leaves import missing, owned_value
+from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
 from tenure.core.run.values import evaluate, hand_over
 from tenure.core.sites import call_site
 from tenure.core.slots.requests import check_repeated
-from tenure.core.slots.slot import KINDS, Request, Slot, as_shape
+from tenure.core.slots.slot import KINDS, Request, Slot, as_dtype, as_shape, kind_of
 from tenure.core.slots.sources import Source
 from tenure.core.slots.staging import begin
 from tenure.core.slots.table import USE
@@ -91,8 +92,7 @@ def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
     """Records a request, and answers with a stand-in of the shape that was asked for."""
-    shape = as_shape(shape, path)
-    dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
+    shape, dtype = described(frame, path, shape, dtype, init)
     asked = request(frame, path, shape, dtype, source=source, init=init)
     more: dict[str, Any] = {}
     if axes is not None:
@@ -103,7 +103,7 @@ def plan_parameter(
     earlier = frame.requests.get(path)
     if earlier is not None:
         check_repeated(earlier, frame.makers[path], dataclasses.replace(asked, **more), maker(frame))
-        return placeholder(earlier.shape, earlier.dtype)
+        return placeholder(earlier.shape, earlier.dtype, frame.inner)
     if source.kind == "forbid":
         raise _forbidden(asked)
     if source.kind == "given":
@@ -120,7 +120,7 @@ def plan_parameter(
         more["shape"], more["dtype"] = made.shape, made.dtype
     frame.requests[path] = asked = dataclasses.replace(asked, **more)
     frame.makers[path] = maker(frame)
-    return placeholder(asked.shape, asked.dtype)
+    return placeholder(asked.shape, asked.dtype, frame.inner)
 
 
 def _forbidden(asked: Request) -> ForbiddenSlotError:
@@ -152,9 +152,50 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
             return init(shape, dtype)
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
-        return made if isinstance(made, jax.Array) else jnp.asarray(made)
+        return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
 
     return make
+
+
+def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape and the dtype of a request.
+
+    Raises:
+      TenureError: they, or the initialiser, are none; the message names who asks.
+    """
+    try:
+        if init is not None and not callable(init):
+            raise TenureError(
+                f"init of '{path}' is {brief(init)}, not a function",
+                ways=["init=jnp.zeros, or init=tn.initializers.Constant(3.0)", "init=lambda shape, dtype: …"],
+            )
+        return as_shape(shape, path), as_dtype(dtype, path)
+    except TenureError as e:
+        raise asked_by(frame, path, e) from None
+
+
+def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
+    """An error about a request, with who asked."""
+    party = request(frame, path, (), "").party("asker")
+    return type(error)(
+        error.rule, parties=[dataclasses.replace(party, what=""), *error.parties], near=error.near, ways=error.ways
+    )
+
+
+def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
+    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision."""
+    try:
+        plain = not isinstance(made, (np.ndarray, np.generic))
+        array = np.asarray(made)
+        if plain and array.dtype.kind in "biuf" and kind_of(dtype) == "floating":
+            return jnp.asarray(array, dtype)
+        return jnp.asarray(array, dtype if kind_of(array.dtype) == kind_of(dtype) else None)
+    except (TypeError, ValueError):
+        raise TenureError(
+            f"the initialiser of '{asked.path}' made {brief(made)}, not an array of numbers",
+            parties=[asked.party("owner")],
+            ways=["return an array:  init=lambda shape, dtype: jnp.full(shape, 3, dtype)"],
+        ) from None
 
 
 def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
@@ -163,13 +204,15 @@ def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
         return make()
 
 
-def _is_key(dtype: Any) -> bool:
-    return jax.dtypes.issubdtype(dtype, jax.dtypes.extended)
-
-
 def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
     if axes is None:
         return None
+    if isinstance(axes, str) or not isinstance(axes, Sequence):
+        raise AxesError(
+            f"axes of '{asked.path}' is {brief(axes)}, not a name for each axis",
+            parties=[asked.party("asker")],
+            ways=["axes=('embed', 'vocab'), with None for an axis without a name"],
+        )
     axes = tuple(axes)
     if len(axes) != len(asked.shape):
         raise AxesError(
@@ -255,16 +298,9 @@ def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slo
     value = owned_value(frame, path)
     if value is None:
         raise missing(frame, path, shape, dtype)
-    if value.shape != shape and tuple(value.shape) != as_shape(shape, path):
-        asked = request(frame, path, as_shape(shape, path), dtype)
-        raise ParameterShapeError(
-            f"'{path}' needs {asked.shape} but the params have {tuple(value.shape)}",
-            parties=[
-                asked.party("asker"),
-                Party("params", path, f"{tuple(value.shape)} {value.dtype}", "the params given to apply"),
-            ],
-            ways=["use params from init of this model, with inputs of these shapes", "reshape the value in params"],
-        )
+    if not _is_as_asked(value, shape, dtype):
+        shape, dtype = described(frame, path, shape, dtype, init)
+        check_leaf(value, path, shape, dtype, lambda: request(frame, path, shape, dtype).party("asker"))
     return value
 
 
@@ -280,6 +316,11 @@ def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Sl
         frame.write(("initial" if state else "params", where), array)
         if state:
             frame.write(("state", where), array)
+
+
+def _is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
+    """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
+    return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
 
 
 def unplanned(frame: Frame, path: str, shape: Any, dtype: Any, source: Source) -> UnplannedShareError:

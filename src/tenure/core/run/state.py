@@ -15,11 +15,11 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.run.parameters import unplanned, with_key
+from tenure.core.run.parameters import described, unplanned, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Request, Slot
+from tenure.core.slots.slot import Request, Slot, as_dtype
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -48,7 +48,7 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jnp.asarray(init(shape, dtype))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -84,6 +84,7 @@ def set_state(name: str, value: Any) -> None:
     source = frame.sources.of(path)
     if frame.planning:
         _plan_set(frame, path, value, source)
+        frame.write(("state", path), value)  # for tn.vmap, whose lanes must leave the same
         return
     path, value = back_to_owner(frame, path, value, source)
     if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
@@ -92,7 +93,9 @@ def set_state(name: str, value: Any) -> None:
 
 
 def _abstract(value: Any) -> Any:
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
+    )
 
 
 def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: Any) -> Request:
@@ -112,9 +115,13 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
         creators = hooks.chain("state_creator")
         if shape is None and init is None and not creators and source.kind != "borrow":
             return None
+        if shape is not None:
+            shape, dtype = described(frame, path, shape, dtype, init)
+        else:
+            described(frame, path, (), dtype, init)
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
         if source.kind == "borrow":
-            value = jax.ShapeDtypeStruct(tuple(shape or ()), jax.dtypes.canonicalize_dtype(dtype))
+            value = jax.ShapeDtypeStruct(tuple(shape or ()), as_dtype(dtype, path))
             asked = record(frame, path, value, source)
         else:
 
@@ -130,7 +137,8 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 return None
             value = _abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
             asked = record(frame, path, value, source, make=make, init=init)
-    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype), asked.value)
+    inner = frame.inner
+    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype, inner), asked.value)
 
 
 def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:

@@ -16,7 +16,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.stage import Stage
 from tenure.core.run.frame import Frame, Mode, Overlay, Params, current_frame, placeholder
-from tenure.core.run.leaves import leaf, missing, owned_value, part
+from tenure.core.run.leaves import leaf, part
 from tenure.core.run.recipes import Recipe, applied, compiled_together, recipe_of
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
@@ -51,7 +51,7 @@ def made(frame: Frame, way: How) -> Any:
       GivenTooLateError: the value is computed further on.
     """
     if isinstance(way, Stored):
-        return _stored(frame, way)
+        return leaf(frame, way.slot)
     if isinstance(way, Staged):
         return _staged(frame, way)
     if isinstance(way, Viewed):
@@ -65,16 +65,6 @@ def made(frame: Frame, way: How) -> Any:
             ways=["build its module before the one that borrows from it"],
         )
     return frame.given[way.slot.path][way.tap]
-
-
-def _stored(frame: Frame, way: Stored) -> Any:
-    slot = way.slot
-    if way.checked:
-        return leaf(frame, slot)
-    value = owned_value(frame, slot.path)
-    if value is None:
-        raise missing(frame, slot.path, slot.full_shape, slot.dtype)
-    return value
 
 
 def _all_layers(frame: Frame, way: PerLayer) -> Any:

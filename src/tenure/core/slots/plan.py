@@ -70,9 +70,9 @@ class Plan:
         """The states' shapes, likewise."""
         return nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
 
-    def report(self) -> str:
-        """The ledger as a text table."""
-        return str(self.ledger)
+    def report(self, **options: Any) -> str:
+        """The ledger as a text table; the options are those of `Ledger.table`."""
+        return self.ledger.table(**options)
 
     def __repr__(self) -> str:
         return (

@@ -20,10 +20,9 @@ STORED, WEIGHT, FINAL, USE = "stored", "weight", "final", "use"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stored:
-    """What params hold for an owner; `checked` where stages need a certain shape of it."""
+    """What params hold for an owner."""
 
     slot: Slot
-    checked: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,7 +106,7 @@ class Table:
             return PerLayer(slot, seen) if slot.stack else seen
         if not slot.stages:
             return Stored(slot)
-        stored = Stored(slot, checked=True)
+        stored = Stored(slot)
         structural = tuple(s for s in slot.stages if s.kind == STRUCTURAL)
         if tap == STORED:  # through no stage, but made once as well: a layer of a stack gets its slice of it
             return Staged(slot, tap, training, stored, (), draws=False)

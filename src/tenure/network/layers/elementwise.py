@@ -12,12 +12,16 @@ import jax.numpy as jnp
 
 from tenure.core.run.naming import transparent
 from tenure.network import activations, ops, out_type, proxies
-from tenure.network.expressions import parse
+from tenure.network.array_methods import taught
+from tenure.network.data_proxy import DataProxy
+from tenure.network.expressions import layers_in, parse
+from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
 from tenure.network.tensor import AUTO, Tensor
 from tenure.network.tf import tf
 from tenure.network.tf.elementwise import OWN
+from tenure.network.tf.imports import with_tensorflow
 
 Fn = Callable[..., jax.Array]
 
@@ -72,6 +76,12 @@ _SIGNS = {
 
 class _Arithmetic(Layer):
     """What arithmetic and expressions have in common."""
+
+    @classmethod
+    def link(cls, graph: Graph, node: Node) -> None:
+        """Layers that the expression asks the network for are computed before."""
+        for ref in layers_in(node.get("eval")):
+            node.deps.append(graph.resolve(node.level, ref, node.key, "eval"))
 
     @transparent
     def frame(self, sources: Sequence[Tensor], allow: bool | None) -> Tensor:
@@ -152,6 +162,11 @@ class Eval(_Arithmetic):
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
     """
 
+    @classmethod
+    def link(cls, graph: Graph, node: Node) -> None:
+        if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
+            node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
+
     def forward(
         self,
         sources: Sequence[Tensor],
@@ -183,21 +198,25 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         if as_layer:
             return proxy.sources[i]
         x = sources[i]
-        if auto_convert:
-            x = _as_frame_feature(x, frame)
+        x = _as_frame_feature(x, frame) if auto_convert else x
+        # what has further axes than the output is for the expression to bring into form
+        if auto_convert and None not in ops.match(frame.dims, x.dims):
             x = Tensor(
                 ops.aligned(x, frame.dims), frame.dims, time_axis=frame.time_axis, feature_axis=frame.feature_axis
             )
         x = x.batch_first() if enforce_batch_major else x
-        return proxies.DataProxy(x) if as_data else x.data
+        return DataProxy(x) if as_data else x.data
 
     names = {"tf": tf, **OWN, "source": source, "self": proxy, **(more or {})}
     if callable(expression):
-        return expression(**{k: names[k] for k in ("source", "self", *(more or {}))})
+        with taught():
+            found = with_tensorflow(expression)(**{k: names[k] for k in ("source", "self", *(more or {}))})
+        return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
-    with jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
-        return jnp.asarray(parse(expression)(names))
+    with taught(), jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
+        found = parse(expression)(names)
+        return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
 
 
 def _as_frame_feature(x: Tensor, frame: Tensor) -> Tensor:
@@ -258,4 +277,4 @@ class Compare(Layer):
             tests.append(fn(arrays[-1], value))
         data = functools.reduce(jnp.logical_and, tests)
         feature = frame.feature_axis
-        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature, frame.beam)
+        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature)

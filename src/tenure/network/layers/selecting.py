@@ -61,4 +61,4 @@ class Remove(Layer):
         dim = dynamic(self, "{}_removed_items", Tensor(counts.astype(jnp.int32), (x.dims[0],)), out_dim)
         n = sizes.current().padded(dim)
         data = jnp.pad(data, ((0, 0), (0, max(0, n - data.shape[1]))))[:, :n]
-        return Tensor(data, (x.dims[0], dim), x.sparse_dim, beam=x.beam)
+        return Tensor(data, (x.dims[0], dim), x.sparse_dim)

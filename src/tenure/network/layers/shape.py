@@ -70,7 +70,7 @@ class MergeDims(Layer):
         data = y.data.reshape(shape)
         if not (out.is_batch or self.takes_padding_in):
             data = layout.merged(y.data, y.dims, target, len(merged))
-        return Tensor(data, new, x.sparse_dim, time, feature, x.beam)
+        return Tensor(data, new, x.sparse_dim, time, feature)
 
 
 def _after_merge(axis: int | None, merged: Sequence[int], rest: Sequence[int], target: int) -> int | None:
@@ -119,7 +119,6 @@ class SplitDims(Layer):
             x.sparse_dim,
             self._moved(x.time_axis, at, new, free, SPATIAL),
             self._moved_feature(x.feature_axis, at, new),
-            x.beam,
         )
 
     def _new_dims(self, x: Tensor, at: int, dims: list[Any], pad: bool) -> tuple[list[Dim], int | None]:
@@ -209,6 +208,9 @@ class Squeeze(Layer):
         axes = [i for i, n in enumerate(x.shape) if n == 1] if axis == "auto" else self.axes(x, axis)
         if not axes and not allow_no_op and axis != "auto":
             raise self.error("axis", axis, f"{x!r} has no such axis", ["'allow_no_op': True"])
+        if sizes.current().planning:  # how long sequences are is not known yet
+            index = tuple(slice(0, 1) if i in axes and d.is_dynamic else slice(None) for i, d in enumerate(x.dims))
+            x = x.like(x.data[index])
         wrong = [x.dims[i] for i in axes if x.dims[i].root.size not in (1, None) or x.shape[i] != 1]
         if wrong:
             raise self.error("axis", axis, f"the size of {wrong[0]!r} is not 1")
@@ -236,7 +238,7 @@ class ExpandDims(Layer):
             time = at
         if time is None and dim.is_dynamic:
             time = at
-        return Tensor(data, dims, x.sparse_dim, time, feature_axis, x.beam)
+        return Tensor(data, dims, x.sparse_dim, time, feature_axis)
 
     def _place(self, x: Tensor, axis: Any) -> int:
         if not x.dims:

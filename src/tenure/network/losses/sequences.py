@@ -270,6 +270,7 @@ class Sampling(Loss):
             )
         source = layer.source(dropout=True).feature_last()
         inputs = jnp.transpose(source.data, [source.dims.index(d) for d in (*view.frames, source.dims[-1])])
+        inputs = inputs[tuple(slice(0, n) for n in view.output.shape[: len(view.frames)])]
         drawn = sampled.sample(next_rng_key(), sampled.noise(self.sampler, view.classes), self.num_sampled)
         hits = not self.nce_loss if self.remove_accidental_hits is None else self.remove_accidental_hits
         true, other = sampled.logits_of(weights, bias, inputs, view.labels, drawn, hits)

@@ -6,9 +6,12 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+
 from tenure.core.errors import brief, nearest
+from tenure.network.array_methods import TensorShape
 from tenure.network.expressions import Expression, parse
-from tenure.network.tf import algebra, elementwise, reductions, shapes
+from tenure.network.tf import algebra, control, elementwise, random, reductions, shapes
 from tenure.network.tf.static import DType, UnknownTensorFlowError
 
 Function = Callable[..., Any]
@@ -57,6 +60,22 @@ class Namespace:
         return f"⟨{self._path}⟩"
 
 
+class Silent(Namespace):
+    """A module of functions that write somewhere, and do nothing here: `tf.summary`."""
+
+    def __init__(self, path: str):
+        """A module at `path`."""
+        super().__init__(path, {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return control.nothing
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 class _Everything(frozenset[str]):
     """The names of a namespace, which answers for itself what is not there."""
 
@@ -84,13 +103,15 @@ _NN_ONLY = [
 
 
 def _tree() -> Namespace:
-    functions = {**elementwise.table(), **reductions.table(), **shapes.table(), **algebra.table()}
-    nn = {name: functions[name] for name in (*_NN_ONLY, "sigmoid", "tanh")} | elementwise.ACTIVATIONS
-    random = {
-        "normal": algebra.random_normal,
-        "uniform": algebra.random_uniform,
-        "truncated_normal": algebra.truncated_normal,
+    functions = {**elementwise.table(), **reductions.table(), **shapes.table(), **algebra.table(), **control.table()}
+    functions |= {
+        "dropout": random.dropout,
+        "truncated_normal": random.truncated_normal,
+        "random_shuffle": random.shuffle,
     }
+    functions |= {"random_normal": random.normal, "random_uniform": random.uniform, "multinomial": random.categorical}
+    nn = {name: functions[name] for name in (*_NN_ONLY, "sigmoid", "tanh")} | elementwise.ACTIVATIONS
+    draws = ("normal", "uniform", "truncated_normal", "shuffle", "categorical")
     top: dict[str, Any] = {
         **functions,
         **{name: DType(name) for name in _DTYPES.split()},
@@ -99,8 +120,11 @@ def _tree() -> Namespace:
         "math": Namespace("tf.math", {**functions, **nn}),
         "newaxis": None,
         "nn": Namespace("tf.nn", nn),
-        "print": lambda *args, **keywords: None,
-        "random": Namespace("tf.random", random),
+        "print": control.nothing,
+        "random": Namespace("tf.random", {name: getattr(random, name) for name in draws}),
+        "summary": Silent("tf.summary"),
+        "Tensor": jax.Array,
+        "TensorShape": TensorShape,
         "to_float": lambda x, name=None: elementwise.cast(x, "float32"),
         "to_int32": lambda x, name=None: elementwise.cast(x, "int32"),
     }

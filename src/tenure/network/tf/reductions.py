@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.network.tf.static import adapt, array, dtype_of, either, on_jax
+from tenure.network.tf.static import adapt, array, dtype_of, either, on_jax, shape_of
 
 Function = Callable[..., Any]
 _XA = ("x", "axis", "keepdims")
@@ -40,9 +40,43 @@ def _running(function: Function, start: int) -> Function:
 
 
 def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) -> tuple[jax.Array, jax.Array]:
-    """The `k` largest along the last axis, and where they are."""
-    values, indices = jax.lax.top_k(jnp.asarray(input), int(k))
+    """The `k` largest along the last axis, and where they are; all of them in this order, where `k` is not known before."""
+    input = jnp.asarray(input)
+    count = input.shape[-1] if isinstance(k, jax.core.Tracer) else int(k)
+    values, indices = jax.lax.top_k(input, count)
     return values, indices
+
+
+def _segments(function: Function, sorted_ids: bool) -> Function:
+    def call(data: Any, segment_ids: Any, num_segments: Any = None, name: str | None = None) -> jax.Array:
+        """What a segment has none of is 0; without a number of segments there are as many as could be, in a compiled program."""
+        data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
+        if num_segments is not None:
+            (count,) = shape_of(num_segments)
+        elif isinstance(ids, jax.core.Tracer):
+            count = len(data)
+        else:
+            count = int(ids.max(initial=-1)) + 1
+        found = function(data, ids, count, indices_are_sorted=sorted_ids)
+        some = jax.ops.segment_sum(jnp.ones(ids.shape), ids, count) > 0
+        return jnp.where(some.reshape(-1, *[1] * (found.ndim - 1)), found, jnp.zeros((), found.dtype))
+
+    return call
+
+
+def _mean_of_segments(data: Any, ids: Any, count: int, **how: Any) -> jax.Array:
+    total = jax.ops.segment_sum(data, ids, count, **how)
+    number = jax.ops.segment_sum(jnp.ones(ids.shape, total.dtype), ids, count, **how)
+    return total / jnp.maximum(number, 1).reshape(-1, *[1] * (total.ndim - 1))
+
+
+_SEGMENTS = {
+    "max": jax.ops.segment_max,
+    "mean": _mean_of_segments,
+    "min": jax.ops.segment_min,
+    "prod": jax.ops.segment_prod,
+    "sum": jax.ops.segment_sum,
+}
 
 
 def moments(x: Any, axes: Any, shift: Any = None, name: str | None = None, keepdims: bool = False, **old: Any) -> Any:
@@ -66,6 +100,8 @@ def table() -> dict[str, Function]:
     found: dict[str, Function] = {
         f"reduce_{name}": either(name, order=_XA) for name in ("sum", "prod", "max", "min", "any", "all", "std")
     }
+    found.update({f"segment_{name}": _segments(function, True) for name, function in _SEGMENTS.items()})
+    found.update({f"unsorted_segment_{name}": _segments(function, False) for name, function in _SEGMENTS.items()})
     found.update(
         add_n=lambda inputs, name=None: sum(inputs[1:], inputs[0]),
         argmax=_arg("argmax"),

@@ -209,6 +209,7 @@ def table() -> dict[str, Function]:
         gather=gather,
         gather_nd=gather_nd,
         linspace=linspace,
+        meshgrid=lambda *args, indexing="xy", name=None: jnp.meshgrid(*map(jnp.asarray, args), indexing=indexing),
         one_hot=one_hot,
         ones=ones,
         ones_like=on_jax(

@@ -13,8 +13,10 @@ from tenure.returnn.engine_replay.cases import Case
 from tenure.returnn.engine_replay.compare import Tolerance, differences
 from tenure.returnn.engine_replay.sources import evaluated
 from tenure.training.errors import TrainingError
+from tenure.training.pretraining import Pretraining
 from tenure.training.rates.control import LearningRates
 from tenure.training.rates.dynamic import dynamic
+from tenure.training.rates.epochs import epoch_to_go_back_to, rate_of_epoch
 from tenure.training.rates.file import parse
 from tenure.training.rates.scores import META
 
@@ -104,7 +106,22 @@ def _dynamic(given: Mapping[str, Any], expected: Mapping[str, Any], found: dict[
     found[key] = [float(np.float32(change(rate, np.int64(step)))) for step in range(len(expected[key]))]
 
 
+def _engine(given: Mapping[str, Any], expected: Mapping[str, Any], found: dict[str, Any]) -> None:
+    config = given["config"]
+    rates, plan = LearningRates.from_config(config), Pretraining.from_config(config)
+    found["epochs"] = []
+    for epoch in range(1, len(expected["epochs"]) + 1):
+        overrides = plan.network(epoch).get("#config", {}) if plan and epoch <= plan.epochs else {}
+        loaded = epoch_to_go_back_to(epoch, rates, config, plan)
+        rate = rate_of_epoch(epoch, rates, config, plan, overrides)
+        row = {"epoch": epoch, "learning_rate": rate, "is_pretrain": bool(plan) and epoch <= plan.epochs}
+        found["epochs"].append(row | ({} if loaded is None else {"model_loaded_from_epoch": loaded}))
+        for scores in given["errors"][epoch - 1] if epoch <= len(given["errors"]) else ():
+            rates.record(epoch, scores)
+
+
 _RUNS = {
+    "engine": _engine,
     "schedule": _schedule,
     "error_key": _schedule,
     "file": _file,

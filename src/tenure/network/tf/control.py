@@ -1,0 +1,249 @@
+"""What steers a program: loops, conditions, scopes, and what TensorFlow's graphs had on the side, which does nothing here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+from tenure.network.tf import random
+from tenure.network.tf.static import is_static
+
+Function = Callable[..., Any]
+UNROLLED = 100
+
+
+def cond(
+    pred: Any,
+    true_fn: Function | None = None,
+    false_fn: Function | None = None,
+    name: Any = None,
+    fn1: Any = None,
+    fn2: Any = None,
+    strict: bool = False,
+) -> Any:
+    """One of two results; both are computed where the condition is not known."""
+    true_fn, false_fn = true_fn or fn1, false_fn or fn2
+    if is_static(pred):
+        return (true_fn if pred else false_fn)()  # type: ignore[misc]
+    return jax.tree.map(lambda a, b: jnp.where(pred, a, b), true_fn(), false_fn())  # type: ignore[misc]
+
+
+def while_loop(
+    cond: Function,
+    body: Function,
+    loop_vars: Any,
+    shape_invariants: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    maximum_iterations: Any = None,
+    name: str | None = None,
+    return_same_structure: bool = False,
+) -> Any:
+    """`body` on the loop's variables as long as `cond` holds of them.
+
+    A loop whose condition is known before the program runs is unrolled. Any other is a loop of the program; its gradient
+    computes the variables of each step once more, from the start, so it suits loops of few steps.
+
+    Args:
+      cond: of all variables; gives a truth value.
+      body: of all variables; gives their next values.
+      loop_vars: the first values, a list or tuple of arrays or trees; or one array.
+      shape_invariants, parallel_iterations, back_prop, swap_memory, name: have no effect.
+      maximum_iterations: after which the loop ends in any case.
+      return_same_structure: whether a list of one variable stays a list.
+    """
+    single = not isinstance(loop_vars, (list, tuple))
+    values = (loop_vars,) if single else tuple(loop_vars)
+    with random.own_keys() as keys:
+
+        def step(index: Any, now: tuple[Any, ...]) -> tuple[Any, ...]:
+            with keys.step(index):
+                new = body(*now)
+            new = new if isinstance(new, (list, tuple)) and (len(now) > 1 or len(new) == 1) else (new,)
+            return tuple(new)
+
+        limit = None if maximum_iterations is None else maximum_iterations
+        count, more = 0, cond(*values)
+        while is_static(more, limit) and count < UNROLLED:
+            if not more or (limit is not None and count >= limit):
+                return _result(values, single, return_same_structure)
+            values, count = step(count, values), count + 1
+            more = cond(*values)
+
+        def goes_on(index: Any, now: tuple[Any, ...]) -> Any:
+            held = jnp.asarray(cond(*now)).reshape(())
+            return held if limit is None else held & (index < limit)
+
+        return _result(_compiled(goes_on, step, values, count), single, return_same_structure)
+
+
+def _result(values: tuple[Any, ...], single: bool, same: bool) -> Any:
+    return values[0] if single or (len(values) == 1 and not same) else values
+
+
+def _compiled(goes_on: Function, step: Function, values: Any, start: int) -> Any:
+    """The loop as one of the program, with a gradient."""
+    leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, values))
+    first = jnp.asarray(start, jnp.int32)
+
+    def next_leaves(index: Any, *now: jax.Array) -> list[jax.Array]:
+        new = jax.tree.leaves(step(index, jax.tree.unflatten(tree, now)))
+        return [_as(a, old.dtype) for a, old in zip(new, now, strict=True)]
+
+    def test(index: Any, *now: jax.Array) -> jax.Array:
+        return goes_on(index, jax.tree.unflatten(tree, now))
+
+    test_fn, test_consts = _closed(test, first, leaves)
+    step_fn, step_consts = _closed(next_leaves, first, leaves)
+    return jax.tree.unflatten(tree, _loop(test_fn, step_fn, first, leaves, test_consts, step_consts))
+
+
+def _closed(function: Function, index: Any, leaves: list[jax.Array]) -> tuple[Function, list[Any]]:
+    """The function with all that it closes over as its last argument, and what that is."""
+    found = jax.make_jaxpr(function)(index, *leaves)
+
+    def call(index: Any, now: Any, consts: Any) -> Any:
+        return jaxpr_as_fun(ClosedJaxpr(found.jaxpr, consts))(index, *now)
+
+    return call, list(found.consts)
+
+
+def _as(value: Any, dtype: Any) -> jax.Array:
+    """A Python number in the dtype of its variable; of other kinds JAX says that they differ."""
+    array = jnp.asarray(value)
+    same_kind = jnp.issubdtype(array.dtype, jnp.floating) == jnp.issubdtype(dtype, jnp.floating)
+    return array.astype(dtype) if same_kind else array
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _loop(test: Function, step: Function, start: Any, leaves: Any, test_consts: Any, step_consts: Any) -> Any:
+    return _counted(test, step, start, leaves, test_consts, step_consts)[1]
+
+
+def _counted(test: Function, step: Function, start: Any, leaves: Any, test_consts: Any, step_consts: Any) -> Any:
+    def body(carry: Any) -> Any:
+        index, now = carry
+        return index + 1, step(index, now, step_consts)
+
+    return jax.lax.while_loop(lambda carry: test(*carry, test_consts)[0], body, (start, leaves))
+
+
+def _forward(test: Function, step: Function, *args: Any) -> Any:
+    end, found = _counted(test, step, *args)
+    return found, (end, *args)
+
+
+def _backward(test: Function, step: Function, kept: Any, given: Any) -> Any:
+    end, start, leaves, test_consts, step_consts = kept
+
+    def back(carry: Any) -> Any:
+        index, of_values, of_consts = carry
+        now = jax.lax.fori_loop(start, index, lambda i, x: step(i, x, step_consts), leaves)
+
+        def reals(values: Any, consts: Any) -> list[Any]:
+            new = step(index, _with_reals(now, values), _with_reals(step_consts, consts))
+            return _reals(new)
+
+        _, pull = jax.vjp(reals, _reals(now), _reals(step_consts))
+        before, more = pull(of_values)
+        return index - 1, before, jax.tree.map(jnp.add, of_consts, more)
+
+    first = (end - 1, [g for g, x in zip(given, leaves, strict=True) if _is_real(x)], _zeros(_reals(step_consts)))
+    _, of_values, of_consts = jax.lax.while_loop(lambda carry: carry[0] >= start, back, first)
+    return (
+        _no_gradient(start),
+        _cotangents(leaves, of_values),
+        _cotangents(test_consts, _zeros(_reals(test_consts))),
+        _cotangents(step_consts, of_consts),
+    )
+
+
+def _is_real(x: Any) -> bool:
+    return bool(jnp.issubdtype(jnp.result_type(x) if not hasattr(x, "dtype") else x.dtype, jnp.inexact))
+
+
+def _reals(values: Any) -> list[Any]:
+    """Those that have a gradient."""
+    return [x for x in values if _is_real(x)]
+
+
+def _with_reals(values: Any, reals: Any) -> list[Any]:
+    """`values`, with others in place of those that have a gradient."""
+    rest = iter(reals)
+    return [next(rest) if _is_real(x) else x for x in values]
+
+
+def _zeros(values: Any) -> list[Any]:
+    return [jnp.zeros_like(x) for x in values]
+
+
+def _cotangents(values: Any, of_reals: Any) -> list[Any]:
+    rest = iter(of_reals)
+    return [next(rest) if _is_real(x) else _no_gradient(x) for x in values]
+
+
+def _no_gradient(x: Any) -> Any:
+    return np.zeros(np.shape(x), jax.dtypes.float0)
+
+
+_loop.defvjp(_forward, _backward)
+
+
+def map_fn(fn: Function, elems: Any, dtype: Any = None, name: str | None = None, **unused: Any) -> Any:
+    """`fn` of each entry of the first axis, one after the other."""
+    with random.own_keys() as keys:
+        size = len(jax.tree.leaves(elems)[0])
+
+        def one(pair: Any) -> Any:
+            with keys.step(pair[0]):
+                return fn(pair[1])
+
+        return jax.lax.map(one, (jnp.arange(size), jax.tree.map(jnp.asarray, elems)))
+
+
+class Context:
+    """What a `with` statement of TensorFlow enters: a device, a name scope. Nothing happens."""
+
+    __expression_names__ = frozenset({"name"})
+    name = ""
+
+    def __enter__(self) -> Context:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leaves errors alone."""
+
+
+def _scope(*args: Any, **keywords: Any) -> Context:
+    return Context()
+
+
+def nothing(*args: Any, **keywords: Any) -> None:
+    """Assertions and side effects of TensorFlow 1 have no place in a pure function."""
+
+
+def table() -> dict[str, Function]:
+    """All of them by TensorFlow's name."""
+    scopes = ("device", "control_dependencies", "name_scope", "variable_scope", "colocate_with", "GradientTape")
+    silent = ("Assert", "assert_equal", "assert_greater", "assert_less", "assert_rank", "group", "no_op")
+    silent += (
+        "assert_greater_equal",
+        "assert_less_equal",
+        "assert_non_negative",
+        "assert_positive",
+        "add_check_numerics_ops",
+    )
+    return {
+        "cond": cond,
+        "while_loop": while_loop,
+        "map_fn": map_fn,
+        **dict.fromkeys(scopes[:-1], _scope),
+        **dict.fromkeys(silent, nothing),
+    }

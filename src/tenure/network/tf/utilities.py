@@ -1,0 +1,78 @@
+"""Functions of RETURNN's own toolbox that configs import beside TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from tenure.network.tf import shapes
+from tenure.network.tf.algebra import identity
+from tenure.network.tf.control import cond
+from tenure.network.tf.static import array, shape_of
+
+
+def get_shape(x: Any) -> list[int]:
+    """The sizes of the axes."""
+    return list(jnp.shape(x))
+
+
+def get_shape_dim(x: Any, axis: int, name: str | None = None) -> int:
+    """The size of one axis."""
+    return jnp.shape(x)[axis]
+
+
+def expand_dims_unbroadcast(x: Any, axis: int, dim: Any, name: str | None = None) -> Any:
+    """A new axis of that size, along which values are the same."""
+    x = jnp.asarray(x)
+    at = axis % (x.ndim + 1)
+    return jnp.broadcast_to(jnp.expand_dims(x, at), (*x.shape[:at], *shape_of(dim), *x.shape[at:]))
+
+
+def expand_multiple_dims(x: Any, axes: Sequence[int], name: str | None = None) -> Any:
+    """New axes of size 1 at these places of the result."""
+    return jnp.expand_dims(array(x), tuple(axes))
+
+
+def tile_transposed(x: Any, axis: int, multiples: int) -> Any:
+    """Each entry of an axis several times in a row."""
+    return jnp.repeat(jnp.asarray(x), int(multiples), axis=axis)
+
+
+def nd_indices(indices: Any, indices_batch_major: bool = True) -> Any:
+    """Indices [batch, …] as pairs (sequence, index) [batch, …, 2], for `tf.gather_nd`."""
+    indices = jnp.asarray(indices)
+    at = 0 if indices_batch_major else 1
+    rows = jnp.arange(indices.shape[at]).reshape([-1 if i == at else 1 for i in range(indices.ndim)])
+    return jnp.stack([jnp.broadcast_to(rows, indices.shape).astype(indices.dtype), indices], axis=-1)
+
+
+def move_axis(x: Any, old_axis: int, new_axis: int, name: str | None = None) -> Any:
+    """One axis to another place."""
+    return jnp.moveaxis(jnp.asarray(x), old_axis, new_axis)
+
+
+def sequence_mask_time_major(lengths: Any, maxlen: Any = None, name: str | None = None) -> Any:
+    """[time, batch]: whether a position is before its length."""
+    return shapes.sequence_mask(lengths, maxlen).T
+
+
+UTILITIES: dict[str, Callable[..., Any]] = {
+    "check_input_dim": identity,
+    "check_input_ndim": identity,
+    "cond": cond,
+    "expand_dims_unbroadcast": expand_dims_unbroadcast,
+    "expand_multiple_dims": expand_multiple_dims,
+    "get_ndim": jnp.ndim,
+    "get_shape": get_shape,
+    "get_shape_dim": get_shape_dim,
+    "identity": identity,
+    "move_axis": move_axis,
+    "nd_indices": nd_indices,
+    "sequence_mask": shapes.sequence_mask,
+    "sequence_mask_time_major": sequence_mask_time_major,
+    "swapaxes": lambda x, axis1, axis2: jnp.swapaxes(jnp.asarray(x), axis1, axis2),
+    "tile_transposed": tile_transposed,
+}
+"""By RETURNN's name."""

@@ -1,0 +1,78 @@
+"""TensorFlow's loops, scopes and segments on JAX."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tenure as tn
+from tenure.network.tf import tf
+
+
+def halved(x, n):
+    """`x` halved as long as its largest entry is above n."""
+    return tf.while_loop(lambda i, x: tf.reduce_max(x) > n, lambda i, x: (i + 1, x * tf.cast(0.5, "float32")), (0, x))
+
+
+def test_a_loop_whose_end_only_values_tell_and_its_gradient():
+    for wrap in (lambda f: f, jax.jit):
+        steps, y = wrap(halved)(jnp.array([5.0, 3.0]), 1.0)
+        assert int(steps) == 3 and np.allclose(y, [0.625, 0.375])
+        gradient = wrap(jax.grad(lambda x, n: jnp.sum(halved(x, n)[1] ** 2)))(jnp.array([5.0, 3.0]), 1.0)
+        assert np.allclose(gradient, [2 * 0.625 / 8, 2 * 0.375 / 8])
+
+
+def test_what_a_loop_closes_over_has_a_gradient_too():
+    def power(w, n):
+        return tf.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y * w), (0, jnp.ones(())))[1]
+
+    assert np.allclose(jax.jit(jax.grad(power))(2.0, 5), 5 * 2.0**4)
+
+
+def test_a_loop_that_is_known_is_unrolled():
+    found = jax.make_jaxpr(lambda x: tf.while_loop(lambda i, x: tf.less(i, 3), lambda i, x: (i + 1, x * x), (0, x))[1])(
+        2.0
+    )
+    assert "while" not in str(found) and str(found).count("mul") == 3
+    assert tf.while_loop(lambda i: i < 10, lambda i: i + 1, [0]) == 10
+    assert tf.while_loop(lambda i: True, lambda i: i + 1, 0, maximum_iterations=4) == 4
+
+
+def test_each_step_of_a_loop_draws_other_numbers():
+    def noisy(n):
+        def body(i, x):
+            return i + 1, x.at[i].set(tf.random.uniform(()))
+
+        return tf.while_loop(lambda i, x: tf.less(i, n), body, (0, jnp.zeros(5)))[1]
+
+    model = tn.transform(noisy)
+    draw = lambda n: np.asarray(jax.jit(lambda n: model.apply({}, jax.random.key(0), n))(n))  # noqa: E731
+    assert len(set(draw(5).tolist())) == 5 and np.allclose(draw(3)[:3], draw(5)[:3])
+
+
+def test_scopes_and_summaries_do_nothing():
+    with tf.device("/gpu:0"), tf.name_scope("a"), tf.control_dependencies([tf.summary.scalar("x", 1)]):
+        assert tf.summary.image("a", None, max_outputs=3) is None and tf.add(1, 2) == 3
+
+
+def test_shapes():
+    shape = tf.TensorShape([None, 40])
+    assert (shape.ndims, shape.as_list(), shape.num_elements()) == (2, [None, 40], None)
+    a, b = tf.meshgrid(tf.range(2), tf.range(3), indexing="ij")
+    assert a.shape == b.shape == (2, 3) and b[0].tolist() == [0, 1, 2]
+
+
+def test_the_best_of_a_number_that_is_computed():
+    x = jnp.array([[1.0, 3.0, 2.0]])
+    assert tf.nn.top_k(x, 2)[1].tolist() == [[1, 2]]
+    assert jax.jit(lambda k: tf.nn.top_k(x, k)[1][:, :2])(2).tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    "name, wanted", [("min", [1, 0, 3]), ("max", [2, 0, 3]), ("sum", [3, 0, 3]), ("mean", [1.5, 0, 3])]
+)
+def test_segments(name, wanted):
+    data, ids = jnp.array([1.0, 2.0, 3.0]), jnp.array([0, 0, 2])
+    assert getattr(tf.math, f"segment_{name}")(data, ids).tolist() == wanted
+    assert jax.jit(getattr(tf, f"segment_{name}"))(data, ids).tolist() == wanted
+    assert getattr(tf.math, f"unsorted_segment_{name}")(data[::-1], ids[::-1], 3).tolist() == wanted
