@@ -187,6 +187,10 @@ class UnknownLeafError(TenureError):
     """The params handed to `apply` hold leaves that the model lacks."""
 
 
+class TreeError(TenureError):
+    """Trees `{module: {name: array}}` that are none, or that do not go together."""
+
+
 class UnknownSlotError(TenureError):
     """A question to the ledger about a path that it does not have."""
 
@@ -237,6 +241,10 @@ class UnusedStageError(TenureError):
 
 class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
+
+
+class NestingError(TenureError):
+    """Modules nested deeper than Python calls functions inside one another."""
 
 
 class MergeError(TenureError):

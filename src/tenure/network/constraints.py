@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 
 from tenure.core.run import leaves, values
 from tenure.core.run.frame import current_frame
-
-if TYPE_CHECKING:
-    from tenure.network.run import ParamUse, Run
+from tenure.network.handed import Run
+from tenure.network.param_use import ParamUse
 
 
 @dataclasses.dataclass(frozen=True)

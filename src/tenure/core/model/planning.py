@@ -16,6 +16,7 @@ from tenure.core.errors import (
     nearest,
 )
 from tenure.core.keys import PlanKeys
+from tenure.core.model.depth import too_deep
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.sites import Site, raised_at
@@ -62,6 +63,8 @@ def make_plan(
         shapes = iter(jax.eval_shape(run, [_spec(leaves[i]) for i in dynamic]))
     except jax.errors.UnexpectedTracerError as e:
         raise leaked(e) from e
+    except RecursionError as e:
+        raise too_deep(e) or e from None
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
     return linked(frame, out, ties, stages)

@@ -10,6 +10,7 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
+from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import leaked, make_plan
@@ -21,7 +22,7 @@ from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
-from tenure.core.trees import nest
+from tenure.core.trees import flat, nest
 
 
 class Transformed(NamedTuple):
@@ -134,14 +135,14 @@ class _Model:
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it."""
-        flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
+        states = flat(state, "state")
         params, key = _as_params(params), as_key(key)
         plan = self.plans.for_run(args, kwargs, has_key=key is not None)
         frame = Frame(
             Mode.APPLY,
             self.sources.fresh(),
             params=params,
-            state=flat,
+            state=states,
             keys=None if key is None else Keys(key),
             plan=plan,
             training=self.training,
@@ -172,6 +173,8 @@ class _Model:
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise leaked(e) from e
+        except RecursionError as e:
+            raise too_deep(e) or e from None
 
 
 def _as_params(params: Any) -> Params:

@@ -26,6 +26,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
@@ -37,7 +38,7 @@ from tenure.core.slots.sources import Source
 from tenure.core.slots.staging import begin
 from tenure.core.slots.table import USE
 
-Initializer = Callable[[Sequence[int], Any], jax.Array]
+Initializer = Callable[..., jax.Array]
 
 
 @by_profile
@@ -56,7 +57,8 @@ def get_parameter(
       name: local name.
       shape: of the array.
       dtype: of the array.
-      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      init: `init(shape, dtype) -> array`, or `init(key, shape, dtype)` as in `jax.nn.initializers`; runs once, for the
+        owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
       stages: what the value goes through between what is stored and what is returned: a list of stages.
 
@@ -75,7 +77,7 @@ def get_parameter(
     """
     frame = current_frame("get_parameter")
     if frame.planning:
-        paths.check_name(name, "parameter name")
+        check_name(frame, name, "parameter name")
     path = paths.join(frame.scope.path, name)
     if frame.planning:
         value = plan_parameter(frame, path, shape, dtype, init, axes, frame.sources.of(path), stages=stages)
@@ -149,7 +151,7 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
                 )
-            return init(shape, dtype)
+            return initial_value(init, shape, dtype, lambda: asked.party("owner"))
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
         return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
@@ -172,6 +174,14 @@ def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tup
         return as_shape(shape, path), as_dtype(dtype, path)
     except TenureError as e:
         raise asked_by(frame, path, e) from None
+
+
+def check_name(frame: Frame, name: Any, what: str) -> None:
+    """Raises `PathSyntaxError`, which names who asks, unless `name` is one segment of a path."""
+    try:
+        paths.check_name(name, what)
+    except TenureError as e:
+        raise asked_by(frame, brief(name, 30), e) from None
 
 
 def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:

@@ -15,7 +15,8 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.run.parameters import described, unplanned, with_key
+from tenure.core.run.initialisers import initial_value
+from tenure.core.run.parameters import check_name, described, unplanned, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
 from tenure.core.sites import call_site
@@ -41,6 +42,8 @@ def get_state(
       MissingParameterError: there is no value, and no initialiser to make one.
     """
     frame = current_frame("get_state")
+    if frame.planning:
+        check_name(frame, name, "name of a state")
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.planning:
@@ -48,7 +51,7 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -92,6 +95,11 @@ def set_state(name: str, value: Any) -> None:
     frame.write(("state", path), value)
 
 
+def asker(frame: Frame, path: str) -> Party:
+    """Who asks for a state, for an error."""
+    return dataclasses.replace(request(frame, path, (), "").party("asker"), what="")
+
+
 def _abstract(value: Any) -> Any:
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
@@ -129,7 +137,7 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 def run(shape: Any, dtype: Any) -> Any:
                     if init is None:
                         raise _missing_state(frame, path)
-                    return init(shape, dtype)
+                    return initial_value(init, shape, dtype, lambda: asker(frame, path))
 
                 return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
 
