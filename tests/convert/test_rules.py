@@ -145,3 +145,11 @@ def test_a_tie_in_a_circle_and_one_that_leads_nowhere_are_refused():
         file({"a": "b", "b": "a"})
     with pytest.raises(TenureError, match="no 'c'"):
         file({"a": "c"})
+
+
+def test_a_placeholder_may_stand_for_some_texts_only_and_rename_them():
+    weights = file(**{"n.weight": np.ones((2, 3)), "n.bias": np.zeros(3), "n.other": np.ones(1)})
+    rules = Rules.of({"rules": {"n.{p=weight:w,bias:b} | transpose": "norm/{p}"}, "options": {"rest": "drop"}})
+    found = convert.apply(weights, rules)
+    assert {n: found.shape(n) for n in found} == {"norm/w": (3, 2), "norm/b": (3,)}
+    assert sorted(convert.apply(found, rules.reversed())) == ["n.bias", "n.weight"]

@@ -804,3 +804,84 @@ def lanes_with_states_of_their_own():
         return tn.vmap(lambda x: tn.set_state("last", x.sum()))(x)
 
     tn.transform_with_state(f).init(0, jnp.ones((2, 3)))
+
+
+@mistake(errors.OptimizerStateError)
+def untie_with_a_state_that_has_no_counterpart():
+    model = tn.transform(lambda x: Linear(4, name="a")(x) + Linear(4, name="b", share={"w": "a/w"})(x))
+    params = model.init(0, X)
+    ties.untie(model.plan(X), params, "b/w", {"in a row": jax.tree.leaves(params)})
+
+
+@mistake(errors.ParameterDtypeError)
+def initialiser_that_makes_integers():
+    tn.transform(lambda: tn.get_parameter("w", (2,), init=lambda shape, dtype: jnp.zeros(shape, int))).init(None)
+
+
+@mistake(errors.ParameterDtypeError)
+def params_of_integers():
+    model = tn.transform(lm())
+    params = model.init(0, TOKENS)
+    model.apply({**params, "embed": {"w": params["embed"]["w"].astype(int)}}, None, TOKENS)
+
+
+@mistake(errors.ParameterDtypeError)
+def params_as_lists():
+    model = tn.transform(lm())
+    model.apply({**model.init(0, TOKENS), "embed": {"w": [[1.0]]}}, None, TOKENS)
+
+
+@mistake(errors.MissingParameterError)
+def params_as_flax_has_them():
+    model = tn.transform(lm())
+    model.apply({"params": model.init(0, TOKENS), "batch_stats": {}}, None, TOKENS)
+
+
+@mistake(errors.MissingParameterError)
+def params_without_an_adapter():
+    params = tn.transform(lm()).init(0, TOKENS)
+    staged({"embed/w": ["lora(2)"]}).apply(params, None, TOKENS)
+
+
+@mistake(errors.TenureError)
+def initialiser_that_is_a_number():
+    tn.transform(lambda: tn.get_parameter("w", (2,), init=3)).init(None)
+
+
+@mistake(errors.StageShapeError)
+def stage_that_skips_what_it_is_asked_for():
+    tn.transform(lm(), stages={"head/b": ["lora(2)"]}).plan(TOKENS)
+
+
+@mistake(errors.TreeError)
+def mask_of_half_the_params():
+    tn.partition({"embed": {"w": X}, "head": {"w": X}}, {"embed": {"w": True}})
+
+
+class Matryoshka(tn.Module):
+    def __init__(self, depth, name=None):
+        super().__init__(name=name)
+        self.depth = depth
+
+    def __call__(self, x):
+        return Matryoshka(self.depth - 1)(x) if self.depth else x
+
+
+@mistake(errors.NestingError)
+def modules_nested_a_thousand_deep():
+    plan(lambda x: Matryoshka(1000)(x))
+
+
+@mistake(errors.ViewSyntaxError)
+def reference_indexed_with_a_list():
+    tn.Ref.parse("embed/w")[[1, 2]]
+
+
+@mistake(errors.UnplannedShareError)
+def shared_for_some_shapes_only():
+    def f(x):
+        one = tn.nn.Linear(3, name="one")
+        return tn.nn.Linear(3, name="two", share={"w": one.ref("w")} if len(x) > 2 else None)(one(x))
+
+    model = tn.transform(f)
+    model.apply(model.init(0, jnp.ones((2, 3))), None, jnp.ones((4, 3)))

@@ -139,7 +139,7 @@ class Page(HTMLParser):
 @of_all
 @pytest.mark.parametrize("width", range(60, 201, 7))
 def test_a_table_fits_every_width(ledger, width):
-    lines = report.table(ledger, width).splitlines()
+    lines = report.table(ledger, width, fold=False).splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) >= 2 + len(ledger.rows)
 
@@ -147,7 +147,7 @@ def test_a_table_fits_every_width(ledger, width):
 @of_all
 @pytest.mark.parametrize("width", [60, 75, 90, 120, 200])
 def test_the_columns_of_a_table_are_aligned(ledger, width):
-    head, rule, *lines = report.table(ledger, width).splitlines()
+    head, rule, *lines = report.table(ledger, width, fold=False).splitlines()
     rows = lines[: len(ledger.rows)]
     assert set(rule) == {"─"}
     for title in ("shape", "users"):
@@ -183,7 +183,7 @@ def ledgers(draw):
 @given(ledgers(), st.integers(60, 200))
 @settings(deadline=None, max_examples=60)
 def test_any_ledger_fits_and_has_a_line_for_each_slot(ledger, width):
-    head, _, *lines = report.table(ledger, width).splitlines()
+    head, _, *lines = report.table(ledger, width, fold=False).splitlines()
     assert all(len(line) <= width for line in [head, *lines])
     assert lines.index("") == len(ledger.rows)
     assert sum(line.lstrip().startswith("↳") for line in lines) == len(ledger.borrowers)
@@ -201,8 +201,8 @@ def test_a_borrower_stands_below_its_lender_with_its_view():
 
 def test_a_narrow_table_cuts_long_paths_in_their_middle_and_a_wide_one_shows_them():
     path = "a_rather_long_name_of_a_model/with_an_encoder_of_many_layers/layer_39/w"
-    assert path in report.table(LEDGERS["deep"], 200)
-    narrow = report.table(LEDGERS["deep"], 60)
+    assert path in report.table(LEDGERS["deep"], 200, fold=False)
+    narrow = report.table(LEDGERS["deep"], 60, fold=False)
     assert path not in narrow
     assert re.search(r"^a_rather\S*…\S*layer_39/w ", narrow, re.MULTILINE)
 
@@ -223,7 +223,7 @@ def test_a_long_chain_stays_in_the_table_and_names_its_lenders():
             )
         )
     ledger = Ledger(rows)
-    assert re.search(r"↳ m1499/w .*← m1498/w", report.table(ledger, 100))
+    assert re.search(r"↳ m1499/w .*← m1498/w", report.table(ledger, 100, fold=False))
     assert len(Page(ledger).slots) == 1500
 
 
@@ -235,6 +235,104 @@ def test_a_name_cannot_break_a_line():
 def test_the_bytes_are_rounded_to_read():
     sizes = [report.size(n) for n in (0, 1, 1023, 1024, 1023.9 * 1024, 3 * 1024**3, 5 * 1024**4)]
     assert sizes == ["0 bytes", "1 byte", "1,023 bytes", "1.0 KiB", "1.0 MiB", "3.0 GiB", "5.0 TiB"]
+
+
+def cores(x):
+    """48 layers with three parameters each, one of them borrowed from outside, and one within."""
+    y = Embed(11, name="embed")(x)
+    shared = Linear(4, name="shared")
+    y = shared(y)
+    for i in range(48):
+        with tn.name_scope(f"block_{i}"):
+            y = Linear(4, name="a", share={"w": "/shared/w"})(y)
+            y = Centre(name="centre")(Linear(4, name="b", share={"w": f"/block_{i}/a/w | transpose"})(y))
+    return Linear(4, name="head", share={"w": "/block_7/b/w"})(y)
+
+
+CORES = ledger_of(cores)
+
+
+@of_all
+@pytest.mark.parametrize("width", [60, 120])
+def test_a_folded_table_fits_and_counts_the_same(ledger, width):
+    lines = report.table(ledger, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert (
+        lines[lines.index("") + 1 :]
+        == report.table(ledger, width, fold=False).splitlines()[-len(lines) + lines.index("") + 1 :]
+    )
+
+
+def test_layers_alike_are_one_line_for_each_of_their_slots():
+    lines = report.table(CORES, 140).splitlines()
+    assert lines.index("") - 2 == 10 and len(CORES.rows) == 245
+    folded = next(line for line in lines if "block_0…47/b/b" in line)
+    assert "48 × (4)" in folded and " 192 " in folded
+    assert next(line for line in lines if "block_0…47/a/w" in line).lstrip().startswith("↳")
+    assert "← block_7/b/w" in next(line for line in lines if "head/w" in line), "a lender that is not the line above"
+    assert next(line for line in lines if "centre/mean" in line).split()[-2] != ""
+    assert str(CORES) == report.table(CORES)
+
+
+def test_what_differs_is_not_folded():
+    def f(x):
+        one, two = Embed(4, name="one")(x % 4), Embed(4, name="two")(x % 4)
+        for i in range(8):
+            Linear(4, name=f"layer_{i}", share={"w": "one/w" if i % 2 else "two/w"})(one + two)
+        return x
+
+    lines = report.table(ledger_of(f), 120).splitlines()
+    layers = [line for line in lines[: lines.index("")] if "layer_" in line]
+    assert len(layers) == 2 * 2, "four of each kind, w and b"
+    numbers = [int(re.search(r"(\d) ×", line)[1]) for line in layers]
+    assert numbers == [4] * 4
+
+
+def test_layers_that_each_borrow_from_the_one_before_are_alike():
+    def f(x):
+        y = Embed(4, name="embed")(x % 4)
+        for i in range(9):
+            y = Linear(4, name=f"layer_{i}", share={"w": f"layer_{i - 1}/w"} if i else {})(y)
+        return y
+
+    lines = report.table(ledger_of(f), 120).splitlines()
+    assert [line.split()[1] for line in lines if "↳" in line] == ["layer_1…8/w"]
+
+
+def test_a_depth_gives_a_line_for_each_module():
+    lines = CORES.table(120, depth=1).splitlines()
+    names = [line.split()[0] for line in lines[2 : lines.index("")]]
+    assert names == ["embed", "shared", "block_0…47", "head"]
+    assert "48 × 5 slots" in next(line for line in lines if "block" in line)
+    counts = [int(re.search(r"([\d,]+)(?:  \d+ shared)?$", line.rstrip())[1].replace(",", "")) for line in lines[2:6]]
+    assert sum(counts) == CORES.count()
+    for depth in (0, -1, 2.5, "1", True):
+        with pytest.raises(tn.TenureError, match="depth"):
+            CORES.table(depth=depth)
+
+
+def test_only_what_is_shared():
+    lines = CORES.table(120, shared_only=True).splitlines()
+    names = [line.split("  (")[0].strip(" ↳") for line in lines[2 : lines.index("")]]
+    assert [name.split()[0] for name in names] == ["shared/w", "block_0…47/a/w", "block_0…47/b/w", "head/w"]
+    assert LEDGERS["unshared"].table(120, shared_only=True).splitlines()[2] == ""
+
+
+def test_diagrams_fold_too():
+    assert len(CORES.to_mermaid()) < 1500 < len(CORES.to_mermaid(fold=False))
+    assert "block_0#8230;47/a/w" in CORES.to_mermaid() and "48 #215;" in CORES.to_mermaid()
+    assert CORES.to_mermaid(depth=1).count("-->") == 2
+    assert "embed/w" in CORES.to_mermaid(shared_only=False) and "embed/w" not in CORES.to_mermaid()
+
+
+def test_a_diagram_is_never_too_long_to_be_drawn():
+    rows = [owned("table/w")]
+    for i in range(900):
+        rows.append(owned(f"{'abcdefgh'[i % 8]}{i}x/part/w", (i + 1,)))
+        rows.append(borrowed(f"{'abcdefgh'[i % 8]}{i}x/part/v", "table/w", f" | slice(0, {i + 1})", (i + 1,)))
+    text = Ledger(rows).to_mermaid()
+    assert len(text) <= 50_000 and text.startswith("flowchart") and "-->" in text
+    assert re.search(r"and [\d,]+ modules more", text)
 
 
 # JSON
@@ -252,7 +350,7 @@ def test_json_round_trips(ledger):
 @of_all
 def test_a_diagram_has_an_edge_for_each_tie(ledger):
     ties = sum(1 + len(set(r.owners) - set(ledger[r.chain[1]].owners)) for r in ledger.rows if r.kind == "borrowed")
-    drawn = re.findall(r"^  (s\d+) -->(?:\|\".*\"\|)? (s\d+)$", ledger.to_mermaid(), re.MULTILINE)
+    drawn = re.findall(r"^  (s\d+) -->(?:\|\".*\"\|)? (s\d+)$", ledger.to_mermaid(fold=False), re.MULTILINE)
     assert len(drawn) == len(set(drawn)) == ties
     assert ledger.to_dot().count(" -> ") == ties
 

@@ -42,7 +42,6 @@ STATES = {
 }
 
 
-@LATER
 @pytest.mark.parametrize("name", STATES)
 def test_a_state_may_be_any_tree(name):
     _, state, out, _ = run(lambda x: tn.get_state("s", (), init=lambda shape, dtype: STATES[name](x)), X)
@@ -50,7 +49,6 @@ def test_a_state_may_be_any_tree(name):
     assert jax.tree.map(jnp.shape, state["~"]["s"]) == jax.tree.map(jnp.shape, STATES[name](X))
 
 
-@LATER
 def test_a_key_as_state_moves_on():
     def f():
         key = tn.get_state("key", (), init=lambda shape, dtype: jax.random.key(1))
@@ -65,7 +63,6 @@ def test_a_key_as_state_moves_on():
     assert one != two and model.plan().ledger["~/key"].dtype.startswith("key")
 
 
-@LATER
 def test_a_key_may_be_a_parameter():
     model = tn.transform(lambda: tn.get_parameter("k", (), KEY.dtype, init=lambda s, d: tn.next_rng_key()))
     assert model.init(KEY)["~"]["k"].dtype == KEY.dtype
@@ -169,7 +166,6 @@ def test_a_while_loop_carries_what_its_body_sets_first():
     assert new["batch_norm/~/mean_ema"]["counter"] == state["batch_norm/~/mean_ema"]["counter"] + 3
 
 
-@LATER
 def test_lanes_that_leave_different_states_are_named():
     def f(x):
         return tn.vmap(norm)(x)

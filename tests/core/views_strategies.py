@@ -69,6 +69,13 @@ def splits(draw, shape):
 
 
 @st.composite
+def reorders(draw, shape):
+    axis = draw(axes_of(shape))
+    n = draw(st.sampled_from([n for n in range(1, shape[axis] + 1) if shape[axis] % n == 0]))
+    return views.Reorder(*draw(st.permutations(range(n))), axis=axis)
+
+
+@st.composite
 def einops(draw, shape):
     """A pattern that takes some axes apart, moves everything, and puts some together."""
     left, atoms, sizes = [], [], {}
@@ -109,6 +116,7 @@ def moving(shape):
         indexes(shape),
         slices(shape),
         splits(shape),
+        reorders(shape),
     )
 
 

@@ -7,4 +7,18 @@ FOLDER = Path(os.environ.get("TENURE_ENGINE_REPLAY", Path(__file__).parents[3] /
 PRESENT = FOLDER.is_dir()
 WHY = f"no recorded cases in {FOLDER.name!r} beside the repository (TENURE_ENGINE_REPLAY names another folder)"
 
-KNOWN: dict[str, str] = {}  # cases that do not pass, and why
+_NO_WORDS = "RETURNN states the outputs of a translation data set from other words than those that it gives"
+
+# Cases that do not pass, and why.
+KNOWN = {
+    "datasets/HDFDataset/order12": "RETURNN's num_outputs does not count the window, its streams do",
+    "datasets/TranslationDataset/1": _NO_WORDS,
+    "datasets/TranslationDataset/2": _NO_WORDS,
+    "datasets/TranslationDataset/5": _NO_WORDS,
+    "datasets/TranslationDataset/9": _NO_WORDS,
+    "datasets/CombinedDataset/2": "random_dataset is not drawn as RETURNN draws it",
+    "datasets/CombinedDataset/6": "repeat_epoch of a data set within another",
+    "datasets/CombinedDataset/12": "the orders of the data sets within",
+    "datasets/CombinedDataset/13": "interleave is not mixed as RETURNN mixes it",
+    "datasets/ConcatSeqsDataset/5": "pad_narrow_data_to_multiple_of_target_len pads otherwise",
+}

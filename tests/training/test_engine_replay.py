@@ -9,7 +9,7 @@ from tenure.returnn.engine_replay.__main__ import main
 from tests.training.cases import FOLDER, KNOWN, PRESENT, WHY
 
 recorded = pytest.mark.skipif(not PRESENT, reason=WHY)
-QUICK = ["seq_order", "batching", "config", "lr_control", "pretrain"]
+QUICK = ["seq_order", "batching", "config", "lr_control", "pretrain", "vocab", "log_lines", "datasets"]
 
 
 @recorded

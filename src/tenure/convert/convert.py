@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Side
@@ -17,6 +18,8 @@ from tenure.convert.ledger import ledger
 from tenure.convert.mapping import apply
 from tenure.convert.rules import Rules
 from tenure.convert.weights import Weights
+from tenure.core.ledger.row import Row
+from tenure.core.notation import paths
 from tenure.core.trees import nest
 
 
@@ -71,6 +74,7 @@ def into(weights: Weights, plan: Any) -> dict[str, dict[str, Any]]:
 
     Ties in the file and in the model are compared as `tn.restore` does: what only a borrower has goes to the owner through
     the inverse view, what the model owns and the file ties is filled, and two different values for one owner are an error.
+    Floats are cast to the model's dtype where that loses nothing.
 
     Args:
       weights: tensors by the model's paths.
@@ -81,12 +85,40 @@ def into(weights: Weights, plan: Any) -> dict[str, dict[str, Any]]:
     """
     model_ledger = getattr(plan, "ledger", plan)
     model = {r.path: r for r in model_ledger.rows if r.collection == "params"}
+    weights = _addressed(weights, model)
     file_rows = {r.path: r for r in ledger(weights).rows}
-    leaves = {path: Held(path, tensor.load()) for path, tensor in weights.tensors.items()}
+    leaves = {path: Held(path, _widened(tensor.load(), model.get(path))) for path, tensor in weights.tensors.items()}
     matching = Matching(Side(file_rows, leaves), model, Choices(), Notes())
     owners = [path for path, row in model.items() if row.kind == "owned"]
     matching.run(owners)
     return nest({path: jnp.asarray(matching.found[path].read()) for path in owners})
+
+
+def _addressed(weights: Weights, model: Mapping[str, Row]) -> Weights:
+    """The tensors by the model's whole paths; method segments (`~`) may be left out where no two paths differ in nothing else."""
+    whole: dict[str, list[str]] = {}
+    for path in model:
+        whole.setdefault(paths.plain(path), []).append(path)
+    new = {n: whole[n][0] for n in weights if n not in model and len(whole.get(n, ())) == 1}
+
+    def tie(text: str) -> str:
+        kept, steps = names.parse(text)
+        return " | ".join([new.get(kept, kept), *map(str, steps)])
+
+    return Weights(
+        weights.path,
+        weights.format,
+        {new.get(n, n): tensor for n, tensor in weights.tensors.items()},
+        {new.get(n, n): tie(text) for n, text in weights.ties.items()},
+        weights.about,
+    )
+
+
+def _widened(value: np.ndarray, row: Row | None) -> np.ndarray:
+    """Floats in the model's dtype, where that loses nothing; a narrower dtype has to be asked for, by `cast`."""
+    wanted = value.dtype if row is None else jnp.dtype(row.dtype)
+    floats = jnp.issubdtype(value.dtype, np.floating) and jnp.issubdtype(wanted, np.floating)
+    return value.astype(wanted) if floats and np.can_cast(value.dtype, wanted, "safe") else value
 
 
 def write(path: str | Path, weights: Weights, format: str | None = None, *, force: bool = False) -> None:

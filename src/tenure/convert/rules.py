@@ -1,8 +1,10 @@
 """Rules from the names of one file to those of another: `theirs | view` → ours.
 
+```toml
 [rules]
 "decoder.embed.weight" = "embed/embeddings"
 "decoder.layers.{i}.fc.weight | transpose" = "layer_{i}/linear/w"       # one rule for all layers
+"decoder.norm.{p=weight:scale,bias:offset}" = "norm/{p}"                 # these two only, under new names
 "decoder.layers.{*}.norm.weight" = "stack/norm/scale"                    # all layers, stacked on a new first axis
 "qkv.weight | split(3, 0) | transpose" = "query/w"
 
@@ -15,6 +17,7 @@
 [options]
 drop = ["*.num_batches_tracked"]
 rest = "keep"
+```
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from tenure.convert.names import parse
 from tenure.core.errors import brief, nearest
 from tenure.core.notation import views
 
-_PLACE = re.compile(r"\{(\*|[A-Za-z_]\w*)\}")
+_PLACE = re.compile(r"\{(\*|[A-Za-z_]\w*)(?:=([^{}|]*))?\}")
 _TABLES = {"rules", "regex", "ties", "options"}
 _RESTS = ("error", "keep", "drop")
 ALL = "all"  # how the placeholder `{*}` is called within a regular expression
@@ -59,6 +62,7 @@ class Rule:
         """
         name, bar, rest = (self.source, "", "") if self.regex else self.source.partition("|")
         pattern = re.compile(self.source if self.regex else _expression(name.strip()), re.S)
+        choices = {} if self.regex else _choices(name)
         for found in names:
             match = pattern.fullmatch(found)
             if not match:
@@ -67,12 +71,9 @@ class Rule:
                 yield found, match.expand(self.target), -1
                 continue
             places = match.groupdict()
-            order = places.pop(ALL, None)
-            yield (
-                found + (f" | {_filled(rest, places).strip()}" if bar else ""),
-                _filled(self.target, places),
-                int(order or -1),
-            )
+            order = int(places.pop(ALL, None) or -1)
+            renamed = {key: choices.get(key, {}).get(text, text) for key, text in places.items()}
+            yield found + (f" | {_filled(rest, places).strip()}" if bar else ""), _filled(self.target, renamed), order
 
     def reversed(self) -> Rule:
         """The rule that leads back.
@@ -81,10 +82,13 @@ class Rule:
           MapError: a view has no inverse that needs no shape, or the rule stacks or is a regular expression.
         """
         name, steps = parse(self.source)
+        choices = {k: ",".join(f"{b}:{a}" for a, b in pairs.items()) for k, pairs in _choices(name).items()}
+        plain = _PLACE.sub(lambda m: f"{{{m[1]}}}", name)
+        target = _PLACE.sub(lambda m: f"{{{m[1]}={choices.pop(m[1])}}}" if m[1] in choices else m[0], self.target)
         back = [_inverse(step) for step in reversed(steps)]
         if self.regex or "{*}" in self.source or not all(back):
             raise MapError(f"the rule {self.source!r} has no reverse", ways=["write the rules for the other direction"])
-        return Rule(" | ".join([self.target, *map(str, back)]), name)
+        return Rule(" | ".join([target, *map(str, back)]), plain)
 
 
 def _expression(name: str) -> str:
@@ -96,10 +100,26 @@ def _expression(name: str) -> str:
         if key == "*":
             out += rf"(?P<{ALL}>\d+)" if key not in seen else rf"(?P={ALL})"
         else:
-            out += rf"(?P<{key}>[^./]+)" if key not in seen else rf"(?P={key})"
+            one = "|".join(map(re.escape, _pairs(place[2]))) if place[2] else "[^./]+"
+            out += rf"(?P<{key}>{one})" if key not in seen else rf"(?P={key})"
         seen.add(key)
         at = place.end()
     return out + re.escape(name[at:])
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """`weight:w,bias:b` as a dict.
+
+    >>> _pairs("weight:w,bias")
+    {'weight': 'w', 'bias': 'bias'}
+    """
+    parts = [part.strip().partition(":") for part in text.split(",")]
+    return {old: new if colon else old for old, colon, new in parts}
+
+
+def _choices(name: str) -> dict[str, dict[str, str]]:
+    """The placeholders of a name that stand for some texts only: what each text becomes."""
+    return {place[1]: _pairs(place[2]) for place in _PLACE.finditer(name) if place[2]}
 
 
 def _filled(text: str, places: Mapping[str, str]) -> str:
@@ -213,13 +233,13 @@ def _check_rule(rule: Rule, path: str) -> None:
             re.compile(rule.source)
             return
         parse(rule.source)
-        sources = set(_PLACE.findall(rule.source.partition("|")[0])) - {"*"}
+        sources = {place[1] for place in _PLACE.finditer(rule.source.partition("|")[0])} - {"*"}
         re.compile(_expression(rule.source.partition("|")[0].strip()))
     except re.error as error:
         raise MapError(
             f"{path}: {brief(rule.source)} is no pattern: {error}", ways=["'h.{i}.w', or [regex] 'h_(\\d+)'"]
         ) from None
-    further = set(_PLACE.findall(rule.target)) - sources
+    further = {place[1] for place in _PLACE.finditer(rule.target)} - sources
     if further:
         raise MapError(
             f"{path}: the rule for {brief(rule.source)} has '{{{sorted(further)[0]}}}' in its new name only",

@@ -147,6 +147,10 @@ class RequestConflictError(TenureError):
     """Two requests for one slot that disagree on shape, dtype or initialiser."""
 
 
+class UnplannedShareError(TenureError):
+    """A run shares a parameter that the plan of its model owns: what is shared depends on more than the arguments."""
+
+
 class GivenTooLateError(TenureError):
     """A slot borrows from a computed value that is only given further on in the code."""
 
@@ -171,12 +175,20 @@ class ParameterShapeError(TenureError):
     """The params handed to `apply` hold another shape than the model asks for."""
 
 
+class ParameterDtypeError(TenureError):
+    """An initialiser, or the params handed to `apply`, hold numbers of another kind than the model asks for."""
+
+
 class BorrowedInParamsError(TenureError):
     """The params handed to `apply` hold a leaf for a slot that is borrowed."""
 
 
 class UnknownLeafError(TenureError):
     """The params handed to `apply` hold leaves that the model lacks."""
+
+
+class TreeError(TenureError):
+    """Trees `{module: {name: array}}` that are none, or that do not go together."""
 
 
 class UnknownSlotError(TenureError):
@@ -193,6 +205,10 @@ class AxesError(TenureError):
 
 class TieValueError(TenureError):
     """Two different values for one tied parameter."""
+
+
+class OptimizerStateError(TenureError):
+    """A leaf of an optimizer's state that has no right counterpart once owners come or go."""
 
 
 class NoInverseError(TenureError):
@@ -225,6 +241,10 @@ class UnusedStageError(TenureError):
 
 class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
+
+
+class NestingError(TenureError):
+    """Modules nested deeper than Python calls functions inside one another."""
 
 
 class MergeError(TenureError):

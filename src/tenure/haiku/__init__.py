@@ -77,11 +77,11 @@ from tenure.haiku.engine.transforms import (
     without_state,
 )
 from tenure.haiku.importing import install, uninstall
+from tenure.haiku.recurrent import LSTM
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
 from tenure.haiku.unroll import dynamic_unroll
 from tenure.nn import (
     GRU,
-    LSTM,
     AvgPool,
     BatchApply,
     BatchNorm,

@@ -14,7 +14,7 @@ from tenure.core.errors import TenureError
 
 _ids = itertools.count()
 
-BATCH, SPATIAL, FEATURE = "batch", "spatial", "feature"
+BATCH, SPATIAL, FEATURE, BEAM = "batch", "spatial", "feature", "beam"
 
 
 class Dim:
@@ -22,7 +22,7 @@ class Dim:
 
     Attributes:
       name: for people.
-      kind: "batch", "spatial" or "feature".
+      kind: "batch", "spatial", "feature", or "beam" for the hypotheses of a search.
       size: the number of entries, or None: dynamic.
       auto: made by a layer from a number (`n_out`), so that another of the same size may stand for it.
       op: how it was derived: (name, *operands), operands being dims and ints.
@@ -98,6 +98,11 @@ class Dim:
     @property
     def is_spatial(self) -> bool:
         return self.kind == SPATIAL
+
+    @property
+    def is_beam(self) -> bool:
+        """Whether it counts the hypotheses of a search."""
+        return self.kind == BEAM
 
     @property
     def is_dynamic(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from tenure.core.errors import Party, brief, nearest
 from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
+from tenure.network.losses.registry import add_default_target
 from tenure.network.options import FORMER, GENERIC, REFERENCES
 
 MAX_DEPTH = 400
@@ -233,7 +234,7 @@ class Graph:
         if not isinstance(entry, Mapping):
             raise not_found(name, asker, option, map(str, level.layers))
         key = f"{level.path}{name}"
-        cls = registry.find(entry.get("class"), key)
+        cls = registry.find(entry.get("class"), key).variant(entry)
         node = self.add(Node(key, plain, cls, dict(entry), level, self._scope(level, plain, entry)))
         cls.expand(self, node)
 
@@ -321,8 +322,6 @@ class Graph:
 
     def _link(self, node: Node) -> None:
         """Resolves everything in the node's options that names a layer."""
-        from tenure.network.losses.registry import add_default_target
-
         add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         signature = cls.signature  # type: ignore[attr-defined]

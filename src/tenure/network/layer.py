@@ -26,11 +26,11 @@ from tenure.core.run.naming import force_name, transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
-from tenure.network import ops, sizes
-from tenure.network.dims import FEATURE, SPATIAL, Dim
+from tenure.network import ops, references, sizes
+from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.dropout import with_dropout
 from tenure.network.errors import option_error
-from tenure.network.graph import Graph, Key, Node
+from tenure.network.graph import Flags, Graph, Key, Node
 from tenure.network.initializers import initializer
 from tenure.network.noise import stages
 from tenure.network.output import Output
@@ -58,11 +58,24 @@ class Layer(Module):
     more_options: ClassVar[tuple[str, ...]] = ()
     with_dropout: ClassVar[bool] = True
     container: ClassVar[bool] = False  # has layers, and no parameters of its own
-    framewise: ClassVar[bool] = False  # computes each frame for itself, so that it may be moved out of a loop
+    framewise: ClassVar[bool] = False  # computes each frame for itself, also with further axes
+    stepwise: ClassVar[bool] = False  # in a loop, it keeps something from step to step, or changes a state
 
     def __init__(self, node: Node, run: Run):
         super().__init__(name=force_name(run.module_path(node)))
         self.node, self.run = node, run
+
+    @property
+    @transparent
+    def sees_beams(self) -> bool:
+        """Whether its tensors have the dim of a search's hypotheses; others compute for one hypothesis."""
+        return False
+
+    @property
+    @transparent
+    def over_all_steps(self) -> bool:
+        """Whether, moved out of a loop, it takes the loop's time as an axis; others compute for one step."""
+        return self.framewise
 
     # What a class may say while the graph is built.
 
@@ -82,9 +95,18 @@ class Layer(Module):
     @classmethod
     def generic_reference(cls, graph: Graph, node: Node, option: str, value: Any) -> Any:
         """What a generic option that may name a layer refers to, or None."""
-        from tenure.network.references import generic_reference
+        return references.generic_reference(graph, node, option, value)
 
-        return generic_reference(graph, node, option, value)
+    @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        """Whether it may be computed for all steps of a loop at once, where its inputs are there for all of them."""
+        return not cls.stepwise
+
+    @classmethod
+    def chooses(cls, node: Node, flags: Flags) -> bool:
+        """Whether it, or a layer inside of it, chooses hypotheses in a search."""
+        graphs = node.branches.values()
+        return any(n.cls.chooses(n, g.flags) for g in graphs for n in g.nodes.values())  # type: ignore[attr-defined]
 
     @classmethod
     def first_output(cls, run: Run, node: Node) -> Tensor | None:
@@ -95,6 +117,26 @@ class Layer(Module):
           node: the layer.
         """
         return None
+
+    @classmethod
+    def likely_output(cls, run: Run, node: Node) -> Tensor | None:
+        """What the output may look like, before its inputs are known; None: nothing can be said."""
+        size = node.get("out_dim") or node.get("n_out")
+        if isinstance(size, int) and size > 0:
+            size = Dim(size, f"{node.name}:likely", kind=FEATURE, auto=True)
+        dim = size if isinstance(size, Dim) else run.target_dim(node) if node.get("target") else None
+        if dim is None or dim.root.size is None:
+            return None
+        batch = batch_dim()
+        return Tensor(jnp.zeros((sizes.current().padded(batch), dim.root.size)), (batch, dim), None, None, 1)
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What it has kept from the step before in a loop's first step.
+
+        Args:
+          form: tensors of the form that a step leaves, all zeros.
+        """
+        return form
 
     # What it computes.
 
@@ -307,6 +349,8 @@ class Layer(Module):
             raise self.error(
                 "n_out", self.node.get("n_out"), f"the parameter '{name}' would have the shape {tuple(shape)}"
             )
+        if self.run.dry:
+            return jnp.zeros(shape, dtype)
         trained = trainable and self.run.is_trainable(self.node)
         staged = self.run.network.reuse != "legacy" and trained and jnp.issubdtype(dtype, jnp.floating)
         with self._scope(name) as last:
@@ -331,12 +375,16 @@ class Layer(Module):
     def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:
         """A state of this layer, such as a running average; `set_state` changes it."""
         shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        if self.run.dry:
+            return jnp.zeros(shape, dtype)
         with self._scope(name) as last:
             return get_state(last, shape, dtype, initializer(init))
 
     @transparent
     def set_state(self, name: str, value: jax.Array) -> None:
         """The state's value after this pass."""
+        if self.run.dry:
+            return
         with self._scope(name) as last:
             set_state(last, value)
 

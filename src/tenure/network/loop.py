@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenure.network import registry
+from tenure.network.dims import Dim
 from tenure.network.graph import Graph, Level, Node
 
 PREV = "prev:"
+STEP = ":i"  # the number of the step
 
 
 class LoopGraph(Graph):
@@ -19,13 +21,16 @@ class LoopGraph(Graph):
       owner: the layer that loops.
       previous: node of `prev:x` → node of `x`.
       frames: nodes that are one frame of a sequence outside → the node there.
+      open_ended: whether only the layer `end` says how many steps there are.
     """
 
     def __init__(self, outer: Graph, owner: Node, unit: Mapping[str, Any]):
-        level = Level(f"{owner.key}/", f"{owner.scope}/rec/", unit, owner=owner, kind="loop")
+        scope = f"{owner.scope}/rec/" if owner.get("name_scope") is None else f"{owner.scope}/" if owner.scope else ""
+        level = Level(f"{owner.key}/", scope, unit, owner=owner, kind="loop")
+        searches = owner.key.startswith("extra.") and "search" in owner.key.partition(":")[0]
         super().__init__(
             level,
-            outer.flags,
+            dataclasses.replace(outer.flags, search=True) if searches else outer.flags,
             outer.inputs,
             default_input=outer.default_input,
             default_target=outer.default_target,
@@ -34,6 +39,9 @@ class LoopGraph(Graph):
         self.owner = owner
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
+        unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
+        known = bool(owner.get("from")) or unstacks or isinstance(owner.get("axis"), Dim)
+        self.open_ended = not known and "end" in unit and (self.flags.search or not owner.get("target"))
 
     def build(self, roots: Iterable[str] | None = None) -> Graph:
         wanted = [n for n, e in self.root.layers.items() if self._wanted_in_loop(n, e)]
@@ -49,12 +57,20 @@ class LoopGraph(Graph):
             or not self.active(entry)
         ):
             return False
-        ends = name == "end" and self.flags.search
-        return name == "output" or ends or bool(entry.get("is_output_layer") or entry.get("loss"))
+        ends = name == "end" and self.open_ended
+        kept = entry.get("is_output_layer") or entry.get("need_last") or (entry.get("loss") and self.flags.eval)
+        return name == "output" or ends or bool(kept)
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
+        if ref == STEP:
+            key = f"{self.root.path}{STEP}"
+            if key not in self.nodes:
+                self.add(Node(key, ref, registry.find("step_index", key), {"class": "step_index"}, self.root, ""))
+            return key
         if not ref.startswith(PREV):
             return None
+        if getattr(level.layers, "of_outer_steps", False) and level.parent is not None:
+            return self.resolve(level.parent, ref, asker, option)
         target = self.resolve(level, ref[len(PREV) :], asker, option)
         key = PREV + target
         if key not in self.nodes:
@@ -89,12 +105,12 @@ class LoopGraph(Graph):
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """The layers of a loop's body by when they run.
+    """The layers of a loop's body by when they run, each list in an order in which they can be computed.
 
     Attributes:
-      before: on the whole sequence, ahead of the loop: they need nothing of it.
+      before: for all steps at once, ahead of the loop: they need nothing of it.
       inside: step by step.
-      after: on the whole sequence, when the loop is done: nothing of the next step needs them.
+      after: for all steps at once, when the loop is done: nothing of the next step needs them.
     """
 
     before: list[str]
@@ -102,44 +118,113 @@ class Parts:
     after: list[str]
 
 
-def parts(graph: LoopGraph) -> Parts:
+def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
     """What has to run step by step, and what is moved out of the loop.
 
-    A layer is moved out only if its class computes each frame for itself (`framewise`).
+    Step by step run the layers that need what they gave a step ago, that keep a state, or that are between such layers.
+
+    Args:
+      graph: the body.
+      move_out: whether layers may leave the loop at all.
     """
-    depends: set[str] = set(graph.previous)
+    needs = {key: [d for d in node.deps if d in graph.nodes] for key, node in graph.nodes.items()}
+    for key, target in graph.previous.items():
+        needs[key] = [target]
+    end = f"{graph.root.path}end"
+    stuck = {key for group in _circles(needs) for key in group}
     for key, node in graph.nodes.items():
-        if any(d in depends for d in node.deps) or not (node.cls.framewise or key in graph.frames):  # type: ignore[attr-defined]
-            depends.add(key)
-    needed: set[str] = set()
-    todo = [*graph.previous.values(), *(k for k in graph.nodes if k == f"{graph.root.path}end")]
+        free = key in graph.frames or key in graph.previous or _is_whole(node)
+        moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
+        if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
+            stuck.add(key)
+    behind = _reached(needs, stuck)
+    users: dict[str, list[str]] = {key: [] for key in needs}
+    for key, of in needs.items():
+        for d in of:
+            users[d].append(key)
+    ahead = _reached(users, stuck)  # what the stuck ones are needed by
+    order = _order(needs, graph)
+    inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
+    rest = [k for k in order if k not in set(inside)]
+    return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def mask_around(node: Node) -> str | None:
+    """The node of the mask, for a layer that a `masked_computation` runs."""
+    owner = node.level.owner
+    while owner is not None:
+        if owner.class_name == "masked_computation":
+            return owner.refs.get("mask")
+        if owner.branches:
+            return None  # of a loop or a branch around
+        owner = owner.level.owner
+    return None
+
+
+def _is_whole(node: Node) -> bool:
+    return bool(node.class_name == "rec_unstack")
+
+
+def _reached(edges: Mapping[str, list[str]], starts: Iterable[str]) -> set[str]:
+    """Everything that the edges lead to from there, the starts included."""
+    found: set[str] = set()
+    todo = list(starts)
     while todo:
         key = todo.pop()
-        if key in needed or key not in graph.nodes:
-            continue
-        needed.add(key)
-        todo += graph.nodes[key].deps
-    inside, before, after = [], [], []
-    for key, node in graph.nodes.items():
-        if key not in depends:
-            before.append(key)
-        elif key in needed or key in graph.previous or not node.cls.framewise:  # type: ignore[attr-defined]
-            inside.append(key)
-        elif any(d in graph.previous for d in node.deps):
-            inside.append(key)  # there is no sequence of what was one step ago
-        else:
-            after.append(key)
-    return _consistent(graph, Parts(before, inside, after))
+        if key not in found:
+            found.add(key)
+            todo += edges[key]
+    return found
 
 
-def _consistent(graph: LoopGraph, found: Parts) -> Parts:
-    """What a layer inside needs is not after it."""
-    inside, after = set(found.inside), set(found.after)
-    changed = True
-    while changed:
-        pulled = {d for k in inside for d in graph.nodes[k].deps if d in after}
-        changed = bool(pulled)
-        inside |= pulled
-        after -= pulled
-    order = list(graph.nodes)
-    return Parts(found.before, [k for k in order if k in inside], [k for k in order if k in after])
+def _order(needs: Mapping[str, list[str]], graph: LoopGraph) -> list[str]:
+    """All nodes, each after what it needs, a step ago included; within circles in the order of the graph."""
+    found: dict[str, None] = {}
+    for start in graph.nodes:
+        stack: list[tuple[str, bool]] = [(start, False)]
+        busy: set[str] = set()
+        while stack:
+            key, done = stack.pop()
+            if done:
+                found[key] = None
+            elif key not in found and key not in busy:
+                busy.add(key)
+                stack.append((key, True))
+                stack += [(d, False) for d in reversed(needs[key]) if d not in found]
+    return list(found)
+
+
+def _circles(needs: Mapping[str, list[str]]) -> list[list[str]]:
+    """The groups of nodes that need each other: strongly connected components (Tarjan 1972) with a circle in them."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    on_stack: set[str] = set()
+    found: list[list[str]] = []
+    for start in needs:
+        todo: list[tuple[str, int]] = [(start, 0)] if start not in index else []
+        while todo:
+            key, place = todo.pop()
+            if place == 0:
+                index[key] = low[key] = len(index)
+                stack.append(key)
+                on_stack.add(key)
+            for i in range(place, len(needs[key])):
+                other = needs[key][i]
+                if other not in index:
+                    todo += [(key, i + 1), (other, 0)]
+                    break
+                if other in on_stack:
+                    low[key] = min(low[key], index[other])
+            else:
+                if low[key] == index[key]:
+                    group = []
+                    while not group or group[-1] != key:
+                        group.append(stack.pop())
+                        on_stack.discard(group[-1])
+                    if len(group) > 1 or key in needs[key]:
+                        found.append(group)
+                if todo:
+                    parent = todo[-1][0]
+                    low[parent] = min(low[parent], low[key])
+    return found

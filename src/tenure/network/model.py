@@ -10,6 +10,7 @@ from tenure.core.errors import TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
+from tenure.network.after import finish
 from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
@@ -125,7 +126,7 @@ class Network:
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
-            run = run_graph(self, self.graph(flags), flags, inputs, step)
+            run = run_graph(self, self.graph(flags), flags, inputs, step, finish)
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 
@@ -151,7 +152,13 @@ class Network:
             raise
 
     def init(
-        self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True, losses: bool = True
+        self,
+        key: Any,
+        batch: Mapping[str, Any] | None = None,
+        *,
+        train: bool = True,
+        losses: bool = True,
+        search: bool = False,
     ) -> tuple[Any, Any]:
         """Initial parameters and states: ({module: {name: array}}, likewise).
 
@@ -160,9 +167,10 @@ class Network:
           batch: the inputs; placeholders of the declared shapes if None.
           train: whether layers are those of training.
           losses: whether there are targets, and so losses; there always are in training.
+          search: whether it is built for a search.
         """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
-        return self.model.init(key, batch, Flags(train, losses or train, False), None)
+        return self.model.init(key, batch, Flags(train, losses or train, search), None)
 
     def apply(
         self,

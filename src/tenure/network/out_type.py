@@ -51,13 +51,15 @@ def template(layer: Layer, frame: Tensor, given: Mapping[str, Any]) -> Tensor:
     sparse_dim = given.get("sparse_dim")
     if reshapes(given):
         out = _from_shape(layer, frame, given, size)
+        if frame.sparse and not {"sparse", "sparse_dim", "dim", "dims", "dim_tags", "dtype"} & set(given):
+            out = Tensor(None, out.dims, frame.sparse_dim, out.time_axis, None)  # labels stay labels
     if given.get("sparse") is False and out.sparse:
         out = Tensor(None, out.dims, None, out.time_axis)
     if given.get("sparse") or sparse_dim is not None:
         if not out.sparse and out.feature_axis is not None and not reshapes(given):
             out = _without(out, out.feature_axis)
         dim = sparse_dim if isinstance(sparse_dim, Dim) else layer.new_dim("sparse-dim", size, FEATURE)
-        return Tensor(None, out.dims, dim, out.time_axis, None, frame.beam)
+        return Tensor(None, out.dims, dim, out.time_axis, None)
     out_dim = layer.node.get("out_dim")
     if isinstance(out_dim, Dim) and out.feature_axis is not None:
         return out.replace_dim(out.feature_axis, out_dim)
@@ -66,7 +68,7 @@ def template(layer: Layer, frame: Tensor, given: Mapping[str, Any]) -> Tensor:
             return _resized_sparse(layer, out, size)
         if out.feature_axis is None:
             dim = layer.new_dim("feature-dense", size, FEATURE)
-            return Tensor(None, (*out.dims, dim), None, out.time_axis, out.ndim, out.beam)
+            return Tensor(None, (*out.dims, dim), None, out.time_axis, out.ndim)
         if out.feature_dim is not None and out.feature_dim.root.size != size:
             out = out.replace_dim(out.feature_axis, layer.new_dim("feature-dense", size, FEATURE))
     return out
@@ -87,7 +89,7 @@ def _from_shape(layer: Layer, frame: Tensor, given: Mapping[str, Any], size: Any
     dims = given.get("dims", given.get("dim_tags"))
     time, feature = given.get("time_dim_axis", AUTO), given.get("feature_dim_axis", AUTO)
     if dims is not None:
-        return Tensor(None, tuple(dims), None, time, feature, frame.beam)
+        return Tensor(None, tuple(dims), None, time, feature)
     shape = list(given["shape"])
     batch = given.get("batch_dim_axis", 0 if frame.batch_axis is None else frame.batch_axis)
     found = _matching(layer, frame, shape, size)
@@ -100,7 +102,7 @@ def _from_shape(layer: Layer, frame: Tensor, given: Mapping[str, Any], size: Any
         rest = [i for i, d in enumerate(found) if not d.is_batch]
         static = [i for i in rest if found[i].root.size is not None]
         feature = static[-1] if static else None
-    return Tensor(None, tuple(found), None, time, None if sparse else feature, frame.beam)
+    return Tensor(None, tuple(found), None, time, None if sparse else feature)
 
 
 def _matching(layer: Layer, frame: Tensor, shape: Sequence[Any], size: Any) -> list[Dim]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
 from tenure.core.errors import TenureError, nearest
 from tenure.network import sizes
+from tenure.network.beams import Beam, merged
 from tenure.network.data_proxy import DataProxy
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
@@ -59,6 +60,18 @@ class NetworkProxy:
     def search_flag(self) -> bool:
         return self._run.flags.search
 
+    def get_rec_step_index(self) -> Any:
+        """The number of the loop's step."""
+        return jnp.asarray(0 if self._run.loop_step is None else self._run.loop_step, jnp.int32)
+
+    def have_rec_step_info(self) -> bool:
+        """Whether it is inside of a loop."""
+        return self._run.loop_step is not None
+
+    def is_inside_rec_layer(self, inside_loop: bool = True) -> bool:
+        """Whether it is inside of a loop."""
+        return self._run.loop_time is not None and (self._run.single_step or not inside_loop)
+
     def cond_on_train(self, fn_train: Callable[[], Any], fn_eval: Callable[[], Any]) -> Any:
         """The first function's result in training, else the second's."""
         return fn_train() if self._run.flags.train else fn_eval()
@@ -76,10 +89,6 @@ class NetworkProxy:
         while run.outer is not None:
             run = run.outer
         return NetworkProxy(run)
-
-    def is_inside_rec_layer(self, inside_loop: bool = True) -> bool:
-        """Whether this is one step of a loop."""
-        return self._run.single_step
 
     def get_config(self) -> ConfigProxy:
         """The config around the network."""
@@ -167,6 +176,28 @@ class ConfigProxy:
         return bool(self._values.get(name, default))
 
 
+class ChoicesProxy:
+    """The hypotheses of a search, as functions of configs see them: the batch first."""
+
+    def __init__(self, beam: Beam):
+        self._beam = beam
+
+    def __expression_names__(self) -> frozenset[str]:
+        return frozenset(("beam_size", "beam_scores", "src_beams"))
+
+    @property
+    def beam_size(self) -> int:
+        return int(self._beam.scores.shape[0])
+
+    @property
+    def beam_scores(self) -> Any:
+        return self._beam.scores.T
+
+    @property
+    def src_beams(self) -> Any:
+        return None if self._beam.pointers is None else self._beam.pointers.T
+
+
 class LayerProxy:
     """A layer, as `self` and `self.sources[0]` give it.
 
@@ -190,7 +221,7 @@ class LayerProxy:
 
     @property
     def output(self) -> DataProxy:
-        return DataProxy(self._output.tensor)
+        return DataProxy(merged(self._output.tensor))
 
     @property
     def network(self) -> NetworkProxy:
@@ -208,20 +239,23 @@ class LayerProxy:
         return [] if node is None else self._proxies(node.sources)
 
     @property
-    def explicit_search_sources(self) -> list[LayerProxy]:
+    def explicit_search_sources(self) -> Any:
         node = self._node()
         named = (
             None if node is None else node.refs.get("explicit_search_sources", node.refs.get("explicit_search_source"))
         )
+        if isinstance(named, Mapping):
+            return {k: LayerProxy(v, self._run) for k, v in named.items() if v in self._run.outputs}
         return self._proxies([named] if isinstance(named, str) else named or [])
 
     @property
-    def search_choices(self) -> Any:
-        return self._output.choices
+    def search_choices(self) -> ChoicesProxy | None:
+        dim = self._output.tensor.beam_dim
+        return None if dim is None else ChoicesProxy(self._run.beams.get(dim))
 
-    def get_search_choices(self) -> Any:
+    def get_search_choices(self) -> ChoicesProxy | None:
         """What a search chose, or None."""
-        return self._output.choices
+        return self.search_choices
 
     def get_sub_layer(self, name: str) -> LayerProxy | None:
         """A part of what the layer gives, or None."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.network import constraints, sizes
+from tenure.network.dims import batch_dim
+from tenure.network.handed import Run
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.run import Run
 
 
 @jax.tree_util.register_dataclass
@@ -26,12 +25,14 @@ class Result:
       losses: by name.
       loss: the sum of the losses with their scales.
       constraints: L2 and other terms of the objective.
+      scores: of searches, by the path of a layer with hypotheses: logarithms of their probabilities [beam, B].
     """
 
     outputs: dict[str, Tensor]
     losses: dict[str, Any]
     loss: Any
     constraints: Any
+    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def objective(self) -> Any:
@@ -51,7 +52,9 @@ def collect(run: Run, layers: Sequence[str] | None) -> Result:
     total: Any = jnp.zeros(())
     for loss in run.losses.values():
         total = total + loss.total
-    return Result(outputs, dict(run.losses), total, constraints.total(run))
+    found = {key: x.beam_dim for key, x in outputs.items() if x.beam_dim is not None}
+    scores = {key: Tensor(run.beams.get(dim).scores, (dim, batch_dim())) for key, dim in found.items()}
+    return Result(outputs, dict(run.losses), total, constraints.total(run), scores)
 
 
 def with_lengths(x: Tensor) -> Tensor:

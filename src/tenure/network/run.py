@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 
@@ -13,35 +13,29 @@ from tenure.core.notation import paths
 from tenure.core.run.frame import current_frame
 from tenure.network import sizes as sizes_
 from tenure.network import versions
+from tenure.network.beams import Beams
 from tenure.network.dims import Dim
 from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Node
-from tenure.network.output import Output
+from tenure.network.handed import Layer, Network
+from tenure.network.lanes import over_lanes
+from tenure.network.losses.outputs import output_dim
+from tenure.network.noise import with_noise
+from tenure.network.output import Output, tensors
+from tenure.network.param_use import ParamUse
 from tenure.network.sharing import sharing
 from tenure.network.tensor import Tensor
 
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
-    from tenure.network.model import Network
-
-
-@dataclasses.dataclass(frozen=True)
-class ParamUse:
-    """One parameter of one layer, as the layer asked for it.
-
-    Attributes:
-      layer: the layer's key.
-      name: local name.
-      path: the slot's path.
-      trainable: whether the dictionary lets it be trained.
-      value: what the layer computes with, before noise.
-    """
-
-    layer: str
-    name: str
-    path: str
-    trainable: bool
-    value: Any = dataclasses.field(compare=False)
+_FAULTS = (
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    NotImplementedError,
+    AssertionError,
+    RecursionError,
+)
 
 
 class Run:
@@ -55,13 +49,28 @@ class Run:
       step: how many training steps there were.
       dropped: inputs with dropout, so that one mask serves all that ask for the same.
       states: in one step of a loop, what layers kept from the step before, by key and name.
+      beams: the hypotheses of searches.
       single_step: whether it is one step of a loop, whose losses are computed when all steps are done.
       loop_time: the dim that the loop around goes over, if there is one.
+      loop_dim: what that dim is outside of the loop.
+      loop_step: the number of the step.
+      all_steps: whether it computes what was moved out of the loop over `loop_time`, for all steps at once.
+      search: in one step of a search, what choices need of the step before.
+      dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.
+      finish: what is done with every layer's output.
     """
 
-    def __init__(self, network: Network, graph: Graph, flags: Flags, outer: Run | None = None):
+    def __init__(
+        self,
+        network: Network,
+        graph: Graph,
+        flags: Flags,
+        outer: Run | None = None,
+        finish: Callable[[Layer, Output], Output] | None = None,
+    ):
         self.network, self.graph, self.flags, self.outer = network, graph, flags, outer
+        self.finish = finish or (outer.finish if outer is not None else _unchanged)
         self.step: Any = 0 if outer is None else outer.step
         self.outputs: dict[str, Output] = {}
         self.inputs: dict[str, Tensor] = {}
@@ -72,8 +81,14 @@ class Run:
         self.dropped: dict[Any, Tensor] = {}
         self.scopes: dict[str, str] = {}
         self.states: dict[str, Any] = {}
+        self.beams = Beams(None if outer is None else outer.beams)
         self.single_step = False
         self.loop_time: Dim | None = None
+        self.loop_dim: Dim | None = None
+        self.loop_step: Any = None
+        self.all_steps = False
+        self.search: Any = None
+        self.dry: bool = False if outer is None else outer.dry
 
     def go(self) -> Run:
         """Builds and calls all layers."""
@@ -88,19 +103,72 @@ class Run:
         Raises:
           TenureError: what is wrong with it; names the layer.
         """
-        from tenure.network.after import finish
-
         try:
             layer = self.build(node)
-            out = layer()
+            out = self.call(layer)
             self.learn(out.tensor)
-            out = finish(layer, out)
+            out = self.finish(layer, out)
         except TenureError as e:
             raise self._named(node, e) from e
-        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, NotImplementedError) as e:
+        except _FAULTS as e:
             raise self._failed(node, e) from e
         self.outputs[node.key] = out
         return out
+
+    def call(self, layer: Layer) -> Output:
+        """What the layer gives: for each hypothesis, and each step of what was moved out of a loop, where there are such.
+
+        Its inputs are those of one beam: the latest among them, whose back pointers the others follow.
+        """
+        node, time = layer.node, self.loop_time
+        if not self.beams and not self.all_steps:
+            return layer()
+        given = {k: self.outputs[k] for k in dict.fromkeys(node.deps) if k in self.outputs}
+        states = self.states.get(node.key, {})
+        found = tensors((given, states))
+        beam = self.beams.latest(x.beam_dim for x in found)
+        if self.all_steps and time is not None and not layer.over_all_steps and any(x.has(time) for x in found):
+            return self._over_steps(layer, given, time)
+        if beam is None:
+            return layer()
+        given, states = self.beams.read_all((given, states), beam)
+        if layer.sees_beams:
+            return self._within(layer, given, states, layer)
+
+        def one(inputs: Any, number: Any) -> Output:
+            return self._within(layer, *inputs, layer)
+
+        return over_lanes(beam, (given, states), one)
+
+    def _over_steps(self, layer: Layer, given: Any, time: Dim) -> Output:
+        """All steps of a layer that has none of its own, at once."""
+
+        def one(inputs: Any, number: Any) -> Output:
+            view = self._view(inputs, {})
+            view.all_steps, view.single_step, view.loop_step = False, True, number
+            layer.run = view
+            try:
+                return view.call(layer)
+            finally:
+                layer.run = self
+
+        return over_lanes(time, given, one, split_rng=True, as_time=True)
+
+    def _view(self, given: Mapping[str, Output], states: Any) -> Run:
+        """This pass as one layer sees it that is called for one of many lanes."""
+        view = copy.copy(self)
+        view.outputs = {**self.outputs, **given}
+        view.dropped = {}
+        if states:
+            view.states = states
+        return view
+
+    def _within(self, layer: Layer, given: Mapping[str, Output], states: Any, call: Callable[[], Output]) -> Output:
+        layer.run = self._view(given, {**self.states, layer.node.key: states} if states else {})
+        try:
+            return call()
+        finally:
+            layer.run = self
 
     def learn(self, tensor: Tensor) -> None:
         """The sizes of a new tensor's dims become known."""
@@ -115,6 +183,8 @@ class Run:
             if given.may_be_unused and given.share:
                 used = current_frame("network").sources.used
                 used.add(("share", f"{paths.plain(layer.module_name)}/*"))
+            for name in given.created:
+                current_frame("network").sources.used.add(("share", f"{paths.plain(layer.module_name)}/{name}"))
         layer = self.layers[node.key]
         layer.run = self
         return layer
@@ -166,8 +236,6 @@ class Run:
 
     def noise(self, layer: Layer, name: str, value: jax.Array, trainable: bool) -> jax.Array:
         """The parameter with the noise and the dropout that the layer's options ask for in training."""
-        from tenure.network.noise import with_noise
-
         legacy = self.network.reuse == "legacy"
         return with_noise(layer, name, value) if legacy and self.flags.train and trainable else value
 
@@ -181,8 +249,6 @@ class Run:
 
     def target_dim(self, node: Node) -> Dim | None:
         """The output dim that the layer's target asks for."""
-        from tenure.network.losses.registry import output_dim
-
         targets = node.refs.get("target")
         if not targets or targets[0] is None:
             return None
@@ -190,10 +256,30 @@ class Run:
         return None if dim is None else output_dim(node.get("loss"), dim)
 
 
-def run_graph(network: Network, graph: Graph, flags: Flags, inputs: Mapping[str, Tensor], step: Any = 0) -> Run:
-    """One pass over these inputs, with the network's behaviour version."""
+def _unchanged(layer: Layer, out: Output) -> Output:
+    return out
+
+
+def run_graph(
+    network: Network,
+    graph: Graph,
+    flags: Flags,
+    inputs: Mapping[str, Tensor],
+    step: Any = 0,
+    finish: Callable[[Layer, Output], Output] = _unchanged,
+) -> Run:
+    """One pass over these inputs, with the network's behaviour version.
+
+    Args:
+      network: whose pass it is.
+      graph: its layers.
+      flags: what they are computed for.
+      inputs: by key.
+      step: how many training steps there were.
+      finish: what is done with every layer's output.
+    """
     with versions.use(network.behavior_version):
-        run = Run(network, graph, flags)
+        run = Run(network, graph, flags, finish=finish)
         run.step = step
         run.inputs.update(inputs)
         return run.go()

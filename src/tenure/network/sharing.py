@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from tenure.core.slots.sources import own
 from tenure.network import reuse
-
-if TYPE_CHECKING:
-    from tenure.network.graph import Node
-    from tenure.network.model import Network
-    from tenure.network.run import Run
+from tenure.network.graph import Node
+from tenure.network.handed import Network, Run
 
 
 class Sharing(NamedTuple):
@@ -19,11 +17,13 @@ class Sharing(NamedTuple):
     Attributes:
       share, stages: as `share=` and `stages=`.
       may_be_unused: whether nothing is wrong if the layer has no parameters.
+      created: names of which the dictionary says that the layer creates them; nothing is wrong if it does not.
     """
 
     share: Any = None
     stages: Any = None
     may_be_unused: bool = False
+    created: tuple[str, ...] = ()
 
 
 def sharing(network: Network, run: Run, node: Node) -> Sharing:
@@ -33,7 +33,8 @@ def sharing(network: Network, run: Run, node: Node) -> Sharing:
     stages = node.get("stages")
     share = _own(network, run, node, node, "")
     if share is not None:
-        return Sharing(share, stages)
+        created = tuple(k for k, v in share.items() if v is own) if isinstance(share, Mapping) else ()
+        return Sharing(share, stages, created=created)
     share = _around(network, run, node)
     if share is None and run.module_path(node) != node.scope and node.scope:
         share = {"*": [f"/{node.scope}", None]}  # the layer that had the scope first owns what is in it

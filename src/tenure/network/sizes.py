@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.export import is_symbolic_dim
 
+from tenure.network import broadcasting
 from tenure.network.dims import Dim, DimError
 from tenure.network.tensor import Tensor
 
@@ -115,8 +116,6 @@ class Sizes:
         return found
 
     def _derived(self, dim: Dim) -> Tensor | None:
-        from tenure.network import ops
-
         operands = [x[1] if isinstance(x, tuple) else x for x in dim.op[1:]]  # type: ignore[index]
         dims = [x for x in operands if isinstance(x, Dim)]
         if all(self.lengths(d) is None for d in dims) or any(d.is_batch for d in dims):
@@ -127,9 +126,23 @@ class Sizes:
             return Tensor(jnp.asarray(self.padded(d), jnp.int32), ()) if found is None else found
 
         value = _evaluate(dim.op, lambda d: _Length(length(d)))  # type: ignore[arg-type]
-        lengths = ops.map1(lambda x: jnp.maximum(x, 0), value.tensor)
+        lengths = broadcasting.map1(lambda x: jnp.maximum(x, 0), value.tensor)
         self._lengths[dim] = lengths
         return lengths
+
+    def over(self, axis: Dim) -> dict[Dim, Tensor]:
+        """The dims whose lengths go over `axis`, such as a beam, with their lengths."""
+        found = {} if self.outer is None else self.outer.over(axis)
+        for dim, known in self._lengths.items():
+            if known is not None and known.has(axis):
+                found[dim] = known
+            else:
+                found.pop(dim, None)
+        return found
+
+    def own(self) -> dict[Dim, tuple[int, Tensor | None]]:
+        """What this table, and not those around it, knows: dim → padded size and lengths."""
+        return {dim: (n, self._lengths.get(dim)) for dim, n in self._padded.items()}
 
     def dim_of(self, lengths: Tensor) -> Dim | None:
         """The dim whose lengths this very array is, or None."""
@@ -144,7 +157,7 @@ class Sizes:
             if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
                 self._padded[dim.root] = whole(n)
 
-    def bound(self, lengths: Tensor, dim: Dim | None = None) -> int:
+    def bound(self, lengths: Tensor, dim: Dim | None = None, most: int | None = None) -> int:
         """A padded size for a new dim of these lengths: their maximum, where it can be known.
 
         Raises:
@@ -154,6 +167,8 @@ class Sizes:
             return int(np.max(np.asarray(lengths.data), initial=0))
         if dim is not None and dim.root.capacity is not None:
             return dim.root.capacity
+        if most is not None:
+            return most
         if self.planning:
             return PLACEHOLDER
         raise DimError(
@@ -169,11 +184,9 @@ class _Length:
         self.tensor = tensor
 
     def _with(self, other: Any, fn: Any) -> _Length:
-        from tenure.network import ops
-
         if isinstance(other, _Length):
-            return _Length(ops.map2(fn, self.tensor, other.tensor))
-        return _Length(ops.map1(lambda x: fn(x, other), self.tensor))
+            return _Length(broadcasting.map2(fn, self.tensor, other.tensor))
+        return _Length(broadcasting.map1(lambda x: fn(x, other), self.tensor))
 
     def __add__(self, other: Any) -> _Length:
         return self._with(other, lambda a, b: a + b)

@@ -30,7 +30,6 @@ class Tensor:
       dims: one for each axis.
       sparse_dim: what the entries index, if they are indices.
       time_axis, feature_axis: the axes that layers mean by "T" and "F", or None.
-      beam: hypotheses per sequence, if the batch axis counts hypotheses (the beam runs fastest).
       lengths: of dynamic dims, for tensors outside of a network (`sizes` knows them inside).
 
     >>> from tenure.network.dims import batch_dim, feature_dim, spatial_dim
@@ -44,7 +43,6 @@ class Tensor:
     sparse_dim: Dim | None = None
     time_axis: int | None = AUTO
     feature_axis: int | None = AUTO
-    beam: int | None = None
     lengths: Mapping[Dim, Tensor] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +85,11 @@ class Tensor:
         return None if self.batch_axis is None else self.dims[self.batch_axis]
 
     @property
+    def beam_dim(self) -> Dim | None:
+        """The dim of a search's hypotheses, if the tensor has one."""
+        return next((d for d in self.dims if d.is_beam), None)
+
+    @property
     def time_dim(self) -> Dim | None:
         return None if self.time_axis is None else self.dims[self.time_axis]
 
@@ -101,7 +104,9 @@ class Tensor:
     @property
     def spatial_axes(self) -> list[int]:
         """All axes but the batch and the feature axis."""
-        return [i for i in range(self.ndim) if i not in (self.batch_axis, self.feature_axis)]
+        return [
+            i for i in range(self.ndim) if i not in (self.batch_axis, self.feature_axis) and not self.dims[i].is_beam
+        ]
 
     @property
     def dynamic_axes(self) -> list[int]:
@@ -109,7 +114,7 @@ class Tensor:
 
     @property
     def static_axes(self) -> list[int]:
-        return [i for i, d in enumerate(self.dims) if not d.is_dynamic and not d.is_batch]
+        return [i for i, d in enumerate(self.dims) if not d.is_dynamic and not d.is_batch and not d.is_beam]
 
     def axis(self, dim: Dim) -> int:
         """The axis of a dim.
@@ -151,7 +156,7 @@ class Tensor:
                 for o, d in zip(origin, dims, strict=True)
             ]
         sparse = self.sparse_dim if sparse_dim is AUTO else sparse_dim
-        new = Tensor(data, tuple(dims), sparse, beam=self.beam)
+        new = Tensor(data, tuple(dims), sparse)
         time = _moved(self.time_axis, origin, new.time_axis)
         feature = None if sparse is not None else _moved(self.feature_axis, origin, new.feature_axis)
         return dataclasses.replace(new, time_axis=time, feature_axis=feature)
@@ -192,6 +197,28 @@ class Tensor:
         order.insert(to % self.ndim, source)
         return self.transpose(order)
 
+    def without(self, axis: int) -> Tensor:
+        """The dims of one slice along an axis; the array stays as it is, and is replaced by the caller."""
+
+        def shift(at: int | None) -> int | None:
+            return None if at in (None, axis) else at - (at > axis)  # type: ignore[operator]
+
+        dims = (*self.dims[:axis], *self.dims[axis + 1 :])
+        time = AUTO if self.time_axis == axis else shift(self.time_axis)
+        return Tensor(None, dims, self.sparse_dim, time, shift(self.feature_axis))
+
+    def stacked(self, dim: Dim, data: Any, as_time: bool = False) -> Tensor:
+        """Slices like this one along a new first axis.
+
+        Args:
+          dim: of the new axis.
+          data: the array with that axis.
+          as_time: whether the new axis is what "T" means from here on.
+        """
+        time = None if self.time_axis is None else self.time_axis + 1
+        feature = None if self.feature_axis is None else self.feature_axis + 1
+        return Tensor(data, (dim, *self.dims), self.sparse_dim, 0 if as_time else time, feature)
+
     def feature_last(self) -> Tensor:
         """The feature axis at the end."""
         return self if self.feature_axis in (None, self.ndim - 1) else self.move_axis(self.feature_axis, -1)
@@ -216,14 +243,14 @@ def default_time_axis(dims: Sequence[Dim]) -> int | None:
 
 def default_feature_axis(dims: Sequence[Dim], time: int | None) -> int | None:
     """The last axis with a size of its own that is neither batch nor time; the last other one if there is none."""
-    rest = [i for i, d in enumerate(dims) if not d.is_batch and i != time]
+    rest = [i for i, d in enumerate(dims) if not d.is_batch and not d.is_beam and i != time]
     static = [i for i in rest if not dims[i].is_dynamic]
     return next(iter((static or rest)[::-1]), None)
 
 
 def _flatten(tensor: Tensor) -> tuple[tuple[Any, ...], Any]:
     lengths = tuple(tensor.lengths.values())
-    meta = (tensor.dims, tensor.sparse_dim, tensor.time_axis, tensor.feature_axis, tensor.beam, tuple(tensor.lengths))
+    meta = (tensor.dims, tensor.sparse_dim, tensor.time_axis, tensor.feature_axis, tuple(tensor.lengths))
     return (tensor.data, lengths), meta
 
 
@@ -231,10 +258,10 @@ def _unflatten(meta: Any, children: Any) -> Tensor:
     tensor = object.__new__(Tensor)
     put = object.__setattr__
     data, lengths = children
-    for name, value in zip(("dims", "sparse_dim", "time_axis", "feature_axis", "beam"), meta[:5], strict=True):
+    for name, value in zip(("dims", "sparse_dim", "time_axis", "feature_axis"), meta[:4], strict=True):
         put(tensor, name, value)
     put(tensor, "data", data)
-    put(tensor, "lengths", dict(zip(meta[5], lengths, strict=True)))
+    put(tensor, "lengths", dict(zip(meta[4], lengths, strict=True)))
     return tensor
 
 

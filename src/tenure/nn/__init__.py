@@ -25,6 +25,7 @@ from tenure.nn.recurrent import (
     GRU,
     LSTM,
     LSTMState,
+    ResetAfterGRU,
     RNNCore,
     VanillaRNN,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "MultiHeadAttention",
     "RMSNorm",
     "RNNCore",
+    "ResetAfterGRU",
     "ResetCore",
     "Reshape",
     "SNParamsTree",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from tenure.core.run.module import Module
 from tenure.core.run.naming import name_like, transparent
+from tenure.core.run.profile import library
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.attend import KeyValues, attend
 from tenure.nn.linear import Linear
@@ -80,10 +81,10 @@ class MultiHeadAttention(Module):
         if w_init_scale is not None:
             warnings.warn("w_init_scale is deprecated: give w_init", DeprecationWarning, stacklevel=3)
         if w_init and w_init_scale:
-            raise ValueError("nn.MultiHeadAttention: provide only `w_init`, not `w_init_scale`")
+            raise ValueError(f"{library()}.MultiHeadAttention: provide only `w_init`, not `w_init_scale`")
         if w_init is None and w_init_scale is None:
             raise ValueError(
-                "nn.MultiHeadAttention needs an initialiser: provide a weight initializer, say w_init=VarianceScaling()"
+                f"{library()}.MultiHeadAttention needs an initialiser: provide a weight initializer, say w_init=VarianceScaling()"
             )
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads or num_heads

@@ -11,6 +11,7 @@ import numpy as np
 
 from tenure.core.run.module import Module
 from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import library
 from tenure.functional import affine
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn.traced import traced_once
@@ -64,7 +65,7 @@ class Linear(Module):
           ValueError: the input is a scalar.
         """
         if not inputs.shape:
-            raise ValueError("nn.Linear maps the last axis of its input, and a scalar has none")
+            raise ValueError(f"{library()}.Linear maps the last axis of its input, and a scalar has none")
         x = jnp.asarray(inputs)
         self.input_size = x.shape[-1]
         return _map(x, *_weights(self, x.dtype), precision=precision)
@@ -133,7 +134,7 @@ class Bias(Module):
           ValueError: the input has one axis only, another shape than `output_size`, or not all of `bias_dims`.
         """
         if inputs.ndim < 2:
-            raise ValueError(f"nn.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
+            raise ValueError(f"{library()}.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
         if self.output_size is not None and tuple(self.output_size) != inputs.shape[1:]:
             raise ValueError(f"Input shape must be {(-1, *self.output_size)} for this bias, not {inputs.shape}")
         self.input_size = inputs.shape[1:]

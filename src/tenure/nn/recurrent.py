@@ -123,9 +123,9 @@ class LSTMState(NamedTuple):
     cell: jax.Array
 
 
-def lstm_update(gates: jax.Array, cell: jax.Array) -> LSTMState:
+def lstm_update(gates: jax.Array, cell: jax.Array, forget_bias: float = 1) -> LSTMState:
     """The next state from the sums [..., 4 * hidden] of input gate, candidate, forget gate and output gate."""
-    return LSTMState(*lstm(gates, cell, order=GATES["haiku"], forget_bias=1))
+    return LSTMState(*lstm(gates, cell, order=GATES["haiku"], forget_bias=forget_bias))
 
 
 class LSTM(RNNCore):
@@ -145,10 +145,17 @@ class LSTM(RNNCore):
     {'lstm/linear': {'b': (12,), 'w': (7, 12)}}
     """
 
-    def __init__(self, hidden_size: int, name: str | None = None):
-        """Describes a core with so many cells."""
+    def __init__(self, hidden_size: int, name: str | None = None, *, forget_bias: float = 1):
+        """Describes a core with so many cells.
+
+        Args:
+          hidden_size: of state and output.
+          name: of the module.
+          forget_bias: what is added to the forget gate besides `b`; weights of Keras, PyTorch and RETURNN have 0.
+        """
         super().__init__(name=name)
         self.hidden_size = hidden_size
+        self.forget_bias = forget_bias
 
     def __call__(self, inputs: jax.Array, prev_state: LSTMState) -> tuple[jax.Array, LSTMState]:
         """One step from [inputs] or [B, inputs] to [hidden] or [B, hidden].
@@ -161,7 +168,7 @@ class LSTM(RNNCore):
             raise ValueError(f"LSTM input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
         state = jax.tree.map(jnp.asarray, prev_state)
         gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
-        new = lstm_update(gates, state.cell)
+        new = lstm_update(gates, state.cell, self.forget_bias)
         return new.hidden, new
 
     @name_like("__call__")
@@ -173,11 +180,13 @@ class LSTM(RNNCore):
         weights = Linear(4 * self.hidden_size).weights(size + self.hidden_size, inputs.dtype)
 
         def plain(params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
-            new = lstm_update(affine(jnp.concatenate([x, state.hidden], axis=-1), *params), state.cell)
+            new = lstm_update(
+                affine(jnp.concatenate([x, state.hidden], axis=-1), *params), state.cell, self.forget_bias
+            )
             return new, new.hidden
 
         def step(product: Product, _: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
-            new = lstm_update(x + product("h", state.hidden), state.cell)
+            new = lstm_update(x + product("h", state.hidden), state.cell, self.forget_bias)
             return new, new.hidden
 
         def transform(params: Any, xs: jax.Array) -> jax.Array:
@@ -260,6 +269,35 @@ class GRU(RNNCore):
     def initial_state(self, batch_size: int | None) -> jax.Array:
         """Zeros [hidden] or [B, hidden]."""
         return zeros((self.hidden_size,), batch_size)
+
+
+class ResetAfterGRU(GRU):
+    """`h' = (1 - z) h + z tanh(W x + b + r (U h + c))`: cuDNN's, PyTorch's and Keras's GRU, whose `b_h` holds c.
+
+    PyTorch and Keras call `1 - z` what is z here.
+
+    Source: Cho et al. 2014, https://arxiv.org/abs/1406.1078, with the reset gate after the matrix.
+
+    >>> import tenure as tn
+    >>> def step(x):
+    ...     core = ResetAfterGRU(3)
+    ...     return core(x, core.initial_state(len(x)))
+    >>> jax.tree.map(jnp.shape, tn.transform(step).init(jax.random.key(0), jnp.ones((2, 4))))
+    {'reset_after_gru': {'b': (9,), 'b_h': (9,), 'w_h': (3, 9), 'w_i': (4, 9)}}
+    """
+
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One step from [..., inputs] and [..., hidden] to [..., hidden], twice."""
+        x, h = jnp.asarray(inputs), jnp.asarray(state)
+        w_i, w_h, b = self._weights(x)
+        b_h = get_parameter("b_h", (3 * self.hidden_size,), x.dtype, self.b_init)
+        from_input, from_state = affine(x, w_i, b), affine(h, w_h, b_h)
+        update, reset, candidate = jnp.split(from_input, 3, axis=-1)
+        h_update, h_reset, h_candidate = jnp.split(from_state, 3, axis=-1)
+        update = jax.nn.sigmoid(update + h_update)
+        candidate = jnp.tanh(candidate + jax.nn.sigmoid(reset + h_reset) * h_candidate)
+        new = (1 - update) * h + update * candidate
+        return new, new
 
 
 def _gru_matrices(w_h: jax.Array) -> dict[str, jax.Array]:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError
-from tenure.core.notation import paths, views
+from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief
+from tenure.core.notation import paths
 from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.notation.stage import STRUCTURAL, on_use
 from tenure.core.notation.view import View
 from tenure.core.run import values
 from tenure.core.run.values import offline
+from tenure.core.slots.link import fitting_view
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import own
-from tenure.core.slots.staged import WEIGHT
-from tenure.core.trees import Tree, copied, in_trees, leaf, put
+from tenure.core.slots.table import WEIGHT
+from tenure.core.trees import Tree, copied, leaf, nest, put
+from tenure.surgery.arguments import of_plan_and_params
+from tenure.surgery.optimizer import with_owner, without_owners
 from tenure.surgery.weights import assign, weights
 
 
@@ -32,6 +35,7 @@ class Retied(NamedTuple):
     stages: dict[str, Any]
 
 
+@of_plan_and_params
 def untie(
     plan: Plan,
     params: Mapping[str, Any],
@@ -46,7 +50,8 @@ def untie(
       plan: the plan of the tied model.
       params: its parameters.
       path: the borrower's slot.
-      opt_state: any pytree; where it holds trees like `params`, the owner's entry is copied through the view.
+      opt_state: any pytree, such as the state of an optax optimizer; where it holds trees like `params`, the new owner's
+        entry is made of the old one's, through the view.
       state: the model's, where stages keep some.
 
     Returns:
@@ -54,6 +59,7 @@ def untie(
 
     Raises:
       UnknownSlotError: there is no such slot, or it owns its value already.
+      OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
     """
     row = plan.ledger[path]
     if row.kind != "borrowed":
@@ -62,10 +68,10 @@ def untie(
             parties=[row.party("owner")],
             ways=["untie a borrower: " + ", ".join(plan.ledger.users_of(row.path)[1:] or ["(it has none)"])],
         )
-    add = _adder(plan, row.path, state)
     ties = {k: v for k, v in plan.ties.items() if paths.plain(k) != paths.plain(row.path)}
-    opt_state = in_trees(opt_state, params, lambda t: add(t, True))
-    return Retied({**ties, row.path: own}, add(params, False), opt_state, _kept_stages(plan, row.path))
+    opt_state = with_owner(plan, params, row.path, opt_state)
+    new = _with_weight(plan, params, row.path, state)
+    return Retied({**ties, row.path: own}, new, opt_state, _kept_stages(plan, row.path))
 
 
 def _kept_stages(plan: Plan, path: str) -> dict[str, Any]:
@@ -80,6 +86,7 @@ def _kept_stages(plan: Plan, path: str) -> dict[str, Any]:
     return {path: [None, *kept, *uses], **{k: v for k, v in plan.stages.items() if k.removeprefix("/") != path}}
 
 
+@of_plan_and_params
 def tie(
     plan: Plan,
     params: Mapping[str, Any],
@@ -107,8 +114,11 @@ def tie(
       TieValueError: two different values, and no `take`.
       NoInverseError: `take` names a borrower whose view has no inverse.
       UnknownSlotError, ViewShapeError: the tie does not fit the model.
+      OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
     """
     new, plain = copied(params), weights(plan, params, state)
+    if not isinstance(ties, Mapping):
+        raise UnknownSlotError(f"ties is {brief(ties)}, not a dict", ways=["{'head/w': 'embed/w | transpose'}"])
     gone = []
     for user, target in ties.items():
         ref = Ref.parse(target)
@@ -134,37 +144,17 @@ def tie(
         }
 
     absolute = {user: str(Ref(Ref.parse(t).path, Ref.parse(t).views, True)) for user, t in ties.items()}
-    return Retied({**plan.ties, **absolute}, drop(new), in_trees(opt_state, params, drop), plan.stages)
+    return Retied({**plan.ties, **absolute}, drop(new), without_owners(plan, params, gone, opt_state), plan.stages)
 
 
-def _adder(plan: Plan, path: str, state: Mapping[str, Any] | None) -> Callable[[Mapping[str, Any], bool], Tree]:
-    def add(tree: Mapping[str, Any], structural: bool) -> Tree:
-        new = {module: dict(entries) for module, entries in tree.items()}
-        value = _value(plan, tree, path) if structural else values.evaluate(offline(plan, tree, state), path, WEIGHT)
-        put(new, path, jnp.array(value, copy=True))
-        order = {p: i for i, p in enumerate(plan.slots)}
-        names = sorted(
-            (p for m, e in new.items() for p in (paths.join(m, n) for n in e)), key=lambda p: order.get(p, -1)
-        )
-        ordered: Tree = {}
-        for name in names:
-            put(ordered, name, leaf(new, name))
-        return ordered
-
-    return add
-
-
-def _value(plan: Plan, tree: Mapping[str, Any], path: str) -> Any:
-    """A slot's value in an optimizer's tree like params: views that compute (scale, cast) leave it alone."""
-    slot = plan.slots[path]
-    if slot.target is None:
-        stored = leaf(tree, path)  # an optimizer knows nothing of a weight that is not stored as it is
-        return stored if stored.shape == slot.layers + slot.shape else jnp.zeros(slot.layers + slot.shape, slot.dtype)
-
-    def step(view: View, value: Any, others: list[Any]) -> Any:
-        return value if isinstance(view, (views.Scale, views.Cast)) else view(value, *others)
-
-    return follow(slot.target, lambda ref: _value(plan, tree, ref.path), step)
+def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mapping[str, Any] | None) -> Tree:
+    """The params with a leaf for a borrower, the leaves in the order of the model's slots."""
+    value = values.evaluate(offline(plan, params, state), path, WEIGHT)
+    new = copied(params)
+    put(new, path, jnp.array(value, copy=True))
+    order = {p: i for i, p in enumerate(plan.slots)}
+    names = sorted((paths.join(m, n) for m, e in new.items() for n in e), key=lambda p: order.get(p, -1))
+    return nest({name: leaf(new, name) for name in names})
 
 
 def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
@@ -191,12 +181,19 @@ def _back(ref: Ref, mine: Any, theirs: Any, user: str) -> Any:
         ) from None
 
 
+def _way(user: str, ref: Ref, shape: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    found = fitting_view(shape, needed)
+    if found is None:
+        return f"no view leads from {shape} to {needed}: tie what has the size that fits"
+    return f"{found[0]}:  ties={{'{user}': '{str(ref).removeprefix('/')} | {found[1]}'}}"
+
+
 def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:
     if mine.shape != seen.shape:
         raise ViewShapeError(
             f"'{row.path}' needs {mine.shape} but its owner gives {seen.shape}",
             parties=[row.party("user"), lender.party("owner")],
-            ways=["change the view"],
+            ways=[_way(row.path, ref, seen.shape, mine.shape), "leave them untied"],
         )
     distance = float(np.max(np.abs(np.asarray(mine, np.float64) - np.asarray(seen, np.float64)), initial=0.0))
     if distance > 0:

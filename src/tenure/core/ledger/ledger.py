@@ -200,12 +200,38 @@ class Ledger(Rows):
     def __str__(self) -> str:
         return report.table(self)
 
+    def table(
+        self, width: int | None = None, *, depth: int | None = None, shared_only: bool = False, fold: bool = True
+    ) -> str:
+        """The ledger as a text table; `print(ledger)` shows it with the defaults.
+
+        Args:
+          width: characters of a line; the terminal's if None.
+          depth: one line for each module so many levels deep, with the parameters that it owns, instead of one for each slot.
+          shared_only: leave out what only its owner uses.
+          fold: show layers that are alike, four or more, as one: `layer_0…47/w`, `48 × (128, 128)`.
+
+        Raises:
+          RuleError: `depth` is no number of levels.
+        """
+        return report.table(self, width, depth=depth, shared_only=shared_only, fold=fold)
+
     def __repr__(self) -> str:
         return f"Ledger({len(self.owners)} owners, {len(self.rows)} slots)"
 
-    def to_mermaid(self) -> str:
-        """Owners and borrowers as a Mermaid flowchart."""
-        return report.mermaid(self)
+    def to_mermaid(self, *, depth: int | None = None, shared_only: bool = True, fold: bool = True) -> str:
+        """Owners and borrowers as a Mermaid flowchart.
+
+        Args:
+          depth: draw modules so many levels deep instead of slots. Mermaid draws no more than 50,000 characters; a longer
+            diagram is drawn as modules, so deep as fits, where `fold` is True.
+          shared_only: leave out what only its owner uses, unless nothing is shared.
+          fold: draw layers that are alike, four or more, as one.
+
+        Raises:
+          RuleError: `depth` is no number of levels.
+        """
+        return report.mermaid(self, depth=depth, shared_only=shared_only, fold=fold)
 
     def to_dot(self) -> str:
         """Owners and borrowers as a Graphviz graph."""

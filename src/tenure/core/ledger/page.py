@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from html import escape
 from importlib import resources
 from string import Template
@@ -19,9 +16,8 @@ from string import Template
 from tenure.core.ledger import report
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
-from tenure.core.notation import paths
+from tenure.core.ledger.tree import Item, tree
 
-_ALIKE = 4  # so many siblings that differ in their number only become one line
 _OPEN = 70  # lines that the tree shows at first
 _DEEPEST = 5  # hops of a chain that are drawn inside one another
 _SIDE_BY_SIDE = 5  # borrowers with the same lender and view that a card lists before it folds the rest
@@ -107,101 +103,13 @@ def _ratio(count: int, more: int) -> str:
     return f'<div class=ratio role=img aria-label="{label}" title="{label}">{bar}</div>'
 
 
-@dataclass
-class _Module:
-    """A module of the trie of paths."""
-
-    slots: list[int] = field(default_factory=list)
-    parts: dict[str, _Module] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A line of the tree: a slot (`slot` ≥ 0), a module, or modules alike."""
-
-    label: str
-    rows: Sequence[Row] = field(repr=False, compare=False)
-    slot: int = -1
-    items: tuple[_Item, ...] = ()
-    alike: int = 0
-
-    @cached_property
-    def stem(self) -> str:
-        """The label without numbers: `layer` for `layer_3`."""
-        return re.sub(r"_?\d+(?=/|$)", "", self.label)
-
-    @cached_property
-    def slots(self) -> tuple[int, ...]:
-        return (self.slot,) if self.slot >= 0 else tuple(s for item in self.items for s in item.slots)
-
-    @cached_property
-    def owned(self) -> tuple[Row, ...]:
-        """The rows that count."""
-        rows = (self.rows[s] for s in self.slots)
-        return tuple(r for r in rows if r.kind == "owned" and r.collection == "params")
-
-    @cached_property
-    def lines(self) -> int:
-        return 1 + sum(item.lines for item in self.items)
-
-    @cached_property
-    def content(self) -> object:
-        """Equal for modules that differ in their name, and in whom they borrow from, only."""
-        if self.slot >= 0:
-            row = self.rows[self.slot]
-            return row.kind, row.collection, row.shape, row.dtype
-        return tuple((item.label, item.content) for item in self.items)
-
-
-def _segments(module: str) -> list[str]:
-    """`lm/~/embed` → `lm`, `~/embed`: a method is not a level of its own."""
-    return re.findall(r"(?:~[^/]*/)*[^/]+", module)
-
-
-def _trie(rows: Sequence[Row]) -> _Module:
-    root = _Module()
-    for i, row in enumerate(rows):
-        module = root
-        for segment in _segments(paths.split(row.path)[0]):
-            module = module.parts.setdefault(segment, _Module())
-        module.slots.append(i)
-    return root
-
-
-def _items(module: _Module, rows: Sequence[Row]) -> tuple[_Item, ...]:
-    slots = [_Item(paths.split(rows[s].path)[1], rows, slot=s) for s in module.slots]
-    return _gather([*slots, *(_part(name, part, rows) for name, part in module.parts.items())], rows)
-
-
-def _part(name: str, module: _Module, rows: Sequence[Row]) -> _Item:
-    """A module; one with a single part shares its line with it."""
-    items = _items(module, rows)
-    if len(items) == 1 and not items[0].alike:
-        return _Item(f"{name}/{items[0].label}", rows, items[0].slot, items[0].items)
-    return _Item(name, rows, items=items)
-
-
-def _gather(items: Sequence[_Item], rows: Sequence[Row]) -> tuple[_Item, ...]:
-    """Siblings alike, such as the layers of a transformer, become one line where the first of them is."""
-    kinds: dict[object, list[_Item]] = {}
-    for item in items:
-        kinds.setdefault((item.stem, item.content), []).append(item)
-    gathered: list[_Item] = []
-    for alike in kinds.values():
-        if len(alike) < _ALIKE:
-            gathered += alike
-        else:
-            gathered.append(_Item(f"{alike[0].label} … {alike[-1].label}", rows, items=tuple(alike), alike=len(alike)))
-    return tuple(sorted(gathered, key=lambda item: item.slots[0]))
-
-
-def _opened(items: Sequence[_Item]) -> set[int]:
+def _opened(items: Sequence[Item]) -> set[int]:
     """Which modules are open at first (by `id`): all if they fit; else the outer ones, but none that are alike."""
     room = _OPEN - len(items)
     fits = sum(item.lines for item in items) <= _OPEN
     opened, level = set(), [items]
     while level:
-        following: list[Sequence[_Item]] = []
+        following: list[Sequence[Item]] = []
         for siblings in level:
             folded = {item.items[0].stem for item in siblings if item.alike}
             for item in siblings:
@@ -214,12 +122,12 @@ def _opened(items: Sequence[_Item]) -> set[int]:
 
 
 def _tree(book: _Book) -> str:
-    items = _items(_trie(book.rows), book.rows)
+    items = tree(book.rows)
     opened, whole = _opened(items), max(book.ledger.bytes(), 1)
     return f"<ul class=tree>{''.join(_line(item, book, opened, whole) for item in items)}</ul>"
 
 
-def _line(item: _Item, book: _Book, opened: set[int], whole: int) -> str:
+def _line(item: Item, book: _Book, opened: set[int], whole: int) -> str:
     if item.slot >= 0:
         return _slot(item, book, whole)
     groups = sorted({g for s in item.slots for g in book.groups_of.get(s, ())})
@@ -233,7 +141,7 @@ def _line(item: _Item, book: _Book, opened: set[int], whole: int) -> str:
     return f"<li class=module><details{' open' * (id(item) in opened)}>{head}<ul>{parts}</ul></details></li>\n"
 
 
-def _slot(item: _Item, book: _Book, whole: int) -> str:
+def _slot(item: Item, book: _Book, whole: int) -> str:
     i, row = item.slot, book.rows[item.slot]
     kind = "state" if row.collection == "state" and row.kind == "owned" else row.kind
     groups = book.groups_of.get(i, [])

@@ -6,10 +6,13 @@ import re
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from tenure.core.errors import RuleError, brief
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
+from tenure.core.ledger.tree import Folded, folded, modules, unfolded
 
 _HEAD = ("owner", "shape", "dtype", "count", "stages", "users", "asked for at")
 _PATH, _SHAPE, _DTYPE, _COUNT, _STAGES, _USERS, _SITE = range(7)
@@ -21,50 +24,100 @@ _LOOKS = {
 _DEEPEST = 4  # of the indentation; a longer chain names its lenders instead
 
 
-def table(ledger: Rows, width: int | None = None) -> str:
+def table(
+    ledger: Rows, width: int | None = None, *, depth: int | None = None, shared_only: bool = False, fold: bool = True
+) -> str:
     """One line for each slot: owners, and below each of them its borrowers with their views.
 
     Args:
       ledger: the ledger.
       width: characters of a line; the terminal's if None, at least 60.
+      depth: one line for each module so many levels deep instead, with what it owns.
+      shared_only: leave out what only its owner uses.
+      fold: whether layers that are alike, four or more, are one line.
     """
     width = max(60, width or shutil.get_terminal_size((120, 24)).columns)
-    users = Counter((r.collection, owner) for r in ledger.rows for owner in r.owners)
-    nested = [*_nested(ledger, "params"), *_nested(ledger, "state")]
-    lines = _align([_HEAD, *(_cells(row, depth, users[row.collection, row.path]) for row, depth in nested)], width)
-    rule = "─" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:], "", *_wrap([total(ledger), *_notes(ledger)], width)])
+    if depth is not None:
+        cells = [*_modules(ledger, _level(depth), shared_only, fold)]
+        head = ("module", *_HEAD[1:-1], "")
+    else:
+        users = Counter((r.collection, owner) for r in ledger.rows for owner in r.owners)
+        lines = _lines(ledger, shared_only, fold)
+        cells = [_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines]
+        head = _HEAD
+    shown = _align([head, *cells], width)
+    rule = "─" * max(map(len, shown))
+    return "\n".join([shown[0], rule, *shown[1:], "", *_wrap([total(ledger), *_notes(ledger)], width)])
 
 
-def _nested(ledger: Rows, collection: str) -> Iterator[tuple[Row, int]]:
+def _level(depth: Any) -> int:
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise RuleError(f"depth is {brief(depth)}, not a number of levels", ways=["depth=1: the outermost modules"])
+    return depth
+
+
+class _Line(NamedTuple):
+    """A line of the table: a slot, how far it is indented, and a lender that is not the line above."""
+
+    of: Folded
+    depth: int
+    lender: str = ""
+
+
+def _lines(ledger: Rows, shared_only: bool, fold: bool) -> Iterator[_Line]:
     """Each owner, and after it those that borrow from it, directly or through one another."""
-    rows = [r for r in ledger.rows if r.collection == collection]
-    users: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.part_of:
-            users.setdefault(row.part_of, []).append(row)
-    for row in rows:
-        if row.kind == "borrowed":
-            users.setdefault(row.chain[1], []).append(row)
-    for row in rows:
-        todo = [(row, 0)] if row.kind != "borrowed" and not (row.part_of and collection == "params") else []
-        while todo:
-            row, depth = todo.pop()
-            yield row, depth
-            todo += [(user, depth + 1) for user in reversed(users.get(row.path, []))]
+    stand_for, stands = folded(ledger.rows) if fold else unfolded(ledger.rows)
+    shared = {i for edge in edges(ledger) for i in edge[:2]} if shared_only else set(range(len(ledger.rows)))
+    place = {(r.collection, r.path): i for i, r in enumerate(ledger.rows)}
+    below: dict[int, list[tuple[Folded, str]]] = {}
+    tops: list[Folded] = []
+    for one in stand_for:
+        row = one.row
+        lender = (row.part_of if row.collection == "params" else "") or (row.chain[1] if row.kind == "borrowed" else "")
+        at = place.get((row.collection, lender)) if lender else None
+        if at is None:
+            tops.append(one)
+        else:
+            below.setdefault(stands[at], []).append((one, "" if stands[at] == at else lender))
+    for collection in ("params", "state"):
+        for top in tops:
+            todo = [_Line(top, 0)] if top.row.collection == collection and top.place in shared else []
+            while todo:
+                line = todo.pop()
+                yield line
+                inner = reversed(below.get(line.of.place, []))
+                todo += [_Line(one, line.depth + 1, lender) for one, lender in inner if one.place in shared]
 
 
-def _cells(row: Row, depth: int, users: int) -> tuple[str, ...]:
+def _cells(line: _Line, users: int) -> tuple[str, ...]:
+    row, depth, times = line.of.row, line.depth, line.of.times
+    count = f"{row.count * times:,}"
     if row.part_of and depth:
-        indent, count, through = "  " * min(depth, _DEEPEST) + "+ ", f"{row.count:,}", ""
+        indent, through = "  " * min(depth, _DEEPEST) + "+ ", ""
     elif depth:
         indent, count, through = "  " * min(depth, _DEEPEST) + "↳ ", "0", view(row) and f"| {view(row)}"
-        through = f"← {row.chain[1]} {through}".rstrip() if depth > _DEEPEST else through
+        lender = line.lender or (row.chain[1] if depth > _DEEPEST else "")
+        through = f"← {lender} {through}".rstrip() if lender else through
     else:
-        indent, count, through = "", f"{row.count:,}", f"{users} users" if users > 1 else ""
+        indent, through = "", f"{users} users" if users > 1 else ""
     count = "given" if row.kind == "given" else "state" if row.collection == "state" else count
-    cells = (indent + row.path, shape(row), row.dtype, count, stages(row), through, row.site)
+    many_of = f"{times} × " if times > 1 else ""
+    cells = (indent + line.of.path, many_of + shape(row), row.dtype, count, stages(row), through, row.site)
     return tuple(map(_printable, cells))
+
+
+def _modules(ledger: Rows, depth: int, shared_only: bool, fold: bool) -> Iterator[tuple[str, ...]]:
+    """One line for each module at that depth, and for what is above of it."""
+    shared = {i for edge in edges(ledger) for i in edge[:2]}
+    for label, slots, times in modules(ledger.rows, depth, fold):
+        rows = [ledger.rows[i] for i in slots]
+        sharing = sum(i in shared for i in slots)
+        if shared_only and not sharing:
+            continue
+        count = sum(r.count for r in rows if r.kind == "owned" and r.collection == "params") * times
+        dtypes = ", ".join(dict.fromkeys(r.dtype for r in rows))
+        slots_of = f"{times} × {many(len(rows), 'slot')}" if times > 1 else many(len(rows), "slot")
+        yield (label, slots_of, dtypes, f"{count:,}", "", f"{sharing} shared" if sharing else "", "")
 
 
 def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -88,8 +141,12 @@ def _excess(sizes: dict[int, int], width: int) -> int:
 
 def _fit(text: str, size: int, right: bool) -> str:
     if len(text) > size:
-        head = (size - 1) // 2
-        return f"{text[:head]}…{text[len(text) - (size - 1 - head) :]}"
+        mark = re.match(r" *[↳+] ", text)  # a borrower's mark stays, whatever is cut
+        front = mark[0][-max(size - 3, 2) :] if mark else ""
+        text, room = text[len(mark[0]) if mark else 0 :], size - len(front)
+        head = (room - 1) // 2
+        short = text if len(text) <= room else f"{text[:head]}…{text[len(text) - (room - 1 - head) :]}"
+        return (front + short).ljust(size)
     return text.rjust(size) if right else text.ljust(size)
 
 
@@ -180,14 +237,70 @@ def edges(ledger: Rows) -> list[tuple[int, int, str]]:
     return found
 
 
-def mermaid(ledger: Rows) -> str:
-    """A flowchart from owners to borrowers, the views on the arrows; slots that share nothing are left out."""
-    lines = ["flowchart LR"]
-    for i in _drawn(ledger):
-        row = ledger.rows[i]
+_DRAWN = 50_000  # characters of a diagram that Mermaid still draws
+
+
+def mermaid(ledger: Rows, *, depth: int | None = None, shared_only: bool = True, fold: bool = True) -> str:
+    """A flowchart from owners to borrowers, the views on the arrows; what it shows is said at `Ledger.to_mermaid`."""
+    if depth is not None:
+        return _modules_drawn(ledger, _level(depth), fold)
+    text = _slots_drawn(ledger, shared_only, fold)
+    deepest = max((len(r.path.split("/")) for r in ledger.rows), default=1)
+    for level in range(deepest, 0, -1) if len(text) > _DRAWN and fold else ():
+        text = _modules_drawn(ledger, level, fold)
+        if len(text) <= _DRAWN:
+            return text
+    return text if len(text) <= _DRAWN or not fold else _cut(text)
+
+
+def _cut(diagram: str) -> str:
+    """The beginning of a diagram of modules, as much of it as is drawn, and how many modules are left out."""
+    head, *lines = diagram.split("\n")
+    boxes = [line for line in lines if re.match(r"  s\d+\[", line)]
+    arrows = [(line, re.match(r'  (s\d+) -->(?:\|".*"\|)? (s\d+)$', line)) for line in lines]
+    looks = [line for line in lines if line.startswith("  classDef")]
+    kept, text = len(boxes), diagram
+    while len(text) > _DRAWN:
+        kept = kept * 3 // 4
+        names = {box.split("[")[0].strip() for box in boxes[:kept]}
+        drawn = [line for line, ends in arrows if ends and names.issuperset(ends.groups())]
+        more = f'  more["… and {len(boxes) - kept:,} modules more"]'
+        text = "\n".join([head, *boxes[:kept], *drawn, more, *looks])
+    return text
+
+
+def _slots_drawn(ledger: Rows, shared_only: bool, fold: bool) -> str:
+    stand_for, stands = folded(ledger.rows) if fold else unfolded(ledger.rows)
+    arrows = dict.fromkeys((stands[a], stands[b], through) for a, b, through in edges(ledger))
+    some = {i for arrow in arrows for i in arrow[:2]} if shared_only and arrows else set(stands.values())
+    boxes = []
+    for one in stand_for:
+        row, times = one.row, f"{one.times} × " if one.times > 1 else ""
         left, right = ("([", "])") if row.kind == "borrowed" else ("[", "]")
-        lines.append(f'  s{i}{left}"{_entities(row.path)}<br/>{_entities(shape(row))}"{right}:::{row.kind}')
-    for lender, user, through in edges(ledger):
+        if one.place in some:
+            text = f"{_entities(one.path)}<br/>{_entities(times + shape(row))}"
+            boxes.append(f'  s{one.place}{left}"{text}"{right}:::{row.kind}')
+    return _flowchart(boxes, arrows)
+
+
+def _modules_drawn(ledger: Rows, depth: int, fold: bool) -> str:
+    boxes, box_of = [], {}
+    shared = {i for edge in edges(ledger) for i in edge[:2]}
+    for number, (label, slots, times) in enumerate(modules(ledger.rows, depth, fold)):
+        box_of.update(dict.fromkeys(slots, number))
+        count = sum(
+            r.count for r in map(ledger.rows.__getitem__, slots) if r.kind == "owned" and r.collection == "params"
+        )
+        if shared.intersection(slots) or not shared:
+            boxes.append(f'  s{number}["{_entities(label)}<br/>{_entities(many(count * times, "parameter"))}"]:::owned')
+    stands = folded(ledger.rows)[1] if fold else {}
+    found = ((box_of.get(stands.get(a, a)), box_of.get(stands.get(b, b)), through) for a, b, through in edges(ledger))
+    return _flowchart(boxes, dict.fromkeys(arrow for arrow in found if arrow[0] != arrow[1]))
+
+
+def _flowchart(boxes: Sequence[str], arrows: Iterable[tuple[Any, Any, str]]) -> str:
+    lines = ["flowchart LR", *boxes]
+    for lender, user, through in arrows:
         lines.append(f"  s{lender} -->" + (f'|"{_entities(through)}"| ' if through else " ") + f"s{user}")
     return "\n".join([*lines, *(f"  classDef {kind} {look},color:#16191d" for kind, look in _LOOKS.items())])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,14 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import MissingRNGError, TenureError
+from tenure.core.errors import MissingRNGError, ParameterDtypeError, TenureError
 from tenure.core.keys import initialising, made_key, missing_key, owner_keys
 from tenure.core.run import values
 from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.slot import Slot
-from tenure.core.slots.staged import FINAL
+from tenure.core.slots.slot import Slot, named
+from tenure.core.slots.table import FINAL
+from tenure.core.traces import outermost
 from tenure.core.trees import nest
 
 
@@ -32,21 +34,65 @@ def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], 
             late += [slot.path, *_parts(slot)]
             continue
         try:
+            if _hands_on(slot, keys):
+                late += [slot.path, *_parts(slot)]
+                continue
             made = _make(slot, keys)
         except jax.errors.UnexpectedTracerError:
             late += [slot.path, *_parts(slot)]
             continue
         except MissingRNGError:
             raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
+        if any(map(_has_ended, jax.tree.leaves(made))):
+            late += [slot.path, *_parts(slot)]
+            continue
         drawn.update(made)
-        shape, wanted = jnp.shape(made[slot.path]), slot.full_shape
-        if slot.collection == "params" and shape != wanted:
-            raise TenureError(
-                f"the initialiser of '{slot.path}' made {shape} instead of {wanted}",
-                parties=[slot.party("owner")],
-                ways=["return an array of the shape that the initialiser is called with"],
-            )
+        if slot.collection == "params":
+            _check_made(slot, made[slot.path])
     return drawn, late
+
+
+def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
+    """Within a trace: whether an initialiser that holds values, such as a closure, reads a value that JAX traced, such as an input.
+
+    JAX notices values of a trace that is over only when the trace around ends.
+    """
+    init = slot.request.init
+    held = getattr(init, "__closure__", None) or isinstance(init, functools.partial)
+    if outermost() or not (held or any(isinstance(v, jax.core.Tracer) for v in getattr(init, "__dict__", {}).values())):
+        return False
+    made = jax.make_jaxpr(lambda keys: _make(slot, keys))({path: keys.get(path) for path in [slot.path, *_parts(slot)]})
+    return any(isinstance(const, jax.core.Tracer) for const in made.consts)
+
+
+def _has_ended(value: Any) -> bool:
+    """Whether a value belongs to the trace of a plan that is over: an initialiser that hands an input on as it is."""
+    if not isinstance(value, jax.core.Tracer):
+        return False
+    try:
+        jax.lax.optimization_barrier(value)
+    except jax.errors.UnexpectedTracerError:
+        return True
+    return False
+
+
+def _check_made(slot: Slot, value: Any) -> None:
+    """Raises unless an initialiser made what the plan, and the ledger, say."""
+    if value.shape != slot.full_shape:
+        raise TenureError(
+            f"the initialiser of '{slot.path}' made {value.shape} instead of {slot.full_shape}",
+            parties=[slot.party("owner")],
+            ways=["return an array of the shape that the initialiser is called with"],
+        )
+    if value.dtype != slot.full_dtype:
+        raise ParameterDtypeError(
+            f"the initialiser of '{slot.path}' made {value.dtype} instead of {named(slot.full_dtype)}",
+            parties=[slot.party("owner")],
+            ways=[
+                "use the dtype that the initialiser is called with:  lambda shape, dtype: jnp.zeros(shape, dtype)",
+                f"ask for what it makes:  get_parameter(…, dtype='{value.dtype}')",
+            ],
+        )
 
 
 def _parts(slot: Slot) -> list[str]:

@@ -2,7 +2,7 @@
 
 A view is a function on one array that also knows what it does to a shape, to named axes and, where there is a way
 back, its inverse. `transpose`, `permute(1, 0, 2)`, `reshape(2, -1)`, `index(3)`, `slice(0, 4, axis=1)`, `split(3, 0)`,
-`concat('b/w', axis=0)`, `cast('bfloat16')`, `scale(0.5)`, `einops('(h d) f -> h d f', h=4)`, `stop_gradient`,
+`reorder(1, 0)`, `concat('b/w', axis=0)`, `sum(0)`, `cast('bfloat16')`, `scale(0.5)`, `einops('(h d) f -> h d f', h=4)`, `stop_gradient`,
 `constrain('model', None)`; others by `register`.
 """
 
@@ -165,6 +165,43 @@ class Split(View):
         if n < 1 or shape[axis] % n or not 0 <= i < n:
             raise Misfit(f"axis {axis} of {shape} has no part {i} of {n} equal parts")
         return _replace(shape, axis, shape[axis] // n)
+
+
+@define
+class Reorder(View):
+    """Equal parts of an axis in another order: `reorder(0, 2, 1, 3, axis=1)` swaps the middle two of four gates."""
+
+    name, variadic = "reorder", True
+    signature, defaults = {"order": converters.permutation, "axis": converters.integer}, {"axis": 0}
+
+    def __call__(self, x):
+        parts = jnp.split(x, len(self.arguments["order"]), self.arguments["axis"])
+        return jnp.concatenate([parts[i] for i in self.arguments["order"]], self.arguments["axis"])
+
+    def shape(self, shape):
+        order, axis = self.arguments["order"], _axis(self.arguments["axis"], shape)
+        if not order or shape[axis] % len(order):
+            raise Misfit(f"axis {axis} of {shape} has no {len(order)} equal parts")
+        return shape
+
+    def inverse(self, shape, dtype):
+        return Reorder(*(int(i) for i in np.argsort(self.arguments["order"])), axis=self.arguments["axis"])
+
+
+@define
+class Sum(View):
+    """The sum over an axis; the axis goes. With `reshape`, of equal parts: two biases that are only ever added."""
+
+    name, signature, defaults = "sum", {"axis": converters.integer}, {"axis": 0}
+
+    def __call__(self, x):
+        return jnp.sum(x, self.arguments["axis"], dtype=x.dtype)
+
+    def shape(self, shape):
+        return _replace(shape, _axis(self.arguments["axis"], shape))
+
+    def axes(self, axes):
+        return _replace(axes, self.arguments["axis"] % len(axes))
 
 
 @define

@@ -100,7 +100,7 @@ def _as_pair(out: Any) -> Any:
 
 def _check_same(x: Any, out: Any) -> None:
     """Raises unless a layer gives what it takes, so that the next one can go on."""
-    same = jax.tree.structure(x) == jax.tree.structure(out)
+    same = jax.tree.structure(x) == jax.tree.structure(out)  # type: ignore[operator]
     if not same or [_type(a) for a in jax.tree.leaves(x)] != [_type(a) for a in jax.tree.leaves(out)]:
         one = len(x) == 1 if isinstance(x, tuple) else False
         raise _no_stack(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from tenure.core.errors import MissingParameterError, ParameterShapeError, Party, nearest
+import jax
+
+from tenure.core.errors import (
+    MissingParameterError,
+    ParameterDtypeError,
+    ParameterShapeError,
+    Party,
+    brief,
+    nearest,
+)
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.run.requests import request
-from tenure.core.slots.slot import Slot, as_shape
+from tenure.core.slots.slot import Slot, as_shape, kind_of, named
+
+_COLLECTIONS = {"batch_stats", "cache", "intermediates", "constants"}  # that Flax's variables have beside "params"
 
 
 def owned_value(frame: Frame, path: str) -> Any:
@@ -28,11 +40,70 @@ def owned_value(frame: Frame, path: str) -> Any:
         return None
 
 
-def missing(frame: Frame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
-    asked = request(frame, path, as_shape(shape, path), dtype)
+def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party: Callable[[], Party]) -> None:
+    """Raises unless a leaf of the params is an array of the shape and the kind of numbers that a slot asks for.
+
+    Numbers of the same kind and another precision are taken as they are: params may be cast as a whole.
+
+    Args:
+      value: the leaf.
+      path: the slot's.
+      shape, dtype: what the slot stores.
+      party: says who asks, for the error.
+
+    Raises:
+      ParameterShapeError, ParameterDtypeError: what does not fit.
+    """
+    given = "the params given to apply"
+    known = hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, jax.ShapeDtypeStruct)
+    kind = kind_of(value.dtype) if known else "other"
+    if not known or kind == "other":
+        what = f"{tuple(value.shape)} {value.dtype}" if known else brief(value, 40)
+        raise ParameterDtypeError(
+            f"'{path}' needs an array of {named(dtype)} but the params have {what}",
+            parties=[party(), Party("params", path, what, given)],
+            ways=["make it an array:  jnp.asarray(value)", "use params from init of this model"],
+        )
+    what = f"{tuple(value.shape)} {value.dtype}"
+    if tuple(value.shape) != shape:
+        raise ParameterShapeError(
+            f"'{path}' needs {shape} but the params have {tuple(value.shape)}",
+            parties=[party(), Party("params", path, what, given)],
+            ways=["use params from init of this model, with inputs of these shapes", "reshape the value in params"],
+        )
+    if value.dtype != dtype and kind != kind_of(dtype):
+        raise ParameterDtypeError(
+            f"'{path}' needs {named(dtype)} but the params have {value.dtype}",
+            parties=[party(), Party("params", path, what, given)],
+            ways=[
+                "use params from init of this model",
+                f"cast the value in params:  value.astype('{named(dtype)}')",
+                f"ask for what there is:  get_parameter(…, dtype='{value.dtype}')",
+            ],
+        )
+
+
+def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None = None) -> MissingParameterError:
+    """The error of a parameter that the params do not have; `slot` is its slot, if it is planned."""
+    kept = slot is not None and bool(slot.part_of)
+    asked = slot.request if slot is not None else request(frame, path, as_shape(shape, path), dtype)
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
+    module, name = paths.split(path)
+    there = name in frame.params.get(module, {})
+    ways = ["use params from init of this model, with inputs of these shapes"]
+    if kept and slot is not None:
+        ways = [
+            f"the stage '{asked.asker}' of '{slot.part_of}' keeps it: use params from init of the model with its stages",
+            "for params of the model without the stage, add what it keeps:  {**model.init(key, …), **params} by module",
+            f"leave the stage out:  stages={{'{slot.part_of}': [None]}}",
+        ]
+    elif set(frame.params) - {"params"} <= _COLLECTIONS and "params" in frame.params and module != "params":
+        ways.insert(0, "these are Flax's variables, {'params': …}: hand over what is in them, params['params']")
+    else:
+        ways.append(f"tie it:  tn.transform(f, ties={{'{path}': 'owner/path'}})")
     return MissingParameterError(
-        f"Unable to retrieve parameter '{path}': the params given to apply do not have it",
+        f"Unable to retrieve parameter '{path}': the params given to apply "
+        + ("have None there, not an array" if there else "do not have it"),
         parties=[
             asked.party("asker"),
             Party(
@@ -43,10 +114,7 @@ def missing(frame: Frame, path: str, shape: Any, dtype: Any) -> MissingParameter
             ),
         ],
         near=nearest(path, known),
-        ways=[
-            "use params from init of this model, with inputs of these shapes",
-            f"tie it:  tn.transform(f, ties={{'{path}': 'owner/path'}})",
-        ],
+        ways=ways,
     )
 
 
@@ -54,10 +122,10 @@ def leaf(frame: Frame, slot: Slot) -> Any:
     """What is stored for an owner."""
     value = owned_value(frame, slot.path)
     if value is None:
-        raise missing(frame, slot.path, slot.full_shape, slot.full_dtype)
+        raise missing(frame, slot.path, slot.full_shape, slot.full_dtype, slot)
     active = {overlay.prefix for overlay in frame.overlays}
     wanted = slot.full_shape[sum(prefix in active for prefix, _ in slot.stack) :]
-    if tuple(value.shape) != wanted:
+    if slot.staged and tuple(getattr(value, "shape", wanted)) != wanted:
         raise ParameterShapeError(
             f"'{slot.path}' stores {slot.full_shape} for its stages but the params have {tuple(value.shape)}",
             parties=[
@@ -69,6 +137,7 @@ def leaf(frame: Frame, slot: Slot) -> Any:
                 "put a plain weight into it:  tn.assign(plan, params, {path: value})",
             ],
         )
+    check_leaf(value, slot.path, wanted, slot.full_dtype, lambda: slot.party("owner"))
     return value
 
 

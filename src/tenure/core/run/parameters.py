@@ -8,33 +8,37 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tenure.core.errors import (
     AxesError,
     BorrowedInParamsError,
     ForbiddenSlotError,
     MissingParameterError,
-    ParameterShapeError,
     Party,
     TenureError,
+    UnplannedShareError,
     ViewShapeError,
+    brief,
 )
 from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
+from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
-from tenure.core.run.values import NeedsPlan, evaluate, given, missing, owned_value, staged_value
+from tenure.core.run.values import evaluate, hand_over
 from tenure.core.sites import call_site
 from tenure.core.slots.requests import check_repeated
-from tenure.core.slots.slot import Request, as_shape
-from tenure.core.slots.sources import OWN, Source
-from tenure.core.slots.staged import USE
+from tenure.core.slots.slot import KINDS, Request, Slot, as_dtype, as_shape, kind_of
+from tenure.core.slots.sources import Source
 from tenure.core.slots.staging import begin
+from tenure.core.slots.table import USE
 
-Initializer = Callable[[Sequence[int], Any], jax.Array]
+Initializer = Callable[..., jax.Array]
 
 
 @by_profile
@@ -53,7 +57,8 @@ def get_parameter(
       name: local name.
       shape: of the array.
       dtype: of the array.
-      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      init: `init(shape, dtype) -> array`, or `init(key, shape, dtype)` as in `jax.nn.initializers`; runs once, for the
+        owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
       stages: what the value goes through between what is stored and what is returned: a list of stages.
 
@@ -72,18 +77,12 @@ def get_parameter(
     """
     frame = current_frame("get_parameter")
     if frame.planning:
-        paths.check_name(name, "parameter name")
+        check_name(frame, name, "parameter name")
     path = paths.join(frame.scope.path, name)
-    source = frame.sources.of(path)
-    if frame.mode is Mode.PLAN:
-        value = plan_parameter(frame, path, shape, dtype, init, axes, source, stages=stages)
+    if frame.planning:
+        value = plan_parameter(frame, path, shape, dtype, init, axes, frame.sources.of(path), stages=stages)
     else:
-        if frame.staged is None and frame.mode is Mode.APPLY and (stages or frame.sources.stages):
-            raise NeedsPlan
-        if source is OWN:
-            value = _owned(frame, path, shape, dtype, init)
-        else:
-            value = sourced(frame, path, shape, dtype, init, source)
+        value = read_parameter(frame, path, shape, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
@@ -95,8 +94,7 @@ def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
     """Records a request, and answers with a stand-in of the shape that was asked for."""
-    shape = as_shape(shape, path)
-    dtype = jax.dtypes.canonicalize_dtype(dtype) if not _is_key(dtype) else dtype
+    shape, dtype = described(frame, path, shape, dtype, init)
     asked = request(frame, path, shape, dtype, source=source, init=init)
     more: dict[str, Any] = {}
     if axes is not None:
@@ -107,7 +105,7 @@ def plan_parameter(
     earlier = frame.requests.get(path)
     if earlier is not None:
         check_repeated(earlier, frame.makers[path], dataclasses.replace(asked, **more), maker(frame))
-        return placeholder(earlier.shape, earlier.dtype)
+        return placeholder(earlier.shape, earlier.dtype, frame.inner)
     if source.kind == "forbid":
         raise _forbidden(asked)
     if source.kind == "given":
@@ -124,7 +122,7 @@ def plan_parameter(
         more["shape"], more["dtype"] = made.shape, made.dtype
     frame.requests[path] = asked = dataclasses.replace(asked, **more)
     frame.makers[path] = maker(frame)
-    return placeholder(asked.shape, asked.dtype)
+    return placeholder(asked.shape, asked.dtype, frame.inner)
 
 
 def _forbidden(asked: Request) -> ForbiddenSlotError:
@@ -153,12 +151,61 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
                 )
-            return init(shape, dtype)
+            return initial_value(init, shape, dtype, lambda: asked.party("owner"))
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
-        return made if isinstance(made, jax.Array) else jnp.asarray(made)
+        return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
 
     return make
+
+
+def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape and the dtype of a request.
+
+    Raises:
+      TenureError: they, or the initialiser, are none; the message names who asks.
+    """
+    try:
+        if init is not None and not callable(init):
+            raise TenureError(
+                f"init of '{path}' is {brief(init)}, not a function",
+                ways=["init=jnp.zeros, or init=tn.initializers.Constant(3.0)", "init=lambda shape, dtype: …"],
+            )
+        return as_shape(shape, path), as_dtype(dtype, path)
+    except TenureError as e:
+        raise asked_by(frame, path, e) from None
+
+
+def check_name(frame: Frame, name: Any, what: str) -> None:
+    """Raises `PathSyntaxError`, which names who asks, unless `name` is one segment of a path."""
+    try:
+        paths.check_name(name, what)
+    except TenureError as e:
+        raise asked_by(frame, brief(name, 30), e) from None
+
+
+def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
+    """An error about a request, with who asked."""
+    party = request(frame, path, (), "").party("asker")
+    return type(error)(
+        error.rule, parties=[dataclasses.replace(party, what=""), *error.parties], near=error.near, ways=error.ways
+    )
+
+
+def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
+    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision."""
+    try:
+        plain = not isinstance(made, (np.ndarray, np.generic))
+        array = np.asarray(made)
+        if plain and array.dtype.kind in "biuf" and kind_of(dtype) == "floating":
+            return jnp.asarray(array, dtype)
+        return jnp.asarray(array, dtype if kind_of(array.dtype) == kind_of(dtype) else None)
+    except (TypeError, ValueError):
+        raise TenureError(
+            f"the initialiser of '{asked.path}' made {brief(made)}, not an array of numbers",
+            parties=[asked.party("owner")],
+            ways=["return an array:  init=lambda shape, dtype: jnp.full(shape, 3, dtype)"],
+        ) from None
 
 
 def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
@@ -167,13 +214,15 @@ def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
         return make()
 
 
-def _is_key(dtype: Any) -> bool:
-    return jax.dtypes.issubdtype(dtype, jax.dtypes.extended)
-
-
 def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
     if axes is None:
         return None
+    if isinstance(axes, str) or not isinstance(axes, Sequence):
+        raise AxesError(
+            f"axes of '{asked.path}' is {brief(axes)}, not a name for each axis",
+            parties=[asked.party("asker")],
+            ways=["axes=('embed', 'vocab'), with None for an axis without a name"],
+        )
     axes = tuple(axes)
     if len(axes) != len(asked.shape):
         raise AxesError(
@@ -209,75 +258,91 @@ def _check_given(asked: Request, source: Source) -> None:
         )
 
 
-def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    if frame.staged is not None or (frame.mode is Mode.INIT and frame.plan.staged):
-        value = _staged(frame, path, shape, dtype, init)
-        if value is not None:
-            return value
-    value = owned_value(frame, path)
-    if value is None and frame.mode is Mode.INIT:
-        value = with_key(
-            frame.keys and frame.keys.draw(path),
-            _maker(
-                hooks.chain("param_creator"),
-                shape,
-                dtype,
-                init,
-                hooks.GetterContext(path, frame.scope.module, dtype, shape, init),
-                Request(path, tuple(shape), dtype),
-            ),
-        )
-        frame.write(("params", path), value)
-    if value is None:
-        raise missing(frame, path, shape, dtype)
-    if value.shape != shape and tuple(value.shape) != as_shape(shape, path):
-        asked = request(frame, path, as_shape(shape, path), dtype)
-        raise ParameterShapeError(
-            f"'{path}' needs {asked.shape} but the params have {tuple(value.shape)}",
-            parties=[
-                asked.party("asker"),
-                Party("params", path, f"{tuple(value.shape)} {value.dtype}", "the params given to apply"),
-            ],
-            ways=["use params from init of this model, with inputs of these shapes", "reshape the value in params"],
-        )
-    return value
+def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """A slot's value in a run, made as the plan says.
 
-
-def _staged(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
-    slot = frame.planned("slots", path)
-    if not slot.staged:
-        return None
-    if frame.mode is Mode.INIT and owned_value(frame, path) is None:
-        draw = frame.keys.draw if frame.keys is not None else lambda path: None
-        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
-        make = _maker(hooks.chain("param_creator"), shape, dtype, init, context, slot.request)
-        made = begin(slot, slot.stages, with_key(draw(path), make), draw)
-        for where, value in made.items():
-            frame.write(("params" if where in frame.plan.slots else "initial", where), value)
-            if where in frame.plan.states:
-                frame.write(("state", where), value)
-    return staged_value(frame, path, USE)
-
-
-def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
-    """A slot's value in a run, where a tie or a share speaks of it."""
-    if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
-        return _owned(frame, path, shape, dtype, init)
-    planned = frame.planned("slots", path)
+    Raises:
+      BorrowedInParamsError: the params have a leaf for a slot that owns none.
+      MissingParameterError, ParameterShapeError: the params do not fit.
+      UnplannedShareError: the run shares a parameter, and the plan that it reads knows of none.
+    """
+    slot = None if frame.plan.plain else frame.plan.slots.get(path)
+    if slot is None or slot.kind == "owned":
+        if slot is None:
+            check_planned(frame, path, shape, dtype)
+        return _owned(frame, path, shape, dtype, init, slot)
     if owned_value(frame, path) is not None:
+        module, name = paths.split(path)
         raise BorrowedInParamsError(
-            f"the params have a leaf for '{path}', which is {planned.kind}",
+            f"the params have a leaf for '{path}', which is {slot.kind}",
             parties=[
-                planned.party("user", str(planned.target or "")),
+                slot.party("user", str(slot.target or "")),
                 *(frame.plan.slots[owner].party("owner") for owner in frame.plan.ledger.owners_of(path)),
             ],
             ways=[
-                f"delete it from params:  del params['{paths.split(path)[0]}']['{paths.split(path)[1]}']",
+                f"delete it from params:  del params['{module}']['{name}']",
                 f"own it:  tn.transform(f, ties={{'{path}': tn.own}})",
             ],
         )
-    if source.kind == "given":
-        _check_given(dataclasses.replace(planned.request, shape=as_shape(shape, path)), source)
-        return given(frame, planned, source.value)
+    if slot.kind == "given":
+        source = frame.sources.of(path)
+        _check_given(dataclasses.replace(slot.request, shape=as_shape(shape, path)), source)
+        return hand_over(frame, slot, source.value)
     return evaluate(frame, path, USE)
+
+
+def check_planned(frame: Frame, path: str, shape: Any, dtype: Any) -> None:
+    """Raises `UnplannedShareError` if a run shares a slot of which its plan knows nothing."""
+    source = frame.sources.of(path)
+    if source.kind in ("borrow", "given"):
+        raise unplanned(frame, path, shape, dtype, source)
+
+
+def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
+    """An owner's value; what only the forward pass can make is made in `init`."""
+    creating = frame.mode is Mode.INIT and owned_value(frame, path) is None
+    if creating:
+        _create(frame, path, shape, dtype, init, slot)
+    if slot is not None and slot.staged:
+        return evaluate(frame, path, USE)
+    value = owned_value(frame, path)
+    if value is None:
+        raise missing(frame, path, shape, dtype)
+    if not _is_as_asked(value, shape, dtype):
+        shape, dtype = described(frame, path, shape, dtype, init)
+        check_leaf(value, path, shape, dtype, lambda: request(frame, path, shape, dtype).party("asker"))
+    return value
+
+
+def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> None:
+    """Makes what is stored for an owner, and for the stages that all its users see."""
+    draw = frame.keys.draw if frame.keys is not None else lambda path: None
+    asked = Request(path, tuple(shape), dtype) if slot is None else slot.request
+    context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+    value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, context, asked))
+    made = {path: value} if slot is None or not slot.stages else begin(slot, slot.stages, value, draw)
+    for where, array in made.items():
+        state = where in frame.plan.states
+        frame.write(("initial" if state else "params", where), array)
+        if state:
+            frame.write(("state", where), array)
+
+
+def _is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
+    """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
+    return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
+
+
+def unplanned(frame: Frame, path: str, shape: Any, dtype: Any, source: Source) -> UnplannedShareError:
+    """The error of a slot that a run shares, and that the plan does not."""
+    return UnplannedShareError(
+        f"'{path}' is {KINDS[source.kind]} in this run, and was not when the model was planned",
+        parties=[
+            request(frame, path, as_shape(shape, path), dtype).party("user"),
+            Party(source.origin, source.key, f"→ {source.ref or source.kind}", str(source.site)),
+        ],
+        ways=[
+            "plan for inputs of these shapes first:  model.plan(…)",
+            "let what is shared depend on the function's arguments only",
+        ],
+    )

@@ -15,11 +15,12 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.run.parameters import with_key
+from tenure.core.run.initialisers import initial_value
+from tenure.core.run.parameters import check_name, described, unplanned, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Request
+from tenure.core.slots.slot import Request, Slot, as_dtype
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -41,6 +42,8 @@ def get_state(
       MissingParameterError: there is no value, and no initialiser to make one.
     """
     frame = current_frame("get_state")
+    if frame.planning:
+        check_name(frame, name, "name of a state")
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.planning:
@@ -48,7 +51,7 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jnp.asarray(init(shape, dtype))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -84,6 +87,7 @@ def set_state(name: str, value: Any) -> None:
     source = frame.sources.of(path)
     if frame.planning:
         _plan_set(frame, path, value, source)
+        frame.write(("state", path), value)  # for tn.vmap, whose lanes must leave the same
         return
     path, value = back_to_owner(frame, path, value, source)
     if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
@@ -91,8 +95,15 @@ def set_state(name: str, value: Any) -> None:
     frame.write(("state", path), value)
 
 
+def asker(frame: Frame, path: str) -> Party:
+    """Who asks for a state, for an error."""
+    return dataclasses.replace(request(frame, path, (), "").party("asker"), what="")
+
+
 def _abstract(value: Any) -> Any:
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), value)
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
+    )
 
 
 def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: Any) -> Request:
@@ -112,9 +123,13 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
         creators = hooks.chain("state_creator")
         if shape is None and init is None and not creators and source.kind != "borrow":
             return None
+        if shape is not None:
+            shape, dtype = described(frame, path, shape, dtype, init)
+        else:
+            described(frame, path, (), dtype, init)
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
         if source.kind == "borrow":
-            value = jax.ShapeDtypeStruct(tuple(shape or ()), jax.dtypes.canonicalize_dtype(dtype))
+            value = jax.ShapeDtypeStruct(tuple(shape or ()), as_dtype(dtype, path))
             asked = record(frame, path, value, source)
         else:
 
@@ -122,7 +137,7 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 def run(shape: Any, dtype: Any) -> Any:
                     if init is None:
                         raise _missing_state(frame, path)
-                    return init(shape, dtype)
+                    return initial_value(init, shape, dtype, lambda: asker(frame, path))
 
                 return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
 
@@ -130,7 +145,8 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 return None
             value = _abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
             asked = record(frame, path, value, source, make=make, init=init)
-    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype), asked.value)
+    inner = frame.inner
+    return jax.tree.map(lambda a: placeholder(a.shape, a.dtype, inner), asked.value)
 
 
 def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
@@ -144,8 +160,15 @@ def read_state(frame: Frame, path: str, source: Source) -> Any:
     """The newest value of a state, or of what the state borrows; None if there is none."""
     if source.kind != "borrow":
         return frame.read(("state", path))
-    target = frame.planned("states", path).target
+    target = _planned(frame, path, source).target
     return frame.read(("state", path)) if target is None else _through(frame, target)
+
+
+def _planned(frame: Frame, path: str, source: Source) -> Slot:
+    """The plan's slot of a state that a run borrows."""
+    if path not in frame.plan.states:
+        raise unplanned(frame, path, (), "tree", source)
+    return frame.plan.states[path]
 
 
 def _through(frame: Frame, ref: Ref) -> Any:
@@ -163,7 +186,7 @@ def back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[
       NoInverseError: the state is borrowed through a view that has no inverse.
     """
     while source.kind == "borrow":
-        slot = frame.planned("states", path)
+        slot = _planned(frame, path, source)
         if slot.target is None:  # it owns what its lender lacks
             return path, value
         owner = frame.plan.states[slot.target.path]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.errors import Party, TenureError, brief
@@ -153,11 +156,56 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
       TenureError: it is no sequence of sizes; the message names the slot's `path`.
     """
     try:
-        sizes = tuple(int(s) for s in ([shape] if isinstance(shape, (int, np.integer)) else shape))
+        if isinstance(shape, (str, bytes, set, Mapping)):
+            raise TypeError
+        sizes = tuple(_size(s) for s in ([shape] if isinstance(shape, (int, np.integer)) else shape))
         if any(s < 0 for s in sizes):
             raise ValueError
         return sizes
     except (TypeError, ValueError):
         raise TenureError(
-            f"the shape of '{path}' is {brief(shape)}, not a sequence of sizes", ways=["shape=(3, 4)"]
+            f"the shape of '{path}' is {brief(shape)}, not a sequence of sizes",
+            ways=["shape=(3, 4): whole numbers, none below 0", "x.shape[-1], len(names) and n // 2 are whole numbers"],
         ) from None
+
+
+def _size(value: Any) -> int:
+    if type(value) is int:
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return operator.index(value)
+
+
+def as_dtype(dtype: Any, path: str) -> Any:
+    """A dtype as JAX stores it.
+
+    Raises:
+      TenureError: it is none that an array has; the message names the slot's `path`.
+    """
+    try:
+        if jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+            return dtype
+        found = jax.dtypes.canonicalize_dtype(dtype)
+        if found.kind not in "OSUMmV" or jnp.issubdtype(found, jnp.number):
+            return found
+    except (TypeError, ValueError):
+        pass
+    raise TenureError(
+        f"the dtype of '{path}' is {brief(dtype)}, not one that an array has",
+        ways=["dtype=jnp.float32, 'bfloat16', x.dtype"],
+    )
+
+
+def kind_of(dtype: Any) -> str:
+    """What kind of numbers a dtype is of.
+
+    >>> import jax.numpy as jnp
+    >>> kind_of(jnp.bfloat16), kind_of(jnp.uint8), kind_of(jnp.bool_)
+    ('floating', 'integer', 'bool')
+    """
+    kinds = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.complexfloating, "bool": jnp.bool_}
+    for kind, abstract in kinds.items():
+        if jnp.issubdtype(dtype, abstract):
+            return kind
+    return "key" if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) else "other"

@@ -69,6 +69,7 @@ def resolve_stages(slots: Slots, states: Slots, rules: Rules) -> Slots:
 def _owner_staged(slot: Slot, found: Sequence[Rule]) -> Slot:
     """An owner, or a given value, with the stages that its request and the rules say."""
     every, notes = _combined([slot.request.stages, *(rule.stages for rule in found)])
+    _check_skipped(every, slot, found)
     stages = tuple(s for s in every if not isinstance(s, OnUse) and _applies(s, slot))
     uses = tuple(s.inner for s in every if isinstance(s, OnUse) and _applies(s.inner, slot))
     if not (stages or uses or notes):
@@ -84,6 +85,7 @@ def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rul
     inner = [slot.request.stages, *(rule.stages for rule in found if rule.module is not None)]
     outer = [tuple(s for s in rule.stages if isinstance(s, OnUse)) for rule in found if rule.module is None]
     every, notes = _combined([*inner, *outer])
+    _check_skipped([s for s in every if isinstance(s, OnUse)], slot, found)
     uses = []
     for stage in every:
         use, note = _on_borrower(stage, slot, slots, rules)
@@ -92,6 +94,26 @@ def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rul
     if not (uses or notes):
         return slot
     return dataclasses.replace(slot, use_stages=tuple(uses), notes=slot.notes + notes)
+
+
+def _check_skipped(every: Sequence[Stage], slot: Slot, found: Sequence[Rule]) -> None:
+    """Raises if a stage that is asked for by this slot's own path has nothing to do with it; a glob may skip."""
+    exact = [*slot.request.stages, *(s for rule in found if not paths.is_glob(rule.glob) for s in rule.stages)]
+    for stage in every:
+        inner = stage.inner if isinstance(stage, OnUse) else stage
+        if stage in exact and not _applies(inner, slot):
+            least = inner.arguments["min_ndim"]
+            rule = next((r for r in found if stage in r.stages), None)
+            raise StageShapeError(
+                f"the stage '{stage}' is asked for '{slot.path}' by its path, and skips it: it is for parameters with "
+                f"{least} axes or more, and {slot.shape} has {len(slot.shape)}",
+                parties=[slot.party("user" if slot.kind == "borrowed" else "owner"), *([rule.party()] if rule else [])],
+                ways=[
+                    f"if it is meant:  {inner.name}(…, min_ndim={len(slot.shape)})",
+                    "a glob skips what a stage is not for:  stages={'**/w': […]}",
+                    "leave it out for this parameter",
+                ],
+            )
 
 
 def _combined(levels: Sequence[tuple[Stage | None, ...]]) -> tuple[list[Stage], tuple[str, ...]]:
@@ -159,10 +181,14 @@ def _on_borrower(stage: Stage, slot: Slot, slots: Slots, rules: Rules) -> tuple[
 
 def _owners(slot: Slot, slots: Slots, tap: str) -> list[tuple[str, str]]:
     """The owners at the end of a slot's chain, and where they are tapped."""
-    if slot.target is None:
-        return [(slot.path, tap)]
-    refs = [slot.target, *slot.target.others()]
-    return [found for ref in refs for found in _owners(slots[ref.path], slots, ref.tap or tap)]
+    found, todo = [], [(slot, tap)]
+    while todo:
+        slot, tap = todo.pop()
+        if slot.target is None:
+            found.append((slot.path, tap))
+        else:
+            todo += [(slots[ref.path], ref.tap or tap) for ref in (*reversed([*slot.target.others()]), slot.target)]
+    return found
 
 
 def _unused(rule: Rule, user: Slot | None, slots: Slots) -> TenureError:

@@ -12,8 +12,11 @@ from tenure import functional
 from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim
+from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.linear import product
+from tenure.network.layers.stepwise import kept, over_steps
+from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
 
@@ -24,6 +27,16 @@ class SelfAttention(Layer):
     Parameter: `QKV` (in, 2 * total_key_dim + out); for each head queries, keys, values.
     Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; `key_shift` Shaw et al. 2018, https://arxiv.org/abs/1803.02155.
     """
+
+    stepwise = True
+
+    @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        return bool(node.get("attention_left_only")) and node.get("initial_state") is None
+
+    @property
+    def over_all_steps(self) -> bool:
+        return True
 
     def forward(
         self,
@@ -38,7 +51,7 @@ class SelfAttention(Layer):
         initial_state: Any = None,
         restrict_state_to_last_seq: bool = False,
         state_var_lengths: Any = None,
-    ) -> Tensor:
+    ) -> Output:
         self.unsupported(
             "this layer keeps no keys of earlier steps or sequences",
             initial_state=initial_state,
@@ -52,6 +65,12 @@ class SelfAttention(Layer):
                 "num_heads", num_heads, f"{total_key_dim} keys and {total} outputs cannot be divided by it"
             )
         x = source.batch_first()
+        if self.run.all_steps and self.run.loop_time is not None and not x.has(self.run.loop_time):
+            time = self.run.loop_time
+            n = sizes.current().padded(time)
+            x = x.stacked(time, jnp.broadcast_to(x.data, (n, *x.shape)), as_time=True).batch_first()
+        if x.time_axis is None and self.run.single_step:
+            return self._step(x, key_shift, num_heads, total_key_dim, out, forward_weights_init, attention_dropout)
         if x.time_axis is None:
             raise self.error("from", self.node.get("from"), f"{source!r} has no time axis")
         x = x.feature_last()
@@ -69,7 +88,38 @@ class SelfAttention(Layer):
         change = drop if attention_dropout else None
         y = functional.attend(q, k, v, keep, scale=1.0, bias=shifts, masked=-jnp.inf, change=change)
         y = y.reshape((*x.shape[:2], total))
-        return Tensor(y, (batch, time, out), time_axis=1, feature_axis=2, beam=source.beam)
+        return Output(Tensor(y, (batch, time, out), time_axis=1, feature_axis=2))
+
+    def _step(
+        self, x: Tensor, key_shift: Tensor | None, num_heads: int, total_key_dim: int, out: Dim, init: Any, drop: float
+    ) -> Output:
+        """One step of a loop: the keys and values of the steps so far are kept, with room for all of them."""
+        x = x.feature_last()
+        if x.feature_dim is None or x.ndim != 2 or self.run.loop_time is None:
+            raise self.error("from", self.node.get("from"), f"one vector for each sequence is needed, not {x!r}")
+        total = out.root.size or 0
+        both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
+        mat = self.param("QKV", (x.feature_dim, both), init)
+        q, k, v = split_heads(product(x, mat, both).data[:, None], num_heads, total_key_dim, total)
+        n, step = sizes.current().padded(self.run.loop_time), jnp.asarray(self.run.loop_step, jnp.int32)
+        room = self.new_dim("steps", n)
+        heads, keys, values = Dim(num_heads, "heads"), Dim(k.shape[-1], "keys"), Dim(v.shape[-1], "values")
+        state = {}
+        for name, new, last in (("k_left", k, keys), ("v_left", v, values)):
+            dims = (x.dims[0], room, heads, last)
+            old = kept(self, name)
+            before = jnp.zeros((x.shape[0], n, *new.shape[2:]), new.dtype) if old is None else old.data
+            array = jax.lax.dynamic_update_slice_in_dim(before, new, step, 1)
+            state[name] = Tensor(array, dims if old is None else old.dims)
+        energy = jnp.einsum("bqhd,bkhd->bhqk", q, state["k_left"].data)
+        if key_shift is not None:
+            energy = energy + jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
+        energy = jnp.where(jnp.arange(n) <= step, energy, -jnp.inf)
+        weights = jax.nn.softmax(energy, axis=-1)
+        if drop and self.training:
+            weights = functional.dropped(next_rng_key(), drop, weights)
+        y = jnp.einsum("bhqk,bkhd->bqhd", weights, state["v_left"].data).reshape(x.shape[0], total)
+        return Output(Tensor(y, (x.dims[0], out), None, None, 1), state=state)
 
     def _out_dim(self) -> Dim:
         n_out = self.node.get("n_out")
@@ -119,15 +169,15 @@ class PositionalEncoding(Layer):
         constant: int = -1,
         offset: Tensor | None = None,
     ) -> Tensor:
-        at = self.axis(source, axis)
-        dim = source.dims[at]
+        step = over_steps(self, source, axis)
         feature = source.feature_dim if add_to_input else self.feature_out()
         if feature is None or feature.root.size is None:
             raise self.error("n_out", self.node.get("n_out"), "a number of features is needed")
         around = tuple(d for i, d in enumerate(source.dims) if i != source.feature_axis)
-        n = sizes.current().padded(dim)
-        positions = jnp.full((n,), constant) if constant > -1 else jnp.arange(n)
-        where = Tensor(positions, (dim,))
+        dims_of: tuple[Dim, ...] = () if step else (source.dims[self.axis(source, axis)],)
+        shape = tuple(sizes.current().padded(d) for d in dims_of)
+        count = jnp.asarray(self.run.loop_step, jnp.int32) if step else jnp.arange(*shape)
+        where = Tensor(jnp.full(shape, constant) if constant > -1 else count, dims_of)
         if offset is not None:
             where = ops.mapn(jnp.add, [where, offset], broadcast_all=True)
         signal = where.like(sinusoids(where.data, feature.root.size), dims=(*where.dims, feature), feature_axis=None)
@@ -175,7 +225,15 @@ class RelativePositionalEncoding(Layer):
         if query is None:
             distance = keys - _number(query_offset)
             return Tensor(matrix[jnp.clip(distance, -clipping, clipping) + clipping], (key, out))
-        queries = jnp.arange(known.padded(query)) + _number(query_offset)
+        first = _number(query_offset)
+        if self.run.single_step and query_offset is None and query_spatial_dim == "T" and source.time_axis is None:
+            first = jnp.asarray(self.run.loop_step, jnp.int32)
+            if (
+                key_value_spatial_dim == "T" and self.run.loop_time is not None
+            ):  # room for all steps, as attention has it
+                key = self.new_dim("steps", known.padded(self.run.loop_time))
+                keys = jnp.arange(known.padded(key))
+        queries = jnp.arange(known.padded(query)) + first
         distance = jnp.clip(keys[None, :] - queries[:, None], -clipping, clipping) + clipping
         return Tensor(matrix[distance], (query, key, out), feature_axis=2)
 

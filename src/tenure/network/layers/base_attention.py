@@ -36,7 +36,7 @@ class Attention(Layer):
         """The mean of the base's frames [B, F] by the softmax of energies [B, T]."""
         keep = ops.mask(base.dims[1], base.dims[:2])
         data = functional.with_weights(energy, base.data, keep)
-        return Tensor(data, (base.dims[0], base.dims[2]), beam=base.beam)
+        return Tensor(data, (base.dims[0], base.dims[2]))
 
 
 @layer("dot_attention")

@@ -39,6 +39,8 @@ class BatchNorm(Layer):
     https://arxiv.org/abs/1502.03167.
     """
 
+    framewise = True
+
     more_options = _OPTIONS
 
     def forward(self, source: Tensor) -> Tensor:

@@ -1,41 +1,139 @@
-"""Layers about the hypotheses of a search, as far as they mean something without one."""
+"""Layers about the hypotheses of a search."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from tenure.network.dims import Dim
+import jax.numpy as jnp
+
+from tenure.network import sizes
+from tenure.network.beams import Beam, beam_first, expand, relabel, select
+from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.layer import Layer, layer
-from tenure.network.output import Output
+from tenure.network.layers.choice import best_hypothesis
 from tenure.network.tensor import Tensor
 
 
-@layer("decide_keep_beam")
-class DecideKeepBeam(Layer):
-    """The input with all its hypotheses, if any, which from here on are no longer those of a running search."""
+class _OfBeams(Layer):
+    """A layer that sees hypotheses."""
 
-    def forward(
-        self, sources: Sequence[Tensor], *, search: bool | None = None, add_to_beam_scores: bool = False
-    ) -> Output:
+    stepwise = True
+    sees_beams = True
+
+    def one(self, sources: Sequence[Tensor]) -> Tensor:
+        """The only input."""
         if len(sources) != 1:
             raise self.error("from", self.node.get("from"), "exactly one input is needed")
-        return Output(sources[0], choices=self.run.outputs[self.node.sources[0]].choices)
+        return sources[0]
 
+    def hypotheses(self, x: Tensor) -> tuple[Dim, Beam]:
+        """The beam of the input.
 
-@layer("split_batch_beam")
-class SplitBatchBeam(Layer):
-    """The batch of hypotheses split into the batch and a dim of the hypotheses."""
-
-    def forward(self, sources: Sequence[Tensor], *, beam_dim: Dim | None = None) -> Tensor:
-        if len(sources) != 1 or sources[0].beam is None or sources[0].batch_axis is None:
+        Raises:
+          OptionError: nothing was searched for it.
+        """
+        dim = x.beam_dim
+        if dim is None:
             raise self.error(
                 "from", self.node.get("from"), "there are no hypotheses of a search", ["'only_on_search': True"]
             )
-        x = sources[0].batch_first()
-        beam = beam_dim if beam_dim is not None else self.new_dim("beam", x.beam)
-        if beam.root.size != x.beam:
-            raise self.error("beam_dim", beam_dim, f"the beam has {x.beam} hypotheses")
-        data = x.data.reshape(-1, x.beam, *x.shape[1:])
-        return x.with_dims(data, (x.dims[0], beam, *x.dims[1:]), origin=[0, None, *range(1, x.ndim)]).like(
-            data, beam=None
-        )
+        return dim, self.run.beams.get(dim)
+
+
+@layer("decide")
+class Decide(_OfBeams):
+    """The best hypothesis of a search; the input where nothing was searched. Input [beam, B, …], output [B, …]."""
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        length_normalization: bool = False,
+        search: Any = None,
+        add_to_beam_scores: Any = None,
+    ) -> Tensor:
+        x = self.one(sources)
+        if x.beam_dim is None:
+            return x.batch_first()
+        dim, beam = self.hypotheses(x)
+        scores = beam.scores
+        if length_normalization and x.time_dim is not None:
+            lengths = sizes.current().lengths(x.time_dim)
+            n = x.shape[x.time_axis or 0] if lengths is None else expand(lengths, dim, scores.shape[0]).data
+            scores = scores / jnp.asarray(n, jnp.float32)
+        best = best_hypothesis(scores)[None]
+        one = self.new_dim("best", 1, BEAM, special=True)
+
+        def chosen(y: Tensor) -> Tensor:
+            y = select(y, best, one)
+            return y.without(0).like(y.data[0])
+
+        found = chosen(x)
+        for axis, of in enumerate(found.dims):
+            lengths = sizes.current().lengths(of) if of.is_dynamic else None
+            if lengths is not None and lengths.has(dim):
+                time = self.new_dim(f"time{axis}", None)
+                sizes.current().declare(time, found.shape[axis], chosen(lengths))
+                found = found.replace_dim(axis, time)
+        return found.batch_first()
+
+
+@layer("decide_keep_beam")
+class DecideKeepBeam(_OfBeams):
+    """The input with all its hypotheses, if any, which from here on are no longer those of a running search."""
+
+    def forward(
+        self,
+        sources: Sequence[Tensor],
+        *,
+        beam_size: int | None = None,
+        search: bool | None = None,
+        add_to_beam_scores: bool = False,
+    ) -> Tensor:
+        x = self.one(sources)
+        if x.beam_dim is None or not self.run.single_step:
+            return x
+        dim = self.new_dim("kept", sizes.current().padded(x.beam_dim), BEAM, special=True)
+        beams = self.run.beams
+        old = beams.get(x.beam_dim)
+        index = jnp.broadcast_to(jnp.arange(old.scores.shape[0], dtype=jnp.int32)[:, None], old.scores.shape)
+        beams.put(dim, Beam(x.beam_dim, index, old.scores, decided=True))
+        return relabel(x, dim)
+
+
+@layer("choice_get_beam_scores")
+class BeamScores(_OfBeams):
+    """The scores of the input's hypotheses: logarithms of their probabilities [beam, B]."""
+
+    def forward(self, sources: Sequence[Tensor]) -> Tensor:
+        if not self.run.flags.search:  # the target is the only hypothesis
+            return Tensor(jnp.zeros(sizes.current().padded(batch_dim())), (batch_dim(),))
+        dim, beam = self.hypotheses(self.one(sources))
+        return Tensor(beam.scores, (dim, batch_dim()))
+
+
+@layer("choice_get_src_beams")
+class SourceBeams(_OfBeams):
+    """Which hypothesis of the step before each of the input's continues [beam, B]."""
+
+    def forward(self, sources: Sequence[Tensor]) -> Tensor:
+        if not self.run.flags.search:
+            return Tensor(jnp.zeros(sizes.current().padded(batch_dim()), jnp.int32), (batch_dim(),))
+        dim, beam = self.hypotheses(self.one(sources))
+        pointers = jnp.zeros(beam.scores.shape, jnp.int32) if beam.pointers is None else beam.pointers
+        return Tensor(pointers, (dim, batch_dim()))
+
+
+@layer("split_batch_beam")
+class SplitBatchBeam(_OfBeams):
+    """The dim of the hypotheses as an ordinary dim after the batch. Input [beam, B, …], output [B, beam, …]."""
+
+    def forward(self, sources: Sequence[Tensor], *, beam_dim: Dim | None = None) -> Tensor:
+        x = self.one(sources)
+        dim, _ = self.hypotheses(x)
+        size = sizes.current().padded(dim)
+        out = beam_dim if beam_dim is not None else self.new_dim("beam", size, auto=True)
+        if not isinstance(out, Dim) or out.root.size != size:
+            raise self.error("beam_dim", beam_dim, f"the beam has {size} hypotheses")
+        return beam_first(x).replace_dim(0, out).move_axis(0, 1)

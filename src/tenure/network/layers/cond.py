@@ -29,6 +29,8 @@ _BRANCHES = ("true_layer", "false_layer")
 class Cond(Layer):
     """`true_layer` if the condition, a scalar, holds, else `false_layer`; each is a layer's name or description."""
 
+    stepwise = True
+
     container = True
     more_options = ("condition", *_BRANCHES)
 

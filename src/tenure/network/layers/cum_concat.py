@@ -20,6 +20,8 @@ class CumConcat(Layer):
     The array has room for the whole loop, and the dim's length, one number for all sequences, grows with each step.
     """
 
+    stepwise = True
+
     def forward(self, source: Tensor, *, out_spatial_dim: Dim, axis: Dim | None = None) -> Output:
         time = self.run.loop_time
         if time is None or not self.run.single_step:

@@ -39,12 +39,18 @@ def same(dim: Dim, given: Dim | None) -> Dim:
 
 
 def dynamic(
-    layer: Layer, name: str, lengths: Tensor, given: Dim | None = None, bound: int | None = None, kind: str = SPATIAL
+    layer: Layer,
+    name: str,
+    lengths: Tensor,
+    given: Dim | None = None,
+    bound: int | None = None,
+    kind: str = SPATIAL,
+    most: int | None = None,
 ) -> Dim:
-    """A dim with these lengths; `bound` is its padded size where that is known."""
+    """A dim with these lengths; `bound` is its padded size where that is known, and `most` one that always suffices."""
     known = sizes.current()
     if given is not None and known.knows(given):
         return given
     dim = made(layer, name, None, given, kind)
-    known.declare(dim.root, known.bound(lengths, dim) if bound is None else bound, lengths)
+    known.declare(dim.root, known.bound(lengths, dim, most) if bound is None else bound, lengths)
     return dim

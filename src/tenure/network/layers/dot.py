@@ -76,7 +76,7 @@ def _lookup(values: Tensor, axis: int, indices: Tensor) -> Tensor:
     shared = [i for i, d in enumerate(moved.dims) if i and indices.has(d)]
     if shared:
         raise ops.DimError(f"{values!r} and {indices!r} share {[moved.dims[i] for i in shared]}")
-    return Tensor(moved.data[indices.data], (*indices.dims, *moved.dims[1:]), beam=indices.beam)
+    return Tensor(moved.data[indices.data], (*indices.dims, *moved.dims[1:]))
 
 
 def _auto(a: Tensor, b: Tensor, red_a: Sequence[int], red_b: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -129,7 +129,7 @@ def product(
     dims = [a.dims[i] for i in (*rest_a, *var[0])] + [b.dims[j] for j in var[1]] + list(more)
     data = data.reshape((*data.shape, *(1 for _ in more)))
     time = _time(a, b, names_a, names_b, out)
-    return Tensor(data, tuple(dims), time_axis=time, feature_axis=AUTO, beam=a.beam or b.beam)
+    return Tensor(data, tuple(dims), time_axis=time, feature_axis=AUTO)
 
 
 def _time(a: Tensor, b: Tensor, names_a: dict[int, str], names_b: dict[int, str], out: list[str]) -> Any:

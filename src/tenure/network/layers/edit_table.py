@@ -5,7 +5,7 @@ Sabour et al. 2019, "Optimal Completion Distillation", https://arxiv.org/abs/181
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -57,6 +57,8 @@ class EditDistanceTable(Layer):
     In a loop it takes one label a step, and outside of loops a whole sequence. `blank_idx` is a label that edits nothing.
     """
 
+    stepwise = True
+
     @classmethod
     def first_output(cls, run: Run, node: Node) -> Tensor:
         """The row before the first label: all of the prefix has to be inserted."""
@@ -66,6 +68,9 @@ class EditDistanceTable(Layer):
         rows = jnp.broadcast_to(row, (reference.shape[0], row.shape[0]))
         dim = same(reference.time_dim + 1, node.get("out_dim"))
         return Tensor(_repeat_last(rows, lengths_of(reference)), (reference.dims[0], dim), feature_axis=1)
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {"row": self.first_output(self.run, self.node)}
 
     def forward(
         self,
@@ -115,4 +120,4 @@ class OptimalCompletions(Layer):
             return jnp.min(_advance(x.data, labels, reference, blank_idx), axis=1)
 
         found = jax.vmap(best, out_axes=1)(jnp.arange(size, dtype=jnp.int32))
-        return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)), beam=x.beam)
+        return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)))

@@ -163,6 +163,11 @@ class Eval(_Arithmetic):
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
     """
 
+    @classmethod
+    def link(cls, graph: Graph, node: Node) -> None:
+        if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
+            node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
+
     def forward(
         self,
         sources: Sequence[Tensor],
@@ -194,8 +199,9 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         if as_layer:
             return proxy.sources[i]
         x = sources[i]
-        if auto_convert:
-            x = _as_frame_feature(x, frame)
+        x = _as_frame_feature(x, frame) if auto_convert else x
+        # what has further axes than the output is for the expression to bring into form
+        if auto_convert and None not in ops.match(frame.dims, x.dims):
             x = Tensor(
                 ops.aligned(x, frame.dims), frame.dims, time_axis=frame.time_axis, feature_axis=frame.feature_axis
             )
@@ -273,4 +279,4 @@ class Compare(Layer):
             tests.append(fn(arrays[-1], value))
         data = functools.reduce(jnp.logical_and, tests)
         feature = frame.feature_axis
-        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature, frame.beam)
+        return Tensor(data, frame.dims, None, frame.time_axis, AUTO if frame.sparse else feature)

@@ -56,14 +56,13 @@ def gather(x: Tensor, axis: int, position: Tensor) -> Tensor:
 
     time = moved(x.time_axis, position.time_axis)
     feature = None if x.sparse else moved(x.feature_axis, position.feature_axis)
-    out = Tensor(data, tuple(dims), x.sparse_dim, beam=x.beam or position.beam)
+    out = Tensor(data, tuple(dims), x.sparse_dim)
     return Tensor(
         data,
         tuple(dims),
         x.sparse_dim,
         out.time_axis if time is None else time,
         None if x.sparse else (out.feature_axis if feature is None else feature),
-        x.beam or position.beam,
     )
 
 
@@ -116,7 +115,7 @@ class GatherNd(Layer):
             index = Tensor(data, (x.dims[0], *index.dims), index.sparse_dim)
         data = take(x.data, index.data, axis=1, batch_dims=1)
         dims = (*index.dims, *x.dims[2:])
-        found = Tensor(data, dims, x.sparse_dim, beam=x.beam or index.beam)
+        found = Tensor(data, dims, x.sparse_dim)
         return found if self.takes_padding_in else within(found, index, x.dims[1])
 
 
@@ -159,9 +158,9 @@ class ScatterNd(Layer):
         shape = (*position.shape[:at], size, *updates.shape[at + 1 :])
         data = jnp.zeros(shape, updates.dtype).at[tuple(grid)].add(updates)
         new = (*dims[:at], out_dim, *dims[at + 1 :])
-        out = Tensor(data, new, source.sparse_dim, beam=source.beam)
+        out = Tensor(data, new, source.sparse_dim)
         time = at if position.time_axis is None else position.time_axis
-        return Tensor(data, new, source.sparse_dim, time, out.feature_axis, source.beam)
+        return Tensor(data, new, source.sparse_dim, time, out.feature_axis)
 
 
 @layer("slice_nd")

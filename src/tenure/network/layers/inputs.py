@@ -30,6 +30,8 @@ class _Part(Layer):
           OptionError: nothing.
         """
         at = self.run.outputs[self.node.sources[0]]
+        if name in at.subs:
+            return at.subs[name]
         for part in name.split("/"):
             if part not in at.subs:
                 raise self.error(

@@ -77,7 +77,7 @@ def product(x: Tensor, w: jax.Array, out_dim: Dim, b: jax.Array | None = None) -
     if x.sparse:
         dims = (*x.dims, out_dim)
         data = affine(x.data, w, b)
-        return Tensor(data, dims, time_axis=x.time_axis, feature_axis=x.ndim, beam=x.beam)
+        return Tensor(data, dims, time_axis=x.time_axis, feature_axis=x.ndim)
     axis = x.feature_axis
     assert axis is not None
     return x.replace_dim(axis, out_dim).like(affine(x.data, w, b, axis=axis))

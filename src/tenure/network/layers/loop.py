@@ -3,57 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run import transformations as lifting
-from tenure.network import ops, sizes
+from tenure.network import forms, loop_length, ops, sizes
+from tenure.network.beams import Beam, beam_first, expand, relabel, select
 from tenure.network.constraints import Decay, DecayInside
-from tenure.network.dims import Dim, batch_dim
+from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
-from tenure.network.layers.choice import Choice
-from tenure.network.loop import LoopGraph, Parts, parts
-from tenure.network.losses.registry import add_loss, output_dim
-from tenure.network.output import Output
+from tenure.network.layers.first_output import first_output
+from tenure.network.loop import LoopGraph, mask_around, parts
+from tenure.network.losses.registry import add_loss
+from tenure.network.output import Output, is_tensor, map_tensors, tensors
 from tenure.network.run import Run
+from tenure.network.steps import Carry, Hypotheses, over_frames, trace_back, until_ended
 from tenure.network.tensor import Tensor
 
-State = dict[str, dict[str, Tensor]]
 
-
-@layer("prev")
-class Previous(Layer):
-    """A layer's output one step ago; the loop gives it."""
-
-    framewise = False
-
-    def forward(self) -> Tensor:
-        raise self.error("from", self.node.key, "there is no step before, outside of a loop")
-
-
-@layer("frame")
-class Frame(Layer):
-    """One frame of a sequence; the loop gives it."""
-
-    def forward(self) -> Tensor:
-        raise self.error("from", self.node.key, "there is no frame outside of a loop")
-
-
-@dataclasses.dataclass
-class _Step:
-    """What one step knows of the one before.
+@dataclasses.dataclass(frozen=True)
+class SearchStep:
+    """What choices need of the step before.
 
     Attributes:
-      outputs: node → output, of those that a `prev:` names.
-      states: of layers that keep one.
+      ended: which hypotheses of the loop's beam have ended, a tensor.
+      live: how many hypotheses of the loop's beam there are; the others are placeholders in the first step.
     """
 
-    outputs: dict[str, Tensor]
-    states: State
+    ended: Tensor
+    live: Any
 
 
 @layer("rec_loop")
@@ -61,18 +42,23 @@ class Loop(Layer):
     """A dictionary of layers, step by step over a sequence; what need not run step by step is moved out of the loop.
 
     The loop goes over the input's time, or the target's if there is no input; in search until `end` says so, at most
-    `max_seq_len` steps.
+    `max_seq_len` steps. Input [B, T, …], output [T, B, …] of the layer `output` inside, with the dim of the hypotheses
+    where it searches; `rec/x` are outputs of layers inside.
     """
 
     container = True
+    stepwise = True
     more_options = ("unit",)
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
-        unit = node.get("unit")
-        node.branches["unit"] = LoopGraph(graph, node, unit).build()
-        if node.get("target") and not graph.flags.search:
-            node.deps.append(graph.resolve(node.level, f"data:{node.get('target')}", node.key, "target"))
+        body = node.branches["unit"] = LoopGraph(graph, node, node.get("unit")).build()
+        assert isinstance(body, LoopGraph)
+        loop_length.link(graph, node, body)
+
+    @property
+    def sees_beams(self) -> bool:
+        return self.chooses(self.node, self.run.flags)
 
     def forward(
         self,
@@ -80,264 +66,547 @@ class Loop(Layer):
         *,
         axis: Any = None,
         max_seq_len: Any = None,
+        max_seq_len_via: Tensor | None = None,
         optimize_move_layers_out: bool | None = None,
         include_eos: bool = False,
-        cheating: bool = False,
         direction: int | None = None,
+        back_prop: bool | None = None,
+        unroll: bool = False,
+        input_projection: bool = True,
+        use_global_rec_step_offset: bool = False,
+        debug: bool | None = None,
+        unit_opts: Any = None,
     ) -> Output:
-        graph = self.node.branches["unit"]
+        if direction not in (None, 1, -1):
+            raise self.error("direction", direction, "forward is 1, backward is -1")
+        self.unsupported("a dictionary of layers has no options of a cell", unit_opts=unit_opts)
+        return _Pass(self).result(back_prop is not False)
+
+
+class _Pass:
+    """One pass of a loop.
+
+    Attributes:
+      loop: the layer.
+      graph: its body.
+      time: the dim that it goes over.
+      run: the pass over what is moved out.
+    """
+
+    def __init__(self, loop: Layer):
+        self.loop, self.outer = loop, loop.run
+        graph = loop.node.branches["unit"]
         assert isinstance(graph, LoopGraph)
-        split = parts(graph)
-        if optimize_move_layers_out is False:
-            moved = [k for k in split.before if k not in graph.frames]
-            split = Parts([k for k in split.before if k in graph.frames], [*moved, *split.inside, *split.after], [])
-        outside = self._sequences(graph)
-        time = self._time(outside, axis, max_seq_len)
-        run = self._run(graph)
-        run.outputs |= {key: Output(x) for key, x in outside.items()}
-        for key in split.before:
-            if key not in run.outputs:
-                run.compute(graph.nodes[key])
-        self._loop(graph, split, run, time)
-        for key in split.after:
-            run.compute(graph.nodes[key])
-        self.run.params += run.params
-        self.run.constraints += run.constraints
-        self.run.losses.update(run.losses)
-        subs = {k[len(graph.root.path) :]: v for k, v in run.outputs.items() if k.startswith(graph.root.path)}
-        return dataclasses.replace(run.outputs[f"{graph.root.path}output"], subs=subs)
+        self.graph = graph
+        self.split = parts(graph, loop.node.get("optimize_move_layers_out") is not False)
+        self.reverse = loop.node.get("direction") == -1
+        self.run = self._run()
+        self.run.all_steps = True
+        self.built: dict[str, Layer] = {}
+        self.new_lengths: list[tuple[Dim, int, Tensor]] = []
+        self.run.layers = self.built
+        frames = loop_length.sequences(loop, graph)
+        known = sizes.current()
+        self.outer_time = loop_length.time(loop, graph, frames)
+        self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
+        self.run.loop_dim = self.outer_time
+        known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
+        self.frames = {k: self._frames(loop_length.fitted(loop, graph, x, self.outer_time)) for k, x in frames.items()}
 
-    # What is there before the loop starts.
-
-    def _sequences(self, graph: LoopGraph) -> dict[str, Tensor]:
-        """The sequences of which the body sees frames."""
-        found = {}
-        for key, outside in graph.frames.items():
-            found[key] = self.source() if outside == "source" else self.run.outputs[outside].tensor
-        return found
-
-    def _time(self, outside: Mapping[str, Tensor], axis: Any, limit: Any) -> Dim:
-        """The dim that the loop goes over."""
-        source = outside.get("data:source")
-        if source is not None:
-            return source.dims[self.axis(source, "T" if axis is None else axis)]
-        target = self.node.refs.get("target")
-        if target and target[0] is not None and not self.run.flags.search:
-            dim = self.run.outputs[target[0]].tensor.time_dim
-            if dim is not None:
-                return dim
-        if not isinstance(limit, int) or isinstance(limit, bool):
-            raise self.error("max_seq_len", limit, "a loop without input needs a number", ["'max_seq_len': 100"])
-        time = self.new_dim("time", None)
-        sizes.current().declare(time, limit)
-        return time
-
-    def _run(self, graph: LoopGraph) -> Run:
-        run = Run(self.run.network, graph, self.run.flags, self.run)
+    def _run(self) -> Run:
+        run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
         run.params, run.losses, run.constraints = [], {}, []
-        for key in graph.imports:
-            run.outputs[f"base:{key}"] = self.run.outputs[key]
+        for key in self.graph.imports:
+            run.outputs[f"base:{key}"] = self.outer.outputs[key]
         return run
 
-    # The loop.
+    def _frames(self, x: Tensor) -> Tensor:
+        """A sequence as one of frames for the steps."""
+        if not x.has(self.outer_time):
+            return x
+        return self._turned(x.replace_dim(x.axis(self.outer_time), self.time))
 
-    def _loop(self, graph: LoopGraph, split: Parts, run: Run, time: Dim) -> None:
-        """Runs the layers inside, and puts their outputs over the whole sequence into `run`."""
-        if not split.inside:
-            return
-        known = {k: out for k, out in run.outputs.items() if k.startswith("base:") or not out.tensor.has(time)}
-        over = {k: out.tensor.move_axis(out.tensor.axis(time), 0) for k, out in run.outputs.items() if k not in known}
-        frames = {k: x.data for k, x in over.items()}
-        built: dict[str, Layer] = {}
-        around = sizes.current()
+    def _leaving(self, x: Tensor) -> Tensor:
+        """An output as it is outside of the loop."""
+        return self._turned(x).replace_dim(x.axis(self.time), self.outer_time) if x.has(self.time) else x
 
-        def step(before: _Step, arrays: Mapping[str, Any]) -> tuple[_Step, dict[str, Tensor]]:
-            inner = self._run(graph)
-            inner.loop_time = time
-            inner.layers, inner.states, inner.single_step = built, before.states, True
-            inner.outputs |= known | {k: Output(_frame(over[k], arrays[k])) for k in arrays}
-            inner.outputs |= {k: Output(before.outputs[target]) for k, target in graph.previous.items()}
-            for key in split.inside:
-                if key not in graph.previous:
-                    inner.compute(graph.nodes[key])
-            outputs = {k: inner.outputs[k].tensor for k in split.inside if k not in graph.previous}
-            states = {k: dict(inner.outputs[k].state) for k in outputs if inner.outputs[k].state}
-            run.params += [use for use in inner.params if use not in run.params]
-            decays = [term for term in inner.constraints if isinstance(term, (Decay, DecayInside))]
-            run.constraints += [term for term in decays if term not in run.constraints]
-            outputs |= _new_lengths(outputs, around)
-            after = _Step({k: outputs[k] for k in set(graph.previous.values())}, states)
-            return after, outputs
-
-        first = jax.tree.map(lambda x: x[0], frames)
-        start = _Step(self._initial(graph, step, first), {})
-        with sizes.inner():
-            carried, outputs = step(start, first)
-        self._rest(run, time, step, carried, outputs, frames)
-        run.layers |= built
-        for key in outputs:
-            if key in graph.nodes and graph.nodes[key].get("loss") and run.flags.eval:
-                add_loss(run.build(graph.nodes[key]), run.outputs[key])
-
-    def _rest(self, run: Run, time: Dim, step: Any, carried: _Step, first: dict[str, Tensor], frames: Any) -> None:
-        """All steps but the first, with `jax.lax.scan`."""
-        known = sizes.current()
-        length = known.padded(time)
-        lengths = known.lengths(time)
-        end_key = next((k for k in first if k.endswith("/end")), None)
-        searching = end_key is not None and lengths is None and "data:source" not in frames
-
-        def flat(s: _Step) -> Any:
-            return (
-                {k: x.data for k, x in s.outputs.items()},
-                {k: {n: x.data for n, x in v.items()} for k, v in s.states.items()},
-            )
-
-        def full(arrays: Any) -> _Step:
-            outputs = {k: carried.outputs[k].like(x) for k, x in arrays[0].items()}
-            states = {k: {n: carried.states[k][n].like(x) for n, x in v.items()} for k, v in arrays[1].items()}
-            return _Step(outputs, states)
-
-        def body(carry: Any, inputs: Any) -> Any:
-            with sizes.inner():
-                (before, ended), (t, arrays) = carry, inputs
-                after, outputs = step(full(before), arrays)
-                going = self._going(t, lengths, ended)
-                now = {k: ops.aligned(x, first[k].dims) for k, x in outputs.items()}
-                for key, value in after.outputs.items():
-                    after.outputs[key] = carried.outputs[key].like(ops.aligned(value, carried.outputs[key].dims))
-                new = flat(after) if going is None else _where(going, flat(after), before, carried)
-                if searching:
-                    ended = ended | now[end_key]
-                return (new, ended), (now, ended)
-
-        ended = first[end_key].data if searching else jnp.zeros((), bool)  # type: ignore[index]
-        steps = jnp.arange(1, length)
-        later = jax.tree.map(lambda x: x[1:], frames)
-        _, (ys, ends) = lifting.scan(body, (flat(carried), ended), (steps, later), length=length - 1)
-        for key, x in first.items():
-            data = jnp.concatenate([x.data[None], ys[key]])
-            if isinstance(key, _LengthsOf):
-                known.declare(key.dim.root, key.padded, Tensor(data, (time, *x.dims)))
-                continue
-            stacked = Tensor(
-                data, (time, *x.dims), x.sparse_dim, 0, None if x.feature_axis is None else x.feature_axis + 1
-            )
-            run.outputs[key] = Output(stacked)
-        if searching:
-            done = jnp.concatenate([ended[None], ends])
-            dims = first[end_key].dims  # type: ignore[index]
-            known.declare(time, length, Tensor(length - jnp.sum(done, 0, dtype=jnp.int32), dims))
-
-    @staticmethod
-    def _going(t: Any, lengths: Tensor | None, ended: Any) -> Tensor | None:
-        """Which sequences still go on at step `t`."""
+    def _turned(self, x: Tensor) -> Tensor:
+        """For a loop that goes backward, a sequence from its end to its start."""
+        if not self.reverse or not x.has(self.time):
+            return x
+        axis, lengths = x.axis(self.time), sizes.current().lengths(self.time)
         if lengths is None:
-            return None
-        return lengths.like(t < lengths.data)
+            return x.like(jnp.flip(x.data, axis))
+        places = jnp.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+        ends = ops.aligned(lengths, x.dims)
+        index = jnp.where(places < ends, ends - 1 - places, places)
+        return x.like(jnp.take_along_axis(x.data, index, axis=axis))
 
-    def _initial(self, graph: LoopGraph, step: Any, frames: Any) -> dict[str, Tensor]:
-        """What `prev:x` is in the first step.
+    def result(self, back_prop: bool) -> Output:
+        """What the loop gives."""
+        graph, run, split = self.graph, self.run, self.split
+        for key, x in self.frames.items():
+            run.outputs[key] = Output(x if self.outer.network.reuse == "legacy" else _clean(x, self.time))
+        for key in split.before:
+            self._whole(key)
+        found = self._steps() if split.inside else {}
+        run.outputs |= found
+        for key in split.inside:
+            if key in found and graph.nodes[key].get("loss") and run.flags.eval and not run.dry:
+                add_loss(run.build(graph.nodes[key]), found[key])
+        for key in split.after:
+            self._whole(key)
+        self.outer.params += run.params
+        self.outer.constraints += run.constraints
+        self.outer.losses.update(run.losses)
+        start = graph.root.path
+        subs = {k[len(start) :]: v for k, v in run.outputs.items() if k.startswith(start)}
+        out = dataclasses.replace(run.outputs[f"{start}output"], subs=subs, state={}, extra=None)
+        out = map_tensors(self._leaving, out)
+        for dim, padded, lengths in self.new_lengths:
+            sizes.current().declare(dim.root, padded, self._leaving(lengths))
+        return out if back_prop else map_tensors(lambda x: ops.map1(jax.lax.stop_gradient, x), out)
 
-        Of what form the output is only the step itself can tell, which needs it: a guess is corrected until it holds.
-        """
-        guess = {target: self._guess(graph, target) for target in set(graph.previous.values())}
-        for _ in range(4):
-            found: dict[str, Tensor] = {}
+    # Over all steps at once.
 
-            def once(frames: Any, guess: Any = guess, found: dict[str, Tensor] = found) -> Any:
-                with sizes.inner(), ops.guessing():
-                    after, _ = step(_Step(guess, {}), frames)
-                found.update({k: x.like(None) for k, x in after.outputs.items()})
-                return {k: x.data for k, x in after.outputs.items()}
+    def _whole(self, key: str) -> None:
+        """Computes what is moved out of the loop."""
+        run, graph = self.run, self.graph
+        if key in run.outputs:
+            return
+        if key not in graph.previous:
+            for needed in graph.nodes[key].deps:
+                if needed in graph.previous:
+                    self._whole(needed)
+            run.compute(graph.nodes[key])
+            return
+        target = graph.previous[key]
+        if run.outputs[target].tensor.has(
+            self.outer_time
+        ):  # what has the steps' dim is one of frames, if it has a step before
+            run.outputs[target] = map_tensors(self._frames, run.outputs[target])
+        x = run.outputs[target].tensor
+        if not x.has(self.time):
+            raise self.loop.error("unit", "…", f"'{target}' is the same in all steps; name it without 'prev:'")
+        axis = x.axis(self.time)
+        one = x.without(axis)
+        shape = tuple(n for i, n in enumerate(x.shape) if i != axis)
+        start = self._first_output(target, one.like(jnp.zeros(shape, x.dtype)))
+        data = jnp.concatenate([jnp.expand_dims(start.data, axis), x.data], axis=axis)
+        run.outputs[key] = Output(x.like(jax.lax.slice_in_dim(data, 0, x.shape[axis], axis=axis)))
 
-            shapes = lifting.eval_shape(once, frames)
-            new = {k: self._filled(graph, k, x, shapes[k]) for k, x in found.items()}
-            if all(new[k].dims == guess[k].dims and new[k].dtype == guess[k].dtype for k in new):
-                return new
-            guess = new
-        raise self.error("unit", "…", "the form of a layer's output one step ago cannot be found out", ["'n_out': …"])
+    def _first_output(self, key: str, zeros: Tensor) -> Tensor:
+        """What `prev:` of a layer is in the first step."""
+        node = self.graph.nodes[key]
+        ended = key == f"{self.graph.root.path}end" and node.get("initial_output") is None
+        if ended:
+            return zeros
+        starts = node.get("initial_state") is not None and node.get("initial_output") is None
+        if starts and hasattr(node.cls, "output_of_first_state"):
+            found = self.run.build(node).output_of_first_state(zeros)  # type: ignore[attr-defined]
+            return zeros.like(jnp.broadcast_to(ops.aligned(found, zeros.dims), zeros.shape))
+        return first_output(
+            self.run, node, zeros, self.forms.outputs if self.split.inside and hasattr(self, "forms") else {}
+        )
 
-    def _guess(self, graph: LoopGraph, key: str) -> Tensor:
-        """What a layer's output may look like: by its own size, or as the first of its inputs that has one."""
-        own = self._own_first(graph, graph.nodes[key])
-        if own is not None:
-            return own
-        batch = batch_dim()
-        n = sizes.current().padded(batch)
-        size, seen, todo = None, set(), [key]
-        while todo and size is None:
-            node = graph.nodes.get(todo.pop(0))
-            if node is not None and node.key not in seen:
-                seen.add(node.key)
-                size = node.get("out_dim") or node.get("n_out") or self._label_dim(graph, node)
-                inputs = node.deps if node.cls.container else node.sources  # type: ignore[attr-defined]
-                todo += [graph.previous.get(s, s) for s in inputs]
-        if graph.nodes[key].cls is Choice or size is None:
-            return Tensor(jnp.zeros((n,), jnp.int32), (batch,), self._label_dim(graph, graph.nodes[key]))
-        dim = size if isinstance(size, Dim) else self.new_dim(f"guess:{key}", size, "feature")
-        return Tensor(jnp.zeros((n, dim.root.size or 1)), (batch, dim))
+    # Step by step.
 
-    def _own_first(self, graph: LoopGraph, node: Node) -> Tensor | None:
-        """What the layer's class says of the output before the first step."""
-        return node.cls.first_output(self._run(graph), node)  # type: ignore[attr-defined]
+    def _steps(self) -> dict[str, Output]:
+        """Runs the layers inside; what is kept of them, over all steps."""
+        graph, flags = self.graph, self.graph.flags
+        self.chooser = [k for k in self.split.inside if graph.nodes[k].cls.chooses(graph.nodes[k], flags)]  # type: ignore[attr-defined]
+        self.around = self.outer.beams.last
+        outputs = {k: v for k, v in self.run.outputs.items() if k not in graph.previous or k in self.split.before}
+        self.over = {k: v for k, v in outputs.items() if any(x.has(self.time) for x in tensors(v))}
+        self.known = {k: v for k, v in outputs.items() if k not in self.over}
+        self.arrays = {k: _in_front(v, self.time) for k, v in self.over.items()}
+        self.beam = self._beam_dim(self._width(self.around)) if self.chooser else None
+        self._find_forms()
+        kept = self._kept()
+        if self.outer.dry:
+            return {k: self._stacked(k, self.forms.outputs[k]) for k in kept}
+        return self._unfold(kept)
 
-    def _label_dim(self, graph: LoopGraph, node: Node) -> Dim | None:
-        target = node.get("target")
-        found = self.run.network.templates.get(target) if isinstance(target, str) else None
-        dim = None if found is None else found.tensor.sparse_dim
-        return None if dim is None else output_dim(node.get("loss"), dim)
+    def _width(self, beam: Dim | None) -> int:
+        return 1 if beam is None else sizes.current().padded(beam)
 
-    def _filled(self, graph: LoopGraph, key: str, x: Tensor, shape: Any) -> Tensor:
-        """The initial output of a layer, of that form."""
-        node = graph.nodes[key]
-        value = node.refs.get("initial_output", node.get("initial_output"))
-        own = self._own_first(graph, node) if value is None else None
-        if own is not None:
-            return x.like(ops.aligned(own, x.dims))
-        if value is None and x.sparse:
-            raise self.error("unit", key, "indices have no initial output of themselves", ["'initial_output': 0"])
-        number: Any = {None: 0, "zeros": 0, "ones": 1}.get(value) if isinstance(value, (str, type(None))) else value
-        if isinstance(number, (int, float)):
-            return x.like(jnp.full(shape.shape, number, shape.dtype))
-        given = self.run.outputs.get(str(value).removeprefix("base:"))
-        if given is None:
-            raise self.error("initial_output", value, "a number, 'zeros', 'ones' or a layer outside is needed")
-        return x.like(jnp.broadcast_to(ops.aligned(given.tensor, x.dims), shape.shape))
+    def _beam_dim(self, size: int) -> Dim:
+        return self.loop.new_dim("beam", size, BEAM, special=True)
+
+    def _find_forms(self) -> None:
+        for _ in range(3):
+            self.forms = forms.find(self.graph, self.split.inside, lambda: self._step_run(0, None, None), self._label)
+            if self.beam is None:
+                return
+            made = self.forms.outputs[self.chooser[-1]].tensor.beam_dim
+            size = max(self._width(self.around), 1 if made is None else sizes.current().padded(made))
+            if self.beam.size == size:
+                return
+            self.beam = self._beam_dim(size)
+
+    def _label(self, x: Tensor) -> Tensor:
+        """A tensor of one step with the beam that it has in the next one, and room for all of its hypotheses."""
+        if x.beam_dim is None or self.beam is None:
+            return x
+        x = beam_first(x)
+        missing = (self.beam.size or 1) - x.shape[0]
+        data = x.data
+        if missing > 0:
+            data = jnp.concatenate([data, jnp.broadcast_to(data[:1], (missing, *data.shape[1:]))])
+        elif missing < 0:
+            data = data[: self.beam.size]
+        return x.replace_dim(0, self.beam).like(data)
+
+    def _step_run(self, number: Any, carry: Carry | None, frames: Any) -> Run:
+        """A pass over one step, with all that there is before its layers; without a carry, to look at forms only."""
+        run = self._run()
+        run.loop_time, run.loop_step, run.single_step = self.time, number, True
+        run.loop_dim = self.outer_time
+        run.layers = self.built
+        run.outputs |= self.known
+        slices = self._slices()
+        frame = {k: map_tensors(_first_frame, v) if carry is None else _filled(v, frames[k]) for k, v in slices.items()}
+        run.outputs |= frame
+        if carry is None:
+            run.dry = True
+        else:
+            run.states = carry.states
+            for key, target in self.graph.previous.items():
+                if target in carry.outputs:
+                    run.outputs[key] = Output(carry.outputs[target], state=carry.states.get(target, {}))
+            for x in carry.outputs.values():
+                run.learn(x)
+        if self.beam is not None:
+            self._start_search(run, carry, number)
+        return run
+
+    def _slices(self) -> dict[str, Output]:
+        """The sequences as layers inside see them, with the array of the whole sequence."""
+        return {
+            k: map_tensors(
+                lambda x: x.without(x.axis(self.time)).like(_Whole(x, self.time)) if x.has(self.time) else x, v
+            )
+            for k, v in self.over.items()
+        }
+
+    def _start_search(self, run: Run, carry: Carry | None, number: Any) -> None:
+        assert self.beam is not None
+        size, batch = self.beam.size or 1, self._batch()
+        zeros = jnp.zeros((size, batch))
+        state = carry.hypotheses if carry is not None else None
+        if state is None:
+            state = Hypotheses(zeros, zeros > 0, zeros.astype(jnp.int32), zeros.astype(jnp.int32))
+        pointers = None if self.around is None else state.origin
+        run.beams.add(self.beam, Beam(self.around, pointers, state.scores))
+        live = jnp.where(jnp.asarray(number) == 0, min(self._width(self.around), size), size)
+        run.search = SearchStep(Tensor(state.ended, (self.beam, batch_dim())), live)
+
+    def _batch(self) -> Any:
+        return sizes.current().padded(batch_dim())
+
+    def _kept(self) -> list[str]:
+        """The layers inside whose outputs are needed after the loop."""
+        graph = self.graph
+        wanted = {*graph.roots, *(d for k in self.split.after for d in graph.nodes[k].deps)}
+        wanted |= {graph.previous[k] for k in {*wanted, *self.split.after} if k in graph.previous}
+        targets = [
+            t for k in graph.nodes for t in (graph.nodes[k].refs.get("target") or ()) if graph.nodes[k].get("loss")
+        ]
+        wanted |= {str(t) for t in targets if t is not None}
+        for node in self.outer.graph.nodes.values():  # `rec/x`
+            if node.class_name == "get_sub_layer" and self.loop.node.key in node.sources:
+                wanted.add(f"{graph.root.path}{str(node.get('name')).partition('/')[0]}")
+        return [k for k in self.split.inside if k in wanted and k not in graph.previous]
+
+    def _carry(self) -> Carry:
+        """What there is before the first step."""
+        targets = {t for k, t in self.graph.previous.items() if k in self.split.inside and t in self.forms.outputs}
+        outputs = {t: self._first_output(t, self._label(self.forms.zeros(t))) for t in sorted(targets)}
+        states = {}
+        for key, of in self.forms.states().items():
+            layer = self.run.build(self.graph.nodes[key])
+            given = layer.first_state({n: self._label(x) for n, x in of.items()})
+            states[key] = {n: self._like(x, of[n]) for n, x in given.items()}
+        return Carry(outputs, states, self._hypotheses())
+
+    def _like(self, x: Tensor, like: Tensor) -> Tensor:
+        like = self._label(like)
+        x = relabel(x, self.beam) if self.beam is not None else x
+        return like.like(jnp.broadcast_to(ops.aligned(x, like.dims), like.shape).astype(like.dtype))
+
+    def _hypotheses(self) -> Hypotheses | None:
+        batch = self._batch()
+        if self.beam is None:
+            if not self.graph.open_ended:
+                return None
+            end = self.forms.zeros(self._end)
+            zeros = jnp.zeros(end.shape)
+            return Hypotheses(zeros, zeros > 0, zeros.astype(jnp.int32), zeros.astype(jnp.int32))
+        size = self.beam.size or 1
+        index = jnp.arange(size, dtype=jnp.int32)[:, None]
+        if self.around is None:
+            base, width = jnp.zeros((1, batch)), 1
+        else:
+            base, width = self.outer.beams.get(self.around).scores, self._width(self.around)
+        origin = jnp.broadcast_to(jnp.minimum(index, width - 1), (size, batch))
+        scores = jnp.where(index < width, jnp.take_along_axis(base, jnp.minimum(origin, width - 1), axis=0), -jnp.inf)
+        ended = jnp.zeros((size, batch), bool)
+        return Hypotheses(scores.astype(jnp.float32), ended, ended.astype(jnp.int32), origin)
+
+    @property
+    def _end(self) -> str:
+        return f"{self.graph.root.path}end"
+
+    def _step(self, carry: Carry, number: Any, frames: Any) -> tuple[Carry, Any]:
+        """One step."""
+        with sizes.inner():
+            run = self._step_run(number, carry, frames)
+            for key in self.split.inside:
+                if key not in self.graph.previous:
+                    run.compute(self.graph.nodes[key])
+            self._collect(run)
+            last = run.beams.last if self.beam is not None else None
+            hypotheses, pointers = self._ended(run, carry, last, number)
+
+            def later(x: Tensor) -> Tensor:
+                return self._label(run.beams.read(x, last)) if last is not None else x
+
+            outputs = {k: self._like(later(run.outputs[k].tensor), x) for k, x in carry.outputs.items()}
+            states = {
+                k: {n: self._like(later(run.outputs[k].state[n]), x) for n, x in of.items()}
+                for k, of in carry.states.items()
+            }
+            new = Carry(*self._held(run, outputs, states, carry, later), hypotheses)
+            kept = {k: map_tensors(later, _portable(run.outputs[k])) for k in self.kept}
+            given = ({k: _data(v) for k, v in kept.items()}, pointers, self._new_lengths(kept, later))
+            self.meta = {k: map_tensors(lambda x: x.like(None), v) for k, v in kept.items()}
+        return self._masked(new, carry, number), given
+
+    def _held(self, run: Run, outputs: Any, states: Any, old: Carry, later: Any) -> Any:
+        """What layers under a mask give and keep stays as it was where they are masked."""
+        for key in {*outputs, *states}:
+            name = mask_around(self.graph.nodes[key])
+            mask = None if name is None else run.outputs[name].tensor
+            if mask is None or mask.time_axis is not None:
+                continue
+            keep = later(mask)
+
+            def hold(new: Tensor, before: Tensor, keep: Tensor = keep) -> Tensor:
+                before = later(before) if before.beam_dim is not None and self.beam is not None else before
+                return new.like(jnp.where(ops.aligned(keep, new.dims), new.data, before.data))
+
+            if key in outputs:
+                outputs[key] = hold(outputs[key], old.outputs[key])
+            if key in states:
+                states[key] = {n: hold(x, old.states[key][n]) for n, x in states[key].items()}
+        return outputs, states
+
+    def _ended(self, run: Run, carry: Carry, last: Dim | None, number: Any) -> tuple[Hypotheses | None, Any]:
+        """The hypotheses after the step, and the back pointers of the whole step."""
+        old = carry.hypotheses
+        if old is None:
+            return None, None
+        if last is None:
+            end = ops.aligned(run.outputs[self._end].tensor, self.forms.outputs[self._end].tensor.dims)
+            ended = old.ended | jnp.broadcast_to(end, old.ended.shape)
+            return self._counted(old, ended), None
+        assert self.beam is not None
+        pointers = run.beams.pointers(last, self.beam)
+        size, batch = self.beam.size or 1, old.ended.shape[1]
+        if pointers is None:
+            pointers = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32)[:, None], (size, batch))
+        scores = run.beams.get(last).scores
+        missing = size - pointers.shape[0]
+        if missing:
+            pointers = jnp.concatenate([pointers, jnp.zeros((missing, batch), pointers.dtype)])
+            scores = jnp.concatenate([scores, jnp.full((missing, batch), -jnp.inf, scores.dtype)])
+
+        def follow(x: Any) -> Any:
+            return jnp.take_along_axis(x, pointers, axis=0)
+
+        old = Hypotheses(scores.astype(jnp.float32), follow(old.ended), follow(old.lengths), follow(old.origin))
+        ended = old.ended
+        if self.graph.open_ended:
+            end = self._label(run.beams.read(run.outputs[self._end].tensor, last))
+            ended = ended | jnp.broadcast_to(ops.aligned(end, (self.beam, batch_dim())), ended.shape)
+        else:
+            ended = jnp.broadcast_to(self._behind(number + 1), ended.shape)
+        return self._counted(old, ended), pointers
+
+    def _behind(self, number: Any) -> Any:
+        """Which sequences of known lengths were over before that step."""
+        lengths = sizes.current().lengths(self.time)
+        if lengths is None:
+            return jnp.zeros((1, 1), bool)
+        # RETURNN lets choices go on for one step beyond the end.
+        late = 1 if self.outer.network.reuse == "legacy" and not self.loop.node.get("include_eos") else 0
+        return (number >= ops.aligned(lengths, (batch_dim(),)) + late)[None]
+
+    def _counted(self, old: Hypotheses, ended: Any) -> Hypotheses:
+        over = old.ended if self.loop.node.get("include_eos") else ended
+        return dataclasses.replace(old, ended=ended, lengths=old.lengths + ~over)
+
+    def _masked(self, new: Carry, old: Carry, number: Any) -> Carry:
+        """The carry of sequences that are over stays as it is."""
+        lengths = sizes.current().lengths(self.time) if new.hypotheses is None else None
+        if lengths is None:
+            return new
+        going = lengths.like(number < lengths.data)
+
+        def choose(a: Tensor, b: Tensor) -> Tensor:
+            return (
+                a.like(jnp.where(ops.aligned(going, a.dims), a.data, b.data))
+                if all(a.has(d) for d in going.dims)
+                else a
+            )
+
+        outputs = {k: choose(x, old.outputs[k]) for k, x in new.outputs.items()}
+        states = {k: {n: choose(x, old.states[k][n]) for n, x in of.items()} for k, of in new.states.items()}
+        return Carry(outputs, states, None)
+
+    def _collect(self, run: Run) -> None:
+        """Parameters that the step asked for, and decay, count once for the whole loop."""
+        self.run.params += [use for use in run.params if use not in self.run.params]
+        decays = [term for term in run.constraints if isinstance(term, (Decay, DecayInside))]
+        self.run.constraints += [term for term in decays if term not in self.run.constraints]
+
+    def _new_lengths(self, kept: Mapping[str, Output], later: Any) -> list[Any]:
+        """The lengths of dims that only a step knows of."""
+        known, around = sizes.current(), self.sizes
+        self.new_dims: list[tuple[Dim, int, Tensor]] = []
+        found = []
+        for dim in dict.fromkeys(d for x in tensors(kept) for d in x.dims if d.is_dynamic and not around.knows(d)):
+            lengths = known.lengths(dim)
+            if lengths is not None:
+                lengths = later(lengths)
+                self.new_dims.append((dim, known.padded(dim), lengths.like(None)))
+                found.append(lengths.data)
+        return found
+
+    # All steps.
+
+    def _unfold(self, kept: list[str]) -> dict[str, Output]:
+        """Runs all steps; what is kept of them, stacked."""
+        self.kept, known = kept, sizes.current()
+        self.sizes, length = known, known.padded(self.time)
+        carry = self._carry()
+        if carry.hypotheses is None:
+            _, (data, _, lengths) = over_frames(self._step, carry, self.arrays, length)
+            return self._gathered(data, lengths, None)
+        limit = loop_length.limit(self.loop, self.graph, self.time)
+        gradients = self.outer.flags.train
+        last, (data, pointers, lengths), n = until_ended(
+            self._step, carry, self.arrays, limit, length, _all_ended, gradients=gradients
+        )
+        found = last.hypotheses
+        assert found is not None
+        if not isinstance(n, jax.core.Tracer) and self.graph.open_ended:
+            length = int(n)
+            data, pointers, lengths = jax.tree.map(lambda x: x[:length], (data, pointers, lengths))
+        path = None
+        if self.beam is not None:
+            start = jnp.broadcast_to(jnp.arange(self.beam.size or 1, dtype=jnp.int32)[:, None], found.scores.shape)
+            path, _ = trace_back(pointers, n, start)
+            origin = None if self.around is None else found.origin
+            final = Beam(self.around, origin, self._final_scores(found))
+            self.outer.beams.add(self.beam, final)
+            self.run.beams.add(self.beam, final)
+        if self.graph.open_ended:
+            dims = (self.beam, batch_dim()) if self.beam is not None else self.forms.outputs[self._end].tensor.dims
+            for dim in (self.time, self.outer_time):
+                known.declare(dim, length, Tensor(found.lengths, dims))
+        return self._gathered(data, lengths, path)
+
+    def _final_scores(self, found: Hypotheses) -> Any:
+        """The scores when the search is over: divided by the number of steps where lengths are normalised."""
+        node = self.graph.nodes[self.chooser[-1]]
+        if node.class_name != "choice" or node.get("length_normalization", True) is False:
+            return found.scores
+        lengths = None if self.graph.open_ended else sizes.current().lengths(self.time)
+        longest = jnp.max(found.lengths if lengths is None else lengths.data, initial=0)
+        end = 0 if self.loop.node.get("include_eos") else 1
+        return found.scores / jnp.maximum(longest + end, 1).astype(jnp.float32)
+
+    def _gathered(self, data: Any, lengths: list[Any], path: Any) -> dict[str, Output]:
+        known = sizes.current()
+
+        def resolve(x: Tensor, array: Any) -> Tensor:
+            if path is None or x.beam_dim is None:
+                return x.stacked(self.time, array, as_time=True)
+            steps = jax.vmap(lambda a, i: select(x.like(a), i, self.beam).data)  # type: ignore[arg-type]
+            return x.stacked(self.time, steps(array, path), as_time=True)
+
+        for (dim, padded, like), array in zip(self.new_dims, lengths, strict=True):
+            self.new_lengths.append((dim, padded, resolve(like, array)))
+            known.declare(*self.new_lengths[-1])
+        return {k: _refilled(self.meta[k], v, resolve) for k, v in data.items()}
+
+    def _stacked(self, key: str, form: Output) -> Output:
+        """A form over all steps, with placeholders."""
+        n = sizes.current().padded(self.time)
+        return map_tensors(
+            lambda x: x.stacked(self.time, jnp.zeros((n, *x.shape), x.dtype), as_time=True), _portable(form)
+        )
 
 
-class _LengthsOf(str):
-    """A name for the lengths of a dim that the steps make, among the outputs of a step."""
+class _Whole:
+    """The array of a sequence, of which `[0]` is the first frame."""
 
-    dim: Dim
-    padded: int
+    def __init__(self, x: Tensor, time: Dim):
+        self.data, self.axis = x.data, x.axis(time)
+        self.shape = tuple(n for i, n in enumerate(x.shape) if i != self.axis)
+        self.dtype = x.dtype
 
-
-def _new_lengths(outputs: Mapping[str, Tensor], around: sizes.Sizes) -> dict[str, Tensor]:
-    """The lengths of dims that only a step knows of."""
-    found: dict[str, Tensor] = {}
-    known = sizes.current()
-    for dim in dict.fromkeys(d for x in outputs.values() for d in x.dims if d.is_dynamic and not around.knows(d)):
-        lengths = known.lengths(dim)
-        if lengths is not None:
-            name = _LengthsOf(f"lengths of {dim.name} {len(found)}")
-            name.dim, name.padded = dim, known.padded(dim)
-            found[name] = lengths
-    return found
+    def __getitem__(self, index: int) -> Any:
+        if not self.data.shape[self.axis]:
+            return jnp.zeros(self.shape, self.dtype)
+        return jax.lax.index_in_dim(self.data, index, self.axis, keepdims=False)
 
 
-def _frame(x: Tensor, data: Any) -> Tensor:
-    """One frame of a tensor whose first axis is the loop's."""
-    rest = list(range(1, x.ndim))
-    return x.with_dims(data, x.dims[1:], origin=rest)
+def _first_frame(x: Tensor) -> Tensor:
+    return x.like(x.data[0]) if isinstance(x.data, _Whole) else x
 
 
-def _where(going: Tensor, new: Any, old: Any, like: _Step) -> Any:
-    """The new values of the sequences that go on, the old ones of the others."""
+def _all_ended(carry: Carry) -> Any:
+    assert carry.hypotheses is not None
+    return jnp.all(carry.hypotheses.ended)
 
-    def choose(x: Tensor, a: Any, b: Any) -> Any:
-        return jnp.where(ops.aligned(going, x.dims), a, b) if all(x.has(d) for d in going.dims) else a
 
-    outputs = {k: choose(like.outputs[k], v, old[0][k]) for k, v in new[0].items()}
-    states = {k: {n: choose(like.states[k][n], v, old[1][k][n]) for n, v in s.items()} for k, s in new[1].items()}
-    return outputs, states
+def _clean(x: Tensor, time: Dim) -> Tensor:
+    """Zeros for frames beyond the end, so that whatever stands there reaches no gradient."""
+    return ops.masked(x, time, 0) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+def _arrays(out: Output) -> Iterator[Tensor]:
+    yield from tensors(out)
+
+
+def _in_front(out: Output, time: Dim) -> list[Any]:
+    """The arrays of an output that have a time axis, with that axis in front."""
+    return [jnp.moveaxis(x.data, x.axis(time), 0) for x in _arrays(out) if x.has(time)]
+
+
+def _filled(out: Output, frames: list[Any]) -> Output:
+    """An output of one step whose tensors that come from sequences get their frames."""
+    values = iter(frames)
+    return map_tensors(lambda x: x.like(next(values)) if isinstance(x.data, _Whole) else x, out)
+
+
+def _portable(out: Output) -> Output:
+    """What of an output can leave a step: tensors, and no values of other kinds."""
+    extra = out.extra if is_tensor(out.extra) else None
+    state = {k: x for k, x in out.state.items() if is_tensor(x) and x.ndim <= out.tensor.ndim}
+    subs = {k: _portable(v) for k, v in out.subs.items()}
+    return dataclasses.replace(out, extra=extra, subs=subs, state=state)
+
+
+def _data(out: Output) -> list[Any]:
+    return [x.data for x in tensors(out)]
+
+
+def _refilled(like: Output, data: list[Any], resolve: Any) -> Output:
+    values = iter(data)
+    return map_tensors(lambda x: resolve(x, next(values)), like)
+
+
+__all__ = ["Loop", "SearchStep", "expand"]

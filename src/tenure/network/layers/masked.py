@@ -13,6 +13,7 @@ from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Key, Level, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic
+from tenure.network.layers.stepwise import kept
 from tenure.network.losses.decode import packed
 from tenure.network.output import Output
 from tenure.network.references import source_names
@@ -21,6 +22,8 @@ from tenure.network.tensor import Tensor
 
 class _MaskedNames(Mapping[str, Any]):
     """The layers around, as the unit sees them: those with the masked dim have its frames only."""
+
+    of_outer_steps = True  # `prev:x` is what it is around
 
     def __init__(self, outer: Mapping[str, Any], options: Mapping[str, Any]):
         self.outer, self.options = outer, options
@@ -42,6 +45,7 @@ class MaskedComputation(Layer):
     """A layer computed over the frames that a mask selects, put side by side; a new, shorter time dim."""
 
     container = True
+    stepwise = True
 
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:
@@ -82,12 +86,38 @@ class MaskedComputation(Layer):
         self,
         *,
         unit: Any,
-        mask: Any = None,
+        mask: Tensor | None = None,
         masked_from: Any = None,
         in_spatial_dim: Dim | None = None,
         out_spatial_dim: Dim | None = None,
     ) -> Output:
-        return self.run.outputs[self.node.refs["unit"]]
+        found = self.run.outputs[self.node.refs["unit"]]
+        if mask is None or not self.run.single_step or mask.time_axis is not None:
+            return found
+        x = found.tensor
+        before = kept(self, "output")
+        old = x.like(jnp.zeros(x.shape, x.dtype)) if before is None else before
+        held = hold(self, mask, x, old)
+        return Output(held, subs=found.subs, state={"output": held})
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        unit, outer = self.node.get("unit"), self.node.get("initial_output")
+        value = unit.get("initial_output", outer) if isinstance(unit, Mapping) else outer
+        number = {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value
+        if not isinstance(number, (int, float)):
+            return form
+        return {k: x.like(jnp.full(x.shape, number, x.dtype)) for k, x in form.items()}
+
+
+def hold(layer: Layer, mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """`new` where the mask says so, and `old` elsewhere.
+
+    Raises:
+      OptionError: the mask is no truth value for each sequence.
+    """
+    if mask.dtype != jnp.bool_ or not all(new.has(d) for d in mask.dims):
+        raise layer.error("mask", layer.node.get("mask"), f"a truth value for each sequence is needed, not {mask!r}")
+    return new.like(jnp.where(ops.aligned(mask, new.dims), new.data, ops.aligned(old, new.dims)))
 
 
 @layer("masked_frames")
@@ -96,6 +126,8 @@ class MaskedFrames(Layer):
 
     def forward(self, sources: Sequence[Tensor], *, mask: Tensor, time: Any, in_spatial_dim: Any = None) -> Tensor:
         (x,) = sources
+        if self.run.single_step and mask.time_axis is None:
+            return x  # a step is computed in any case, and what it gives is taken where the mask says so
         if mask.dtype != jnp.bool_ or mask.ndim != 2 or mask.batch_axis is None:
             raise self.error("mask", self.node.get("mask"), f"a truth value for each frame is needed, not {mask!r}")
         mask = mask.batch_first()
@@ -104,14 +136,14 @@ class MaskedFrames(Layer):
             return x
         keep = ops.masked(mask, mask.dims[1], False).data
         order, counts = packed(jnp.broadcast_to(jnp.arange(keep.shape[1]), keep.shape), keep)
-        out = dynamic(self, "masked", Tensor(counts, (mask.dims[0],)), time)
+        out = dynamic(self, "masked", Tensor(counts, (mask.dims[0],)), time, most=keep.shape[1])
         n = sizes.current().padded(out)
         order = jnp.pad(order, ((0, 0), (0, max(0, n - order.shape[1]))))[:, :n]
         y = x.move_axis(x.axis(dim), 0).batch_first()
         data = jnp.take_along_axis(y.data, order.reshape(*order.shape, *[1] * (y.ndim - 2)), axis=1)
         inside = (jnp.arange(n) < counts[:, None]).reshape(*order.shape, *[1] * (y.ndim - 2))
         data = jnp.where(inside, data, jnp.zeros((), x.dtype))
-        found = Tensor(data, (y.dims[0], out, *y.dims[2:]), x.sparse_dim, beam=x.beam)
+        found = Tensor(data, (y.dims[0], out, *y.dims[2:]), x.sparse_dim)
         return found.move_axis(1, 0)
 
 
@@ -119,8 +151,12 @@ class MaskedFrames(Layer):
 class Unmask(Layer):
     """The inverse of `masked_computation`: frames that were left out repeat what came last before them."""
 
-    def forward(self, sources: Sequence[Tensor], *, mask: Tensor) -> Tensor:
+    stepwise = True
+
+    def forward(self, sources: Sequence[Tensor], *, mask: Tensor, skip_initial: bool = True) -> Tensor:
         (x,) = sources
+        if self.run.single_step and mask.time_axis is None and x.time_axis is None:
+            return x  # in a loop, what is masked repeats its last output by itself
         if mask.time_dim is None or mask.dtype != jnp.bool_ or x.time_axis is None:
             raise self.error("mask", self.node.get("mask"), f"a truth value for each frame is needed, not {mask!r}")
         if x.has(mask.time_dim):
@@ -131,7 +167,7 @@ class Unmask(Layer):
         table = jnp.concatenate([first, y.data], axis=1)
         index = jnp.minimum(index, y.shape[1])
         data = jnp.take_along_axis(table, index.reshape(*index.shape, *[1] * (y.ndim - 2)), axis=1)
-        found = Tensor(data, (y.dims[0], mask.time_dim, *y.dims[2:]), x.sparse_dim, beam=x.beam)
+        found = Tensor(data, (y.dims[0], mask.time_dim, *y.dims[2:]), x.sparse_dim)
         return found.move_axis(1, 0)
 
     def _initial(self) -> Any:

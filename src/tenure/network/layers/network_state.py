@@ -39,6 +39,8 @@ class AccumulateMean(Layer):
     In TensorFlow's graph the name `mean` is the reduction's, so that is how the variable is called in checkpoints.
     """
 
+    stepwise = True
+
     def forward(
         self,
         source: Tensor,
@@ -79,4 +81,4 @@ class Stack(Layer):
             return i if i is None or i < at else i + 1
 
         dims = (*frame.dims[:at], dim, *frame.dims[at:])
-        return Tensor(data, dims, frame.sparse_dim, shift(frame.time_axis), shift(frame.feature_axis), frame.beam)
+        return Tensor(data, dims, frame.sparse_dim, shift(frame.time_axis), shift(frame.feature_axis))

@@ -72,7 +72,7 @@ class UnflattenBatch(Layer):
         index = jnp.where(keep, jnp.cumsum(keep.reshape(-1)).reshape(keep.shape) - 1, 0)
         data = jnp.where(keep.reshape(*keep.shape, *[1] * (x.ndim - 1)), x.data[index], jnp.zeros((), x.dtype))
         dims = ((batch, time) if major else (time, batch)) + x.dims[1:]
-        return Tensor(data, dims, x.sparse_dim, beam=x.beam)
+        return Tensor(data, dims, x.sparse_dim)
 
 
 @layer("split_batch_time")
@@ -87,7 +87,7 @@ class SplitBatchTime(Layer):
         shape = (base.shape[base.batch_axis], base.shape[base.time_axis])
         if math.prod(shape) != x.shape[0]:
             raise self.error("base", self.node.get("base"), f"{x.shape[0]} entries are not {shape[0]} x {shape[1]}")
-        return Tensor(x.data.reshape(*shape, *x.shape[1:]), (batch, time, *x.dims[1:]), x.sparse_dim, beam=x.beam)
+        return Tensor(x.data.reshape(*shape, *x.shape[1:]), (batch, time, *x.dims[1:]), x.sparse_dim)
 
 
 @layer("unflatten_nd")
@@ -134,7 +134,7 @@ class UnflattenNd(Layer):
         data = jnp.take_along_axis(x.data, flat.reshape(*flat.shape, *[1] * (x.ndim - 2)), axis=1)
         data = data.reshape(len(counts), *shape, *x.shape[2:])
         data = jnp.where(inside.reshape(*inside.shape, *[1] * (x.ndim - 2)), data, jnp.zeros((), x.dtype))
-        return Tensor(data, (batch, *dims, *x.dims[2:]), x.sparse_dim, beam=x.beam)
+        return Tensor(data, (batch, *dims, *x.dims[2:]), x.sparse_dim)
 
     def _dim(self, i: int, given: Any, same_as: Any) -> Dim:
         if given is not None:
@@ -179,10 +179,8 @@ class TimeChunking(Layer):
         if dim.root.size is None:
             known.declare(dim.root, chunk_size, Tensor(lengths, (new_batch,)))
         dims = (dim, new_batch, *x.dims[2:])
-        out = Tensor(jnp.swapaxes(data, 0, 1), dims, x.sparse_dim, beam=x.beam)
-        return Output(
-            Tensor(out.data, dims, x.sparse_dim, 0, out.feature_axis, x.beam), extra=(x, chunk_size, chunk_step, dim)
-        )
+        out = Tensor(jnp.swapaxes(data, 0, 1), dims, x.sparse_dim)
+        return Output(Tensor(out.data, dims, x.sparse_dim, 0, out.feature_axis), extra=(x, chunk_size, chunk_step, dim))
 
 
 @layer("time_unchunking")
@@ -208,8 +206,8 @@ class TimeUnchunking(Layer):
         count = jnp.zeros((batch, room), x.dtype).at[:, places].add(keep.reshape(batch, chunks, size).astype(x.dtype))
         total = (total / jnp.maximum(count, 1).reshape(*count.shape, *[1] * (x.ndim - 2)))[:, :n]
         dims = (original.dims[1], original.dims[0], *x.dims[2:])
-        out = Tensor(jnp.swapaxes(total, 0, 1), dims, x.sparse_dim, beam=x.beam)
-        return Tensor(out.data, dims, x.sparse_dim, 0, out.feature_axis, x.beam)
+        out = Tensor(jnp.swapaxes(total, 0, 1), dims, x.sparse_dim)
+        return Tensor(out.data, dims, x.sparse_dim, 0, out.feature_axis)
 
 
 @layer("reshape")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -109,6 +109,8 @@ class RangeFromLength(Layer):
 class CumSum(Layer):
     """Running sums along an axis."""
 
+    stepwise = True
+
     def forward(
         self,
         source: Tensor,
@@ -132,6 +134,9 @@ class CumSum(Layer):
             x = self.beyond(source.like(x), [at], 0).data
         y = jnp.flip(jnp.cumsum(jnp.flip(x, at), axis=at), at) if reverse else jnp.cumsum(x, axis=at)
         return Output(source.like((y + self._start(source)).astype(source.dtype)))
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {k: x.like(jnp.broadcast_to(jnp.asarray(self._start(x), x.dtype), x.shape)) for k, x in form.items()}
 
     def _start(self, source: Tensor) -> Any:
         """What the sums start from."""

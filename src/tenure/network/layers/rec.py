@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.rng import next_rng_key
-from tenure.network import cells, ops, versions
+from tenure.network import cells, ops, sizes, versions
 from tenure.network.dims import Dim, single_step_dim
+from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.rec_state import initial_state, keep_states, state_tensors
 from tenure.network.output import Output
@@ -23,6 +24,35 @@ class CellLayer(Layer):
     """What `rec` and `rnn_cell` have in common."""
 
     single_step_names = False
+    stepwise = True
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        like = next(iter(form.values()))
+        if like.beam_dim is not None:  # all hypotheses start from the same
+            axis = like.axis(like.beam_dim)
+            like = like.without(axis).like(jax.lax.index_in_dim(like.data, 0, axis, keepdims=False))
+        *rest, out_dim = like.dims
+        size = out_dim.root.size or 1
+        cell = self.cell(self.node.get("unit", "lstm"), self.node.get("unit_opts"), size)
+        start = initial_state(self, cell, tuple(rest), like.shape[:-1], out_dim)
+        return state_tensors(start, rest, out_dim)
+
+    def output_of_first_state(self, like: Tensor) -> Tensor:
+        """What was its output, going by the state that it starts from.
+
+        Args:
+          like: a tensor of the form of its output, all zeros.
+        """
+        state = self.first_state({"": like})
+        return state.get("h", state.get("state", like))
+
+    def over_loop(self, x: Tensor) -> Tensor:
+        """An input that is the same in all steps, for each of them, where the layer is moved out of a loop."""
+        time = self.run.loop_time
+        if not self.run.all_steps or time is None or x.has(time):
+            return x
+        n = sizes.current().padded(time)
+        return x.stacked(time, jnp.broadcast_to(x.data, (n, *x.shape)), as_time=True)
 
     def cell(self, unit: Any, options: Any, size: int) -> cells.Cell:
         """The cell that the options describe."""
@@ -84,10 +114,19 @@ class CellLayer(Layer):
             keep = None if keep is None else jnp.broadcast_to(keep, x.shape[: len(frames)])
             y, last = cells.run(cell, params, x.data, keep, start, key=key, **how)
         keep_states(self, last)
-        out = Tensor(y, (*frames, out_dim), feature_axis=len(frames), beam=x.beam)
+        out = Tensor(y, (*frames, out_dim), feature_axis=len(frames))
         if axis is not None:
             out = dataclasses.replace(out, time_axis=0)
-        return Output(out, state=state_tensors(last, rest, out_dim, x.beam))
+        return Output(out, state=state_tensors(last, rest, out_dim))
+
+
+def states_are_read(node: Node) -> bool:
+    """Whether the dictionary around reads hidden states, or carries them, so that each step's is needed."""
+    if node.get("state") is not None:
+        return True
+    entries = [e for e in node.level.layers.values() if isinstance(e, Mapping)]
+    words = ("initial_state", "state")
+    return any(e.get("class") == "get_last_hidden_state" or any(e.get(w) == node.name for w in words) for e in entries)
 
 
 @layer("rec")
@@ -97,6 +136,15 @@ class Rec(CellLayer):
     Parameters: the cell's, below `rec/`. The state after the last frame is there for `get_last_hidden_state` and for the
     `initial_state` of other layers.
     """
+
+    @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        axis = node.get("axis")
+        return isinstance(axis, Dim) and axis == single_step_dim and not states_are_read(node)
+
+    @property
+    def over_all_steps(self) -> bool:
+        return True
 
     @classmethod
     def variant(cls, options: Mapping[str, Any]) -> type[Layer]:
@@ -141,6 +189,8 @@ class Rec(CellLayer):
             "weights": weights,
             "bias": 0.0 if bias_init is None else bias_init,
         }
+        if isinstance(axis, Dim) and axis == single_step_dim and self.run.all_steps and self.run.loop_time is not None:
+            source, axis = self.over_loop(source), self.run.loop_time
         at = self._axis(source, axis)
         out = self.unroll(cell, source, at, inits, out_dim, reverse=direction == -1)
         return out if back_prop is not False else out.with_tensor(ops.map1(jax.lax.stop_gradient, out.tensor))
@@ -160,9 +210,18 @@ class RnnCell(CellLayer):
 
     single_step_names = True
 
+    @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        return not states_are_read(node)
+
+    @property
+    def over_all_steps(self) -> bool:
+        return True
+
     def forward(
         self, source: Tensor, *, unit: Any, unit_opts: Any = None, weights_init: Any = "glorot_uniform"
     ) -> Output:
+        source = self.over_loop(source)
         out_dim = self.feature_out()
         cell = self.cell(unit, unit_opts, out_dim.root.size)  # type: ignore[arg-type]
         inits = dict.fromkeys(("forward", "recurrent", "weights"), weights_init) | {"bias": 0.0}
@@ -175,6 +234,8 @@ class GetLastHiddenState(Layer):
 
     The key is the name of a part ("c", "h"), or "*" for all parts side by side.
     """
+
+    stepwise = True
 
     def forward(self, *, combine: str = "concat", key: Any = "*") -> Output:
         outputs = [self.run.outputs[k] for k in self.node.sources]

@@ -87,7 +87,8 @@ def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Seque
         return jnp.ones(shape)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value in (0, 1):
         return jnp.full(shape, value, jnp.float32)
-    prefix = "rec/" if layer.node.get("name_scope") is None else ""
+    step = layer.layer_class == "rnn_cell" and layer.run.loop_time is not None
+    prefix = "rec/" if layer.node.get("name_scope") is None and not step else ""
     name = "var" if part == "state" else part
     if value == "var":
         return layer.param(f"{prefix}initial_{name}", dims[1:], 0.0)
@@ -117,12 +118,9 @@ def _aligned(layer: Layer, value: Tensor, dims: Sequence[Dim], shape: Sequence[i
     return found
 
 
-def state_tensors(state: State, dims: Sequence[Dim], out_dim: Dim, beam: int | None) -> dict[str, Tensor]:
+def state_tensors(state: State, dims: Sequence[Dim], out_dim: Dim) -> dict[str, Tensor]:
     """The parts of a state as tensors."""
-    return {
-        part: Tensor(x, (*dims, out_dim), time_axis=None, feature_axis=len(dims), beam=beam)
-        for part, x in state.items()
-    }
+    return {part: Tensor(x, (*dims, out_dim), time_axis=None, feature_axis=len(dims)) for part, x in state.items()}
 
 
 # States that are kept from one batch to the next are tenure states; their size follows the batch.

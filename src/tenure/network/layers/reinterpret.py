@@ -101,7 +101,7 @@ class Reinterpret(Layer):
     def _sparse(self, x: Tensor, sparse: bool | None, dim: Any) -> Tensor:
         given = dim if not (isinstance(dim, str) and dim == "unset") else None
         if sparse is False:
-            return Tensor(x.data, x.dims, None, x.time_axis, beam=x.beam)
+            return Tensor(x.data, x.dims, None, x.time_axis)
         if given is None and not (sparse and not x.sparse):
             return x
         if not isinstance(given, Dim):
@@ -111,7 +111,7 @@ class Reinterpret(Layer):
             given = self.new_dim("set-sparse-dim", size, FEATURE)
         if not sparse and not x.sparse:
             raise self.error("set_sparse_dim", self.node.get("set_sparse_dim"), f"{x!r} holds no indices")
-        return Tensor(x.data, x.dims, given, x.time_axis, None, x.beam)
+        return Tensor(x.data, x.dims, given, x.time_axis, None)
 
 
 def _items(tags: Any) -> list[tuple[Any, Any]]:

@@ -54,7 +54,6 @@ class SparseSoftmaxCrossEntropy(Layer):
             None,
             None if logits.time_axis is None or logits.time_axis == at else rest.index(logits.time_axis),
             None if logits.feature_axis in (None, at) else rest.index(logits.feature_axis),
-            logits.beam,
         )
 
 

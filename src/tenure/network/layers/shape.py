@@ -71,7 +71,7 @@ class MergeDims(Layer):
         data = y.data.reshape(shape)
         if not (out.is_batch or self.takes_padding_in):
             data = layout.merged(y.data, y.dims, target, len(merged))
-        return Tensor(data, new, x.sparse_dim, time, feature, x.beam)
+        return Tensor(data, new, x.sparse_dim, time, feature)
 
 
 def _after_merge(axis: int | None, merged: Sequence[int], rest: Sequence[int], target: int) -> int | None:
@@ -119,7 +119,6 @@ class SplitDims(Layer):
             x.sparse_dim,
             self._moved(x.time_axis, at, new, free, SPATIAL),
             self._moved_feature(x.feature_axis, at, new),
-            x.beam,
         )
 
     def _new_dims(self, x: Tensor, at: int, dims: list[Any], pad: bool) -> tuple[list[Dim], int | None]:
@@ -239,7 +238,7 @@ class ExpandDims(Layer):
             time = at
         if time is None and dim.is_dynamic:
             time = at
-        return Tensor(data, dims, x.sparse_dim, time, feature_axis, x.beam)
+        return Tensor(data, dims, x.sparse_dim, time, feature_axis)
 
     def _place(self, x: Tensor, axis: Any) -> int:
         if not x.dims:

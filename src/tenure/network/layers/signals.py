@@ -72,7 +72,7 @@ class STFT(SignalLayer):
         (time,) = out_dims(self, window, [x.dims[-1]], out_spatial_dims)
         data = signal.stft(x.data, frame_size, frame_shift, fft)
         channel = made(self, "{}:channel", fft // 2 + 1, self.node.get("out_dim"), FEATURE)
-        return Tensor(data, (*x.dims[:-1], time, channel), beam=x.beam)
+        return Tensor(data, (*x.dims[:-1], time, channel))
 
 
 @layer("istft")
@@ -103,7 +103,7 @@ class InverseSTFT(SignalLayer):
         time = (old * frame_shift if frame_shift != 1 else old) + (frame_size - frame_shift)
         time = same(time, out_spatial_dims[0] if out_spatial_dims else None)
         channel = made(self, "{}:channel", 1, self.node.get("out_dim"), FEATURE)
-        return Tensor(data, (*x.dims[:-2], time, channel), beam=x.beam)
+        return Tensor(data, (*x.dims[:-2], time, channel))
 
 
 @layer("multichannel_multiresolution_stft_layer")
@@ -157,7 +157,7 @@ class MultiChannelSTFT(SignalLayer):
             extra = (-1, 2) if pad else (0, 1)
             new = ops.map1(lambda n: (n - frames[0] + extra[0]) // shift + extra[1], lengths)
             time = dynamic(self, "{}:MultiChannelMultiResolutionStft", new, None, data.shape[1])
-        return Tensor(data, (x.dims[0], time, self.features(data.shape[2])), beam=x.beam)
+        return Tensor(data, (x.dims[0], time, self.features(data.shape[2])))
 
 
 @layer("multichannel_stft_layer")

@@ -25,6 +25,8 @@ MAX_WINDOW = 2**20
 class WindowLayer(Layer):
     """A window over an axis, as a new axis: right after it, or in front of all from behaviour version 18 on."""
 
+    stepwise = True
+
     def forward(
         self,
         source: Tensor,
@@ -104,7 +106,7 @@ def _with_axis(x: Tensor, data: Any, at: int, place: int, dim: Dim) -> Tensor:
     def shift(axis: int | None) -> int | None:
         return axis if axis is None or axis < place else axis + 1
 
-    return Tensor(data, tuple(dims), x.sparse_dim, shift(x.time_axis), shift(x.feature_axis), x.beam)
+    return Tensor(data, tuple(dims), x.sparse_dim, shift(x.time_axis), shift(x.feature_axis))
 
 
 @layer("fold")
@@ -146,10 +148,10 @@ class Fold(Layer):
         wanted = sizes.current().padded(out)
         data = sizes.lengthened(data, 0, 0, sizes.at_least(0, wanted - data.shape[0]))[:wanted]
         dims = (out, *x.dims[2:])
-        found = Tensor(data, dims, x.sparse_dim, beam=x.beam)
+        found = Tensor(data, dims, x.sparse_dim)
         time_axis = 0 if is_time else found.time_axis
         feature = x.feature_axis - 1 if x.feature_axis is not None and x.feature_axis > 1 else found.feature_axis
-        return Tensor(data, dims, x.sparse_dim, time_axis, feature, x.beam)
+        return Tensor(data, dims, x.sparse_dim, time_axis, feature)
 
     def _out(self, dim: Dim, padding: str, left: int, right: int, given: Dim | None) -> Dim:
         if given is not None and sizes.current().knows(given):

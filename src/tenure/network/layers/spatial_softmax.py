@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.network import ops, sizes
+from tenure.network import ops, sizes, versions
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
@@ -41,7 +41,10 @@ class SoftmaxOverSpatial(Layer):
             x = x.like(jnp.where(ops.aligned(keep, x.dims), x.data, -jnp.inf))
         if energy_factor:
             x = x.like(x.data * energy_factor)
-        return Output(ops.softmax(x, (x.ndim - 1,), log=log_space, use_mask=False))
+        found = ops.softmax(x, (x.ndim - 1,), log=log_space, use_mask=False)
+        if not versions.at_least(versions.NO_ORDER_DEPENDENT_AXES):  # functions in configs of that time count axes
+            found = found.move_axis(found.ndim - 1, at)
+        return Output(found)
 
 
 def windows(positions: Tensor, start: Any, window_start: Any, window_size: Any) -> list[Tensor]:

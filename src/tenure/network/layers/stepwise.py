@@ -16,7 +16,7 @@ def over_steps(layer: Layer, x: Tensor, axis: Any) -> bool:
     if not layer.run.single_step:
         return False
     if isinstance(axis, Dim):
-        return axis is single_step_dim or (axis == layer.run.loop_time and not x.has(axis))
+        return axis is single_step_dim or (axis in (layer.run.loop_time, layer.run.loop_dim) and not x.has(axis))
     return axis in ("T", "time", None) and x.time_axis is None
 
 

@@ -29,6 +29,8 @@ class TwoDLSTM(Layer):
     maximum, their average, or a sum with weights that depend on the target frame. In a loop it takes one target frame.
     """
 
+    stepwise = True
+
     with_dropout = False
 
     def forward(

@@ -24,6 +24,8 @@ class Variable(Layer):
     Its name is `param_name`, or else the name of the layer.
     """
 
+    stepwise = True
+
     def forward(
         self,
         sources: Sequence[Tensor] = (),
@@ -85,6 +87,8 @@ def variable_of(run: Run, node: Node) -> Node | None:
 
 class _OfVariable(Layer):
     """A layer about a variable."""
+
+    stepwise = True
 
     def variable(self) -> Variable:
         """The variable's layer.

@@ -181,7 +181,7 @@ def rebuilt(x: Tensor, data: Any, first: int, positions: Sequence[Dim], feature:
     """The tensor that a window's result is: the axes before the positions are there again."""
     dims = (*x.dims[:first], *positions, feature)
     data = data.reshape((*x.shape[:first], *data.shape[1:]))
-    return Tensor(data, dims, time_axis=x.time_axis, feature_axis=len(dims) - 1, beam=x.beam)
+    return Tensor(data, dims, time_axis=x.time_axis, feature_axis=len(dims) - 1)
 
 
 def expanded(
@@ -203,7 +203,7 @@ def expanded(
         right = layer.new_dim("split-feature-rest", split_feature, FEATURE)
         shape = (*x.shape[:axis], left.size, split_feature, *x.shape[axis + 1 :])
         new = (*x.dims[:axis], left, right, *x.dims[axis + 1 :])
-        x = Tensor(x.data.reshape(shape), new, time_axis=x.time_axis, feature_axis=axis + 1, beam=x.beam)
+        x = Tensor(x.data.reshape(shape), new, time_axis=x.time_axis, feature_axis=axis + 1)
         dims.append(left)
     if add_feature:
         if x.feature_dim is not None:
@@ -215,4 +215,4 @@ def expanded(
 
 def _added(x: Tensor, dim: Dim, at: int) -> Tensor:
     time, feature = (a if a is None or a < at else a + 1 for a in (x.time_axis, x.feature_axis))
-    return Tensor(jnp.expand_dims(x.data, at), (*x.dims[:at], dim, *x.dims[at:]), x.sparse_dim, time, feature, x.beam)
+    return Tensor(jnp.expand_dims(x.data, at), (*x.dims[:at], dim, *x.dims[at:]), x.sparse_dim, time, feature)

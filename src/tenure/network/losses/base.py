@@ -155,6 +155,7 @@ class Loss:
 
     layer_options: ClassVar[tuple[str, ...]] = ("custom_inv_norm_factor",)
     needs_target: ClassVar[bool] = True
+    of_beams: ClassVar[bool] = False  # whether it sees the hypotheses of a search together, and not one by one
     aligned: ClassVar[bool] = True  # whether output and target have a frame for a frame
 
     def value(self, view: View) -> jax.Array | None:

@@ -9,23 +9,29 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from tenure.core.errors import brief
+from tenure.network.dims import batch_dim
+from tenure.network.lanes import over_lanes
+from tenure.network.losses.align import view as see
 from tenure.network.losses.base import Loss, LossError, View
+from tenure.network.output import Output, map_tensors
+from tenure.network.tensor import Tensor
 
 
 def _scores(view: View, name: str) -> jax.Array:
-    """The scores of a search's hypotheses [B, beam].
+    """The scores of a search's hypotheses [beam, B].
 
     Raises:
       LossError: no search gave the output.
     """
-    found = view.whole.choices
-    if found is None:
+    dim = view.output.beam_dim
+    if dim is None:
         raise LossError(
             f"'{name}' is about the hypotheses of a search, and nothing was searched for this output",
-            ways=["run with search=True", "'only_on_search': True"],
+            ways=["run with search=True", "'only_on_search': True", "take the output of 'extra.search:…'"],
         )
-    scores = found.data
-    return scores.reshape(-1, view.output.beam or 1)
+    found: jax.Array = view.layer.run.beams.get(dim).scores
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +39,7 @@ class SearchScore(Loss):
     """Minus the scores of a search's hypotheses."""
 
     needs_target: ClassVar[bool] = False
+    of_beams: ClassVar[bool] = True
     aligned: ClassVar[bool] = False
 
     def value(self, view: View) -> jax.Array:
@@ -48,7 +55,7 @@ class Expected(Loss):
     """The expected value of another loss over a search's hypotheses: minimum Bayes risk.
 
     Attributes:
-      loss: the other loss: {"class": …, options}.
+      loss: the other loss; in dictionaries {"class": …, options}.
       loss_kind: "value" or "error" of it.
       norm_scores: whether the hypotheses' probabilities are made to sum to one.
       norm_scores_stop_gradient: whether the normaliser is constant for gradients.
@@ -57,7 +64,7 @@ class Expected(Loss):
       loss_correction_grad_only: let that not change the value.
     """
 
-    loss: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss: Any = None
     loss_kind: str = "value"
     norm_scores: bool = True
     norm_scores_stop_gradient: bool = True
@@ -65,15 +72,48 @@ class Expected(Loss):
     subtract_average_loss: bool = True
     loss_correction_grad_only: bool = False
 
+    of_beams: ClassVar[bool] = True
     aligned: ClassVar[bool] = False
 
     def value(self, view: View) -> jax.Array:
         """The sum over sequences."""
-        _scores(view, "expected_loss")
-        raise LossError(
-            "'expected_loss' weighs hypotheses of a beam, and search keeps one hypothesis so far",
-            ways=["train with 'ce'", "'only_on_search': True"],
-        )
+        scores = _scores(view, "expected_loss")
+        losses = self._losses(view)
+        shift = jax.nn.logsumexp(scores, axis=0, keepdims=True)
+        shift = jax.lax.stop_gradient(shift) if self.norm_scores_stop_gradient else shift
+        weights = jnp.exp(scores - shift) if self.norm_scores else jnp.exp(scores)
+        corrected = losses
+        if self.subtract_average_loss:
+            corrected = losses - jax.lax.stop_gradient(jnp.mean(losses, axis=0, keepdims=True))
+        total = jnp.sum(corrected * weights)
+        if self.loss_correction_grad_only:
+            total = total + jax.lax.stop_gradient(jnp.sum((losses - corrected) * weights))
+        return total / scores.shape[0] if self.divide_beam_size else total
+
+    def _losses(self, view: View) -> jax.Array:
+        """The other loss of each hypothesis of each sequence [beam, B]."""
+        if self.loss_kind not in ("value", "error"):
+            raise LossError(f"'loss_kind' is {brief(self.loss_kind)}; there are 'value' and 'error'")
+        beam, batch, layer = view.output.beam_dim, batch_dim(), view.layer
+        assert beam is not None
+        inner = self.loss
+        if not isinstance(inner, Loss):
+            raise LossError(
+                "'expected_loss' needs another loss", ways=["'loss_opts': {'loss': {'class': 'edit_distance'}, …}"]
+            )
+
+        def one(given: Any, number: Any) -> Output:
+            whole, target = map_tensors(lambda x: x.stacked(batch, x.data[None]), given)
+            seen = see(layer, whole, target, inner)
+            found = inner.value(seen) if self.loss_kind == "value" else inner.error(seen)
+            if found is None:
+                raise LossError(f"the loss {brief(self.loss)} has no {self.loss_kind}")
+            return Output(Tensor(jnp.asarray(found, jnp.float32).reshape(()), ()))
+
+        def each(given: Any, number: Any) -> Output:
+            return over_lanes(batch, given, one)
+
+        return over_lanes(beam, (view.whole, view.target), each).tensor.data
 
     def error(self, view: View) -> None:
         """None."""

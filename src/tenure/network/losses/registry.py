@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 
 from tenure.core.errors import brief, nearest
+from tenure.network import sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import OptionError, option_error
+from tenure.network.handed import Graph, Layer, Node
+from tenure.network.lanes import over_lanes
 from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
 from tenure.network.losses.base import Loss, LossValue
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.graph import Graph, Node
-    from tenure.network.layer import Layer
 
 LOSSES: dict[str, type[Loss]] = {
     "as_is": framewise.AsIs,
@@ -42,6 +41,7 @@ LOSSES: dict[str, type[Loss]] = {
     "triplet_loss": sequences.Triplet,
     "via_layer": framewise.ViaLayer,
 }
+_PARTS = Dim(3, "loss, error, norm factor")
 UNIT = ":unit"  # the last part of the key of a layer that `masked_computation` runs
 _WHOLE = ("error_signal_layer", "align_layer")  # options of which more than the output is wanted
 
@@ -65,11 +65,6 @@ def add_default_target(node: Node, name: str) -> None:
     """A layer whose loss needs a target has the network's if it names none."""
     if node.get("loss") and "target" not in node.options and loss_class(node).needs_target:
         node.options["target"] = name
-
-
-def output_dim(loss: Any, target: Dim) -> Dim:
-    """The dim of the output that a loss asks for: one more than the target's for CTC."""
-    return target + 1 if loss == "ctc" else target
 
 
 def loss_references(graph: Graph, node: Node, options: Any) -> Any:
@@ -102,6 +97,29 @@ def make_loss(node: Node, filled: Mapping[str, Any]) -> Loss:
             raise option_error(node.key, node.class_name, "loss_scale", scale, f"'loss_opts' says {options['scale']}")
         options["scale"] = scale
     options.update(filled)
+    if cls.of_beams and isinstance(options.get("loss"), Mapping):
+        options["loss"] = _inner_loss(node, options["loss"])
+    return _from_options(node, cls, options)
+
+
+def _inner_loss(node: Node, described: Mapping[str, Any]) -> Loss:
+    """The loss that another loss is about: {"class": …, options}."""
+    options = dict(described)
+    name = options.pop("class", None)
+    if not isinstance(name, str) or name not in LOSSES:
+        near = nearest(str(name), LOSSES)
+        raise option_error(
+            node.key,
+            node.class_name,
+            "loss_opts",
+            dict(described),
+            "it names no loss",
+            [f"nearest: {', '.join(near or LOSSES)}"],
+        )
+    return _from_options(node, LOSSES[name], options)
+
+
+def _from_options(node: Node, cls: type[Loss], options: dict[str, Any]) -> Loss:
     known = {f.name for f in dataclasses.fields(cls)}
     for option in [o for o in options if str(o).startswith("_")]:
         del options[option]  # RETURNN's internal switches, of checks that are not made here
@@ -118,9 +136,29 @@ def make_loss(node: Node, filled: Mapping[str, Any]) -> Loss:
 def add_loss(layer: Layer, out: Output) -> None:
     """Computes the layer's loss, and keeps it for the pass."""
     node, run = layer.node, layer.run
-    if node.get("loss_only_on_non_search") and run.flags.search:
+    if (node.get("loss_only_on_non_search") and run.flags.search) or run.dry:
         return
-    run.losses[loss_name(node)] = compute(layer, out)
+    beam = out.tensor.beam_dim
+    if beam is not None and run.loop_time is not None:
+        return  # inside of a search, there are the labels that it found, and none of a target
+    if beam is None or loss_class(node).of_beams:
+        run.losses[loss_name(node)] = compute(layer, out)
+        return
+    found: list[LossValue] = []
+
+    def one(given: Output, number: Any) -> Output:
+        found.append(compute(layer, given))
+        parts = (found[-1].loss, found[-1].error, found[-1].norm_factor)
+        return Output(Tensor(jnp.stack([jnp.asarray(0.0 if p is None else p, jnp.float32) for p in parts]), (_PARTS,)))
+
+    total = jnp.sum(over_lanes(beam, out, one).tensor.data, axis=0)
+    factor = 1.0 / jnp.maximum(sizes.current().padded(beam), 1)
+    run.losses[loss_name(node)] = dataclasses.replace(
+        found[-1],
+        loss=None if found[-1].loss is None else total[0],
+        error=None if found[-1].error is None else total[1],
+        norm_factor=total[2] * factor**2,
+    )
 
 
 def loss_name(node: Node) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -77,6 +77,8 @@ def _network(case: Case) -> Network:
     if data.get("loss_error"):
         labels = {name: entry.get("dim") for name, entry in data["extern_data"].items()}
         net = without_losses(net, data.get("default_target") or "classes", labels)
+    if data["train_flag"] is False:
+        net = without_losses_in_loops(net, data.get("default_target") or "classes")
     return Network(
         net,
         case.extern_data,
@@ -110,6 +112,38 @@ def without_losses(net: Any, target: str, labels: Mapping[str, int | None] = Map
         if net["loss"] == "ctc" and count is not None and not ("n_out" in net or "out_dim" in net):
             found["n_out"] = count + 1
     return found
+
+
+def without_losses_in_loops(net: Any, target: str, inside: bool = False) -> Any:
+    """The dictionary as RETURNN builds it when it knows that it will not train: with no losses inside of loops.
+
+    >>> unit = {"p": {"class": "softmax", "loss": "ce"}}
+    >>> without_losses_in_loops({"output": {"class": "rec", "unit": unit}}, "classes")["output"]["unit"]
+    {'p': {'target': 'classes', 'class': 'softmax'}}
+    """
+    if not isinstance(net, Mapping):
+        return net
+    loop = net.get("class") == "rec" and isinstance(net.get("unit"), Mapping)
+    found = {k: without_losses_in_loops(v, target, inside or (loop and k == "unit")) for k, v in net.items()}
+    loops = [v["unit"] for v in net.values() if isinstance(v, Mapping) and isinstance(v.get("unit"), Mapping)]
+    for name in {n.removeprefix("base:") for unit in loops for n in _strings(unit) if n.startswith("base:")}:
+        if isinstance(found.get(name), Mapping):  # what the loop's layers need from outside is there all the same
+            found[name] = {**found[name], "is_output_layer": True}
+    if inside and isinstance(net.get("loss"), str):
+        found = {"target": target, **{k: v for k, v in found.items() if k not in ("loss", "loss_opts", "loss_scale")}}
+    return found
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All strings in it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for of in value.values():
+            yield from _strings(of)
+    elif isinstance(value, (list, tuple)):
+        for of in value:
+            yield from _strings(of)
 
 
 def _flags(case: Case) -> dict[str, bool]:
@@ -201,9 +235,7 @@ def _merge(params: Any, chosen: Any) -> Any:
 def _parameters(case: Case, model: Model, verdict: Verdict) -> tuple[Any, Any]:
     """The recorded values as params and state, after comparing names and shapes."""
     recorded = {p["name"]: p for p in case.data.get("params", [])}
-    params, state = model.network.init(
-        jax.random.key(0), case.batch, train=model.flags["train"], losses=model.flags["losses"]
-    )
+    params, state = model.network.init(jax.random.key(0), case.batch, **model.flags)
     verdict.parts["params"] = True
     asked: dict[str, tuple[int, ...]] = {}
     for tree in (params, state):
@@ -250,7 +282,7 @@ def _layers(case: Case, result: Result, verdict: Verdict) -> None:
             continue
         total += 1
         found = result.outputs.get(f"data:{case.data['default_input']}" if name == "data" else name)
-        what = "is missing" if found is None else compare_output(case, entry, found)
+        what = "is missing" if found is None else compare_output(case, entry, found, result.scores.get(name))
         equal += not what
         if what:
             verdict.fail("layers", f"{name} ({entry['class']}): {what}", entry["class"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tenure.network.beams import merged
 from tenure.network.dims import Dim
 from tenure.network.tensor import Tensor
 from tenure.returnn.replay.case import Case
@@ -64,9 +65,19 @@ def same_values(value: np.ndarray, expected: np.ndarray, rtol: float, atol: floa
     return f"{int(wrong.sum())} of {wrong.size} entries differ, by {np.max(off):.3g} at most"
 
 
-def compare_output(case: Case, entry: Mapping[str, Any], found: Tensor) -> str:
-    """What is different between a recorded layer and what was computed, or ""."""
+def compare_output(case: Case, entry: Mapping[str, Any], found: Tensor, scores: Tensor | None = None) -> str:
+    """What is different between a recorded layer and what was computed, or "".
+
+    Args:
+      case: the case.
+      entry: the recorded layer.
+      found: what was computed.
+      scores: of its hypotheses [beam, B], if it has several: of those with equal scores, either may come first.
+    """
     template = entry["output"]
+    if scores is not None and found.beam_dim is not None:
+        return compare_hypotheses(case, entry, found, np.asarray(scores.data).T)
+    found = merged(found)
     what = _compare_kind(case, template, found)
     if what:
         return what
@@ -77,6 +88,50 @@ def compare_output(case: Case, entry: Mapping[str, Any], found: Tensor) -> str:
     rtol, atol = tolerance(case.data.get("classes", [entry["class"]]), longest)
     tried = [_compare_array(case, entry, found, order, rtol, atol) for order in orders]
     return "" if "" in tried else tried[0]
+
+
+def compare_hypotheses(case: Case, entry: Mapping[str, Any], found: Tensor, scores: np.ndarray) -> str:
+    """The same for hypotheses of a search, without those of which scores do not say which comes first."""
+    what = compare_output(case, entry, merged(found))
+    ties = tied(scores)
+    if not what or not ties.any():
+        return what
+    keep = ~ties.reshape(-1)
+    whole = merged(found)
+    batch, recorded = whole.batch_axis, entry["output"]["batch_dim_axis"]
+    ref, lengths = entry["value"], dict(whole.lengths)
+    if batch is None or recorded is None or "array" not in ref:
+        return what
+    expected = np.take(case.array(ref), np.flatnonzero(keep), axis=recorded)
+    kept = np.take(np.asarray(whole.data), np.flatnonzero(keep), axis=batch)
+    order = next(iter(_orders(case, {**entry["output"], "dims": _without_lengths(entry)}, whole)), None)
+    if order is None:
+        return what
+    value = _cut(kept.transpose(order), expected.shape)
+    if value is None:
+        return what
+    length = next((n for d, n in lengths.items() if not d.is_batch), None)
+    mask = np.ones(expected.shape, bool)
+    if length is not None and expected.ndim > 1:
+        time = next(i for i, o in enumerate(order) if o != batch and whole.dims[o].is_dynamic)
+        places = np.arange(expected.shape[time]).reshape([-1 if i == time else 1 for i in range(expected.ndim)])
+        ends = np.asarray(length.data)[keep].reshape([-1 if i == recorded else 1 for i in range(expected.ndim)])
+        mask = np.broadcast_to(places < ends, expected.shape)
+    return same_values(value[mask], expected[mask], *STRICT)
+
+
+def _without_lengths(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in d.items() if k not in ("seq_lens", "size")} for d in entry["output"]["dims"]]
+
+
+def tied(scores: np.ndarray, apart: float = 1e-4) -> np.ndarray:
+    """Which hypotheses [B, beam] have a score that another one nearly has, or may have that was dropped.
+
+    >>> tied(np.array([[-1.0, -2.0, -2.00001, -3.0, -4.0]]))
+    array([[False,  True,  True, False, False]])
+    """
+    near = np.abs(scores[:, :, None] - scores[:, None, :]) < apart
+    return near.sum(-1) > 1
 
 
 def _shown(case: Case, template: Mapping[str, Any], entry: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from tenure.network.tf.elementwise import OWN
 from tenure.network.tf.names import Namespace
 from tenure.training.config.config import Config
 from tenure.training.config.unavailable import Unavailable
+from tenure.training.vocab import CLASSES
 
 _OLD = """TFUtil TFNetwork TFNetworkLayer TFNetworkRecLayer TFNetworkSigProcLayer TFEngine TFNativeOp TFCompat TFUpdater TFHorovod
     Pretrain Util Config Dataset GeneratingDataset LmDataset HDFDataset MetaDataset Log NativeOp Engine Network NetworkDescription
@@ -138,16 +139,8 @@ def members(module: str, config: Config) -> dict[str, Any]:
     if last in ("TFUtil", "basic", "util", "data", "returnn", "tf", "tensor"):
         given |= _tensor_functions()
     if last in ("GeneratingDataset", "generating", "vocabulary", "datasets", "LmDataset", "lm"):
-        given |= _vocabularies()
+        given |= CLASSES
     return given
-
-
-def _vocabularies() -> dict[str, Any]:
-    try:
-        from tenure.training.vocab import CLASSES
-    except ImportError:
-        return {}
-    return dict(CLASSES)
 
 
 __all__ = ["ROOTS", "Data", "DimensionTag", "EpochValue", "Unavailable", "members"]

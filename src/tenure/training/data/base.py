@@ -108,6 +108,11 @@ class DataSet(ABC):
     def streams(self) -> Mapping[str, Stream]:
         """Its streams by name, the input first."""
 
+    @property
+    def target_streams(self) -> list[str]:
+        """The streams that are targets."""
+        return [key for key in self.streams if key != "data"]
+
     @abstractmethod
     def count(self) -> int | float:
         """How many sequences it has; infinity if they never end."""

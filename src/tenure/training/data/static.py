@@ -20,7 +20,7 @@ class StaticDataset(DataSet):
 
     Args:
       data: a dictionary of arrays for each sequence, time first.
-      output_dim: (size, number of axes) by stream; else it is taken from the arrays.
+      output_dim: (size, number of axes) by stream; else it is taken from the arrays, and the size of sparse streams is 0: not known.
 
     >>> data = StaticDataset([{"data": np.zeros((3, 2), "float32"), "classes": np.array([1, 0, 1])}])
     >>> data.epoch(1)[0].tag, data.epoch(1).lengths(0).of
@@ -40,6 +40,10 @@ class StaticDataset(DataSet):
                     f"StaticDataset: sequence {index} has the streams {sorted(item)}, the first one {sorted(keys)}"
                 )
 
+        if self.output_dim is not None and not keys <= set(self.output_dim):
+            missing = sorted(keys - set(self.output_dim))
+            raise DataSetError(f"StaticDataset: output_dim says nothing of {missing}", ways=["leave output_dim out"])
+
     @cached_property
     def streams(self) -> Mapping[str, Stream]:
         keys = sorted(self.data[0], key=lambda key: (key != "data", key != "classes", key))
@@ -52,7 +56,7 @@ class StaticDataset(DataSet):
             return Stream.like(array, dim, dims=ndim)
         if array.ndim > 1:
             return Stream.like(array)
-        return Stream.like(array, int(max(np.max(item[key], initial=0) for item in self.data)) + 1)
+        return Stream.like(array, 0)
 
     def count(self) -> int:
         return len(self.data)

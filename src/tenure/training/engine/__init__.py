@@ -1,0 +1,1 @@
+"""The engine: trains, evaluates, searches and forwards what a config describes."""

@@ -1,0 +1,167 @@
+"""Texts before they become labels: cleaning, and the symbols of an orthography."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tenure.core.errors import brief, nearest
+from tenure.training.errors import DataSetError
+
+Clean = Callable[[str], str]
+_ABBREVIATIONS = {
+    "mrs": "misess", "mr": "mister", "dr": "doctor", "st": "saint", "co": "company", "jr": "junior", "maj": "major",
+    "gen": "general", "drs": "doctors", "rev": "reverend", "lt": "lieutenant", "hon": "honorable", "sgt": "sergeant",
+    "capt": "captain", "esq": "esquire", "ltd": "limited", "col": "colonel", "ft": "fort",
+}  # fmt: skip
+
+
+def collapse_whitespace(text: str) -> str:
+    """One space for all white space in a row."""
+    return re.sub(r"\s+", " ", text)
+
+
+def lowercase(text: str) -> str:
+    """Small letters."""
+    return text.lower()
+
+
+def lowercase_keep_special(text: str) -> str:
+    """Small letters, but for what is in square brackets or angle brackets in capitals."""
+    return re.sub(r"(\[[^\]\s]*\]|<[^>\s]*>)|([^\[<]+|.)", lambda m: m.group(1) or m.group(2).lower(), text)
+
+
+def expand_abbreviations(text: str) -> str:
+    """English titles in full."""
+    for short, full in _ABBREVIATIONS.items():
+        text = re.sub(rf"\b{short}\.", full, text, flags=re.IGNORECASE)
+    return text
+
+
+def get_remove_chars(chars: str) -> Clean:
+    """A function that makes white space of some characters, and one space of that."""
+    table = str.maketrans(dict.fromkeys(chars, " "))
+    return lambda text: collapse_whitespace(text.translate(table)).strip()
+
+
+def get_replace(old: str, new: str) -> Clean:
+    """A function that replaces a text by another."""
+    return lambda text: text.replace(old, new)
+
+
+def convert_to_ascii(text: str) -> str:
+    """Letters without their accents; what has no counterpart is left out."""
+    import unicodedata
+
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+
+
+def basic_cleaners(text: str) -> str:
+    """Small letters and single spaces."""
+    return collapse_whitespace(lowercase(text))
+
+
+CLEANERS: dict[str, Clean] = {
+    f.__name__: f
+    for f in (
+        lowercase,
+        lowercase_keep_special,
+        collapse_whitespace,
+        expand_abbreviations,
+        convert_to_ascii,
+        basic_cleaners,
+    )
+}
+_MADE = {"get_remove_chars": get_remove_chars, "get_replace": get_replace}
+_CALL = re.compile(r"(\w+)\((.*)\)$", re.DOTALL)
+
+
+def cleaner(option: Any) -> Clean:
+    """The function that `orth_post_process` means: a name, several between commas, a list of them, or a function.
+
+    Raises:
+      DataSetError: a name is not known.
+
+    >>> cleaner("lowercase, collapse_whitespace")("A  B")
+    'a b'
+    """
+    if option is None:
+        return lambda text: text
+    if callable(option):
+        return option
+    parts = [cleaner(part) for part in option] if isinstance(option, list | tuple) else _named(option)
+
+    def clean(text: str) -> str:
+        for part in parts:
+            text = part(text)
+        return text
+
+    return clean
+
+
+def _named(option: Any) -> list[Clean]:
+    if not isinstance(option, str):
+        raise DataSetError(f"orth_post_process is {brief(option)}", ways=[", ".join(CLEANERS), "a function"])
+    names = re.findall(r"\w+(?:\([^()]*\))?", option)
+    found = []
+    for name in names:
+        call = _CALL.match(name)
+        if call and call[1] in _MADE:
+            import ast
+
+            arguments = ast.literal_eval(f"({call[2]},)")
+            found.append(_MADE[call[1]](*arguments))
+        elif name in CLEANERS:
+            found.append(CLEANERS[name])
+        else:
+            raise DataSetError(
+                f"orth_post_process {name!r} is not known", near=nearest(name, CLEANERS), ways=["a function"]
+            )
+    return found
+
+
+def parse_orthography(
+    orthography: str,
+    *,
+    prefix: Sequence[str] = (),
+    postfix: Sequence[str] = ("[END]",),
+    remove_chars: str = "(){}",
+    collapse_spaces: bool = True,
+    final_strip: bool = True,
+    word_based: bool = False,
+    square_brackets_for_specials: bool = True,
+) -> list[str]:
+    """The symbols of an orthography: characters or words, and special symbols in square brackets.
+
+    >>> parse_orthography("a [noise]"), parse_orthography("a b", word_based=True, postfix=[])
+    (['a', ' ', '[NOISE]', '[END]'], ['a', 'b'])
+    """
+    text = "".join(char for char in orthography if char not in remove_chars)
+    if collapse_spaces:
+        text = " ".join(text.split())
+    if final_strip:
+        text = text.strip()
+    pieces = _specials(text) if square_brackets_for_specials else [text]
+    found: list[str] = []
+    for piece in pieces:
+        if piece.startswith("[") and square_brackets_for_specials:
+            found.append(piece.upper())
+        else:
+            found += piece.split() if word_based else list(piece)
+    return [*prefix, *found, *postfix]
+
+
+def _specials(text: str) -> list[str]:
+    """The text cut at special symbols, which are in square brackets that may be nested, or reach to the end."""
+    pieces, depth, current = [], 0, ""
+    for char in text:
+        if char == "[" and depth == 0 and current:
+            pieces.append(current)
+            current = ""
+        depth += (char == "[") - (char == "]" and depth > 0)
+        current += char
+        if char == "]" and depth == 0 and current.startswith("["):
+            pieces.append(current)
+            current = ""
+    return [*pieces, current] if current else pieces

@@ -1,0 +1,39 @@
+"""Characters and bytes as labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tenure.training.vocab.words import Label, Vocabulary
+
+
+class CharacterTargets(Vocabulary):
+    """Every character is a label. Options as of `Vocabulary`.
+
+    >>> CharacterTargets(labels=["a", "b", "@"]).get_seq("abc")
+    [0, 1, 2]
+    """
+
+    default_unknown: Label = "@"
+    joint = ""
+
+    def tokens(self, text: str) -> Iterable[str]:
+        return text
+
+
+class Utf8ByteTargets(Vocabulary):
+    """Every byte of the text in UTF-8 is a label.
+
+    Args:
+      seq_postfix: indices that are added at the end of every sequence.
+    """
+
+    def __init__(self, seq_postfix: Sequence[int] | None = None, **options: Any):
+        super().__init__(labels=[chr(i) for i in range(256)], unknown_label=None, seq_postfix=seq_postfix, **options)
+
+    def get_seq(self, text: str) -> list[int]:
+        return [*text.encode("utf-8"), *self.seq_postfix]
+
+    def get_seq_labels(self, indices: Iterable[int]) -> str:
+        return bytes(int(index) for index in indices).decode("utf-8", "replace")

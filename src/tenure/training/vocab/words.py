@@ -1,0 +1,188 @@
+"""Words that are separated by white space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tenure.core.errors import brief, nearest
+from tenure.training.errors import DataSetError
+from tenure.training.literals import read_lines, read_text, read_value
+
+_SPECIAL = ("unknown_label", "bos_label", "eos_label", "pad_label")
+Label = str | int | None
+
+
+class Vocabulary:
+    """Labels with indices.
+
+    Args:
+      vocab_file: a dictionary {label: index} or a list as a literal or a pickle, or one label a line.
+      labels: the labels instead.
+      unknown_label: stands for every word that is no label; None refuses such words.
+      bos_label, eos_label, pad_label: labels with a meaning, by name or index.
+      seq_postfix: indices that are added at the end of every sequence.
+      num_labels: how many there must be.
+      special_symbols_via_file: a file with a dictionary of these options.
+      single_whitespace_split: only spaces separate words, not all white space.
+
+    >>> Vocabulary(labels=["a", "b", "UNK"]).get_seq("b x a")
+    [1, 2, 0]
+    """
+
+    default_unknown: Label = "UNK"
+    joint = " "
+
+    def __init__(
+        self,
+        vocab_file: str | None = None,
+        *,
+        labels: Sequence[str] | None = None,
+        unknown_label: Label = "?",
+        bos_label: Label = None,
+        eos_label: Label = None,
+        pad_label: Label = None,
+        seq_postfix: Sequence[int] | None = None,
+        num_labels: int | None = None,
+        special_symbols_via_file: str | None = None,
+        single_whitespace_split: bool = False,
+        control_symbols: Mapping[str, Label] | None = None,
+        user_defined_symbols: Mapping[str, Label] | None = None,
+    ):
+        self.name = vocab_file or "labels"
+        self.ids, self.labels = _numbered(vocab_file, labels, self.name)
+        self.num_labels = len(self.labels)
+        if num_labels is not None and num_labels != self.num_labels:
+            raise DataSetError(f"vocabulary '{self.name}' has {self.num_labels} labels, and num_labels is {num_labels}")
+        given: dict[str, Any] = {}
+        if special_symbols_via_file:
+            given = dict(read_value(special_symbols_via_file, "special_symbols_via_file"))
+        said = {"unknown_label": unknown_label, "bos_label": bos_label, "eos_label": eos_label, "pad_label": pad_label}
+        given |= {key: value for key, value in said.items() if value != ("?" if key == "unknown_label" else None)}
+        unknown = given.get("unknown_label", self.default_unknown)
+        self.unknown_label_id = self._special("unknown_label", unknown)
+        self.bos_label_id, self.eos_label_id, self.pad_label_id = (
+            self._special(key, given.get(key)) for key in _SPECIAL[1:]
+        )
+        self.seq_postfix = list(seq_postfix or [])
+        self.single_whitespace_split = single_whitespace_split
+        self._longest = max((label.count(" ") + 1 for label in self.labels), default=1)
+
+    @property
+    def unknown_label(self) -> str | None:
+        """The label for words that are none."""
+        return None if self.unknown_label_id is None else self.labels[self.unknown_label_id]
+
+    def _special(self, key: str, label: Label) -> int | None:
+        if label is None or isinstance(label, int):
+            if isinstance(label, int) and not 0 <= label < self.num_labels:
+                raise DataSetError(
+                    f"vocabulary '{self.name}': {key} is {label}, and there are {self.num_labels} labels"
+                )
+            return label
+        if label not in self.ids:
+            raise DataSetError(
+                f"vocabulary '{self.name}' has no label {label!r}, its {key}",
+                near=nearest(label, self.labels[:5000]),
+                ways=[f"{key}=None", f"name another {key}"],
+            )
+        return self.ids[label]
+
+    def set_random_seed(self, seed: int) -> None:
+        """Starts the random numbers anew, for vocabularies that sample."""
+
+    def is_id_valid(self, index: int) -> bool:
+        """Whether there is a label with this index."""
+        return 0 <= index < self.num_labels
+
+    def label_to_id(self, label: str, default: Any = ...) -> Any:
+        """The index of a label.
+
+        Raises:
+          KeyError: there is none, and no default either.
+        """
+        if label in self.ids or default is ...:
+            return self.ids[label]
+        return default
+
+    def id_to_label(self, index: int) -> str:
+        """The label of an index.
+
+        Raises:
+          KeyError: there is none.
+        """
+        if not self.is_id_valid(index):
+            raise KeyError(index)
+        return self.labels[index]
+
+    def get_seq(self, text: str) -> list[int]:
+        """The indices of a text.
+
+        Raises:
+          DataSetError: a word is no label, and nothing stands for such words.
+        """
+        return [self._id(token) for token in self.tokens(text)] + self.seq_postfix
+
+    def tokens(self, text: str) -> Iterable[str]:
+        """The parts of a text that are to be labels."""
+        words = [w for w in text.split(" ") if w] if self.single_whitespace_split else text.split()
+        return words if self._longest == 1 else self._joined(words)
+
+    def _joined(self, words: Sequence[str]) -> Iterable[str]:
+        """Words, those that are one label together joined, the longest first."""
+        start = 0
+        while start < len(words):
+            for size in range(min(self._longest, len(words) - start), 0, -1):
+                label = " ".join(words[start : start + size])
+                if label in self.ids or size == 1:
+                    yield label
+                    start += size
+                    break
+
+    def _id(self, token: str) -> int:
+        found = self.ids.get(token, self.unknown_label_id)
+        if found is None:
+            raise DataSetError(
+                f"vocabulary '{self.name}' has no label {token!r}, and no unknown_label",
+                near=nearest(token, self.labels[:5000]),
+                ways=["name a label as unknown_label"],
+            )
+        return found
+
+    def get_seq_labels(self, indices: Iterable[int]) -> str:
+        """The text of indices."""
+        return self.joint.join(self.labels[int(index)] for index in indices)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({brief(self.name)}, {self.num_labels} labels)"
+
+
+def _numbered(vocab_file: str | None, labels: Sequence[str] | None, name: str) -> tuple[dict[str, int], list[str]]:
+    if labels is None:
+        if vocab_file is None:
+            raise DataSetError("a vocabulary needs 'vocab_file' or 'labels'")
+        found = _read(vocab_file)
+    else:
+        found = labels
+    if not isinstance(found, Mapping):
+        names = list(found)
+        return {label: index for index, label in reversed(list(enumerate(names)))}, names
+    by_index: dict[int, str] = {}
+    for label, index in found.items():
+        by_index.setdefault(index, label)
+    if sorted(by_index) != list(range(len(by_index))):
+        raise DataSetError(f"vocabulary '{name}': its indices are not 0 to {len(by_index) - 1}")
+    return dict(found), [by_index[index] for index in range(len(by_index))]
+
+
+def _read(vocab_file: str) -> Any:
+    if vocab_file.removesuffix(".gz").endswith((".pkl", ".pickle")):
+        return read_value(vocab_file, "vocab_file")
+    text = read_text(vocab_file, "vocab_file")
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return read_value(vocab_file, "vocab_file")
+        except DataSetError:
+            if text.lstrip().startswith("{"):
+                raise
+    return read_lines(vocab_file, "vocab_file")

@@ -1,0 +1,40 @@
+"""Stages that are asked for by an exact path are applied, or refused; a glob may skip."""
+
+import jax.numpy as jnp
+import pytest
+
+import tenure as tn
+from tenure import nn
+
+X = jnp.ones((2, 4))
+
+
+def linear(x):
+    return nn.Linear(3)(x)
+
+
+EXACT = {
+    "the model's": lambda: tn.transform(linear, stages={"linear/b": ["lora(2)"]}),
+    "the model's, absolute": lambda: tn.transform(linear, stages={"/linear/b": ["lora(2)"]}),
+    "a module's": lambda: tn.transform(lambda x: nn.Linear(3, stages={"b": ["lora(2)"]})(x)),
+    "for one use": lambda: tn.transform(linear, stages={"linear/b": [tn.on_use("lora(2)")]}),
+    "a request's": lambda: tn.transform(lambda x: tn.get_parameter("b", (3,), init=jnp.zeros, stages=["lora(2)"])),
+    "one of two": lambda: tn.transform(linear, stages={"linear/b": ["lora(2)", "noise(0.1, min_ndim=1)"]}),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_path_that_a_stage_skips_is_an_error(name):
+    with pytest.raises(tn.errors.StageShapeError, match="skips") as error:
+        EXACT[name]().plan(X)
+    assert "lora(2)" in str(error.value) and "(3,)" in str(error.value) and "min_ndim" in str(error.value)
+
+
+def test_a_glob_may_skip():
+    ledger = tn.transform(linear, stages={"linear/*": ["lora(2)"]}).plan(X).ledger
+    assert ledger["linear/b"].stages == () and ledger["linear/w"].stages == ("lora(2)",)
+
+
+def test_an_exact_path_may_ask_for_it_after_all():
+    plan = tn.transform(linear, stages={"linear/b": ["weight_norm(min_ndim=1)"]}).plan(X)
+    assert plan.ledger["linear/b"].stages
