@@ -218,8 +218,8 @@ LAYERS = [
     {"class": "window", "window_size": 3},
     {"class": "window", "window_size": 3, "padding": "valid"},
 ]
-IN_LOOPS = """choice cum_concat decide decide_keep_beam frame get_rec_accumulated masked_computation masked_frames
-    optimal_completions prev rec_loop rnn_cell split_batch_beam unmask"""
+IN_LOOPS = """choice choice_get_beam_scores choice_get_src_beams cum_concat decide decide_keep_beam frame get_rec_accumulated masked_computation masked_frames
+    optimal_completions prev rec_last_output rec_loop rec_unstack rnn_cell split_batch_beam step_index unmask"""
 OF_NO_ENTRIES = """apply_length_distribution constant global_train_step image_summary hdf_dump length print rand_int random random_state_init range
     range_from_length range_in_axis relative_positional_encoding source train_flag variable variable_assign variable_read"""
 OF_THE_BATCH_AXIS = "cond flatten_batch split_batch_time unflatten_batch unflatten_nd"

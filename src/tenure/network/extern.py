@@ -93,7 +93,9 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
         dims, time_axis, feature_axis = _dims(key, entry, sparse, size)
     else:
         if not isinstance(dims, (list, tuple)):
-            raise DataError(f"extern_data['{key}']: its dims are {brief(dims)}, not a list", ways=["[batch_dim, time, …]"])
+            raise DataError(
+                f"extern_data['{key}']: its dims are {brief(dims)}, not a list", ways=["[batch_dim, time, …]"]
+            )
         dims = [_dim_of(key, i, d, size) for i, d in enumerate(dims)]
     if feature_axis is AUTO and not sparse and not any(d.is_feature for d in dims) and "feature_dim" in entry:
         feature_axis = list(dims).index(entry["feature_dim"])

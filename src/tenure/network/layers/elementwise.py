@@ -165,6 +165,7 @@ class Eval(_Arithmetic):
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
+        super().link(graph, node)
         if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
             node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
 
@@ -216,7 +217,11 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
     largest = max((math.prod(n for n in x.shape if isinstance(n, int)) for x in sources), default=0)
-    with bounds.budget(largest), taught(), jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
+    with (
+        bounds.budget(largest),
+        taught(),
+        jax.numpy_dtype_promotion("strict"),
+    ):  # as TensorFlow: what is of different dtypes has to be cast
         found = parse(expression)(names)
         return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
 

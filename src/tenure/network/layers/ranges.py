@@ -251,6 +251,9 @@ class SearchSorted(Layer):
         table = table.reshape(math.prod(table.shape[:-1]), table.shape[-1])
         moved = values.transpose([*places, *rest])  # type: ignore[list-item]
         wanted = moved.data.reshape(table.shape[0], moved.shape[-1])
-        method = "compare_all" if is_symbolic_dim(table.shape[-1]) else "scan"
-        found = jax.vmap(lambda a, v: jnp.searchsorted(a, v, side=side, method=method))(table, wanted)
+        if is_symbolic_dim(table.shape[-1]):  # whose bisection has an unknown number of steps
+            before = table[:, None] < wanted[..., None] if side == "left" else table[:, None] <= wanted[..., None]
+            found = jnp.sum(before, axis=-1)
+        else:
+            found = jax.vmap(lambda a, v: jnp.searchsorted(a, v, side=side))(table, wanted)
         return moved.like(found.reshape(moved.shape).astype(jnp.int32))
