@@ -16,7 +16,8 @@ from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import is_array, leaked, make_plan
-from tenure.core.model.pure import Pure, check_picklable
+from tenure.core.model.pure import Pure
+from tenure.core.picklable import check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import NeedsPlan, hoist
 from tenure.core.sites import call_site
