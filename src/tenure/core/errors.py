@@ -147,6 +147,10 @@ class RequestConflictError(TenureError):
     """Two requests for one slot that disagree on shape, dtype or initialiser."""
 
 
+class UnplannedShareError(TenureError):
+    """A run shares a parameter that the plan of its model owns: what is shared depends on more than the arguments."""
+
+
 class GivenTooLateError(TenureError):
     """A slot borrows from a computed value that is only given further on in the code."""
 

@@ -33,6 +33,7 @@ def make_plan(
     kwargs: Any,
     stages: Mapping[str, Any] | None = None,
     training: bool = True,
+    has_key: bool = True,
 ) -> Plan:
     """Runs the function abstractly, links its slots, and checks them.
 
@@ -49,7 +50,7 @@ def make_plan(
         for i, array in zip(dynamic, arrays, strict=True):
             filled[i] = array
         a, k = jax.tree.unflatten(tree, filled)
-        frame.keys = PlanKeys()
+        frame.keys = PlanKeys() if has_key else None
         with frame.active():
             out = function(*a, **k)
         frame.release()
