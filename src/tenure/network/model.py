@@ -10,6 +10,7 @@ from tenure.core.errors import TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
+from tenure.network.after import finish
 from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
@@ -125,7 +126,7 @@ class Network:
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
-            run = run_graph(self, self.graph(flags), flags, inputs, step)
+            run = run_graph(self, self.graph(flags), flags, inputs, step, finish)
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.network import constraints, sizes
 from tenure.network.dims import batch_dim
+from tenure.network.handed import Run
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.run import Run
 
 
 @jax.tree_util.register_dataclass

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 
@@ -18,15 +17,14 @@ from tenure.network.beams import Beams
 from tenure.network.dims import Dim
 from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Node
+from tenure.network.handed import Layer, Network
 from tenure.network.lanes import over_lanes
+from tenure.network.losses.outputs import output_dim
+from tenure.network.noise import with_noise
 from tenure.network.output import Output, tensors
+from tenure.network.param_use import ParamUse
 from tenure.network.sharing import sharing
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
-    from tenure.network.model import Network
-
 
 _FAULTS = (
     TypeError,
@@ -38,25 +36,6 @@ _FAULTS = (
     AssertionError,
     RecursionError,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class ParamUse:
-    """One parameter of one layer, as the layer asked for it.
-
-    Attributes:
-      layer: the layer's key.
-      name: local name.
-      path: the slot's path.
-      trainable: whether the dictionary lets it be trained.
-      value: what the layer computes with, before noise.
-    """
-
-    layer: str
-    name: str
-    path: str
-    trainable: bool
-    value: Any = dataclasses.field(compare=False)
 
 
 class Run:
@@ -79,10 +58,19 @@ class Run:
       search: in one step of a search, what choices need of the step before.
       dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.
+      finish: what is done with every layer's output.
     """
 
-    def __init__(self, network: Network, graph: Graph, flags: Flags, outer: Run | None = None):
+    def __init__(
+        self,
+        network: Network,
+        graph: Graph,
+        flags: Flags,
+        outer: Run | None = None,
+        finish: Callable[[Layer, Output], Output] | None = None,
+    ):
         self.network, self.graph, self.flags, self.outer = network, graph, flags, outer
+        self.finish = finish or (outer.finish if outer is not None else _unchanged)
         self.step: Any = 0 if outer is None else outer.step
         self.outputs: dict[str, Output] = {}
         self.inputs: dict[str, Tensor] = {}
@@ -115,13 +103,11 @@ class Run:
         Raises:
           TenureError: what is wrong with it; names the layer.
         """
-        from tenure.network.after import finish
-
         try:
             layer = self.build(node)
             out = self.call(layer)
             self.learn(out.tensor)
-            out = finish(layer, out)
+            out = self.finish(layer, out)
         except TenureError as e:
             raise self._named(node, e) from e
         except _FAULTS as e:
@@ -250,8 +236,6 @@ class Run:
 
     def noise(self, layer: Layer, name: str, value: jax.Array, trainable: bool) -> jax.Array:
         """The parameter with the noise and the dropout that the layer's options ask for in training."""
-        from tenure.network.noise import with_noise
-
         legacy = self.network.reuse == "legacy"
         return with_noise(layer, name, value) if legacy and self.flags.train and trainable else value
 
@@ -265,8 +249,6 @@ class Run:
 
     def target_dim(self, node: Node) -> Dim | None:
         """The output dim that the layer's target asks for."""
-        from tenure.network.losses.registry import output_dim
-
         targets = node.refs.get("target")
         if not targets or targets[0] is None:
             return None
@@ -274,10 +256,30 @@ class Run:
         return None if dim is None else output_dim(node.get("loss"), dim)
 
 
-def run_graph(network: Network, graph: Graph, flags: Flags, inputs: Mapping[str, Tensor], step: Any = 0) -> Run:
-    """One pass over these inputs, with the network's behaviour version."""
+def _unchanged(layer: Layer, out: Output) -> Output:
+    return out
+
+
+def run_graph(
+    network: Network,
+    graph: Graph,
+    flags: Flags,
+    inputs: Mapping[str, Tensor],
+    step: Any = 0,
+    finish: Callable[[Layer, Output], Output] = _unchanged,
+) -> Run:
+    """One pass over these inputs, with the network's behaviour version.
+
+    Args:
+      network: whose pass it is.
+      graph: its layers.
+      flags: what they are computed for.
+      inputs: by key.
+      step: how many training steps there were.
+      finish: what is done with every layer's output.
+    """
     with versions.use(network.behavior_version):
-        run = Run(network, graph, flags)
+        run = Run(network, graph, flags, finish=finish)
         run.step = step
         run.inputs.update(inputs)
         return run.go()

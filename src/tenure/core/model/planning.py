@@ -16,6 +16,7 @@ from tenure.core.errors import (
     nearest,
 )
 from tenure.core.keys import PlanKeys
+from tenure.core.model.depth import too_deep
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.sites import Site, raised_at
@@ -32,6 +33,7 @@ def make_plan(
     kwargs: Any,
     stages: Mapping[str, Any] | None = None,
     training: bool = True,
+    has_key: bool = True,
 ) -> Plan:
     """Runs the function abstractly, links its slots, and checks them.
 
@@ -48,7 +50,7 @@ def make_plan(
         for i, array in zip(dynamic, arrays, strict=True):
             filled[i] = array
         a, k = jax.tree.unflatten(tree, filled)
-        frame.keys = PlanKeys()
+        frame.keys = PlanKeys() if has_key else None
         with frame.active():
             out = function(*a, **k)
         frame.release()
@@ -61,6 +63,8 @@ def make_plan(
         shapes = iter(jax.eval_shape(run, [_spec(leaves[i]) for i in dynamic]))
     except jax.errors.UnexpectedTracerError as e:
         raise leaked(e) from e
+    except RecursionError as e:
+        raise too_deep(e) or e from None
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
     return linked(frame, out, ties, stages)
