@@ -15,7 +15,8 @@ from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.planning import leaked, make_plan
 from tenure.core.model.plans import Plans
-from tenure.core.model.pure import Pure, check_picklable
+from tenure.core.model.pure import Pure
+from tenure.core.picklable import check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import apply_stages
 from tenure.core.sites import call_site

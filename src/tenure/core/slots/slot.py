@@ -71,6 +71,9 @@ class Request:
     value: Any = None
     declared: bool = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "init": None, "make": None}  # another process plans anew before it initialises
+
     @property
     def kind(self) -> str:
         """What the request's source makes of it: "owned", "borrowed" or "given"."""
