@@ -875,3 +875,19 @@ def modules_nested_a_thousand_deep():
 @mistake(errors.ViewSyntaxError)
 def reference_indexed_with_a_list():
     tn.Ref.parse("embed/w")[[1, 2]]
+
+
+@mistake(errors.UnplannedShareError)
+def shared_for_some_shapes_only():
+    def f(x):
+        one = tn.nn.Linear(3, name="one")
+        return tn.nn.Linear(3, name="two", share={"w": one.ref("w")} if len(x) > 2 else None)(one(x))
+
+    model = tn.transform(f)
+    model.apply(model.init(0, jnp.ones((2, 3))), None, jnp.ones((4, 3)))
+
+
+@mistake(errors.UnboundAxisError)
+def axis_that_nobody_maps():
+    model = tn.transform(lambda x: jax.lax.pmean(x, "devices"))
+    model.apply(model.init(0, X), None, X)

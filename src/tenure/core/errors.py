@@ -147,6 +147,10 @@ class RequestConflictError(TenureError):
     """Two requests for one slot that disagree on shape, dtype or initialiser."""
 
 
+class UnplannedShareError(TenureError):
+    """A run shares a parameter that the plan of its model owns: what is shared depends on more than the arguments."""
+
+
 class GivenTooLateError(TenureError):
     """A slot borrows from a computed value that is only given further on in the code."""
 
@@ -237,6 +241,10 @@ class UnusedStageError(TenureError):
 
 class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
+
+
+class UnboundAxisError(TenureError):
+    """A model that averages over a mapped axis, applied where nobody maps it."""
 
 
 class NestingError(TenureError):

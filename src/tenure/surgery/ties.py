@@ -19,7 +19,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots.link import fitting_view
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import own
-from tenure.core.slots.staged import WEIGHT
+from tenure.core.slots.table import WEIGHT
 from tenure.core.trees import Tree, copied, leaf, nest, put
 from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.optimizer import with_owner, without_owners

@@ -19,10 +19,10 @@ from tenure.core.errors import (
 from tenure.core.notation.stage import STRUCTURAL, Irreversible, Run, Stage
 from tenure.core.run import values
 from tenure.core.run.frame import Frame
-from tenure.core.run.values import offline, produce
+from tenure.core.run.values import evaluate, offline
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
-from tenure.core.slots.staged import WEIGHT, Want
+from tenure.core.slots.table import WEIGHT
 from tenure.core.trees import Params, Tree, copied, leaf, nest, put
 from tenure.surgery.arguments import of_plan_and_params
 
@@ -146,7 +146,7 @@ def weight_of(frame: Frame, slot: Slot) -> Any:
     """The owner's plain weight."""
     if not slot.stages:
         return values.leaf(frame, slot)
-    return produce(frame, Want(slot.path, WEIGHT, True))
+    return evaluate(frame, slot.path, WEIGHT)
 
 
 def parts_of(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:

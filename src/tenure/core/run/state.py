@@ -16,11 +16,11 @@ from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
 from tenure.core.run.initialisers import initial_value
-from tenure.core.run.parameters import check_name, described, with_key
+from tenure.core.run.parameters import check_name, described, unplanned, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Request, as_dtype
+from tenure.core.slots.slot import Request, Slot, as_dtype
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -160,8 +160,15 @@ def read_state(frame: Frame, path: str, source: Source) -> Any:
     """The newest value of a state, or of what the state borrows; None if there is none."""
     if source.kind != "borrow":
         return frame.read(("state", path))
-    target = frame.planned("states", path).target
+    target = _planned(frame, path, source).target
     return frame.read(("state", path)) if target is None else _through(frame, target)
+
+
+def _planned(frame: Frame, path: str, source: Source) -> Slot:
+    """The plan's slot of a state that a run borrows."""
+    if path not in frame.plan.states:
+        raise unplanned(frame, path, (), "tree", source)
+    return frame.plan.states[path]
 
 
 def _through(frame: Frame, ref: Ref) -> Any:
@@ -179,7 +186,7 @@ def back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[
       NoInverseError: the state is borrowed through a view that has no inverse.
     """
     while source.kind == "borrow":
-        slot = frame.planned("states", path)
+        slot = _planned(frame, path, source)
         if slot.target is None:  # it owns what its lender lacks
             return path, value
         owner = frame.plan.states[slot.target.path]
