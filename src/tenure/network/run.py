@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from tenure.core.errors import Party, TenureError
 from tenure.core.notation import paths
@@ -43,6 +44,8 @@ class Run:
 
     Attributes:
       outputs: what the layers gave so far, by key.
+      wanted: nodes that the pass is made for.
+      missing: nodes that need targets which are not there.
       params: which parameters the layers asked for so far.
       losses: what `losses` gave, by name.
       constraints: terms that are added to the objective: L2 and the like.
@@ -73,6 +76,8 @@ class Run:
         self.finish = finish or (outer.finish if outer is not None else _unchanged)
         self.step: Any = 0 if outer is None else outer.step
         self.outputs: dict[str, Output] = {}
+        self.missing: set[str] = set()
+        self.wanted: frozenset[str] = frozenset()
         self.inputs: dict[str, Tensor] = {}
         self.layers: dict[str, Layer] = {}
         self.params: list[ParamUse] = [] if outer is None else outer.params
@@ -93,9 +98,18 @@ class Run:
     def go(self) -> Run:
         """Builds and calls all layers."""
         for node in self.graph.nodes.values():
-            if node.key not in self.graph.absent:
+            if node.key not in self.graph.absent and not self._is_missing(node):
                 self.compute(node)
         return self
+
+    def _is_missing(self, node: Node) -> bool:
+        """Whether it needs a target that is not there, where no losses are asked for."""
+        if self.flags.eval or self.outer is not None:
+            return False
+        lacks = node.class_name == "source" and node.get("key") not in self.inputs
+        if lacks or not self.missing.isdisjoint(node.sources):
+            self.missing.add(node.key)
+        return node.key in self.missing
 
     def compute(self, node: Node) -> Output:
         """Builds one layer, calls it, and keeps what it gives.
@@ -252,8 +266,32 @@ class Run:
         targets = node.refs.get("target")
         if not targets or targets[0] is None:
             return None
-        dim = self.outputs[targets[0]].tensor.feature_or_sparse_dim
+        found = self.outputs.get(targets[0])
+        dim = (self._absent(targets[0]) if found is None else found.tensor).feature_or_sparse_dim
         return None if dim is None else output_dim(node.get("loss"), dim)
+
+    def _absent(self, key: str) -> Tensor:
+        """The form of a target that is not there: what it is computed from is made up."""
+        root, name = self, key
+        while root.outer is not None:
+            root, name = root.outer, name.removeprefix("base:")
+        dry = Run(root.network, root.graph, root.flags)
+        dry.dry, wanted, todo = True, set(), [name]
+        while todo:
+            at = todo.pop()
+            if at not in wanted and at in root.graph.nodes:
+                wanted.add(at)
+                todo += root.graph.nodes[at].deps
+        with sizes_.inner() as known:
+            for of, template in root.network.templates.items():
+                x = template.tensor
+                shape = tuple(known.padded(d) if known.knows(d) else 2 for d in x.dims)
+                known.of_shape(x.dims, shape)
+                dry.inputs[of] = root.inputs.get(of) or x.like(jnp.zeros(shape, template.dtype))
+            for at in root.graph.nodes:
+                if at in wanted:
+                    dry.compute(root.graph.nodes[at])
+            return dry.outputs[name].tensor
 
 
 def _unchanged(layer: Layer, out: Output) -> Output:
@@ -267,6 +305,7 @@ def run_graph(
     inputs: Mapping[str, Tensor],
     step: Any = 0,
     finish: Callable[[Layer, Output], Output] = _unchanged,
+    wanted: Iterable[str] = (),
 ) -> Run:
     """One pass over these inputs, with the network's behaviour version.
 
@@ -277,9 +316,10 @@ def run_graph(
       inputs: by key.
       step: how many training steps there were.
       finish: what is done with every layer's output.
+      wanted: the layers that it is made for.
     """
     with versions.use(network.behavior_version):
         run = Run(network, graph, flags, finish=finish)
-        run.step = step
+        run.step, run.wanted = step, frozenset(wanted)
         run.inputs.update(inputs)
         return run.go()

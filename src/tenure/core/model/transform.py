@@ -10,13 +10,15 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
+from tenure.core.model.axes import in_single_lanes, not_mapped, unbound_axis
 from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.kinds import Transformed, TransformedWithState, evaluation, in_evaluation, without_apply_rng
 from tenure.core.model.planning import leaked, make_plan
 from tenure.core.model.plans import Plans
-from tenure.core.model.pure import Pure, check_picklable
+from tenure.core.model.pure import Pure
+from tenure.core.picklable import check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import apply_stages
 from tenure.core.sites import call_site
@@ -100,18 +102,22 @@ class _Model:
                 f"the initial value of {names} depends on the forward pass, so init needs arrays, not shapes",
                 ways=["call init with arrays", "use an initialiser that does not read the inputs"],
             )
-        frame = Frame(
-            Mode.INIT,
-            self.sources.fresh(),
-            params=nest(params),
-            state=state,
-            keys=None if key is None else Keys(key),
-            plan=plan,
-            deferred=deferred,
-            training=False,
-        )
-        self._run(frame, args, kwargs)
-        made = frame.visible()
+
+        def run() -> dict[Entry, Any]:
+            frame = Frame(
+                Mode.INIT,
+                self.sources.fresh(),
+                params=nest(params),
+                state=state,
+                keys=None if key is None else Keys(key),
+                plan=plan,
+                deferred=deferred,
+                training=False,
+            )
+            self._run(frame, args, kwargs)
+            return {entry: value for entry, value in frame.visible().items() if entry[0] in ("params", "initial")}
+
+        made = in_single_lanes(run, plan.axes)()
         params = params | {p: v for (kind, p), v in made.items() if kind == "params"}
         state = state | {p: v for (kind, p), v in made.items() if kind == "initial"}
         return params, state
@@ -158,6 +164,11 @@ class _Model:
             raise leaked(e) from e
         except RecursionError as e:
             raise too_deep(e) or e from None
+        except NameError as e:
+            axis = unbound_axis(e)
+            if axis is None or frame.mode is not Mode.APPLY:
+                raise
+            raise not_mapped(e, axis) from None
 
 
 def _as_params(params: Any) -> Params:

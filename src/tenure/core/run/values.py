@@ -55,7 +55,13 @@ def made(frame: Frame, way: How) -> Any:
     if isinstance(way, Staged):
         return _staged(frame, way)
     if isinstance(way, Viewed):
-        return way.view(made(frame, way.base), *(made(frame, other) for other in way.others))
+        hops = [way]
+        while isinstance(hops[-1].base, Viewed):
+            hops.append(hops[-1].base)
+        value = made(frame, hops[-1].base)
+        for hop in reversed(hops):
+            value = hop.view(value, *(made(frame, other) for other in hop.others))
+        return value
     if isinstance(way, PerLayer):
         return _all_layers(frame, way)
     if way.slot.path not in frame.given:
