@@ -53,8 +53,12 @@ class TransformedWithState(_Pair):
 
     stateful: ClassVar[bool] = True
     plan: Callable[..., Plan]
-    __new__ = Transformed.__new__
-    __reduce__ = Transformed.__reduce__
+
+    def __new__(cls, init: Callable[..., Any], apply: Callable[..., Any]) -> Any:
+        return Transformed.__new__(cls, init, apply)  # type: ignore[arg-type]
+
+    def __reduce__(self) -> Any:
+        return type(self), tuple(self)
 
 
 def _no_plan(*args: Any, **kwargs: Any) -> Plan:

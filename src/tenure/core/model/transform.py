@@ -74,7 +74,9 @@ class _Model:
         return self.plans.of(args, kwargs)
 
     def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
-        return make_plan(self.function, self.sources, self.ties, args, kwargs, self.stages, not in_evaluation(), has_key)
+        return make_plan(
+            self.function, self.sources, self.ties, args, kwargs, self.stages, not in_evaluation(), has_key
+        )
 
     def init(self, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Draws the owners' values, and the states'."""
@@ -149,7 +151,9 @@ class _Model:
             return
         plan = self.plans.of(args, kwargs)
         known = {
-            path: slot for made in (plan, *(p for plans in self._modes.values() for p in plans)) for path, slot in made.slots.items()
+            path: slot
+            for made in (plan, *(p for plans in self._modes.values() for p in plans))
+            for path, slot in made.slots.items()
         }
         check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
         self.allowed.add(frozenset(extras))

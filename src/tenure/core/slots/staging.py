@@ -90,10 +90,10 @@ def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rul
     outer = [tuple(s for s in rule.stages if isinstance(s, OnUse)) for rule in found if rule.module is None]
     every, notes = _combined([*inner, *outer])
     _check_skipped([s for s in every if isinstance(s, OnUse)], slot, found)
-    uses = []
+    uses: list[Stage] = []
     for stage in every:
         use, note = _on_borrower(stage, slot, slots, rules)
-        uses += [use] * (use is not None)
+        uses += [] if use is None else [use]
         notes += (note,) * bool(note)
     if not (uses or notes):
         return slot
