@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.network import sizes
+from tenure.network.bounds import MAX_OUTPUT
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
@@ -72,6 +74,8 @@ def template_dims(layer: Layer, value: Any, shape: Any, with_batch: bool, featur
         else:
             last = i == len(wanted) - 1
             dims.append(layer.new_dim(f"static-dim{i}", int(d), FEATURE if last and feature is None else SPATIAL))
+    if math.prod(d.root.size or 1 for d in dims) > MAX_OUTPUT:
+        raise layer.error("shape", shape, "an array of absurd size")
     if with_batch and not any(d.is_batch for d in dims):
         dims.insert(0, batch_dim())
     return dims

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure import functional
 from tenure.network import activations, layout, ops, sizes, versions
@@ -103,6 +104,9 @@ def convolve(
     x: jax.Array, w: jax.Array, window: windows.Window, padding: list[windows.Pair], groups: int = 1
 ) -> jax.Array:
     """Convolution of (batch, *positions, in) with (*window, in / groups, out)."""
+    for i, (before, after) in enumerate(padding):
+        if is_symbolic_dim(before) or is_symbolic_dim(after):
+            x, padding = sizes.lengthened(x, i + 1, before, after), [*padding[:i], (0, 0), *padding[i + 1 :]]
     letters = _LETTERS[len(window.sizes) - 1]
     numbers = jax.lax.conv_dimension_numbers(x.shape, w.shape, (f"N{letters}C", f"{letters}IO", f"N{letters}C"))
     return functional.convolve(

@@ -65,7 +65,7 @@ class EditDistanceTable(Layer):
         reference = _reference(node, run)
         assert reference.time_dim is not None
         row = jnp.arange(reference.shape[1] + 1, dtype=jnp.int32)
-        rows = jnp.broadcast_to(row, (reference.shape[0], len(row)))
+        rows = jnp.broadcast_to(row, (reference.shape[0], row.shape[0]))
         dim = same(reference.time_dim + 1, node.get("out_dim"))
         return Tensor(_repeat_last(rows, lengths_of(reference)), (reference.dims[0], dim), feature_axis=1)
 

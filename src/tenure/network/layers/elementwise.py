@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.naming import transparent
-from tenure.network import activations, ops, out_type, proxies
+from tenure.network import activations, bounds, ops, out_type, proxies
 from tenure.network.array_methods import taught
 from tenure.network.data_proxy import DataProxy
 from tenure.network.expressions import layers_in, parse
@@ -164,6 +165,7 @@ class Eval(_Arithmetic):
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
+        super().link(graph, node)
         if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
             node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
 
@@ -214,7 +216,12 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
-    with taught(), jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
+    largest = max((math.prod(n for n in x.shape if isinstance(n, int)) for x in sources), default=0)
+    with (
+        bounds.budget(largest),
+        taught(),
+        jax.numpy_dtype_promotion("strict"),
+    ):  # as TensorFlow: what is of different dtypes has to be cast
         found = parse(expression)(names)
         return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
 

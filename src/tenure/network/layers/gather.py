@@ -185,9 +185,9 @@ class SliceNd(Layer):
             return self._from(source, at, begin, dim, n)
         if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
             raise self.error("start", begin, "a number of at least 0, or the name of a layer, is needed")
-        lacking = max(0, begin + n - source.shape[at])
+        lacking = sizes.at_least(0, begin + n - source.shape[at])
         source = self.beyond(source, [at], 0)
-        data = jnp.pad(source.data, [(0, lacking if i == at else 0) for i in range(source.ndim)])
+        data = sizes.lengthened(source.data, at, 0, lacking)
         data = data[(slice(None),) * at + (slice(begin, begin + n),)]
         return source.replace_dim(at, dim).like(data)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from tenure.core.run.rng import next_rng_key
 from tenure.network import layout, ops, sizes
@@ -49,11 +51,11 @@ class PrefixInTime(Layer):
         at = x.dims.index(old)
         total = ops.map2(jnp.add, self._lengths(old), repeat, broadcast_all=True)
         if out_dim is not None and out_dim.root.capacity is not None:
-            room = max(out_dim.root.capacity, x.shape[at])
+            room = sizes.at_least(out_dim.root.capacity, x.shape[at])
         else:
             room = sizes.current().bound(ops.map1(lambda r: jnp.maximum(r, 0), repeat)) + x.shape[at]
         dim = self._dim(None, out_dim, size_base) if size_base else dynamic(self, "{}:repeat", total, out_dim, room)
-        data = jnp.pad(x.data, [(0, room - x.shape[at] if i == at else 0) for i in range(x.ndim)])
+        data = sizes.lengthened(x.data, at, 0, room - x.shape[at])
         x = x.replace_dim(at, dim).like(data)
         index = _positions(x, at) - ops.aligned(repeat, x.dims)
         moved = jnp.take_along_axis(data, jnp.broadcast_to(jnp.maximum(index, 0), data.shape), axis=at)
@@ -124,12 +126,12 @@ class ShiftAxis(Layer):
             raise self.error("amount", amount, "a number other than 0 is needed")
         at = self.axis(source, axis)
         n = source.shape[at]
-        gone = min(abs(amount), n)
+        gone = sizes.at_most(abs(amount), n)
         kept = slice(gone, None) if amount < 0 else slice(0, n - gone)
         data = source.data[(slice(None),) * at + (kept,)]
         if pad:
-            widths = [((gone, 0) if amount > 0 else (0, gone)) if i == at else (0, 0) for i in range(source.ndim)]
-            data = jnp.pad(data, widths, constant_values=self.entry("pad_value", pad_value, source.dtype))
+            value = self.entry("pad_value", pad_value, source.dtype)
+            data = sizes.lengthened(data, at, *((gone, 0) if amount > 0 else (0, gone)), value)
             if not adjust_size_info:
                 return source.like(self._ended(source, at, data, amount, pad_value))
         return source.replace_dim(at, self._dim(source.dims[at], data.shape[at], amount, pad, adjust_size_info)).like(
@@ -291,9 +293,13 @@ class Resize(Layer):
         total = Tensor(jnp.asarray(stretched(jnp.asarray(n))), ())
         dim = made(self, "{}_resize", None, given, old.kind)
         known = sizes.current()
-        size = (
-            known.bound(total, dim) if isinstance(factor, Tensor) else int(np.ceil(np.float32(n) * np.float32(scale)))
-        )
+        if isinstance(factor, Tensor):
+            size = known.bound(total, dim)
+        elif is_symbolic_dim(n):
+            ratio = Fraction(scale).limit_denominator(1000)
+            size = -(-n * ratio.numerator // ratio.denominator)
+        else:
+            size = int(np.ceil(np.float32(n) * np.float32(scale)))
         lengths = known.lengths(old)
         known.declare(dim.root, size, None if lengths is None else ops.map1(stretched, lengths))
         return dim, size

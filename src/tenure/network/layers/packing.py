@@ -161,20 +161,20 @@ class TimeChunking(Layer):
             raise self.error("axis", axis, f"an axis of {source!r} beside its batch is needed")
         batch, time = x.dims[:2]
         n = x.shape[1]
-        chunks = max(n - chunk_size + chunk_step - 1, 0) // chunk_step + 1
-        padded = jnp.pad(x.data, [(0, 0), (0, chunk_size + chunk_step * chunks)] + [(0, 0)] * (x.ndim - 2))
+        chunks = sizes.at_least(0, n - chunk_size + chunk_step - 1) // chunk_step + 1
+        padded = sizes.lengthened(x.data, 1, 0, chunk_size + chunk_step * chunks)
         starts = jnp.arange(chunks) * chunk_step
         places = starts[:, None] + jnp.arange(chunk_size)
         data = padded[:, places]
         lengths = jnp.clip(_lengths(x, 1)[:, None] - starts, 0, chunk_size).reshape(-1)
         keep = jnp.arange(chunk_size) < lengths[:, None]
-        data = data.reshape(-1, *data.shape[2:])
+        data = data.reshape(x.shape[0] * chunks, *data.shape[2:])
         data = jnp.where(keep.reshape(*keep.shape, *[1] * (x.ndim - 2)), data, jnp.zeros((), x.dtype))
         new_batch = Dim(
             None, f"{self.node.name}:chunked_batch", kind=BATCH, op=("chunks", batch, time, chunk_size, chunk_step)
         )
         known = sizes.current()
-        known.declare(new_batch, len(data))
+        known.declare(new_batch, data.shape[0])
         dim = made(self, "{}:chunking", None, out_dim)
         if dim.root.size is None:
             known.declare(dim.root, chunk_size, Tensor(lengths, (new_batch,)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.network import activations, layout, ops, sizes, versions
 from tenure.network.dims import Dim
@@ -121,7 +122,8 @@ class Slice(Layer):
                 raise self.error("slice_start", slice_start, "it counts from the start, so it is not negative")
             out = out.sub_left(slice_start)
         if slice_end is not None and slice_end >= 0:
-            out = self.new_dim("slice-end", max(0, min(slice_end, source.shape[at]) - (slice_start or 0)), dim.kind)
+            n = slice_end if is_symbolic_dim(source.shape[at]) else min(slice_end, source.shape[at])
+            out = self.new_dim("slice-end", max(0, n - (slice_start or 0)), dim.kind)
         elif slice_end is not None:
             out = out - -slice_end
         if slice_step and slice_step != 1:
@@ -137,6 +139,8 @@ class Slice(Layer):
             x, slice_step = layout.turned(x, at), -slice_step
         elif slice_end is not None and slice_end >= 0:
             x = self.beyond(x, [at], 0)
+            if is_symbolic_dim(x.shape[at]):  # which may be shorter
+                x = x.like(sizes.lengthened(x.data, at, 0, slice_end))
         index = [slice(None)] * x.ndim
         index[at] = slice(slice_start, slice_end, slice_step)
         return x.replace_dim(at, out).like(x.data[tuple(index)])
@@ -191,17 +195,18 @@ class Pad(Layer):
         widths = [pair if i == at else (0, 0) for i in range(x.ndim)]
         more = {"constant_values": fill} if kind == "constant" else {}
         dim = x.dims[at]
-        data = jnp.pad(x.data, widths, mode=kind, **more)
         lengths = sizes.current().lengths(dim)
-        if dynamic and lengths is not None and (pair[1] or kind == "wrap"):
+        own = dynamic and lengths is not None and kind != "constant" and not self.takes_padding_in
+        data = x.data if own else jnp.pad(x.data, widths, mode=kind, **more)
+        if own:
+            data = layout.extended(x, at, *pair, kind)
+        elif dynamic and lengths is not None and pair[1]:
             if kind == "constant":
                 ends = layout.ends(dim, x.dims) + pair[0]
                 inside = layout.positions(data.shape[at], at, x.ndim) < ends
                 data = jnp.where(inside, data, jnp.asarray(fill, data.dtype))
-            elif self.takes_padding_in:
-                raise self.error("mode", self.node.get("mode"), f"{dim!r} is dynamic, for which RETURNN has 'constant'")
             else:
-                data = layout.extended(x, at, *pair, kind)
+                raise self.error("mode", self.node.get("mode"), f"{dim!r} is dynamic, for which RETURNN has 'constant'")
         return x.replace_dim(at, out).like(data)
 
     def _pairs(self, padding: Any, n: int) -> list[tuple[Any, Any]]:

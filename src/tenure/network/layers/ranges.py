@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from tenure.network import ops, sizes
 from tenure.network.dims import Dim
@@ -196,9 +198,9 @@ class TopK(Layer):
             x = ops.masked(x, x.dims[a], low)
         rest = [i for i in range(x.ndim) if i not in axes]
         moved = x.transpose([*rest, *axes])
-        count = int(np.prod([x.shape[a] for a in axes]))
+        count = math.prod(x.shape[a] for a in axes)
         n, dim = self._count(k, k_dim, count)
-        if n > count:
+        if not is_symbolic_dim(count) and n > count:
             raise self.error("k", n, f"there are only {count} entries")
         values, places = jax.lax.top_k(moved.data.reshape(*(x.shape[i] for i in rest), count), n)
         dims = (*(x.dims[i] for i in rest), dim)
@@ -245,8 +247,13 @@ class SearchSorted(Layer):
             raise self.error(
                 "values", self.node.get("values"), f"{values!r} needs one dim besides those of {sorted_sequence!r}"
             )
-        table = jnp.transpose(rows, [*batch, at]).reshape(-1, sorted_sequence.shape[at])
+        table = jnp.transpose(rows, [*batch, at])
+        table = table.reshape(math.prod(table.shape[:-1]), table.shape[-1])
         moved = values.transpose([*places, *rest])  # type: ignore[list-item]
-        wanted = moved.data.reshape(len(table), -1)
-        found = jax.vmap(lambda a, v: jnp.searchsorted(a, v, side=side))(table, wanted)
+        wanted = moved.data.reshape(table.shape[0], moved.shape[-1])
+        if is_symbolic_dim(table.shape[-1]):  # whose bisection has an unknown number of steps
+            before = table[:, None] < wanted[..., None] if side == "left" else table[:, None] <= wanted[..., None]
+            found = jnp.sum(before, axis=-1)
+        else:
+            found = jax.vmap(lambda a, v: jnp.searchsorted(a, v, side=side))(table, wanted)
         return moved.like(found.reshape(moved.shape).astype(jnp.int32))

@@ -37,7 +37,8 @@ class BooleanMask(Layer):
         dim = dynamic(self, "{}:mask", Tensor(count, ()), out_dim)
         n = sizes.current().padded(dim)
         order = jnp.argsort(~keep, stable=True)
-        return x.with_dims(flat[jnp.pad(order, (0, max(0, n - len(order))))[:n]], (dim, *rest))
+        more = sizes.at_least(0, n - order.shape[0])
+        return x.with_dims(flat[sizes.lengthened(order, 0, 0, more)[:n]], (dim, *rest))
 
 
 def _all_dims(dims: Any) -> bool:
@@ -62,5 +63,5 @@ class Remove(Layer):
         data, counts = packed(x.data, keep)
         dim = dynamic(self, "{}_removed_items", Tensor(counts.astype(jnp.int32), (x.dims[0],)), out_dim)
         n = sizes.current().padded(dim)
-        data = jnp.pad(data, ((0, 0), (0, max(0, n - data.shape[1]))))[:, :n]
+        data = sizes.lengthened(data, 1, 0, sizes.at_least(0, n - data.shape[1]))[:, :n]
         return Tensor(data, (x.dims[0], dim), x.sparse_dim)

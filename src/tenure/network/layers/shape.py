@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.network import layout, sizes, versions
 from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, product
@@ -97,10 +98,9 @@ class SplitDims(Layer):
         known = sizes.current()
         fixed = math.prod(known.padded(d) for i, d in enumerate(new) if i != free)
         data, n = self.beyond(x, [at], self.entry("pad_value", pad_value, x.dtype)).data if pad else x.data, x.shape[at]
-        if free is not None and pad and n % fixed:
+        if free is not None and pad and (is_symbolic_dim(n) or n % fixed):
             extra = -n % fixed
-            value = self.entry("pad_value", pad_value, data.dtype)
-            data = jnp.pad(data, [(0, extra if i == at else 0) for i in range(x.ndim)], constant_values=value)
+            data = sizes.lengthened(data, at, 0, extra, self.entry("pad_value", pad_value, data.dtype))
             n += extra
         shape = [known.padded(d) if i != free else n // fixed for i, d in enumerate(new)]
         if math.prod(shape) != n and known.planning and old.is_dynamic:
@@ -108,7 +108,7 @@ class SplitDims(Layer):
                 jnp.zeros((*data.shape[:at], math.prod(shape), *data.shape[at + 1 :]), data.dtype),
                 math.prod(shape),
             )
-        if math.prod(shape) != n:
+        if not is_symbolic_dim(n) and math.prod(shape) != n:
             raise self.error("dims", dims, f"{n} entries of {old!r} are not {' x '.join(map(str, shape))}")
         every = (*x.dims[:at], *new, *x.dims[at + 1 :])
         plain = (*data.shape[:at], *shape, *data.shape[at + 1 :])

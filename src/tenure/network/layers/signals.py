@@ -261,7 +261,7 @@ class NoiseEstimator(SignalLayer):
     def forward(self, source: Tensor, *, nr_of_frames: int) -> Tensor:
         x = self.frames(source)
         self.feature_out()
-        n = x.shape[1] if nr_of_frames == -1 else min(nr_of_frames, x.shape[1])
+        n = x.shape[1] if nr_of_frames == -1 else sizes.at_most(nr_of_frames, x.shape[1])
         counts = jnp.arange(n)[:, None] < (n if self.takes_padding_in else layout.ends(x.dims[1], x.dims))
         first = jnp.where(counts, x.data[:, :n], 0)
         mean = jnp.sum(first, axis=1, keepdims=True) / jnp.maximum(jnp.sum(counts, axis=-2, keepdims=True), 1)
@@ -298,13 +298,17 @@ class SplitConcatenatedMultichannel(SignalLayer):
             raise self.error("nr_of_channels", nr_of_channels, f"it does not divide the features of {source!r}")
         b, t, f = x.shape
         data = x.data.reshape(b, t, nr_of_channels, f // nr_of_channels)
-        data = jnp.swapaxes(data, 1, 2).reshape(b * nr_of_channels, t, -1)
+        data = jnp.swapaxes(data, 1, 2).reshape(b * nr_of_channels, t, f // nr_of_channels)
         known = sizes.current()
         batch = Dim(None, f"{x.dims[0].name}*channels", kind=BATCH, op=("channels", x.dims[0], nr_of_channels))
-        known.declare(batch, len(data))
+        known.declare(batch, b * nr_of_channels)
         time = made(self, "{}:time", t if x.dims[1].root.size is not None else None)
         lengths = known.lengths(x.dims[1])
         if time.root.size is None:
-            repeated = None if lengths is None else Tensor(jnp.repeat(lengths.data, nr_of_channels), (batch,))
+            repeated = (
+                None
+                if lengths is None
+                else Tensor(jnp.repeat(lengths.data[:, None], nr_of_channels, axis=1).reshape(-1), (batch,))
+            )
             known.declare(time.root, t, repeated)
         return Tensor(data, (batch, time, self.features(f // nr_of_channels)))

@@ -18,6 +18,8 @@ from tenure.network.layers.stepwise import kept, over_steps
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
+MAX_WINDOW = 2**20
+
 
 @layer("window")
 class WindowLayer(Layer):
@@ -41,6 +43,8 @@ class WindowLayer(Layer):
         size = window_size or (window_dim.root.size if isinstance(window_dim, Dim) else None)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise self.error("window_size", window_size, "a positive number is needed")
+        if size > MAX_WINDOW:
+            raise self.error("window_size", window_size, f"at most {MAX_WINDOW} frames are a window")
         if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
             raise self.error("stride", stride, "a positive number is needed")
         x = source.batch_first()
@@ -59,8 +63,8 @@ class WindowLayer(Layer):
         if front:
             x, at = x.move_axis(at, 0), 0
         data = jnp.pad(x.data, [(left, right) if i == at else (0, 0) for i in range(x.ndim)])
-        starts = np.arange(0, max(n + left + right - size + 1, 0), stride)
-        data = jnp.take(data, starts[:, None] + np.arange(size), axis=at)
+        starts = jnp.arange(0, sizes.at_least(0, n + left + right - size + 1), stride)
+        data = jnp.take(data, starts[:, None] + jnp.arange(size), axis=at)
         return Output(_with_axis(x.replace_dim(at, dim), data, at, place, window))
 
     def _step(self, x: Tensor, window: Dim, how: tuple[Any, ...]) -> Output:
@@ -134,7 +138,7 @@ class Fold(Layer):
             left = (size - 1) // 2 if window_right is None else size - 1 - window_right
         out = self._out(x.dims[0] * stride, padding, left, size - 1 - left, out_spatial_dim)
         filled = ops.masked(x, x.dims[0], 0)
-        places = np.arange(n)[:, None] * stride + np.arange(size)
+        places = jnp.arange(n)[:, None] * stride + jnp.arange(size)
         total = n * stride + size - stride
         data = jnp.zeros((total, *x.shape[2:]), x.dtype).at[places].add(filled.data)
         if mode == "mean":
@@ -142,7 +146,7 @@ class Fold(Layer):
             data = data / jnp.maximum(jnp.zeros((total, *x.shape[2:]), x.dtype).at[places].add(ones.data), 1)
         data = data[left if padding.lower() == "same" else 0 :]
         wanted = sizes.current().padded(out)
-        data = jnp.pad(data[:wanted], [(0, max(0, wanted - len(data)))] + [(0, 0)] * (x.ndim - 2))
+        data = sizes.lengthened(data, 0, 0, sizes.at_least(0, wanted - data.shape[0]))[:wanted]
         dims = (out, *x.dims[2:])
         found = Tensor(data, dims, x.sparse_dim)
         time_axis = 0 if is_time else found.time_axis

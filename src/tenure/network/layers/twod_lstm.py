@@ -87,5 +87,5 @@ def _pool(
     if kind == "weighted":
         energies = jnp.einsum("tbf,fn,tsbn->tsb", targets, attention, outputs)
         return jnp.einsum("tsb,tsbn->tbn", jax.nn.softmax(energies, axis=1), outputs)
-    last = jnp.arange(len(inside))[:, None] == lengths - 1
+    last = jnp.arange(inside.shape[0])[:, None] == lengths - 1
     return jnp.einsum("sb,tsbn->tbn", last.astype(outputs.dtype), outputs)
