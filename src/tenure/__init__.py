@@ -122,12 +122,18 @@ __all__ = [
 
 
 _CHECKPOINT = ("CheckpointManager", "restore", "save", "transfer")
+_ROOMS = ("convert", "haiku", "network", "returnn")
 
 
 def __getattr__(name: str) -> Any:
-    """`tn.convert`, `tn.network`, and what checkpoints need, are imported when they are used."""
+    """`tn.network`, `tn.haiku`, `tn.convert`, `tn.returnn`, and what checkpoints need, are imported when they are used."""
     if name in _CHECKPOINT:
         return getattr(importlib.import_module("tenure.checkpoints"), name)
-    if name in ("convert", "network"):
+    if name in _ROOMS:
         return importlib.import_module(f"tenure.{name}")
     raise AttributeError(f"module 'tenure' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All names, also of what is imported when it is used."""
+    return sorted({*globals(), *__all__, *_CHECKPOINT, *_ROOMS})
