@@ -44,5 +44,5 @@ def test_the_source_distribution_has_what_make_test_needs(tmp_path):
 
 
 def test_completion_shows_what_is_imported_later():
-    assert {"network", "haiku", "convert", "returnn", "save", "restore", *tn.__all__} <= set(dir(tn))
+    assert {"network", "haiku", "convert", "save", "restore", *tn.__all__} <= set(dir(tn))
     assert tn.haiku.Linear is tn.nn.Linear and callable(tn.network)
