@@ -1,4 +1,5 @@
-"""Where recorded cases are: `../shared/replay/cases` beside the repository, or what TENURE_REPLAY says."""
+"""Where recorded cases are: `../shared/replay/cases` beside the repository, or what TENURE_REPLAY says; where there is no
+such folder, the repository's own archive of them."""
 
 import functools
 import json
@@ -6,10 +7,11 @@ import os
 from pathlib import Path
 
 from tenure.returnn.replay.report import out_of_scope, rows
+from tests.replay.archive import unpacked
 
-FOLDER = Path(os.environ.get("TENURE_REPLAY", Path(__file__).parents[3] / "shared" / "replay" / "cases"))
-PRESENT = FOLDER.is_dir()
-WHY = f"no recorded cases in {FOLDER.name!r} beside the repository (TENURE_REPLAY names another folder)"
+BESIDE = Path(os.environ.get("TENURE_REPLAY", Path(__file__).parents[3] / "shared" / "replay" / "cases"))
+WHOLE = BESIDE.is_dir()
+FOLDER = BESIDE if WHOLE else unpacked()
 
 # Cases that do not pass, and why.
 KNOWN = {
@@ -22,8 +24,6 @@ KNOWN = {
 @functools.cache
 def in_scope() -> tuple[dict, ...]:
     """Rows of the cases without loops, searches and optimizers."""
-    if not PRESENT:
-        return ()
     found = []
     for row in rows(FOLDER):
         data = json.loads((FOLDER / row["file"]).read_text())

@@ -25,7 +25,8 @@ NAME = "tenure.json"
 FORMAT = 1
 _FIRST = re.compile(rb'\{"tenure_checkpoint": (\d{1,9}), "xxh3": "([0-9a-f]{16})",\n')
 _LARGE = 20_000  # characters of a ledger above which it is compressed
-_LARGEST = 1 << 28  # bytes of a manifest, or of a ledger: a limit for damaged files only
+_LARGEST = 1 << 28  # bytes of a manifest: a limit for damaged files only
+_LARGEST_LEDGER = 1 << 26
 _FILE = re.compile(r"[a-z]+(-\d+)?(\.safetensors|\.ocdbt)")
 
 
@@ -111,7 +112,7 @@ def ledger_from_data(data: Any, path: Path) -> Ledger:
     try:
         if "zlib" in data:
             engine = zlib.decompressobj()
-            text = engine.decompress(base64.b64decode(data["zlib"], validate=True), _LARGEST)
+            text = engine.decompress(base64.b64decode(data["zlib"], validate=True), _LARGEST_LEDGER)
             if not engine.eof:
                 raise ValueError("a ledger that is cut, or absurdly long")
             data = json.loads(text)

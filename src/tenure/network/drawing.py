@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 from importlib import resources
+from typing import Any
 
-from tenure.network.show import Box, Picture, borrowings
+from tenure.network.boxes import Box, borrowings
 
 _WIDTH, _HEIGHT, _ACROSS, _DOWN = 230, 62, 26, 54
 _COLOURS = 8
@@ -23,7 +24,7 @@ _STYLE = """
 """
 
 
-def page(picture: Picture, title: str) -> str:
+def page(picture: Any, title: str) -> str:
     """The page, as one string: no script, nothing to fetch."""
     style = resources.files("tenure.core.ledger").joinpath("page.css").read_text("utf-8") + _STYLE
     return (
@@ -38,7 +39,7 @@ def page(picture: Picture, title: str) -> str:
 class _Drawing:
     """Boxes in rows by their distance from the inputs; in a row next to what they depend on."""
 
-    def __init__(self, picture: Picture):
+    def __init__(self, picture: Any):
         self.picture = picture
         self.boxes = {box.key: box for box in picture.boxes}
         self.rows = self._ranked()

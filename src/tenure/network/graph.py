@@ -11,6 +11,7 @@ from typing import Any
 from tenure.core.errors import Party, brief, nearest
 from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
+from tenure.network.losses.registry import add_default_target
 from tenure.network.options import FORMER, GENERIC, REFERENCES
 
 
@@ -299,8 +300,6 @@ class Graph:
 
     def _link(self, node: Node) -> None:
         """Resolves everything in the node's options that names a layer."""
-        from tenure.network.losses.registry import add_default_target
-
         add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         signature = cls.signature  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from tenure.core.run.naming import force_name, transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
-from tenure.network import ops, sizes
+from tenure.network import ops, references, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.dropout import with_dropout
 from tenure.network.errors import option_error
@@ -90,9 +90,7 @@ class Layer(Module):
     @classmethod
     def generic_reference(cls, graph: Graph, node: Node, option: str, value: Any) -> Any:
         """What a generic option that may name a layer refers to, or None."""
-        from tenure.network.references import generic_reference
-
-        return generic_reference(graph, node, option, value)
+        return references.generic_reference(graph, node, option, value)
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:

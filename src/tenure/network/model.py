@@ -10,11 +10,12 @@ from tenure.core.errors import TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
+from tenure.network.after import finish
 from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
-from tenure.network.result import Result, collect
+from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
 
 STEP = ":step"  # under which the number of training steps is fed
@@ -125,7 +126,8 @@ class Network:
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
-            run = run_graph(self, self.graph(flags), flags, inputs, step)
+            graph = self.graph(flags)
+            run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 

@@ -5,42 +5,18 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
+from tenure.network.boxes import Box, borrowings
 from tenure.network.dims import Dim
+from tenure.network.drawing import page
 from tenure.network.extern import placeholders
 from tenure.network.graph import Flags, Graph
+from tenure.network.handed import Network
 from tenure.network.loop import LoopGraph
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.model import Network
-
-
-@dataclasses.dataclass(frozen=True)
-class Box:
-    """One layer of the picture.
-
-    Attributes:
-      key: its path.
-      name: of its class.
-      dims: of its output, as text; "" where it is not known (inside of a loop).
-      sources: the paths of the layers that it depends on.
-      owned, borrowed: its parameters.
-      depth: in how many loops or branches it is.
-      loss: the name of its loss, or "".
-    """
-
-    key: str
-    name: str
-    dims: str
-    sources: tuple[str, ...]
-    owned: tuple[Row, ...] = ()
-    borrowed: tuple[Row, ...] = ()
-    depth: int = 0
-    loss: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,23 +90,10 @@ class Picture:
 
     def html(self, title: str = "Network") -> str:
         """The network as one page that needs nothing else."""
-        from tenure.network.drawing import page
-
         return page(self, title)
 
     def _repr_html_(self) -> str:
         return self.html()
-
-
-def borrowings(picture: Picture) -> Iterator[tuple[str, str, str]]:
-    """(layer that owns, layer that borrows, what and through which view), for each borrowed parameter."""
-    owners = {row.path: box.key for box in picture.boxes for row in box.owned}
-    for box in picture.boxes:
-        for row in box.borrowed:
-            for owner in row.owners:
-                if owner in owners:
-                    name = row.path.rpartition("/")[2]
-                    yield owners[owner], box.key, " | ".join([f"{name} ← {owner}", *row.views])
 
 
 def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0) -> Iterator[Box]:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.network import broadcasting
 from tenure.network.dims import Dim, DimError
 from tenure.network.tensor import Tensor
 
@@ -87,8 +88,6 @@ class Sizes:
         return found
 
     def _derived(self, dim: Dim) -> Tensor | None:
-        from tenure.network import ops
-
         operands = [x[1] if isinstance(x, tuple) else x for x in dim.op[1:]]  # type: ignore[index]
         dims = [x for x in operands if isinstance(x, Dim)]
         if all(self.lengths(d) is None for d in dims) or any(d.is_batch for d in dims):
@@ -99,7 +98,7 @@ class Sizes:
             return Tensor(jnp.asarray(self.padded(d), jnp.int32), ()) if found is None else found
 
         value = _evaluate(dim.op, lambda d: _Length(length(d)))  # type: ignore[arg-type]
-        lengths = ops.map1(lambda x: jnp.maximum(x, 0), value.tensor)
+        lengths = broadcasting.map1(lambda x: jnp.maximum(x, 0), value.tensor)
         self._lengths[dim] = lengths
         return lengths
 
@@ -157,11 +156,9 @@ class _Length:
         self.tensor = tensor
 
     def _with(self, other: Any, fn: Any) -> _Length:
-        from tenure.network import ops
-
         if isinstance(other, _Length):
-            return _Length(ops.map2(fn, self.tensor, other.tensor))
-        return _Length(ops.map1(lambda x: fn(x, other), self.tensor))
+            return _Length(broadcasting.map2(fn, self.tensor, other.tensor))
+        return _Length(broadcasting.map1(lambda x: fn(x, other), self.tensor))
 
     def __add__(self, other: Any) -> _Length:
         return self._with(other, lambda a, b: a + b)

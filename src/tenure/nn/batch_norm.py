@@ -14,6 +14,7 @@ from tenure.core.run.parameters import get_parameter
 from tenure.functional import normalised
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import along_channels
 from tenure.nn.moving_averages import ExponentialMovingAverage
 from tenure.nn.norm import check_creates
 
@@ -115,9 +116,9 @@ class BatchNorm(Module):
             self.mean_ema(mean)
             self.var_ema(variance)
         if self.create_scale:
-            scale = get_parameter("scale", shape, inputs.dtype, self.scale_init)
+            scale = get_parameter("scale", shape, inputs.dtype, self.scale_init, axes=along_channels(shape, "norm"))
         if self.create_offset:
-            offset = get_parameter("offset", shape, inputs.dtype, self.offset_init)
+            offset = get_parameter("offset", shape, inputs.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         one, zero = np.ones([], inputs.dtype), np.zeros([], inputs.dtype)
         scale, offset = one if scale is None else scale, zero if offset is None else offset
         return normalised(inputs, mean, variance, self.eps, scale, offset)

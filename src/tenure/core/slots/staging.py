@@ -181,10 +181,14 @@ def _on_borrower(stage: Stage, slot: Slot, slots: Slots, rules: Rules) -> tuple[
 
 def _owners(slot: Slot, slots: Slots, tap: str) -> list[tuple[str, str]]:
     """The owners at the end of a slot's chain, and where they are tapped."""
-    if slot.target is None:
-        return [(slot.path, tap)]
-    refs = [slot.target, *slot.target.others()]
-    return [found for ref in refs for found in _owners(slots[ref.path], slots, ref.tap or tap)]
+    found, todo = [], [(slot, tap)]
+    while todo:
+        slot, tap = todo.pop()
+        if slot.target is None:
+            found.append((slot.path, tap))
+        else:
+            todo += [(slots[ref.path], ref.tap or tap) for ref in (*reversed([*slot.target.others()]), slot.target)]
+    return found
 
 
 def _unused(rule: Rule, user: Slot | None, slots: Slots) -> TenureError:

@@ -26,7 +26,9 @@ class BooleanMask(Layer):
         if mask.dtype != jnp.bool_ or not _all_dims(dims) or set(mask.dims) != set(dims):
             raise self.error("mask", self.node.get("mask"), f"a truth value for each entry of {dims} is needed")
         rest = [d for d in x.dims if d not in dims]
-        data = ops.aligned(x, (*dims, *rest), full=True)
+        data = jnp.broadcast_to(
+            ops.aligned(x, (*dims, *rest)), tuple(sizes.current().padded(d) for d in (*dims, *rest))
+        )
         kept = ops.aligned(mask, dims)
         inside = None if self.takes_padding_in else ops.all_masks(dims)
         keep = (kept if inside is None else kept & inside).reshape(-1)
