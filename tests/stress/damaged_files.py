@@ -96,7 +96,8 @@ def _check_values(whole: Whole, damage: str, files: dict[str, bytes], found: dic
 
 
 def _predicted(whole: Whole, files: dict[str, bytes]) -> dict[str, np.ndarray] | None:
-    """What the changed bytes say, if they are all among the values of tensors that the file has as they are; else None."""
+    """What the changed bytes say, if they are all among the values of tensors that the files have once, as they are; else None."""
+    places = {name: _place(whole, value.tobytes()) for name, value in whole.values.items()}
     values = dict(whole.values)
     for file, old in whole.files.items():
         new = files[file]
@@ -104,19 +105,20 @@ def _predicted(whole: Whole, files: dict[str, bytes]) -> dict[str, np.ndarray] |
             return None
         changed = {i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b}
         for name, value in whole.values.items():
-            raw = value.tobytes()
-            at = old.find(raw) if len(raw) >= 12 and old.count(raw) == 1 else -1
-            inside = {i for i in changed if at <= i < at + len(raw)} if at >= 0 else set()
+            where, at = places[name]
+            inside = {i for i in changed if at <= i < at + value.nbytes} if where == file else set()
             if inside:
-                values[name] = np.frombuffer(new[at : at + len(raw)], value.dtype).reshape(value.shape)
-        covered = [
-            (old.find(v.tobytes()), v.nbytes)
-            for v in whole.values.values()
-            if v.nbytes >= 12 and old.count(v.tobytes()) == 1
-        ]
-        if any(not any(at <= i < at + size for at, size in covered) for i in changed):
+                values[name] = np.frombuffer(new[at : at + value.nbytes], value.dtype).reshape(value.shape)
+                changed -= inside
+        if changed:
             return None
     return values
+
+
+def _place(whole: Whole, raw: bytes) -> tuple[str, int]:
+    """The file and the byte where some values are, or ("", 0) if they are not there just once."""
+    found = [(name, data.find(raw)) for name, data in whole.files.items() for _ in range(data.count(raw))]
+    return found[0] if len(raw) >= 12 and len(found) == 1 else ("", 0)
 
 
 def work(first: int, last: int, seed: int, formats: list[str]) -> None:

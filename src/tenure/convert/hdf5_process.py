@@ -65,7 +65,7 @@ def main(path, seconds, memory):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         with h5py.File(path, "r") as file:
-            names = []
+            names: list[str] = []
             file.visit(names.append)
             found = [(n, file[n]) for n in names]
             arrays = [(n, values(n, d)) for n, d in found if isinstance(d, h5py.Dataset) and d.dtype.kind in "biufc"]
