@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 
@@ -37,7 +38,7 @@ class Sizes:
 
     def declare(self, dim: Dim, padded: int, lengths: Tensor | None = None) -> None:
         """From now on that dim is `padded` long in arrays, of which `lengths` entries count for each sequence."""
-        self._padded[dim] = int(padded)
+        self._padded[dim] = _whole(padded)
         if lengths is not None or dim not in self._lengths:
             self._lengths[dim] = lengths
 
@@ -69,7 +70,7 @@ class Sizes:
             return root.size
         found = self._find("_padded", root)
         if found is None and root.op is not None:
-            found = max(0, _evaluate(root.op, self.padded))
+            found = jax.core.max_dim(_evaluate(root.op, self.padded), 0)
         if found is None:
             raise DimError(
                 f"the size of {dim!r} is not known: no tensor with this dim was computed before",
@@ -127,7 +128,7 @@ class Sizes:
         """Learns padded sizes from an array."""
         for dim, n in zip(dims, shape, strict=True):
             if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
-                self._padded[dim.root] = int(n)
+                self._padded[dim.root] = _whole(n)
 
     def bound(self, lengths: Tensor, dim: Dim | None = None, most: int | None = None) -> int:
         """A padded size for a new dim of these lengths: their maximum, where it can be known.
@@ -147,6 +148,11 @@ class Sizes:
             f"the size of {dim or 'a new dim'!r} depends on values, which a compiled program cannot wait for",
             ways=["give the dim a bound:  Dim(None, 'name', capacity=100)", "call apply without jax.jit"],
         )
+
+
+def _whole(n: Any) -> Any:
+    """A size as a number; one of a program for any size stays a symbol."""
+    return n if jax.export.is_symbolic_dim(n) else int(n)
 
 
 class _Length:

@@ -69,11 +69,18 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
     def body(carry: Carry, inputs: Any) -> Any:
         return step(carry, *inputs)
 
-    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames), length=length)  # type: ignore[no-any-return]
+    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames))  # type: ignore[no-any-return]
 
 
 def until_ended(
-    step: Step, carry: Carry, frames: Any, limit: Any, capacity: int, done: Callable[[Carry, Any], Any], *, gradients: bool
+    step: Step,
+    carry: Carry,
+    frames: Any,
+    limit: Any,
+    capacity: int,
+    done: Callable[[Carry, Any], Any],
+    *,
+    gradients: bool,
 ) -> tuple[Carry, Any, Any]:
     """Steps until all hypotheses have ended, at most `limit`.
 

@@ -122,7 +122,9 @@ class MaskedComputation(Layer):
         for name, x in form.items():
             key = self.node.refs["subs"][name[len("sub:") :]] if name != "output" else self.node.refs["unit"]
             value = self.run.graph.nodes[key].get("initial_output", self.node.get("initial_output"))
-            number = {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value
+            number = (
+                {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value
+            )
             usual = not isinstance(number, (int, float))
             found[name] = x if usual else x.like(jnp.full(x.shape, number, x.dtype))
         return found
