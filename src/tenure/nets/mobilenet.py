@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from tenure.core.run.module import Module
 from tenure.nn import BatchNorm, Conv2D, DepthwiseConv2D, Flatten, Linear
+from tenure.nn.axis_names import with_names
 
 
 def _normed(x: jax.Array, use_bn: bool, is_training: bool) -> jax.Array:
@@ -98,4 +99,4 @@ class MobileNetV1(Module):
         for channels, stride in zip(self.channels, self.strides, strict=True):
             x = MobileNetV1Block(channels, stride, self.use_bn)(x, is_training)
         x = Flatten()(jnp.mean(x, axis=(1, 2)))
-        return Linear(self.num_classes, name="logits")(x)
+        return with_names(Linear(self.num_classes, name="logits"), "channels", "classes")(x)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from tenure.core.run.module import Module
 from tenure.nets.resnet_blocks import BlockGroup, BlockV1, BlockV2
 from tenure.nn import BatchNorm, Conv2D, Linear, max_pool
+from tenure.nn.axis_names import with_names
 
 Config = Mapping[str, Any]
 
@@ -97,6 +98,7 @@ class ResNet(Module):
         if resnet_v2:
             self.final_batchnorm = BatchNorm(name="final_batchnorm", **bn_config)
         self.logits = Linear(num_classes, **{"w_init": jnp.zeros, "name": "logits", **(logits_config or {})})
+        with_names(self.logits, "channels", "classes")
 
     def __call__(self, inputs: jax.Array, is_training: bool, test_local_stats: bool = False) -> jax.Array:
         """Maps images [N, H, W, C] to [N, num_classes].

@@ -17,6 +17,7 @@ from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.transformations import eval_shape
 from tenure.nets.transformer_config import TransformerConfig
 from tenure.nets.transformer_layers import Tower
+from tenure.nn.axis_names import with_names
 from tenure.nn.linear import Linear
 from tenure.nn.masks import padding_mask
 
@@ -105,7 +106,8 @@ class TransformerLM(Module):
         embed = self.config.embed(self.vocab_size, "embed")
         x = self.config.inputs(embed, tokens, position, is_training)
         x, cache = self._decoder()(x, mask, cache=cache, position=position, is_training=is_training)
-        return Linear(self.vocab_size, with_bias=False, name="output")(x), cache
+        head = with_names(Linear(self.vocab_size, with_bias=False, name="output"), "embed", "vocab")
+        return head(x), cache
 
 
 class Transformer(Module):
@@ -250,7 +252,8 @@ class Transformer(Module):
         x, cache = self._decoder()(
             x, mask, memory, source_mask, cache=cache, position=position, is_training=is_training
         )
-        return Linear(self.target_vocab, with_bias=False, name="output")(x), cache
+        head = with_names(Linear(self.target_vocab, with_bias=False, name="output"), "embed", "vocab")
+        return head(x), cache
 
     @transparent
     def _know_all_slots(self) -> None:

@@ -13,6 +13,7 @@ from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.profile import library
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.attend import KeyValues, attend
+from tenure.nn.axis_names import with_names
 from tenure.nn.linear import Linear
 from tenure.nn.masks import causal_mask
 from tenure.nn.positions import positions, rotary
@@ -146,7 +147,7 @@ class MultiHeadAttention(Module):
         fused = causal or cache is not None or grouped or self.implementation is not None
         out = attend(q, new, mask, causal=causal and cache is None, fused=fused, implementation=self.implementation)
         out = out.reshape(*query.shape[:-1], self.num_heads * self.value_size)
-        out = self._linear(self.model_size)(out)
+        out = with_names(self._linear(self.model_size), "heads", "embed")(out)
         return out if cache is None else (out, new)
 
     @name_like("__call__")
@@ -169,7 +170,8 @@ class MultiHeadAttention(Module):
 
     @transparent
     def _heads(self, x: jax.Array, heads: int, size: int, name: str) -> jax.Array:
-        return self._linear(heads * size, name)(x).reshape(*x.shape[:-1], heads, size)
+        out = "heads" if name == "query" else "kv"
+        return with_names(self._linear(heads * size, name), "embed", out)(x).reshape(*x.shape[:-1], heads, size)
 
     @transparent
     def _linear(self, size: int, name: str | None = None) -> Linear:

@@ -14,6 +14,7 @@ from tenure.core.run.module import Module
 from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import named
 from tenure.nn.conv import Sizes, as_batch, dimension_numbers, kernel_init, masked, with_bias
 from tenure.nn.padding import replicate
 
@@ -119,7 +120,8 @@ class ConvNDTranspose(Module):
         channels = x.shape[self.channel_index]
         shape = (*self.kernel_shape, self.output_channels, channels)
         w_init = kernel_init(self.w_init, math.prod(self.kernel_shape) * channels)
-        w = get_parameter("w", shape, x.dtype, w_init)
+        axes = named(*(None,) * self.num_spatial_dims, "out_channels", "in_channels")
+        w = get_parameter("w", shape, x.dtype, w_init, axes=axes)
         padding: Any = self.padding
         if self.output_shape is not None:
             spatial = x.shape[2:] if self.channel_index == 1 else x.shape[1:-1]

@@ -16,6 +16,7 @@ from tenure.functional import convolve
 from tenure.initializers import Initializer
 from tenure.nn import padding as pad
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import named
 from tenure.nn.conv import Sizes, dimension_numbers, kernel_init, with_bias
 
 
@@ -73,7 +74,8 @@ class DepthwiseConvND(Module):
         """Maps [N, *spatial, C] to [N, *spatial, C * channel_multiplier]."""
         channels = inputs.shape[self.channel_index]
         shape = (*self.kernel_shape, 1, self.channel_multiplier * channels)
-        w = get_parameter("w", shape, inputs.dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
+        axes = named(*(None,) * (self.num_spatial_dims + 1), "out_channels")
+        w = get_parameter("w", shape, inputs.dtype, kernel_init(self.w_init, math.prod(shape[:-1])), axes=axes)
         y = convolve(
             inputs,
             w,

@@ -14,6 +14,7 @@ from tenure.core.run.module import Module
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import library
 from tenure.initializers import Initializer, TruncatedNormal
+from tenure.nn.axis_names import named
 
 
 class EmbedLookupStyle(enum.Enum):
@@ -91,7 +92,9 @@ class Embed(Module):
     @property
     def embeddings(self) -> jax.Array:
         """The matrix [vocabulary, dimensions], owned or borrowed."""
-        return get_parameter("embeddings", (self.vocab_size, self.embed_dim), init=self.w_init)
+        return get_parameter(
+            "embeddings", (self.vocab_size, self.embed_dim), init=self.w_init, axes=named("vocab", "embed")
+        )
 
     def __call__(
         self,

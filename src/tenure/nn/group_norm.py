@@ -12,6 +12,7 @@ from tenure.core.run.profile import reproduces
 from tenure.functional import standardised
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, as_axes, get_channel_index
+from tenure.nn.axis_names import along_channels
 from tenure.nn.norm import check_creates
 
 
@@ -96,9 +97,9 @@ class GroupNorm(Module):
         self.rank = x.ndim
         shape = (channels,) if self.channel_index == -1 else (channels,) + (1,) * (x.ndim - 2)
         if self.create_scale:
-            scale = get_parameter("scale", shape, x.dtype, self.scale_init)
+            scale = get_parameter("scale", shape, x.dtype, self.scale_init, axes=along_channels(shape, "norm"))
         if self.create_offset:
-            offset = get_parameter("offset", shape, x.dtype, self.offset_init)
+            offset = get_parameter("offset", shape, x.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         y = self._normalised(x)
         if scale is not None:
             y = y * jax.lax.broadcast_to_rank(scale, y.ndim)

@@ -14,6 +14,7 @@ from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import library
 from tenure.functional import affine
 from tenure.initializers import Initializer, TruncatedNormal
+from tenure.nn.axis_names import Names, named
 from tenure.nn.traced import traced_once
 
 
@@ -52,6 +53,7 @@ class Linear(Module):
           name: of the module.
         """
         super().__init__(name=name)
+        self.axes: Names = (None, None)
         self.input_size: int | None = None
         self.output_size = output_size
         self.with_bias = with_bias
@@ -91,8 +93,11 @@ def _weights(layer: Linear, dtype: Any) -> tuple[jax.Array, jax.Array | None]:
     assert inputs is not None
     if w_init is None:
         w_init = TruncatedNormal(1.0 / np.sqrt(inputs))
-    w = get_parameter("w", (inputs, layer.output_size), dtype, w_init)
-    return w, get_parameter("b", (layer.output_size,), dtype, layer.b_init) if layer.with_bias else None
+    both = named(*layer.axes) if any(layer.axes) else None
+    w = get_parameter("w", (inputs, layer.output_size), dtype, w_init, axes=both)
+    if not layer.with_bias:
+        return w, None
+    return w, get_parameter("b", (layer.output_size,), dtype, layer.b_init, axes=both and named(layer.axes[1]))
 
 
 class Bias(Module):

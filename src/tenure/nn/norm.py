@@ -16,6 +16,7 @@ from tenure.functional import standardised
 from tenure.functional.norm import root_mean_square
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, absolute, as_axes, get_channel_index, parameter_shape
+from tenure.nn.axis_names import along_channels
 from tenure.nn.traced import traced_once
 
 
@@ -117,9 +118,9 @@ class LayerNorm(Module):
     def _scale_and_offset(self, x: jax.Array, scale: jax.Array | None, offset: jax.Array | None) -> tuple:
         shape = parameter_shape(x.shape, absolute(self.param_axis, x.ndim))
         if self.create_scale:
-            scale = get_parameter("scale", shape, x.dtype, self.scale_init)
+            scale = get_parameter("scale", shape, x.dtype, self.scale_init, axes=along_channels(shape, "norm"))
         if self.create_offset:
-            offset = get_parameter("offset", shape, x.dtype, self.offset_init)
+            offset = get_parameter("offset", shape, x.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         one, zero = np.array(1.0, x.dtype), np.array(0.0, x.dtype)
         return one if scale is None else scale, zero if offset is None else offset
 
@@ -202,5 +203,6 @@ class RMSNorm(Module):
         scale: jax.Array | float = 1.0
         if self.create_scale:
             shape = parameter_shape(x.shape, absolute(self.param_axis, x.ndim))
-            scale = jnp.broadcast_to(get_parameter("scale", shape, x.dtype, self.scale_init), x.shape)
+            own = get_parameter("scale", shape, x.dtype, self.scale_init, axes=along_channels(shape, "norm"))
+            scale = jnp.broadcast_to(own, x.shape)
         return root_mean_square(x * scale, x, absolute(self.axis, x.ndim), self.eps)

@@ -15,6 +15,7 @@ from tenure.core.run.parameters import get_parameter
 from tenure.functional import GATES, affine, gru, lstm
 from tenure.functional.recurrence import Product
 from tenure.initializers import Initializer, VarianceScaling
+from tenure.nn.axis_names import named, with_names
 from tenure.nn.linear import Linear
 from tenure.nn.over_time import Recurrence
 
@@ -167,7 +168,7 @@ class LSTM(RNNCore):
         if x.ndim not in (1, 2):
             raise ValueError(f"LSTM input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
         state = jax.tree.map(jnp.asarray, prev_state)
-        gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
+        gates = with_names(Linear(4 * self.hidden_size), "inputs", "gates")(jnp.concatenate([x, state.hidden], axis=-1))
         new = lstm_update(gates, state.cell, self.forget_bias)
         return new.hidden, new
 
@@ -177,7 +178,9 @@ class LSTM(RNNCore):
         if type(self).__call__ is not LSTM.__call__ or inputs.ndim not in (2, 3):
             return None
         size = inputs.shape[-1]
-        weights = Linear(4 * self.hidden_size).weights(size + self.hidden_size, inputs.dtype)
+        weights = with_names(Linear(4 * self.hidden_size), "inputs", "gates").weights(
+            size + self.hidden_size, inputs.dtype
+        )
 
         def plain(params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
             new = lstm_update(
@@ -244,9 +247,9 @@ class GRU(RNNCore):
     @transparent
     def _weights(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         size = self.hidden_size
-        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
-        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)
-        return w_i, w_h, get_parameter("b", (3 * size,), x.dtype, self.b_init)
+        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init, axes=named("inputs", "gates"))
+        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init, axes=named("hidden", "gates"))
+        return w_i, w_h, get_parameter("b", (3 * size,), x.dtype, self.b_init, axes=named("gates"))
 
     def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
         """See `RNNCore.over_time`."""

@@ -33,7 +33,7 @@ from tenure.core.run.requests import maker, request
 from tenure.core.run.values import evaluate, hand_over
 from tenure.core.sites import call_site
 from tenure.core.slots.requests import check_repeated
-from tenure.core.slots.slot import KINDS, Request, Slot, as_dtype, as_shape, kind_of
+from tenure.core.slots.slot import KINDS, Request, Slot, Suggested, as_dtype, as_shape, kind_of
 from tenure.core.slots.sources import Source
 from tenure.core.slots.staging import begin
 from tenure.core.slots.table import USE
@@ -223,7 +223,7 @@ def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
             parties=[asked.party("asker")],
             ways=["axes=('embed', 'vocab'), with None for an axis without a name"],
         )
-    axes = tuple(axes)
+    axes = axes if isinstance(axes, Suggested) else tuple(axes)
     if len(axes) != len(asked.shape):
         raise AxesError(
             f"'{asked.path}' has {len(asked.shape)} axes and {len(axes)} axis names {axes}",

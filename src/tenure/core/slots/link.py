@@ -24,7 +24,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.view import View
-from tenure.core.slots.slot import Request, Slot
+from tenure.core.slots.slot import Request, Slot, Suggested
 from tenure.core.slots.stage_rules import Rules
 from tenure.core.slots.staging import resolve_stages
 
@@ -219,7 +219,8 @@ def _fitted(slot: Slot, slots: Slots) -> Slot:
             parties=parties,
             ways=["build the module with the given value before this one"],
         )
-    if slot.axes and axes and any(a and b and a != b for a, b in zip(slot.axes, axes, strict=True)):
+    soft = isinstance(slot.axes, Suggested) or isinstance(owner.axes, Suggested)
+    if not soft and slot.axes and axes and any(a and b and a != b for a, b in zip(slot.axes, axes, strict=True)):
         raise AxesError(
             f"'{slot.path}' names its axes {slot.axes}, but through the view its owner's are {axes}",
             parties=parties,
@@ -228,7 +229,8 @@ def _fitted(slot: Slot, slots: Slots) -> Slot:
                 "ask for another layout of this use:  " + _entry(slot.request, "constrain('model', None)"),
             ],
         )
-    return dataclasses.replace(slot, axes=axes) if not slot.axes and any(axes) else slot
+    takes = not slot.axes or isinstance(slot.axes, Suggested)
+    return dataclasses.replace(slot, axes=axes) if takes and any(axes) else slot
 
 
 def _entry(asked: Request, steps: str = "") -> str:

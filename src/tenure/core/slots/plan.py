@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from tenure.core.ledger.ledger import Ledger
+from tenure.core.picklable import check_picklable
 from tenure.core.slots.rows import ledger_of
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.table import Staged, Table
@@ -24,6 +25,7 @@ class Plan:
       slots, states: what was asked for, linked.
       out: the shapes of what the function returns.
       ties, stages: the model's ties and stages as they were given.
+      axes: the mapped axes that nobody mapped while planning.
     """
 
     def __init__(
@@ -31,7 +33,15 @@ class Plan:
     ):
         self.slots, self.states, self.out = slots, states, out
         self.ties, self.stages = dict(ties), dict(stages or {})
+        self.axes: tuple[str, ...] = ()
         self.recipes: dict[Any, Any] = {}  # what is done to each staged value, once a run has needed it
+
+    def __reduce__(self) -> Any:
+        check_picklable(None, {p: s.target for p, s in self.slots.items()} | self.ties, self.stages)
+        return Plan, (self.slots, self.states, self.out, self.ties, self.stages)
+
+    def __deepcopy__(self, memo: Any) -> Plan:
+        return self  # nothing of it changes
 
     @functools.cached_property
     def ledger(self) -> Ledger:

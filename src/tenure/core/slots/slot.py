@@ -22,6 +22,16 @@ KINDS = {"own": "owned", "forbid": "owned", "borrow": "borrowed", "given": "give
 _NONE: Mapping[Any, Any] = {}
 
 
+class Suggested(tuple[str | None, ...]):
+    """Axis names that a layer of the library gives by itself: they yield to other names instead of contradicting them.
+
+    A program's own names are an ordinary tuple. A borrower takes its owner's names in place of suggested ones.
+
+    >>> Suggested(("embed", None)) == ("embed", None)
+    True
+    """
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Request:
     """One request for a parameter or a state, as the running function made it.
@@ -60,6 +70,9 @@ class Request:
     make: Callable[[], Any] | None = None
     value: Any = None
     declared: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "init": None, "make": None}  # another process plans anew before it initialises
 
     @property
     def kind(self) -> str:

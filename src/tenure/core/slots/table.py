@@ -91,9 +91,25 @@ class Table:
     def how(self, path: str, tap: str, training: bool) -> How:
         """How a slot's value is made, as far through its stages as `tap`."""
         key = path, tap, training
-        if key not in self._ways:
-            self._ways[key] = self._resolved(self.slots[path], tap, training)
+        for one in reversed(self._needed(key) if key not in self._ways else ()):
+            if one not in self._ways:
+                self._ways[one] = self._resolved(self.slots[one[0]], *one[1:])
         return self._ways[key]
+
+    def _needed(self, key: tuple[str, str, bool]) -> list[tuple[str, str, bool]]:
+        """The way itself and those that it goes on from: owners last. Without recursion, as chains may be long."""
+        found, todo = [], [key]
+        while todo:
+            path, tap, training = one = todo.pop()
+            if one in self._ways:
+                continue
+            found.append(one)
+            target = self.slots[path].target
+            if tap == USE:
+                todo.append((path, FINAL, training))
+            elif target is not None:
+                todo += [(ref.path, ref.tap or tap, training) for ref in _all(target)]
+        return found
 
     def _resolved(self, slot: Slot, tap: str, training: bool) -> How:
         if slot.kind == "given":
@@ -139,11 +155,14 @@ def _viewed(view: View, base: How, others: list[Any]) -> How:
 
 def _staged_in(way: How) -> Iterator[Staged]:
     """The staged values that a value is made of, those that others are made of first."""
-    if isinstance(way, Viewed):
-        for part in (way.base, *way.others):
-            yield from _staged_in(part)
-    elif isinstance(way, PerLayer):
-        yield from _staged_in(way.inner)
-    elif isinstance(way, Staged):
-        yield from _staged_in(way.source)
-        yield way
+    todo: list[tuple[How, bool]] = [(way, False)]
+    while todo:
+        one, ready = todo.pop()
+        if isinstance(one, Staged) and ready:
+            yield one
+        elif isinstance(one, Staged):
+            todo += [(one, True), (one.source, False)]
+        elif isinstance(one, Viewed):
+            todo += [(part, False) for part in (*reversed(one.others), one.base)]
+        elif isinstance(one, PerLayer):
+            todo.append((one.inner, False))

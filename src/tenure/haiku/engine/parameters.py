@@ -16,7 +16,7 @@ from tenure.core.run import parameters as core_parameters
 from tenure.core.run.frame import placeholder
 from tenure.core.run.requests import request
 from tenure.core.slots.requests import same_init
-from tenure.core.slots.slot import Request, as_shape, named
+from tenure.core.slots.slot import Request, Suggested, as_shape, named
 from tenure.core.slots.sources import OWN
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
@@ -141,7 +141,7 @@ def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, in
 def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None, stages: Any = None) -> None:
     """Notes an owner, for the ledger."""
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
-    more: Any = {"init": init, "axes": None if axes is None else tuple(axes)}
+    more: Any = {"init": init, "axes": axes if axes is None or isinstance(axes, Suggested) else tuple(axes)}
     asked = Request(path, shape, dtype, **more) if frame.unplanned else request(frame, path, shape, dtype, **more)
     if stages is not None:
         asked = dataclasses.replace(asked, stages=core_parameters.read_stages(stages, asked))
