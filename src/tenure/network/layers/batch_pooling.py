@@ -18,6 +18,8 @@ class BatchMedianPooling(Layer):
 
     A frame's median is of the sequences that are that long, and the result as long as the longest of them; with
     `padding="legacy"` padding is among what the median is of, and the result as long as the first one.
+
+    Input [B, …], output [B / pool_size, …].
     """
 
     def forward(self, source: Tensor, *, pool_size: int = 1) -> Tensor:

@@ -19,7 +19,10 @@ from tenure.network.tensor import Tensor
 
 @layer("constant")
 class Constant(Layer):
-    """The same value everywhere."""
+    """The same value everywhere.
+
+    No input, output [*shape], or [B, *shape] with `with_batch_dim`.
+    """
 
     def forward(
         self,
@@ -83,7 +86,10 @@ def template_dims(layer: Layer, value: Any, shape: Any, with_batch: bool, featur
 
 @layer("length")
 class Length(Layer):
-    """How long an axis is, for each sequence."""
+    """How long an axis is, for each sequence.
+
+    Input [B, T, …], output [B], or [B, 1] with `add_time_axis`, or a scalar where all sequences are equally long.
+    """
 
     def forward(
         self,

@@ -25,6 +25,9 @@ class Conv(windows.Sliding):
     """Convolution over one to three axes; other axes than batch, positions and features are like the batch.
 
     Parameters: `W` (*filter_size, in / groups, out), `bias` (out).
+
+    Input [B, *positions, F], output [B, *positions', n_out], positions' as window, stride and padding leave them.
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
 
     def forward(
@@ -122,7 +125,10 @@ def convolve(
 
 @layer("pool")
 class Pool(windows.Sliding):
-    """The maximum, or the average, in a sliding window; at the edges the average is of what is inside."""
+    """The maximum, or the average, in a sliding window; at the edges the average is of what is inside.
+
+    Input [B, *positions, F], output [B, *positions', F], positions' as window, stride and padding leave them.
+    """
 
     def forward(
         self,
@@ -186,6 +192,9 @@ class TransposedConv(windows.Sliding):
     """The transposition of a convolution: from its outputs to its inputs' size.
 
     Parameters: `W_native_transposed_conv` (*filter_size, out, in), over one axis (size, 1, out, in); `bias` (out).
+
+    Input [B, *positions, F], output [B, *positions * strides, n_out].
+    Source: Zeiler et al. 2010, "Deconvolutional networks".
     """
 
     def forward(

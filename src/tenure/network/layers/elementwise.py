@@ -29,7 +29,10 @@ Fn = Callable[..., jax.Array]
 
 @layer("activation")
 class Activation(Layer):
-    """An activation function of the inputs."""
+    """An activation function of the inputs.
+
+    Input [B, …, F], output the same axes.
+    """
 
     framewise = True
 
@@ -110,6 +113,8 @@ class Combine(_Arithmetic):
     """Arithmetic of several inputs, entry by entry, over the dims of all; or an expression of them.
 
     With `with_bias` there is a parameter `b` (features), added before the activation.
+
+    Inputs of any axes, output the axes of all.
     """
 
     framewise = True
@@ -161,6 +166,9 @@ class Eval(_Arithmetic):
     """An expression of the inputs: `source(0) * tf.nn.sigmoid(source(1))`.
 
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
+
+    Inputs of any axes, output the axes of all, or what `out_type` says; `source(i)` has the axes of all, of size 1 where the
+    input lacks one.
     """
 
     @classmethod
@@ -255,7 +263,10 @@ _COMPARISON_SIGNS = {
 
 @layer("compare")
 class Compare(Layer):
-    """Whether each input is equal to, less than … the next one, and the last one to `value`."""
+    """Whether each input is equal to, less than … the next one, and the last one to `value`.
+
+    Inputs of any axes, output the axes of all, of truth values.
+    """
 
     framewise = True
 

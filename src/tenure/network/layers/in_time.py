@@ -24,7 +24,10 @@ def _positions(x: Tensor, at: int) -> jnp.ndarray:
 
 @layer("prefix_in_time")
 class PrefixInTime(Layer):
-    """A value put before each sequence, so many times, which may differ for each sequence."""
+    """A value put before each sequence, so many times, which may differ for each sequence.
+
+    Input [B, T, …], output [B, repeat + T, …].
+    """
 
     def forward(
         self,
@@ -77,7 +80,10 @@ class PrefixInTime(Layer):
 
 @layer("postfix_in_time")
 class PostfixInTime(Layer):
-    """A value, or what another layer gives, put after the end of each sequence, so many times."""
+    """A value, or what another layer gives, put after the end of each sequence, so many times.
+
+    Input [B, T, …], output [B, T + repeat, …].
+    """
 
     def forward(
         self,
@@ -110,7 +116,10 @@ class PostfixInTime(Layer):
 
 @layer("shift_axis")
 class ShiftAxis(Layer):
-    """Sequences shifted to the right (or left, if negative), with a value where nothing is left."""
+    """Sequences shifted to the right (or left, if negative), with a value where nothing is left.
+
+    Input [B, T, …], output [B, T, …] with `pad`, else [B, T - |amount|, …].
+    """
 
     def forward(
         self,
@@ -156,7 +165,10 @@ class ShiftAxis(Layer):
 
 @layer("tile")
 class Tile(Layer):
-    """Axes repeated as a whole, one after the other."""
+    """Axes repeated as a whole, one after the other.
+
+    Input [B, …, n, …], output [B, …, multiple * n, …].
+    """
 
     def forward(self, source: Tensor, *, multiples: Any, out_dims: Any = None) -> Tensor:
         if not isinstance(multiples, dict):
@@ -179,7 +191,10 @@ class Tile(Layer):
 
 @layer("repeat")
 class Repeat(Layer):
-    """Each entry of an axis so many times as another layer, or a number, says."""
+    """Each entry of an axis so many times as another layer, or a number, says.
+
+    Input [B, T, …], `repetitions` a number or [B, T], output [B, T', …], T' the sum of all repetitions.
+    """
 
     def forward(
         self, source: Tensor, *, repetitions: Tensor | int, axis: Any = "T", out_dim: Dim | None = None
@@ -223,7 +238,11 @@ class Repeat(Layer):
 
 @layer("resize")
 class Resize(Layer):
-    """An axis stretched by a factor: by repeating, by interpolation, or with a value put in between."""
+    """An axis stretched by a factor: by repeating, by interpolation, or with a value put in between.
+
+    Input [B, T, …], output [B, factor * T, …].
+    Source of cubic interpolation: Keys 1981, "Cubic convolution interpolation for digital image processing".
+    """
 
     def forward(
         self,

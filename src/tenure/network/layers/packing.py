@@ -27,7 +27,10 @@ def _lengths(x: Tensor, at: int) -> Any:
 
 @layer("flatten_batch")
 class FlattenBatch(Layer):
-    """All frames of all sequences, one after the other, without padding, in place of the batch."""
+    """All frames of all sequences, one after the other, without padding, in place of the batch.
+
+    Input [B, T, …], output [frames, …], frames the sum of all lengths.
+    """
 
     def forward(self, source: Tensor, *, axis: Any = "T", batch_major: bool = True) -> Tensor:
         x = source.batch_first()
@@ -54,7 +57,10 @@ class FlattenBatch(Layer):
 
 @layer("unflatten_batch")
 class UnflattenBatch(Layer):
-    """The inverse of `flatten_batch`."""
+    """The inverse of `flatten_batch`.
+
+    Input [frames, …], output [B, T, …].
+    """
 
     def forward(self, source: Tensor) -> Tensor:
         x = source.batch_first()
@@ -77,7 +83,10 @@ class UnflattenBatch(Layer):
 
 @layer("split_batch_time")
 class SplitBatchTime(Layer):
-    """The batch split into the batch and the time dim of another layer."""
+    """The batch split into the batch and the time dim of another layer.
+
+    Input [B * T, …], `base` [B, T, …], output [B, T, …].
+    """
 
     def forward(self, source: Tensor, *, base: Tensor) -> Tensor:
         x = source.batch_first()
@@ -92,7 +101,10 @@ class SplitBatchTime(Layer):
 
 @layer("unflatten_nd")
 class UnflattenNd(Layer):
-    """An axis split into several, of sizes that differ for each sequence."""
+    """An axis split into several, of sizes that differ for each sequence.
+
+    Input [B, T, …], `sizes` [B, num_axes], output [B, n1, n2, …, …].
+    """
 
     def forward(
         self,
@@ -147,7 +159,10 @@ class UnflattenNd(Layer):
 
 @layer("time_chunking")
 class TimeChunking(Layer):
-    """Sequences cut into chunks that may overlap, all of them in the batch."""
+    """Sequences cut into chunks that may overlap, all of them in the batch.
+
+    Input [B, T, …], output [chunk_size, B * chunks, …].
+    """
 
     def forward(
         self, source: Tensor, *, chunk_size: int, chunk_step: int, axis: Any = "T", out_dim: Dim | None = None
@@ -185,7 +200,10 @@ class TimeChunking(Layer):
 
 @layer("time_unchunking")
 class TimeUnchunking(Layer):
-    """Chunks put together again; where they overlap, the mean."""
+    """Chunks put together again; where they overlap, the mean.
+
+    Input [chunk_size, B * chunks, …], output [T, B, …] as before `time_chunking`.
+    """
 
     def forward(self, source: Tensor, *, chunking_layer: Output) -> Tensor:
         if not isinstance(chunking_layer.extra, tuple):
@@ -212,7 +230,10 @@ class TimeUnchunking(Layer):
 
 @layer("reshape")
 class Reshape(Layer):
-    """Some axes, in this order, as other axes with as many entries."""
+    """Some axes, in this order, as other axes with as many entries.
+
+    Input [B, *in_dims, …], output [B, *out_dims, …].
+    """
 
     def forward(self, sources: Sequence[Tensor], *, in_dims: Any, out_dims: Any) -> Tensor:
         (x,) = sources

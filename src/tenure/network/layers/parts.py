@@ -23,6 +23,8 @@ class Concat(Layer):
     """Inputs one after the other, each along an axis of its own: `from` is a list of (layer, axis).
 
     Each sequence's entries follow those of the input before; with `padding="legacy"`, its padding is in between.
+
+    Inputs [B, T1, …], [B, T2, …], output [B, T1 + T2, …].
     """
 
     @classmethod
@@ -59,7 +61,10 @@ class Concat(Layer):
 
 @layer("split")
 class Split(Layer):
-    """Parts of an axis, as the sub-layers `/0`, `/1` …; the output is the input."""
+    """Parts of an axis, as the sub-layers `/0`, `/1` …; the output is the input.
+
+    Input [B, …, n, …], sub-layers [B, …, n_i, …].
+    """
 
     def forward(
         self,
@@ -103,7 +108,10 @@ class Split(Layer):
 
 @layer("slice")
 class Slice(Layer):
-    """`x[start:end:step]` along an axis. With an `end` of at least 0 the size is fixed: zeros follow shorter sequences."""
+    """`x[start:end:step]` along an axis. With an `end` of at least 0 the size is fixed: zeros follow shorter sequences.
+
+    Input [B, …, n, …], output [B, …, (end - start) / step, …].
+    """
 
     def forward(
         self,
@@ -148,7 +156,10 @@ class Slice(Layer):
 
 @layer("pad")
 class Pad(Layer):
-    """Entries added before and after along axes."""
+    """Entries added before and after along axes.
+
+    Input [B, …, n, …], output [B, …, left + n + right, …].
+    """
 
     def forward(
         self,
@@ -226,7 +237,11 @@ def _number(value: Any) -> int:
 
 @layer("gating")
 class Gating(Layer):
-    """`activation(a) * gate_activation(b)` of the two halves of the features, or of two inputs."""
+    """`activation(a) * gate_activation(b)` of the two halves of the features, or of two inputs.
+
+    Input [B, …, 2 F], or two of [B, …, F], output [B, …, F].
+    Source: Dauphin et al. 2016, "gated linear units", https://arxiv.org/abs/1612.08083.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, activation: Any, gate_activation: Any = "sigmoid") -> Tensor:
         x = self.source()

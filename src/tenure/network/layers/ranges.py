@@ -23,7 +23,10 @@ from tenure.network.tensor import Tensor
 
 @layer("range")
 class Range(Layer):
-    """Numbers from `start` to before `limit`."""
+    """Numbers from `start` to before `limit`.
+
+    No input, output [(limit - start) / delta].
+    """
 
     def forward(
         self,
@@ -47,7 +50,10 @@ class Range(Layer):
 
 @layer("range_in_axis")
 class RangeInAxis(Layer):
-    """The positions of an axis, 0, 1, 2, …"""
+    """The positions of an axis, 0, 1, 2, …
+
+    Input [B, T, …], output [T].
+    """
 
     def forward(
         self,
@@ -80,7 +86,10 @@ class RangeInAxis(Layer):
 
 @layer("range_from_length")
 class RangeFromLength(Layer):
-    """The positions 0, 1, 2, … of a dim that has these lengths."""
+    """The positions 0, 1, 2, … of a dim that has these lengths.
+
+    Input [B], output [T], T as long as the longest.
+    """
 
     def forward(
         self,
@@ -107,7 +116,10 @@ class RangeFromLength(Layer):
 
 @layer("cumsum")
 class CumSum(Layer):
-    """Running sums along an axis."""
+    """Running sums along an axis.
+
+    Input [B, T, …], output the same axes; in a loop [B, …] in each step.
+    """
 
     stepwise = True
 
@@ -150,7 +162,10 @@ class CumSum(Layer):
 
 @layer("seq_len_mask")
 class SeqLenMask(Layer):
-    """The input with a value where its sequences have ended."""
+    """The input with a value where its sequences have ended.
+
+    Input [B, T, …], output the same axes.
+    """
 
     def forward(
         self,
@@ -185,7 +200,10 @@ class SeqLenMask(Layer):
 
 @layer("top_k")
 class TopK(Layer):
-    """The largest entries along an axis, or several, as one last axis. `x/indices` (or `x/indices0`, …) say where they are."""
+    """The largest entries along an axis, or several, as one last axis. `x/indices` (or `x/indices0`, …) say where they are.
+
+    Input [B, …, n], output [B, …, k], and so are the indices.
+    """
 
     def forward(
         self, sources: Sequence[Tensor], *, axis: Any, k: Tensor | int, k_dim: Dim | None = None, sorted: bool = True
@@ -222,7 +240,7 @@ class TopK(Layer):
             if same is not None:
                 dim.declare_same_as(same)
             else:
-                known.declare(dim.root, min(known.bound(k, dim), count), k)
+                known.declare(dim.root, min(known.bound(k, dim, count), count), k)
             return known.padded(dim), dim
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise self.error("k", k, "a number of at least 1, or the name of a layer, is needed")
@@ -231,7 +249,10 @@ class TopK(Layer):
 
 @layer("search_sorted")
 class SearchSorted(Layer):
-    """Where values would have to be inserted to keep a sequence sorted."""
+    """Where values would have to be inserted to keep a sequence sorted.
+
+    `sorted_sequence` [B, T], `values` [B, N], output [B, N]: indices into T.
+    """
 
     def forward(self, *, sorted_sequence: Tensor, values: Tensor, axis: Any = "T", side: str = "left") -> Tensor:
         if side not in ("left", "right"):

@@ -17,7 +17,10 @@ from tenure.network.tensor import Tensor
 
 @layer("boolean_mask")
 class BooleanMask(Layer):
-    """The entries that a mask over `dims` selects, one after the other, in one new dim in their place."""
+    """The entries that a mask over `dims` selects, one after the other, in one new dim in their place.
+
+    Input [*dims, …], `mask` [*dims], output [selected, …].
+    """
 
     def forward(
         self, sources: Sequence[Tensor], *, mask: Tensor, dims: Sequence[Dim], out_dim: Dim | None = None
@@ -47,7 +50,10 @@ def _all_dims(dims: Any) -> bool:
 
 @layer("remove")
 class Remove(Layer):
-    """Sequences of labels without one of the labels; counted from the end if negative."""
+    """Sequences of labels without one of the labels; counted from the end if negative.
+
+    Input [B, T] of labels, output [B, T'], T' the number of labels that are left.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, symbol: int, axis: Any = "T", out_dim: Dim | None = None) -> Tensor:
         (x,) = sources

@@ -23,7 +23,10 @@ MAX_WINDOW = 2**20
 
 @layer("window")
 class WindowLayer(Layer):
-    """A window over an axis, as a new axis: right after it, or in front of all from behaviour version 18 on."""
+    """A window over an axis, as a new axis: right after it, or in front of all from behaviour version 18 on.
+
+    Input [B, T, …], output [B, T, window_size, …]; in a loop [B, …] and [B, window_size, …].
+    """
 
     stepwise = True
 
@@ -111,7 +114,10 @@ def _with_axis(x: Tensor, data: Any, at: int, place: int, dim: Dim) -> Tensor:
 
 @layer("fold")
 class Fold(Layer):
-    """Windows put back to where they came from; what overlaps is added up, or averaged."""
+    """Windows put back to where they came from; what overlaps is added up, or averaged.
+
+    Input [B, T, window, …], output [B, T', …].
+    """
 
     def forward(
         self,
@@ -163,7 +169,10 @@ class Fold(Layer):
 
 @layer("weighted_sum")
 class WeightedSum(Layer):
-    """A sum over axes, or over windows in them, with learned weights `W`."""
+    """A sum over axes, or over windows in them, with learned weights `W`.
+
+    Input [B, n, …], output [B, …]; with `size`, windows in n: [B, n', …].
+    """
 
     def forward(
         self, source: Tensor, *, axes: Any, padding: str | None = None, size: Any = None, keep_dims: bool | None = None

@@ -27,6 +27,9 @@ class TwoDLSTM(Layer):
 
     For each target frame, `pooling` makes one vector of those of all source frames: that of the last one, their
     maximum, their average, or a sum with weights that depend on the target frame. In a loop it takes one target frame.
+
+    Output [B, T, n_out].
+    Source: Graves et al. 2007, https://arxiv.org/abs/0705.2011; Bahar et al. 2018, https://arxiv.org/abs/1810.03975.
     """
 
     stepwise = True
