@@ -24,7 +24,7 @@ from tenure.core.notation.stage import on_use
 from tenure.core.run.declare import borrow, declare
 from tenure.core.run.hooks import custom_creator, custom_getter, custom_setter, intercept_methods
 from tenure.core.run.layer_stack import layer_stack
-from tenure.core.run.module import Module, to_module
+from tenure.core.run.module import Module, Share, Stages, to_module
 from tenure.core.run.naming import current_name, force_name, name_like, name_scope, transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
@@ -56,6 +56,8 @@ __all__ = [
     "Module",
     "Plan",
     "Ref",
+    "Share",
+    "Stages",
     "TenureError",
     "__version__",
     "activate",

@@ -270,7 +270,6 @@ class Run:
         dim = (self._absent(targets[0]) if found is None else found.tensor).feature_or_sparse_dim
         return None if dim is None else output_dim(node.get("loss"), dim)
 
-
     def _absent(self, key: str) -> Tensor:
         """The form of a target that is not there: what it is computed from is made up."""
         root, name = self, key

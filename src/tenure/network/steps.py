@@ -73,7 +73,14 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
 
 
 def until_ended(
-    step: Step, carry: Carry, frames: Any, limit: Any, capacity: int, done: Callable[[Carry, Any], Any], *, gradients: bool
+    step: Step,
+    carry: Carry,
+    frames: Any,
+    limit: Any,
+    capacity: int,
+    done: Callable[[Carry, Any], Any],
+    *,
+    gradients: bool,
 ) -> tuple[Carry, Any, Any]:
     """Steps until all hypotheses have ended, at most `limit`.
 
