@@ -15,7 +15,7 @@ def test_killed_while_saving():
 
 
 def test_damaged_files():
-    damage.run(150, seed=1, say=quiet)
+    damage.run(65, seed=1, say=quiet)
 
 
 def test_full_disk():

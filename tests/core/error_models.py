@@ -885,3 +885,9 @@ def shared_for_some_shapes_only():
 
     model = tn.transform(f)
     model.apply(model.init(0, jnp.ones((2, 3))), None, jnp.ones((4, 3)))
+
+
+@mistake(errors.UnboundAxisError)
+def axis_that_nobody_maps():
+    model = tn.transform(lambda x: jax.lax.pmean(x, "devices"))
+    model.apply(model.init(0, X), None, X)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import collections
+import functools
 import json
 import random
 import resource
@@ -211,14 +212,20 @@ def edit_a_header_and_all_checksums(folder: Path, rng: random.Random) -> str:
     return f"meant, {path.name}: {what}"
 
 
+@functools.cache
+def bomb() -> str:
+    """A gigabyte of blanks, packed."""
+    engine = zlib.compressobj(1)
+    packed = b"".join(engine.compress(b" " * (1 << 20)) for _ in range(1024)) + engine.flush()
+    return base64.b64encode(packed).decode()
+
+
 @damage
 def a_ledger_without_end(folder: Path, rng: random.Random) -> str:
     body = json.loads((folder / manifest.NAME).read_text())
     kind = rng.randrange(3)
     if kind == 0:
-        engine = zlib.compressobj()
-        packed = b"".join(engine.compress(b" " * (1 << 20)) for _ in range(2000)) + engine.flush()  # 2 GB of blanks
-        body["ledger"] = {"zlib": base64.b64encode(packed).decode()}
+        body["ledger"] = {"zlib": bomb()}
     elif kind == 1:
         body["ledger"] = json.loads("[" * 400 + "]" * 400)
     else:

@@ -145,10 +145,12 @@ def _check_rest(body: Mapping[str, Any]) -> None:
     step = body["step"]
     if step is not None and type(step) is not int:
         raise TypeError("a step that is no whole number")
-    for key in ("groups", "ties", "stages", "trees"):
-        if not isinstance(body[key], dict):
+    for key, kind in {"groups": dict, "ties": dict, "stages": dict, "trees": dict, "ledger": dict, "has": list}.items():
+        if not isinstance(body[key], kind):
             raise TypeError(f"{key} that are none")
-    if not all(name in body["files"] for name in body["groups"].values()):
+    if "metadata" not in body:
+        raise LookupError("no metadata")
+    if not all(isinstance(name, str) and name in body["files"] for name in body["groups"].values()):
         raise ValueError("a group of arrays without its file")
     if type(body["generation"]) is not int or not isinstance(body["only"], list):
         raise TypeError("no generation")

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.checkpoints.leaves import check_width
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Side
 from tenure.checkpoints.ties import Choices, Matching
@@ -65,7 +66,13 @@ def load(
 
 
 def tree(weights: Weights) -> dict[str, dict[str, Any]]:
-    """The owners among tensors whose names are paths, as params: `{module: {name: array}}`."""
+    """The owners among tensors whose names are paths, as params: `{module: {name: array}}`.
+
+    Raises:
+      CheckpointError: numbers of 64 bits, which JAX has with `jax_enable_x64` only.
+    """
+    for path, tensor in weights.tensors.items():
+        check_width(path, tensor.dtype)
     return nest({path: jnp.asarray(tensor.load()) for path, tensor in weights.tensors.items()})
 
 

@@ -243,6 +243,10 @@ class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
 
 
+class UnboundAxisError(TenureError):
+    """A model that averages over a mapped axis, applied where nobody maps it."""
+
+
 class NestingError(TenureError):
     """Modules nested deeper than Python calls functions inside one another."""
 

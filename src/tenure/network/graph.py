@@ -14,6 +14,8 @@ from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkEr
 from tenure.network.losses.registry import add_default_target
 from tenure.network.options import FORMER, GENERIC, REFERENCES
 
+MAX_DEPTH = 400
+
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
@@ -24,7 +26,7 @@ class Flags:
     search: bool = False
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Level:
     """One dictionary of layers: the network itself, or a sub-network.
 
@@ -45,8 +47,25 @@ class Level:
     kind: str = "net"
     owner: Node | None = None
 
+    def __post_init__(self) -> None:
+        depth, at = 0, self.owner
+        while at is not None:
+            depth += 1
+            if at.level.layers is self.layers or depth > MAX_DEPTH:
+                assert self.owner is not None
+                itself = at.level.layers is self.layers
+                raise NetworkError(
+                    f"layer '{self.owner.key[:80]}': its dictionary "
+                    + ("contains itself" if itself else f"is nested deeper than {MAX_DEPTH} levels"),
+                    ways=["give each sub-network a dictionary of its own"],
+                )
+            at = at.level.owner
 
-@dataclasses.dataclass(eq=False)
+    def __repr__(self) -> str:
+        return f"Level({self.path!r})"
+
+
+@dataclasses.dataclass(eq=False, repr=False)
 class Node:
     """One layer: its class, its options as written, and the nodes that they name.
 
@@ -72,6 +91,9 @@ class Node:
     deps: list[str] = dataclasses.field(default_factory=list)
     inner_level: Level | None = None
     branches: dict[str, Graph] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Node({self.key!r})"
 
     @property
     def class_name(self) -> str:
@@ -397,6 +419,7 @@ def scope_name(name: str) -> str:
     >>> scope_name("conv1"), scope_name("att:0 x"), scope_name("_hidden")
     ('conv1', 'att__0__x', '.95.hidden')
     """
-    name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", "".join(c for c in name if ord(c) < 128))
+    ascii_only = "".join(c for c in name if ord(c) < 128) or "".join(f".{ord(c)}." for c in name)
+    name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", ascii_only)
     name = re.sub(r"[|@\[\]?\s\x00-\x1f\x7f]", "_", name)
     return f".{ord(name[0])}.{name[1:]}" if name[:1] in ("_", "-", "\\", "/") else name

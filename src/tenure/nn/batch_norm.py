@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.core.run.frame import is_training as mode_of_training
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
@@ -90,7 +91,7 @@ class BatchNorm(Module):
     def __call__(
         self,
         inputs: jax.Array,
-        is_training: bool,
+        is_training: bool | None = None,
         test_local_stats: bool = False,
         scale: jax.Array | None = None,
         offset: jax.Array | None = None,
@@ -99,7 +100,8 @@ class BatchNorm(Module):
 
         Args:
           inputs: an array that has channels.
-          is_training: whether to use the batch's statistics, and to update the running averages with them.
+          is_training: whether to use the batch's statistics, and to update the running averages with them; as the
+            mode of the run says (`tn.training`, `tn.evaluation`) if None.
           test_local_stats: whether to use the batch's statistics also where `is_training=False`.
           scale, offset: arrays that broadcast to the input, where the module does not create its own.
 
@@ -107,6 +109,7 @@ class BatchNorm(Module):
           ValueError: a scale or an offset is given and also created.
         """
         check_creates(self.create_scale, self.create_offset, scale, offset, "scale")
+        is_training = mode_of_training(is_training, "nn.BatchNorm")
         axis = self.axis
         if axis is None:
             axis = [i for i in range(inputs.ndim) if i != self.channel_index % inputs.ndim]

@@ -286,6 +286,24 @@ def current_frame(what: str) -> Frame:
     return frame
 
 
+def is_training(given: Any, what: str) -> Any:
+    """Whether a layer acts as in training: as its argument says, or as the mode of the run does if that is None.
+
+    Args:
+      given: the layer's argument.
+      what: the layer, for the error of one without the argument outside of any run.
+
+    Raises:
+      OutsideTransformError: nothing is given, and no transformed function is running.
+    """
+    if given is not None:
+        return given
+    frame = current_frame(what)
+    if frame.profile is not None:
+        raise TypeError(f"{what} needs its argument: a program of this front end says itself whether it trains")
+    return frame.training
+
+
 def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:
     """A value to plan with; inside a trace it costs one equation and no memory.
 

@@ -128,21 +128,21 @@ def apply_stages(frame: Frame) -> None:
 def _apply_together(frame: Frame) -> None:
     """All owners' weights that come straight from what is stored, in one call: JAX's cost of a call is paid once."""
     assert frame.staged is not None
-    found = []
+    found: list[Any] = []
     for way in frame.plan.staged:
         if isinstance(way.source, Stored):
-            recipe, where, hashes, drawing = _recipe_of(frame, way.slot, way.stages, way.training, way.draws)
+            recipe, where, drawn, drawing = _recipe_of(frame, way.slot, way.stages, way.training, way.draws)
             if recipe.stages and not (drawing and frame.keys is None):
                 leaves = {name: part(frame, way.slot, path) for name, path in where.items()}
-                found.append((way, where, recipe, leaf(frame, way.slot), leaves, hashes))
+                found.append((way, where, recipe, leaf(frame, way.slot), leaves, drawn))
     if len(found) < 2:
         return
-    ways, where, recipes, stored, parts, hashes = zip(*found, strict=True)
+    ways, places, recipes, stored, parts, hashes = zip(*found, strict=True)
     root = None if frame.keys is None or not any(hashes) else frame.keys.root
     values = compiled_together(stored, parts, root, hashes, recipes)
-    for way, places, recipe, (value, updates) in zip(ways, where, recipes, values, strict=True):
+    for way, place, recipe, (value, updates) in zip(ways, places, recipes, values, strict=True):
         frame.staged[way.key] = value
-        _write(frame, places, updates, recipe.training)
+        _write(frame, place, updates, recipe.training)
 
 
 def hand_over(frame: Frame, slot: Slot, value: Any) -> Any:

@@ -25,6 +25,7 @@ class Plan:
       slots, states: what was asked for, linked.
       out: the shapes of what the function returns.
       ties, stages: the model's ties and stages as they were given.
+      axes: the mapped axes that nobody mapped while planning.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Plan:
     ):
         self.slots, self.states, self.out = slots, states, out
         self.ties, self.stages = dict(ties), dict(stages or {})
+        self.axes: tuple[str, ...] = ()
         self.recipes: dict[Any, Any] = {}  # what is done to each staged value, once a run has needed it
 
     def __reduce__(self) -> Any:

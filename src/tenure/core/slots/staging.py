@@ -55,7 +55,11 @@ def resolve_stages(slots: Slots, states: Slots, rules: Rules) -> Slots:
             used.update(rule for rule in found[path] if rule.module is not None or rule.for_one_use)
             borrowed.update(dict.fromkeys(found[path], slot))
             slots[path] = _borrower_staged(slot, found[path], slots, rules)
+    named = [rule for level in found.values() for rule in level if not paths.is_glob(rule.glob)]
+    owners = {rule.glob for rule in named if rule.glob in slots and slots[rule.glob].kind != "borrowed"}
     for rule in rules.unused(used):
+        if any(paths.matches(rule.glob, path) for path in owners):
+            continue  # an entry before it names all that it selects, as those that `tn.merge` returns do
         raise _unused(rule, borrowed.get(rule), slots)
     ordered: Slots = {}
     for path, slot in slots.items():
@@ -86,10 +90,10 @@ def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rul
     outer = [tuple(s for s in rule.stages if isinstance(s, OnUse)) for rule in found if rule.module is None]
     every, notes = _combined([*inner, *outer])
     _check_skipped([s for s in every if isinstance(s, OnUse)], slot, found)
-    uses = []
+    uses: list[Stage] = []
     for stage in every:
         use, note = _on_borrower(stage, slot, slots, rules)
-        uses += [use] * (use is not None)
+        uses += [] if use is None else [use]
         notes += (note,) * bool(note)
     if not (uses or notes):
         return slot

@@ -12,6 +12,7 @@ import jax
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party, TenureError
+from tenure.core.model.kinds import in_evaluation
 from tenure.core.notation import paths
 from tenure.core.run import values
 from tenure.core.run.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
@@ -67,7 +68,7 @@ class HaikuFrame(Frame):
         rng: PRNGSequence | None = None,
         plan: Plan | None = None,
     ):
-        super().__init__(mode, sources or Sources(), plan=plan)
+        super().__init__(mode, sources or Sources(), plan=plan, training=not in_evaluation())
         self.profile = profile
         self.params = {} if params is None else params
         self.state: Bundles = {

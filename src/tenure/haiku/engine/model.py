@@ -16,6 +16,7 @@ import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
+from tenure.core.model.kinds import in_evaluation
 from tenure.core.model.planning import _spec, is_array, linked
 from tenure.core.model.plans import Plans
 from tenure.core.model.watch import Watch
@@ -68,8 +69,13 @@ class Model:
     ):
         self.function, self.sources = function, Sources(ties, stages)
         self.ties, self.stages = dict(ties or {}), dict(stages or {})
-        self.plans = Plans(function, self._make_plan)
+        self._modes = {training: Plans(function, self._make_plan) for training in (True, False)}
         self.as_it_is: weakref.WeakSet[Plan] = weakref.WeakSet()
+
+    @property
+    def plans(self) -> Plans:
+        """The plans for the mode that the model is called in."""
+        return self._modes[not in_evaluation()]
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""

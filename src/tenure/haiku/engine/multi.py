@@ -24,12 +24,20 @@ class MultiTransformed(NamedTuple):
     init: Callable[..., Any]
     apply: Any
 
+    @property
+    def stateful(self) -> bool:
+        return False
+
 
 class MultiTransformedWithState(NamedTuple):
     """`init(rng, *args) -> (params, state)`, and a tree of `apply(params, state, rng, *args) -> (out, state)`."""
 
     init: Callable[..., tuple[Any, Any]]
     apply: Any
+
+    @property
+    def stateful(self) -> bool:
+        return True
 
 
 def _structure(f: Callable[[], Any]) -> Any:

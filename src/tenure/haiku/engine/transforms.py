@@ -171,7 +171,7 @@ def keep_original(f: Any, made: Any) -> Any:
     for function in made:
         function._original_fn = f
     if plan is not None:
-        made.init.plan = plan
+        made.init.plan = made.plan = plan
     return made
 
 

@@ -68,7 +68,10 @@ def gather(x: Tensor, axis: int, position: Tensor) -> Tensor:
 
 @layer("gather")
 class Gather(Layer):
-    """Slices of an axis at indices that another layer gives; zeros for indices beyond a sequence's end."""
+    """Slices of an axis at indices that another layer gives; zeros for indices beyond a sequence's end.
+
+    Input [*shared, before, axis, after], `position` [*shared, *new], output [*shared, before, *new, after].
+    """
 
     def forward(self, source: Tensor, *, position: Tensor | int, axis: Any, clip_to_valid: bool = False) -> Tensor:
         at = self.axis(source, axis, allow_int=False)
@@ -104,7 +107,10 @@ def _clipped(index: Tensor, dim: Dim) -> Tensor:
 
 @layer("gather_nd")
 class GatherNd(Layer):
-    """Frames at indices: of the axis right after the batch; zeros for indices beyond a sequence's end."""
+    """Frames at indices: of the axis right after the batch; zeros for indices beyond a sequence's end.
+
+    Input [B, T, …], `position` [B, *new], output [B, *new, …].
+    """
 
     def forward(self, source: Tensor, *, position: Tensor) -> Tensor:
         x, index = source.batch_first(), position.batch_first()
@@ -121,7 +127,10 @@ class GatherNd(Layer):
 
 @layer("scatter_nd")
 class ScatterNd(Layer):
-    """Entries put, and added up, at indices of a new axis."""
+    """Entries put, and added up, at indices of a new axis.
+
+    Input [B, T, …], `position` [B, T], output [B, out_spatial_dim, …] for `position_axis` T.
+    """
 
     def forward(
         self,
@@ -165,7 +174,10 @@ class ScatterNd(Layer):
 
 @layer("slice_nd")
 class SliceNd(Layer):
-    """A range of an axis, which may start elsewhere in each sequence; what is beyond the sequence is zero."""
+    """A range of an axis, which may start elsewhere in each sequence; what is beyond the sequence is zero.
+
+    Input [B, T, …], `start` [B] or a number, output [B, size, …].
+    """
 
     def forward(
         self,
@@ -185,9 +197,9 @@ class SliceNd(Layer):
             return self._from(source, at, begin, dim, n)
         if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
             raise self.error("start", begin, "a number of at least 0, or the name of a layer, is needed")
-        lacking = max(0, begin + n - source.shape[at])
+        lacking = sizes.at_least(0, begin + n - source.shape[at])
         source = self.beyond(source, [at], 0)
-        data = jnp.pad(source.data, [(0, lacking if i == at else 0) for i in range(source.ndim)])
+        data = sizes.lengthened(source.data, at, 0, lacking)
         data = data[(slice(None),) * at + (slice(begin, begin + n),)]
         return source.replace_dim(at, dim).like(data)
 

@@ -16,7 +16,10 @@ from tenure.network.tensor import Tensor
 
 @layer("prev")
 class Previous(Layer):
-    """A layer's output one step ago; the loop gives it."""
+    """A layer's output one step ago; the loop gives it.
+
+    Output: the axes of the layer.
+    """
 
     def forward(self) -> Tensor:
         raise self.error("from", self.node.key, "there is no step before, outside of a loop")
@@ -24,7 +27,10 @@ class Previous(Layer):
 
 @layer("frame")
 class Frame(Layer):
-    """One frame of a sequence; the loop gives it."""
+    """One frame of a sequence; the loop gives it.
+
+    Output [B, …], of a sequence [B, T, …].
+    """
 
     def forward(self) -> Tensor:
         raise self.error("from", self.node.key, "there is no frame outside of a loop")

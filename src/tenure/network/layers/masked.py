@@ -42,7 +42,10 @@ class _MaskedNames(Mapping[str, Any]):
 
 @layer("masked_computation")
 class MaskedComputation(Layer):
-    """A layer computed over the frames that a mask selects, put side by side; a new, shorter time dim."""
+    """A layer computed over the frames that a mask selects, put side by side; a new, shorter time dim.
+
+    Input [B, T, …], `mask` [B, T], output [B, T', …], T' the number of frames that are selected.
+    """
 
     container = True
     stepwise = True
@@ -122,7 +125,10 @@ def hold(layer: Layer, mask: Tensor, new: Tensor, old: Tensor) -> Tensor:
 
 @layer("masked_frames")
 class MaskedFrames(Layer):
-    """The frames of the input that a mask selects, side by side, time first."""
+    """The frames of the input that a mask selects, side by side, time first.
+
+    Input [B, T, …], `mask` [B, T], output [T', B, …].
+    """
 
     def forward(self, sources: Sequence[Tensor], *, mask: Tensor, time: Any, in_spatial_dim: Any = None) -> Tensor:
         (x,) = sources
@@ -149,7 +155,10 @@ class MaskedFrames(Layer):
 
 @layer("unmask")
 class Unmask(Layer):
-    """The inverse of `masked_computation`: frames that were left out repeat what came last before them."""
+    """The inverse of `masked_computation`: frames that were left out repeat what came last before them.
+
+    Inputs [B, T', …] and `mask` [B, T], output [B, T, …].
+    """
 
     stepwise = True
 

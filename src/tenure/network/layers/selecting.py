@@ -17,7 +17,10 @@ from tenure.network.tensor import Tensor
 
 @layer("boolean_mask")
 class BooleanMask(Layer):
-    """The entries that a mask over `dims` selects, one after the other, in one new dim in their place."""
+    """The entries that a mask over `dims` selects, one after the other, in one new dim in their place.
+
+    Input [*dims, …], `mask` [*dims], output [selected, …].
+    """
 
     def forward(
         self, sources: Sequence[Tensor], *, mask: Tensor, dims: Sequence[Dim], out_dim: Dim | None = None
@@ -37,7 +40,8 @@ class BooleanMask(Layer):
         dim = dynamic(self, "{}:mask", Tensor(count, ()), out_dim)
         n = sizes.current().padded(dim)
         order = jnp.argsort(~keep, stable=True)
-        return x.with_dims(flat[jnp.pad(order, (0, max(0, n - len(order))))[:n]], (dim, *rest))
+        more = sizes.at_least(0, n - order.shape[0])
+        return x.with_dims(flat[sizes.lengthened(order, 0, 0, more)[:n]], (dim, *rest))
 
 
 def _all_dims(dims: Any) -> bool:
@@ -46,7 +50,10 @@ def _all_dims(dims: Any) -> bool:
 
 @layer("remove")
 class Remove(Layer):
-    """Sequences of labels without one of the labels; counted from the end if negative."""
+    """Sequences of labels without one of the labels; counted from the end if negative.
+
+    Input [B, T] of labels, output [B, T'], T' the number of labels that are left.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, symbol: int, axis: Any = "T", out_dim: Dim | None = None) -> Tensor:
         (x,) = sources
@@ -62,5 +69,5 @@ class Remove(Layer):
         data, counts = packed(x.data, keep)
         dim = dynamic(self, "{}_removed_items", Tensor(counts.astype(jnp.int32), (x.dims[0],)), out_dim)
         n = sizes.current().padded(dim)
-        data = jnp.pad(data, ((0, 0), (0, max(0, n - data.shape[1]))))[:, :n]
+        data = sizes.lengthened(data, 1, 0, sizes.at_least(0, n - data.shape[1]))[:, :n]
         return Tensor(data, (x.dims[0], dim), x.sparse_dim)
