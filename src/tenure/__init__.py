@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenure._version import __version__
 
 if TYPE_CHECKING:
-    from tenure import convert, haiku, initializers, nets, network, nn, stages
+    from tenure import convert, haiku, initializers, nets, nn, stages
     from tenure.checkpoints import CheckpointManager, restore, save, transfer
     from tenure.core import errors
     from tenure.core.errors import TenureError
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from tenure.surgery.merging import activate, merge, pack, unmerge
     from tenure.surgery.ties import tie, untie
     from tenure.surgery.weights import assign, penalty, weights
+
+    network: Any  # a package that can be called, which no checker knows
 
 # Module → the names that it gives.
 _NAMES = {
