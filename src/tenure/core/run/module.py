@@ -261,7 +261,8 @@ class Module(metaclass=ModuleMeta):
             frame.sources.add_share(path, birth.share, birth.site)
             birth.share = None
         if birth.stages is not None:
-            frame.sources.stages.add(path, birth.stages, birth.site)
+            if frame.planning:  # a run reads what the plan made of them
+                frame.sources.stages.add(path, birth.stages, birth.site)
             birth.stages = None
 
     __post_init__ = __init__
