@@ -17,7 +17,16 @@ import numpy as np
 from tenure.checkpoints.errors import CheckpointError, ContentError, StagedFileError
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, distance, fits, others_of, structural, walked
-from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
+from tenure.core.errors import (
+    NoInverseError,
+    Party,
+    RuleError,
+    TieValueError,
+    UnknownSlotError,
+    ViewShapeError,
+    brief,
+    nearest,
+)
 from tenure.core.ledger.row import Row
 from tenure.core.notation.refs import Ref
 
@@ -43,6 +52,19 @@ class Choices:
     template: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resize: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     assign: Assign | None = None
+
+
+def names(value: Any, what: str) -> tuple[str, ...]:
+    """One path, or several.
+
+    Raises:
+      RuleError: it is neither.
+    """
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise RuleError(f"{what}={brief(value)} is no path, nor several", ways=[f"{what}='embed/w', or a list of paths"])
 
 
 class Matching:
@@ -434,4 +456,4 @@ def _resized(old: np.ndarray, new: np.ndarray, rows: Any) -> np.ndarray:
     return new
 
 
-__all__ = ["Choices", "Matching", "resized"]
+__all__ = ["Choices", "Matching", "names", "resized"]
