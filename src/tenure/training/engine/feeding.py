@@ -41,8 +41,10 @@ def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str]) ->
         size = config.get("forward_batch_size") or size
     taken = _LIMITS if training else [k for k in _LIMITS if k not in ("max_total_num_seqs", "seq_drop")]
     given = {k: config[k] for k in taken if config.get(k)}
-    seqs = config.get("max_seqs")
-    return Batching(batch_size=size, max_seqs=-1 if seqs is None else seqs, keys=tuple(keys), **given)
+    seqs, recurrent = config.get("max_seqs"), bool(config.get("recurrent_net", True))
+    return Batching(
+        batch_size=size, max_seqs=-1 if seqs is None else seqs, recurrent=recurrent, keys=tuple(keys), **given
+    )
 
 
 @dataclass(frozen=True)

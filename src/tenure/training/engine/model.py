@@ -54,6 +54,7 @@ def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
         layers,
         extern_data(config),
         behavior_version=int(config.get("behavior_version") or 0),
+        default_input=config.get("default_input") or "data",
         default_target=config.get("target") or "classes",
         config=dict(config),
         reuse="legacy" if config.get("reuse_legacy") else "owner_final",

@@ -42,7 +42,8 @@ class Steps:
     >>> net = Network({"output": {"class": "softmax", "loss": "ce", "from": "data"}}, {"data": {"dim": 3}, "classes": {"dim": 2, "sparse": True}})
     >>> steps = Steps(net, Updater({"optimizer": {"class": "adam"}}, net.trainable()))
     >>> params, state = net.init(jax.random.key(0))
-    >>> batch = {"data": (np.ones((2, 5, 3), "float32"), [5, 4]), "classes": (np.zeros((2, 5), "int32"), [5, 4])}
+    >>> lengths = np.array([5, 4])
+    >>> batch = {"data": (np.ones((2, 5, 3), "float32"), lengths), "classes": (np.zeros((2, 5), "int32"), lengths)}
     >>> new, losses, _ = steps.train(State(params, state, steps.updater.init(params)), batch, 0.1, 0, jax.random.key(1))
     >>> round(float(1 / losses["output"][2]))
     9

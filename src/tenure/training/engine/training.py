@@ -85,6 +85,10 @@ class Training:
         name = config.get("learning_rate_file")
         self.rates = LearningRates.from_config(config, Path(name) if name else None)
         self.pretraining = Pretraining.from_config(config)
+        if self.pretraining is not None and self.pretraining.greedy:
+            raise ConfigError("greedy pretraining is not done here", ways=["remove 'greedy': all layers are trained"])
+        if config.get("start_epoch") not in (None, "auto"):
+            raise ConfigError("start_epoch can be 'auto' only", ways=["import_model_train_epoch1", "another 'model'"])
         self.dynamic = dynamic(config.get("dynamic_learning_rate"))
         self.key = jax.random.key(int(config.get("random_seed") or 42))
         self._net: Mapping[str, Any] | None = None
@@ -183,7 +187,7 @@ class Training:
     def initial(self) -> int:
         """The values of the first epoch: of `import_model_train_epoch1` and `preload_from_files`."""
         step = 0
-        if given := self.config.get("import_model_train_epoch1"):
+        if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
             self.log.say(lines.load_model(str(given)))
             values = read(given)
             self._fill(load(self._shapes(), values, path=str(given)))
@@ -219,7 +223,7 @@ class Training:
           ConfigError: there are none.
         """
         existing = self.models.existing()
-        epoch = int(self.config.get("load_epoch") or max(existing, default=0))
+        epoch = int(self.config.get("load_epoch") or self.config.get("epoch") or max(existing, default=0))
         path = Path(self.config["load"]) if self.config.get("load") else existing.get(epoch)
         entries = self.config.get("preload_from_files")
         if path is None and not entries and not self.config.get("allow_random_model_init"):
@@ -251,6 +255,9 @@ class Training:
             self.log.say(lines.start_training(position.epoch))
             while position.epoch <= final:
                 self._epoch(position, final)
+                if position.epoch == final and self.config.get("padding_legacy"):  # with what evaluation has changed
+                    path = self.models.path(final, self.is_pretraining(final))
+                    self.commit(path, position.step, epoch=final)
                 position = Position(position.epoch + 1, 0, position.step)
         self.log.say(lines.finished_training(max(final, position.epoch - 1)))
 

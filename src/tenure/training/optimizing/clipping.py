@@ -53,7 +53,7 @@ class Clipping:
         -0.5
         """
         if self.grad_norm_to_clip_to_zero:
-            small = optax.global_norm(grads) <= self.grad_norm_to_clip_to_zero
+            small = optax.tree.norm(grads) <= self.grad_norm_to_clip_to_zero
             grads = jax.tree.map(lambda g: jnp.where(small, g, 0), grads)
         if self.gradient_noise and key is not None:
             grads = _noisy(grads, key, self.gradient_noise, step)
@@ -65,7 +65,7 @@ class Clipping:
             limit = self.gradient_clip_avg_norm
             grads = jax.tree.map(lambda g: _within(g, jnp.linalg.norm(g.ravel()) / g.size, limit), grads)
         if self.gradient_clip_global_norm:
-            norm = optax.global_norm(grads)
+            norm = optax.tree.norm(grads)
             grads = jax.tree.map(lambda g: _within(g, norm, self.gradient_clip_global_norm), grads)
         if self.gradient_nan_inf_filter:
             grads = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), grads)

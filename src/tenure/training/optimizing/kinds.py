@@ -161,10 +161,8 @@ def kind(options: Mapping[str, Any], epsilon: float | None = None) -> tuple[Dire
 
     >>> kind({"class": "adam", "beta": 0.8})
     Traceback (most recent call last):
-      ...
     tenure.training.errors.ConfigError: optimizer 'adam' has no option 'beta'
-      near: beta1, beta2
-      ways out: beta1, beta2, epsilon
+    ...
     """
     wanted = dict(options)
     given = wanted.pop("class", "gradientdescent")

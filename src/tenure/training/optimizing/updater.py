@@ -20,7 +20,8 @@ _OF_LAYERS = (
     *("optimizer", "accum_grad_multiple_step"),
     *(f.name for f in dataclasses.fields(Clipping)),
 )
-_GIVEN_ALONE = ("adam", "nadam", "adagrad", "adadelta", "rmsprop", "momentum", "adamw")
+_GIVEN_ALONE = ("adam", "nadam", "adagrad", "adadelta", "rmsprop", "momentum", "nesterov_momentum")
+_GIVEN_AS = {"momentum": "momentum", "nesterov_momentum": "momentum", "rmsprop": "decay"}
 _NOT_DONE = (
     "maximize_grad_norm",
     "gradient_clip_global_norm_tag",
@@ -185,7 +186,10 @@ def _optimizer(config: Mapping[str, Any]) -> Any:
         return config["optimizer"]
     for name in _GIVEN_ALONE:
         if config.get(name):
-            return {"class": name, **({"momentum": float(config[name])} if name == "momentum" else {})}
+            option = _GIVEN_AS.get(name)
+            more = {"use_nesterov": True} if name == "nesterov_momentum" else {}
+            kind = "momentum" if more else name
+            return {"class": kind, **({option: float(config[name])} if option else {}), **more}
     return {"class": "gradientdescent"}
 
 
