@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 MINUTES ?= 5
+WORKERS ?= 2
 
 .PHONY: adapt demo test test-all bench clean help weights whisper
 
@@ -11,7 +12,7 @@ help:
 	@echo "make adapt     teach the trained translator Dutch, with an adapter for all users and with one for one use"
 	@echo "make whisper   transcribe telephone prompts with Whisper's weights, and show the tie that their file states"
 	@echo "make weights   download the weights of all examples, which some tests compare with other implementations"
-	@echo "make test      lint, types and tests, without the slow ones"
+	@echo "make test      lint, types and tests, without the slow ones (WORKERS=2 processes)"
 	@echo "make test-all  the same with the slow ones"
 	@echo "make bench     measure against dm-haiku, flax, equinox and plain JAX; writes docs/benchmarks.md"
 
@@ -51,12 +52,12 @@ weights: $(VENV)/.weights
 test: $(VENV)/.test
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m pytest -m 'not slow'
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m 'not slow'
 
 test-all: $(VENV)/.test
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 bench: $(VENV)/.bench
 	$(PY) -m benchmarks --out docs/benchmarks.md

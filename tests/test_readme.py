@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 
-README = pathlib.Path(__file__).parents[1] / "README.md"
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
 
 
 def blocks(language):
@@ -27,3 +28,42 @@ def test_the_error_is_what_one_gets(tmp_path):
     (tmp_path / "lm.py").write_text(broken)
     run = subprocess.run([sys.executable, "lm.py"], cwd=tmp_path, capture_output=True, text=True)
     assert blocks("text")[-1].strip().partition(": ")[2] in run.stderr
+
+
+def first_hour():
+    return next(block for block in blocks("python") if "def tagger" in block)
+
+
+def test_the_first_hour_runs_on_four_devices(tmp_path):
+    (tmp_path / "tagger.py").write_text(first_hour(), encoding="utf-8")
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-W", "error", "tagger.py"]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    first, second, third = run.stdout.splitlines()
+    assert float(first.split()[1].rstrip(",")) < 4.0 and "69,288 parameters of which 128 are frozen" in first
+    assert second == "(3, 16, 1000) True True"
+    assert "'model'" in third and third.endswith("4 devices")
+
+
+def test_the_first_hour_mentions_what_a_newcomer_needs():
+    text = README.read_text(encoding="utf-8")
+    for word in (
+        "pip install tenure",
+        "3.11 to 3.13",
+        "transform_with_state",
+        "nn.dropout",
+        "tn.evaluation",
+        "jax.grad",
+    ):
+        assert word in text, word
+    for word in ("ledger.mask", "sum** over frames", "use_normalized_loss", "symbolic_shape", "pickle"):
+        assert word in text, word
+
+
+def test_links_are_absolute_and_lead_to_files():
+    text = README.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links and all(link.startswith("https://") for link in links)
+    ours = [link.partition("/blob/main/")[2] for link in links if "/blob/main/" in link]
+    assert ours and all((ROOT / path).exists() for path in ours)

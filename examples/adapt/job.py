@@ -9,15 +9,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 import tenure as tn
 from examples.translate import report
 from examples.translate.batches import LENGTHS, Batches, encode
 from examples.translate.budget import Budget, Clock
-from examples.translate.checkpoint import read_about
 from examples.translate.corpus import Pair, load_pairs, read_table
 from examples.translate.job import remember_programs
 from examples.translate.model import Config, Params, Translator, build, shared_part
@@ -25,6 +21,7 @@ from examples.translate.split import split_pairs
 from examples.translate.train import Progress, Recipe, make_evaluate, make_optimizer, make_step, perplexity, train
 from examples.translate.translate import make_search, translate
 from examples.translate.vocabulary import Vocabulary
+from tenure.checkpoints import peek
 
 OWNER = "translator/source_embed/embeddings"
 OUTPUT = "translator/output/w"
@@ -72,13 +69,11 @@ def trained(folder: Path) -> tuple[Config, Params, Vocabulary]:
     Raises:
       FileNotFoundError: there is none.
     """
-    path = folder / "checkpoint.safetensors"
+    path = folder / "checkpoint"
     if not path.exists():
         raise FileNotFoundError(f"there is no {path}: train the translator first, with  make demo")
-    config = Config(**read_about(path)["model"])
-    wanted = build(config).plan.params
-    with safe_open(path, framework="numpy") as file:
-        base = {m: {n: jnp.asarray(file.get_tensor(f"params/{m}/{n}")) for n in e} for m, e in wanted.items()}
+    config = Config(**peek(path).metadata["model"])
+    base = tn.restore(path, build(config).plan).params
     return config, base, Vocabulary((folder / "vocabulary.model").read_bytes())
 
 
@@ -164,7 +159,5 @@ def keep(out: Path, model: Translator, free: Params, results: dict[str, Any]) ->
     """Writes the adapter alone, the ledger's page and the scores."""
     report.write_text(out / "ledger.html", model.ledger.to_html("The translator with its adapter"))
     report.write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
-    temporary = out / "adapter.tmp"
-    save_file({f"{m}/{n}": np.asarray(a) for m, e in free.items() for n, a in e.items()}, temporary)
-    temporary.replace(out / "adapter.safetensors")
+    tn.save(out / "adapter", model.plan, free, only="@lora", overwrite=True)
     print(f"wrote {out}/: {', '.join(sorted(p.name for p in out.iterdir()))}")

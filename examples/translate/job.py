@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -28,9 +29,9 @@ def run(options: Options) -> int:
     """Does what `options` say; returns the exit code."""
     clock = Clock(options.minutes, min(RESERVE, 0.25 * 60 * options.minutes))
     remember_programs(options.cache / "xla")
-    path = options.out / "checkpoint.safetensors"
+    path = options.out / "checkpoint"
     if options.fresh:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
         (options.out / "vocabulary.model").unlink(missing_ok=True)
     data = load_data(options)
     model = build(_config(options, len(data.vocabulary)))

@@ -9,7 +9,9 @@ from typing import Any
 
 import jax
 
-from . import checkpoint
+import tenure as tn
+from tenure.checkpoints import peek
+
 from .budget import Budget, Clock
 from .data import Data
 from .interrupt import Interruptible
@@ -31,6 +33,10 @@ EVERY = 30.0
 """Seconds of training between two measurements of validation perplexity, and two checkpoints."""
 
 
+class AnotherRunError(ValueError):
+    """The checkpoint does not belong to this run; the message says in what they differ."""
+
+
 @dataclass
 class Session:
     """The model, the data, and how far training is."""
@@ -49,7 +55,7 @@ class Session:
         """Continues from the checkpoint at `path`, or starts anew if there is none.
 
         Raises:
-          CheckpointError: the checkpoint is of another model or recipe.
+          AnotherRunError: the checkpoint is of another model or recipe.
         """
         optimizer = make_optimizer(recipe, model.decays)
         params = model.init(jax.random.key(recipe.seed))
@@ -59,12 +65,12 @@ class Session:
         return new
 
     def _continue(self) -> None:
-        about = checkpoint.read_about(self.path)
+        about = peek(self.path).metadata
         for name, mine in self._identity().items():
             if about.get(name) != mine:
-                raise checkpoint.CheckpointError(_differs(self.path, name, about.get(name), mine))
-        found = checkpoint.restore(self.path, self.progress.params, self.progress.optimizer)
-        self.progress = Progress(*jax.device_put((found.params, found.optimizer)), about["step"])
+                raise AnotherRunError(_differs(self.path, name, about.get(name), mine))
+        found = tn.restore(self.path, self.model.plan, opt_state=self.progress.optimizer)
+        self.progress = Progress(found.params, found.opt_state, found.step)
         self.seconds, self.curve = about["seconds"], about["curve"]
 
     def _identity(self) -> dict[str, Any]:
@@ -76,13 +82,9 @@ class Session:
 
     def save(self) -> None:
         """Writes the checkpoint."""
-        about = self._identity() | {
-            "step": self.progress.step,
-            "seconds": self.seconds,
-            "curve": self.curve,
-        }
-        found = checkpoint.Checkpoint(self.progress.params, self.progress.optimizer, about)
-        checkpoint.save(self.path, found)
+        about = self._identity() | {"seconds": self.seconds, "curve": self.curve}
+        params, optimizer, step = self.progress
+        tn.save(self.path, self.model.plan, params, opt_state=optimizer, step=step, metadata=about, overwrite=True)
 
     def perplexity(self) -> float:
         """Of a piece of the validation set."""

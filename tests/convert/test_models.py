@@ -70,6 +70,18 @@ def test_missing_and_unexpected_are_errors():
         convert.into(more, model().plan(TOKENS))
 
 
+def test_floats_are_widened_and_never_narrowed_silently():
+    half = convert.apply(weights({"lm_head": "wte"}, wte=table().astype("float16")), RULES)
+    assert convert.into(half, model().plan(TOKENS))["embed"]["embeddings"].dtype == jnp.float32
+    wide = weights({"lm_head": "wte"}, wte=table().astype("float64"))
+    with pytest.raises(TenureError, match="float64"):
+        convert.into(convert.apply(wide, RULES), model().plan(TOKENS))
+    with pytest.raises(TenureError, match="64"):
+        convert.tree(convert.apply(wide, RULES))
+    asked = {"wte | cast('float32')": "embed/embeddings"}
+    assert convert.into(convert.apply(wide, asked), model().plan(TOKENS))["embed"]["embeddings"].dtype == jnp.float32
+
+
 def test_load_is_read_apply_and_into(tmp_path):
     convert.write(tmp_path / "m.safetensors", weights({"lm_head": "wte"}, wte=table()))
     params = convert.load(tmp_path / "m.safetensors", RULES, model().plan(TOKENS))

@@ -40,6 +40,14 @@ def test_one_tensor_may_be_the_source_of_several_and_several_of_one():
     assert np.array_equal(found["x/w"], np.concatenate([qkv, qkv], 1).T) and found.tensors["x/w"].shape == (4, 6)
 
 
+def test_wide_numbers_stay_wide_through_views():
+    wide = np.array([[1 + 1e-12, 2.0]])
+    found = convert.apply(
+        file(w=wide, i=np.array([2**40, 1])), {"w | split(2, 0, axis=1)": "a/w", "i | reorder(1, 0)": "a/i"}
+    )
+    assert found["a/w"].tolist() == [[1 + 1e-12]] and found["a/i"].tolist() == [1, 2**40]
+
+
 def test_regular_expressions():
     rules = {"regex": {r"h\.(\d)\.(\w)": r"layer_\1/\2"}}
     assert "layer_2/w" in convert.apply(layers(), rules)

@@ -851,3 +851,43 @@ def initialiser_that_is_a_number():
 @mistake(errors.StageShapeError)
 def stage_that_skips_what_it_is_asked_for():
     tn.transform(lm(), stages={"head/b": ["lora(2)"]}).plan(TOKENS)
+
+
+@mistake(errors.TreeError)
+def mask_of_half_the_params():
+    tn.partition({"embed": {"w": X}, "head": {"w": X}}, {"embed": {"w": True}})
+
+
+class Matryoshka(tn.Module):
+    def __init__(self, depth, name=None):
+        super().__init__(name=name)
+        self.depth = depth
+
+    def __call__(self, x):
+        return Matryoshka(self.depth - 1)(x) if self.depth else x
+
+
+@mistake(errors.NestingError)
+def modules_nested_a_thousand_deep():
+    plan(lambda x: Matryoshka(1000)(x))
+
+
+@mistake(errors.ViewSyntaxError)
+def reference_indexed_with_a_list():
+    tn.Ref.parse("embed/w")[[1, 2]]
+
+
+@mistake(errors.UnplannedShareError)
+def shared_for_some_shapes_only():
+    def f(x):
+        one = tn.nn.Linear(3, name="one")
+        return tn.nn.Linear(3, name="two", share={"w": one.ref("w")} if len(x) > 2 else None)(one(x))
+
+    model = tn.transform(f)
+    model.apply(model.init(0, jnp.ones((2, 3))), None, jnp.ones((4, 3)))
+
+
+@mistake(errors.UnboundAxisError)
+def axis_that_nobody_maps():
+    model = tn.transform(lambda x: jax.lax.pmean(x, "devices"))
+    model.apply(model.init(0, X), None, X)

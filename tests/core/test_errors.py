@@ -54,6 +54,8 @@ NEEDS_NO_PARTY = {  # mistakes in one place: a string, a name, a question to the
     "owner_of_a_concat",
     "owner_of_an_unknown_slot",
     "reference_as_value",
+    "reference_indexed_with_a_list",
+    "mask_of_half_the_params",
     "sharding_of_an_unknown_axis",
     "sharding_over_an_unknown_mesh_axis",
     "view_registered_under_a_name_that_is_taken",

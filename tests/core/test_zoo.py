@@ -28,7 +28,7 @@ def build(entry, around):
     prefix = inside(around)
 
     def move(value):
-        if not isinstance(value, str):
+        if not isinstance(value, str) or value.startswith("@"):
             return value
         return prefix + value
 

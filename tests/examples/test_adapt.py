@@ -82,7 +82,9 @@ def test_the_program(where, pairs_file, tmp_path):
     assert code == 0, said
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["merged"]["same best piece"] > 0.99
-    assert sorted(name.partition(".")[2] for name in load_file(tmp_path / "out" / "adapter.safetensors")) == [
+    assert sorted(
+        name.partition(".")[2] for name in load_file(tmp_path / "out" / "adapter" / "params.safetensors")
+    ) == [
         "lora.down",
         "lora.up",
     ]

@@ -9,14 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load_file
 
-from examples.translate.checkpoint import read_about
+import tenure as tn
+from tenure.checkpoints import peek
+from tests.checkpoints.models import equal
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--held-out", "20", "--width", "16", "--layers", "1", "--heads", "2", "--vocabulary", "400"]
 FILES = [
-    *("checkpoint.safetensors", "learning_curve.png", "ledger.html", "results.json"),
+    *("checkpoint", "learning_curve.png", "ledger.html", "results.json"),
     *("translations.tsv", "vocabulary.model"),
 ]
 
@@ -91,14 +92,16 @@ def test_an_interrupted_run_continues_to_the_same_end(tmp_path, start):
 
     output = interrupt(start(parts, "--steps", "40"), after="compiled the step for")
     assert "saved" in output and "the same command continues" in output
-    assert 0 < read_about(parts / "checkpoint.safetensors")["step"] < 40
+    assert 0 < peek(parts / "checkpoint").step < 40
     output = finish(start(parts, "--steps", "40"))
     assert "continuing" in output
 
-    one, two = (load_file(out / "checkpoint.safetensors") for out in (whole, parts))
-    assert one.keys() == two.keys()
-    assert all((one[name] == two[name]).all() for name in one)
-    assert not [name for name in one if name.endswith(("target_embed/embeddings", "output/w"))]
+    one, two = (tn.restore(out / "checkpoint") for out in (whole, parts))
+    assert equal(one.params, two.params)
+    assert one.ledger.users_of("translator/source_embed/embeddings")[1:] == (
+        "translator/target_embed/embeddings",
+        "translator/output/w",
+    )
 
 
 @pytest.mark.slow
@@ -107,9 +110,9 @@ def test_three_matrices_are_another_run(tmp_path, start):
     output = finish(start(tmp_path / "run", "--steps", "4", "--untied"), code=1)
     assert "tied is True there, False here" in output and "--fresh" in output
     finish(start(tmp_path / "run", "--steps", "4", "--untied", "--fresh"))
-    names = load_file(tmp_path / "run" / "checkpoint.safetensors").keys()
+    owners = peek(tmp_path / "run" / "checkpoint").ledger.owners
     ends = ("source_embed/embeddings", "target_embed/embeddings", "output/w")
-    assert {f"params/translator/{end}" for end in ends} <= names
+    assert {f"translator/{end}" for end in ends} <= set(owners)
 
 
 @pytest.mark.slow

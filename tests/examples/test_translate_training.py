@@ -1,4 +1,4 @@
-"""Budget, loss, and checkpoints."""
+"""Budget and loss."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from examples.translate import checkpoint
 from examples.translate.budget import Budget, Clock
-from examples.translate.checkpoint import Checkpoint, CheckpointError
 from examples.translate.train import Recipe, cross_entropy, learning_rate
 
 
@@ -59,43 +57,3 @@ def test_cross_entropy_is_optax_without_padding(smoothing):
     expected = jnp.where(labels != 0, optax.softmax_cross_entropy(logits, wanted), 0).sum()
     np.testing.assert_allclose(total, expected, rtol=1e-6)
     assert count == 5
-
-
-@pytest.fixture
-def state():
-    params = {"a/b": {"w": jnp.arange(6.0).reshape(2, 3)}, "c": {"b": jnp.ones(3)}}
-    return params, optax.adamw(1e-3).init(params)
-
-
-def test_a_checkpoint_gives_everything_back(tmp_path, state):
-    path = tmp_path / "runs" / "c.safetensors"
-    checkpoint.save(path, Checkpoint(*state, {"step": 3, "curve": [{"loss": 1.5}]}))
-    found = checkpoint.restore(path, *jax.eval_shape(lambda: state))
-    jax.tree.map(np.testing.assert_array_equal, (found.params, found.optimizer), state)
-    assert jax.tree.structure(found.optimizer) == jax.tree.structure(state[1])
-    assert found.about == {"step": 3, "curve": [{"loss": 1.5}]}
-
-
-def test_an_interrupted_save_leaves_the_old_file(tmp_path, state, monkeypatch):
-    path = tmp_path / "c.safetensors"
-    checkpoint.save(path, Checkpoint(*state, {"step": 1}))
-
-    def interrupted(arrays, where, metadata):
-        where.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save_file", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        checkpoint.save(path, Checkpoint(*state, {"step": 2}))
-    assert checkpoint.read_about(path) == {"step": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["c.safetensors"]
-
-
-def test_a_checkpoint_of_another_model_is_refused(tmp_path, state):
-    path = tmp_path / "c.safetensors"
-    checkpoint.save(path, Checkpoint(*state, {}))
-    params = {"a/b": {"w": jnp.ones((3, 3))}, "d": {"b": jnp.ones(3)}}
-    with pytest.raises(CheckpointError) as error:
-        checkpoint.restore(path, params, optax.adamw(1e-3).init(params))
-    for part in ("missing: params/d/b", "not in the model: params/c/b", "(2, 3) in the file"):
-        assert part in str(error.value)

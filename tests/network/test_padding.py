@@ -1,8 +1,11 @@
 """What is beyond a sequence's end changes nothing within: one network of all layer classes, and one of all losses."""
 
 import functools
+import subprocess
+import sys
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -215,8 +218,8 @@ LAYERS = [
     {"class": "window", "window_size": 3},
     {"class": "window", "window_size": 3, "padding": "valid"},
 ]
-IN_LOOPS = """choice cum_concat decide decide_keep_beam frame get_rec_accumulated masked_computation masked_frames
-    optimal_completions prev rec_loop rnn_cell split_batch_beam unmask"""
+IN_LOOPS = """choice choice_get_beam_scores choice_get_src_beams cum_concat decide decide_keep_beam frame get_rec_accumulated masked_computation masked_frames
+    optimal_completions prev rec_last_output rec_loop rec_unstack rnn_cell split_batch_beam step_index unmask"""
 OF_NO_ENTRIES = """apply_length_distribution constant global_train_step image_summary hdf_dump length print rand_int random random_state_init range
     range_from_length range_in_axis relative_positional_encoding source train_flag variable variable_assign variable_read"""
 OF_THE_BATCH_AXIS = "cond flatten_batch split_batch_time unflatten_batch unflatten_nd"
@@ -379,3 +382,51 @@ def test_the_table_has_every_class():
     classes = registry.load()
     missing = sorted(k for k in classes if not any(classes[k] is classes[n] for n in named if n in classes))
     assert missing == sorted(ELSEWHERE)
+
+
+def symbolic():
+    """Shapes of the inputs, where batch and times are symbols."""
+    b, t, s = jax.export.symbolic_shape("b, t, s")
+    places = {"data": (b, t, 6), "keep": (b, t), "other": (b, s, 6), "classes": (b, t), "text": (b, s)}
+    given, lengths = batch(), jax.ShapeDtypeStruct((b,), jnp.int32)
+    shapes = {k: (jax.ShapeDtypeStruct(shape, given[k][0].dtype), lengths) for k, shape in places.items()}
+    return {"fill": jax.ShapeDtypeStruct((), jnp.float32), **shapes}
+
+
+def test_layers_and_losses_with_symbolic_batch_and_time():
+    for table, train in ((LAYERS, False), (LOSSES, True)):
+        net = {k: dict(v) for k, v in BASE.items()}
+        for i, options in enumerate(table):
+            if options["class"] != "batch_median_pooling":  # groups of a batch need its size
+                net[f"{i}_{options['class']}"] = {"from": "x", **options, "is_output_layer": True}
+        made = network.Network({**net, "output": {"class": "copy", "from": "x"}}, INPUTS)
+        params, state = jax.eval_shape(made.init, jax.random.key(0), batch())
+        state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state)
+
+        def forward(params, given, made=made, state=state, train=train):
+            return made.apply(params, state, jax.random.key(1), given, train=train, layers=("*",))[0].outputs
+
+        found = jax.eval_shape(forward, params, symbolic())
+        assert str(found["output"].shape) == "(b, t, 6)"
+
+
+def test_an_exported_network_gives_the_same_numbers(tmp_path):
+    net = {
+        "conv": {"class": "conv", "n_out": 3, "filter_size": (3,), "strides": 2, "padding": "same", "from": "data"},
+        "lstm": {"class": "rec", "unit": "nativelstm2", "n_out": 3, "direction": -1, "from": "conv"},
+        "output": {"class": "softmax", "n_out": 4, "from": "lstm"},
+    }
+    made = network.Network(net, {"data": INPUTS["data"]})
+    params, state = made.init(jax.random.key(0))
+    forward = jax.jit(lambda given: made.apply(params, state, None, {"data": given})[0].outputs["output"].data)
+    saved = jax.export.export(forward)(symbolic()["data"]).serialize()
+    file = tmp_path / "network"
+    file.write_bytes(saved)
+    x = batch()["data"]
+    np.savez(tmp_path / "x.npz", data=x[0], lengths=x[1])
+    program = """import sys, jax.export, numpy as np
+x = np.load(sys.argv[2])
+f = jax.export.deserialize(bytearray(open(sys.argv[1], "rb").read()))
+np.save(sys.argv[3], f.call((x["data"], x["lengths"])))"""
+    subprocess.run([sys.executable, "-c", program, file, tmp_path / "x.npz", tmp_path / "y.npy"], check=True)
+    assert np.allclose(np.load(tmp_path / "y.npy"), forward(x), atol=1e-6)

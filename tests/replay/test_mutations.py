@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from tenure import TenureError
 from tenure.network.model import Network
 from tenure.returnn.replay import load
-from tests.replay.cases import FOLDER, PRESENT, WHY, in_scope
+from tests.replay.cases import FOLDER, in_scope
 from tests.replay.mutations import Nets, mutated
 
-pytestmark = pytest.mark.skipif(not PRESENT, reason=WHY)
 SECONDS = 2.0
 SMALL = 40  # dictionaries with more layers are left out: time is for many of them
 

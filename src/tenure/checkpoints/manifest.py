@@ -25,7 +25,8 @@ NAME = "tenure.json"
 FORMAT = 1
 _FIRST = re.compile(rb'\{"tenure_checkpoint": (\d{1,9}), "xxh3": "([0-9a-f]{16})",\n')
 _LARGE = 20_000  # characters of a ledger above which it is compressed
-_LARGEST = 1 << 28  # bytes of a manifest, or of a ledger: a limit for damaged files only
+_LARGEST = 1 << 28  # bytes of a manifest: a limit for damaged files only
+_LARGEST_LEDGER = 1 << 26
 _FILE = re.compile(r"[a-z]+(-\d+)?(\.safetensors|\.ocdbt)")
 
 
@@ -111,7 +112,7 @@ def ledger_from_data(data: Any, path: Path) -> Ledger:
     try:
         if "zlib" in data:
             engine = zlib.decompressobj()
-            text = engine.decompress(base64.b64decode(data["zlib"], validate=True), _LARGEST)
+            text = engine.decompress(base64.b64decode(data["zlib"], validate=True), _LARGEST_LEDGER)
             if not engine.eof:
                 raise ValueError("a ledger that is cut, or absurdly long")
             data = json.loads(text)
@@ -144,10 +145,12 @@ def _check_rest(body: Mapping[str, Any]) -> None:
     step = body["step"]
     if step is not None and type(step) is not int:
         raise TypeError("a step that is no whole number")
-    for key in ("groups", "ties", "stages", "trees"):
-        if not isinstance(body[key], dict):
+    for key, kind in {"groups": dict, "ties": dict, "stages": dict, "trees": dict, "ledger": dict, "has": list}.items():
+        if not isinstance(body[key], kind):
             raise TypeError(f"{key} that are none")
-    if not all(name in body["files"] for name in body["groups"].values()):
+    if "metadata" not in body:
+        raise LookupError("no metadata")
+    if not all(isinstance(name, str) and name in body["files"] for name in body["groups"].values()):
         raise ValueError("a group of arrays without its file")
     if type(body["generation"]) is not int or not isinstance(body["only"], list):
         raise TypeError("no generation")

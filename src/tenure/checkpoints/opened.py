@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tenure.checkpoints import leaves, manifest, sharded
+from tenure.checkpoints import folder, leaves, manifest, sharded
 from tenure.checkpoints.errors import DamagedError
 from tenure.checkpoints.tensors import TensorFile
 from tenure.core.ledger.ledger import Ledger
@@ -49,6 +49,32 @@ class FileLeaf:
         return leaves.from_host(self.name, self.read(), self.form, sharding)
 
 
+class Peek(NamedTuple):
+    """What a checkpoint says of itself, without its arrays.
+
+    Attributes:
+      step, metadata: as they were saved.
+      ledger: of the model that was saved.
+      holds: which of "state", "opt_state" and "key" were saved with it.
+    """
+
+    step: int | None
+    metadata: Any
+    ledger: Ledger
+    holds: tuple[str, ...]
+
+
+def peek(path: str | Path) -> Peek:
+    """What a checkpoint says of itself; no array is read.
+
+    Raises:
+      CheckpointError, NewerFormatError, DamagedError: as `tn.restore`.
+    """
+    opened = Opened(path)
+    body = opened.body
+    return Peek(body["step"], body["metadata"], opened.ledger, tuple(n for n in body["has"] if isinstance(n, str)))
+
+
 class Opened:
     """A checkpoint, opened.
 
@@ -61,7 +87,7 @@ class Opened:
     """
 
     def __init__(self, path: str | Path, verify: bool = True):
-        self.path, self._verify = Path(path), verify
+        self.path, self._verify = folder.as_path(path), verify
         for attempt in (1, 2, 3):
             self.body = manifest.read(self.path)
             try:

@@ -83,11 +83,12 @@ def _write(target: Path, generation: int, groups: Mapping[str, Mapping[str, Any]
 
 
 def _stored(name: str, leaf: Any) -> tuple[Any, str]:
+    form = ""
     if leaves.is_key(leaf):
-        return jax.random.key_data(leaf), f"prng:{jax.random.key_impl(leaf)}"
-    if isinstance(leaf, jax.Array):
-        return leaf, ""
-    return leaves.to_host(name, leaf, False)
+        form, leaf = f"prng:{jax.random.key_impl(leaf)}", jax.random.key_data(leaf)
+    if not isinstance(leaf, jax.Array):
+        return leaves.to_host(name, leaf, False)
+    return (np.asarray(leaf) if leaf.is_fully_addressable else leaf), form  # one process writes what all of them have
 
 
 def _sums(array: Any) -> list[Any]:

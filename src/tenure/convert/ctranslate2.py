@@ -92,7 +92,7 @@ def _scaled(path: Path, name: str, value: np.ndarray, scale: np.ndarray) -> Tens
 
     def load() -> np.ndarray:
         rows = scale.reshape((-1,) + (1,) * (value.ndim - 1)) if scale.size > 1 else scale.reshape(())
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return value.astype(np.float32) / rows
 
     return Tensor(value.shape, np.dtype(np.float32), load, str(value.dtype), value.nbytes)

@@ -28,10 +28,9 @@ def open_bytes(path: str | Path) -> memoryview:
             if not file.tell():
                 return memoryview(b"")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise FileError(
-            f"'{name_of(path)}' cannot be read: {error.strerror or error}", ways=["check the path"]
-        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in a name that another file gives
+        said = getattr(error, "strerror", None) or error
+        raise FileError(f"'{name_of(path)}' cannot be read: {said}", ways=["check the path"]) from None
 
 
 class Cursor:

@@ -1,45 +1,36 @@
 """Keras weights in HDF5: `.h5` of Keras 2 (`model_weights`, names as `layer/kernel:0`) and `.weights.h5` of Keras 3.
 
-A name is the data set's path, without `model_weights/` at the start. Links to other files, and values in other files, are refused.
+A name is the data set's path, without `model_weights/` at the start. Links to other files, and values in other files, are
+refused. The file is read by h5py in a process of its own, as the HDF5 library may crash or hang on a damaged one.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenure.convert.cursor import size_of
-from tenure.convert.errors import FileError, damaged, unsupported
+from tenure.convert.cursor import Cursor
+from tenure.convert.errors import FileError, damaged, name_of
 from tenure.convert.files import replaced
-from tenure.convert.weights import Tensor, Weights
+from tenure.convert.safetensors import parse_json
+from tenure.convert.weights import Weights, held
 
-_FREE, _RATIO = 64 << 20, 1000  # bytes that any data set may unpack to, and how many times its stored size beyond
-_FILTERS = {"1": "gzip", "2": "shuffle", "3": "fletcher32", "32000": "lzf", "4": "szip"}
-_BROKEN = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    AttributeError,
-    SystemError,
-    MemoryError,
-)
+_SECONDS, _BYTES_A_SECOND = 10, 5 << 20  # of computing, and more for large files
+_MEMORY = 4 << 30  # bytes, and more for large files
+_PROGRAM = Path(__file__).with_name("hdf5_process.py")
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError:
-        raise FileError(
-            "HDF5 files are read with h5py, which is not installed", ways=["pip install 'tenure[convert]'"]
-        ) from None
-    return h5py
+def _check_h5py() -> None:
+    if importlib.util.find_spec("h5py") is None:
+        raise FileError("HDF5 files need h5py, which is not installed", ways=["pip install 'tenure[convert]'"])
 
 
 def read(path: str | Path) -> Weights:
@@ -48,53 +39,37 @@ def read(path: str | Path) -> Weights:
     Raises:
       FileError: it is damaged, or keeps values in other files.
     """
-    h5py = _h5py()
+    _check_h5py()
     try:
-        file = h5py.File(path, "r")
-    except _BROKEN as error:
-        raise damaged(path, "its start", f"HDF5 says: {error}") from None
-    tensors: dict[str, Tensor] = {}
+        size = Path(path).stat().st_size
+        with open(path, "rb") as file:
+            file.read(1)
+    except (OSError, ValueError) as error:
+        raise FileError(f"'{name_of(path)}' cannot be read: {error}", ways=["check the path"]) from None
+    cursor = Cursor(path, _answer(path, size))
+    header = parse_json(path, cursor.text(cursor.number("<Q"), "the answer"))
+    if "error" in header:
+        raise damaged(path, *header["error"])
+    tensors = {}
+    for name, shape, dtype in header["arrays"]:
+        tensors[name.removeprefix("model_weights/")] = held(cursor.array(tuple(shape), np.dtype(dtype), f"'{name}'"))
+    return Weights(path, "keras", tensors, about=header["about"])
+
+
+def _answer(path: str | Path, size: int) -> bytes:
+    """What the process says that reads the file."""
+    seconds = _SECONDS + size // _BYTES_A_SECOND
+    command = [sys.executable, "-I", str(_PROGRAM), os.fspath(path), str(seconds), str(_MEMORY + 20 * size)]
     try:
-        names: list[str] = []
-        file.visit(names.append)
-        for name in names:
-            item = file[name]
-            if isinstance(item, h5py.Dataset) and item.dtype.kind in "biufc":
-                tensors[name.removeprefix("model_weights/")] = _tensor(path, name, item)
-        about = {k: _plain(v) for k, v in file.attrs.items()}
-    except FileError:
-        raise
-    except _BROKEN as error:
-        raise damaged(path, "its groups", f"HDF5 says: {error}") from None
-    return Weights(path, "keras", tensors, about={k: v for k, v in about.items() if v is not None})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, (str, int, float)) else None
-
-
-def _tensor(path: Any, name: str, item: Any) -> Tensor:
-    where = f"the data set '{name[:200]}'"
-    if item.external or item.is_virtual:
-        raise unsupported(path, where, "values in other files")
-    if unknown := [code for code in item._filters if code not in _FILTERS and code not in _FILTERS.values()]:
-        raise unsupported(path, where, f"the filter {unknown[0][:40]!r}")
-    shape, dtype = tuple(item.shape or ()), item.dtype.newbyteorder("=")
-    size, stored = size_of(shape, dtype), item.id.get_storage_size()
-    if item.shape is None or size is None or size > _FREE + _RATIO * stored:
-        raise damaged(path, where, f"{stored:,} bytes are stored for the shape {shape}")
-    if stored == 0 and size:
-        raise damaged(path, where, "no values are stored")
-
-    def load() -> np.ndarray:
-        try:
-            return np.asarray(item[()], dtype)
-        except _BROKEN as error:
-            raise damaged(path, where, f"HDF5 says: {error}") from None
-
-    return Tensor(shape, dtype, load, size=stored)
+        done = subprocess.run(command, capture_output=True, timeout=60 + 20 * seconds)
+    except subprocess.TimeoutExpired:
+        raise damaged(path, "its structure", "the HDF5 library does not come to an end") from None
+    if done.returncode or len(done.stdout) < 8:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+        raise damaged(
+            path, "its structure", f"the HDF5 library crashed, or used over {seconds} s ({done.returncode}) {last}"
+        )
+    return done.stdout
 
 
 def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
@@ -105,7 +80,9 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
       values: arrays by name, such as `dense/dense/kernel:0`.
       about: attributes of the file.
     """
-    h5py = _h5py()
+    _check_h5py()
+    import h5py
+
     layers: dict[str, list[str]] = {}
     for name in values:
         layer, _, rest = name.partition("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -70,7 +71,8 @@ def _plain(value: np.ndarray, others: list[np.ndarray], step: View) -> np.ndarra
         return value.astype(step.dtype(value.dtype))
     if isinstance(step, views.Concat):
         return np.concatenate([value, *others], step.arguments["axis"])
-    return np.asarray(step(jnp.asarray(value), *others))
+    with jax.enable_x64(True):  # files have wide numbers, whatever the program computes in
+        return np.asarray(step(jnp.asarray(value), *map(jnp.asarray, others)))
 
 
 def seen_shape(shape: Shape, steps: tuple[View, ...]) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _DEPTH, _MOST = 100, 200_000
@@ -18,28 +18,22 @@ def flattened(tree: Any, separator: str = "/") -> dict[str, Any]:
     {'a/w': 1, 'a/b/0': 2, 'a/b/1': 3}
     """
     found: dict[str, Any] = {}
-    for path, leaf in _leaves(tree, ()):
-        name = separator.join(path)
-        if name in found:
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), tree)]
+    visits = 0
+    while waiting:
+        path, value = waiting.pop()
+        visits += 1
+        if visits > _MOST or len(path) > _DEPTH:
+            raise ValueError(f"there are more than {_MOST:,} values, or containers nested more than {_DEPTH} deep")
+        if isinstance(value, Mapping):
+            waiting += [((*path, str(key)), inner) for key, inner in reversed(list(value.items()))]
+        elif isinstance(value, (list, tuple)):
+            waiting += [((*path, str(i)), inner) for i, inner in reversed(list(enumerate(value)))]
+        elif (name := separator.join(path)) in found:
             raise ValueError(f"two values have the name {name[:200]!r}")
-        found[name] = leaf
-        if len(found) > _MOST:
-            raise ValueError(f"there are more than {_MOST:,} values")
+        else:
+            found[name] = value
     return found
-
-
-def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(tree, Mapping):
-        items: Any = tree.items()
-    elif isinstance(tree, (list, tuple)):
-        items = enumerate(tree)
-    else:
-        yield path, tree
-        return
-    if len(path) > _DEPTH:
-        raise ValueError(f"containers are nested more than {_DEPTH} deep")
-    for key, value in items:
-        yield from _leaves(value, (*path, str(key)))
 
 
 def nested(values: Mapping[str, Any], separator: str = "/") -> dict[str, Any]:

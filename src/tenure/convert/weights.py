@@ -11,6 +11,7 @@ import numpy as np
 
 from tenure.convert import names
 from tenure.convert.errors import damaged, unknown_tensor
+from tenure.core.errors import TenureError
 from tenure.core.notation.view import View
 
 
@@ -104,6 +105,12 @@ class Weights(Mapping[str, np.ndarray]):
         """The views from the owner's values to those of a tied name."""
         return self._end(name)[1]
 
+    def _parsed(self, name: str) -> tuple[str, tuple[View, ...]]:
+        try:
+            return names.parse(self.ties[name])
+        except TenureError as error:
+            raise damaged(self.path, f"the tie of '{name[:200]}'", error.rule) from None
+
     def _end(self, name: str) -> tuple[str, tuple[View, ...]]:
         """Where the values of a name are, and the views from there."""
         views: tuple[View, ...] = ()
@@ -113,7 +120,7 @@ class Weights(Mapping[str, np.ndarray]):
                 if len(seen) == 1:
                     raise unknown_tensor(self.path, name, self)
                 raise damaged(self.path, f"the tie of '{name}'", f"there is no '{seen[-1]}'")
-            kept, steps = names.parse(self.ties[seen[-1]])
+            kept, steps = self._parsed(seen[-1])
             views = (*steps, *views)
             seen.append(kept)
             if kept in seen[:-1]:

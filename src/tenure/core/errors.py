@@ -147,6 +147,10 @@ class RequestConflictError(TenureError):
     """Two requests for one slot that disagree on shape, dtype or initialiser."""
 
 
+class UnplannedShareError(TenureError):
+    """A run shares a parameter that the plan of its model owns: what is shared depends on more than the arguments."""
+
+
 class GivenTooLateError(TenureError):
     """A slot borrows from a computed value that is only given further on in the code."""
 
@@ -181,6 +185,10 @@ class BorrowedInParamsError(TenureError):
 
 class UnknownLeafError(TenureError):
     """The params handed to `apply` hold leaves that the model lacks."""
+
+
+class TreeError(TenureError):
+    """Trees `{module: {name: array}}` that are none, or that do not go together."""
 
 
 class UnknownSlotError(TenureError):
@@ -233,6 +241,14 @@ class UnusedStageError(TenureError):
 
 class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
+
+
+class UnboundAxisError(TenureError):
+    """A model that averages over a mapped axis, applied where nobody maps it."""
+
+
+class NestingError(TenureError):
+    """Modules nested deeper than Python calls functions inside one another."""
 
 
 class MergeError(TenureError):

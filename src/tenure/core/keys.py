@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import MissingRNGError, Party
+from tenure.core.errors import MissingRNGError, Party, TenureError, brief
 from tenure.core.sites import call_site
 
 
@@ -99,7 +99,7 @@ def as_key(rng: Any) -> jax.Array | None:
     """A key from None, an int seed, a raw or a typed key.
 
     Raises:
-      ValueError: it is none of these.
+      TenureError: it is none of these.
     """
     if rng is None or (isinstance(rng, jax.Array) and jax.dtypes.issubdtype(rng.dtype, jax.dtypes.prng_key)):
         return rng
@@ -110,9 +110,13 @@ def as_key(rng: Any) -> jax.Array | None:
             return jax.random.PRNGKey(rng)
         if len(rng.shape) == 1 and rng.dtype == jnp.uint32:
             return jnp.asarray(rng)
-    raise ValueError(
-        f"rng must be None, an int seed or a jax.random key, not {getattr(rng, 'dtype', type(rng).__name__)} "
-        f"{getattr(rng, 'shape', '')}: the signatures are init(rng, ...) and apply(params, rng, ...)"
+    shown = f"an array {rng.shape} {rng.dtype}" if hasattr(rng, "shape") and hasattr(rng, "dtype") else brief(rng, 60)
+    raise TenureError(
+        f"rng must be None, an int seed or a jax.random key, not {shown}",
+        parties=[Party("rng", shown, "", str(call_site()))],
+        ways=[
+            "the signatures are init(rng, ...), apply(params, rng, ...) and, with state, apply(params, state, rng, ...)"
+        ],
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
-from tenure.core.errors import UnknownSlotError
+from tenure.core.errors import TreeError, UnknownSlotError, brief, nearest
 from tenure.core.notation import paths
 
 Tree = dict[str, dict[str, Any]]
@@ -48,6 +49,18 @@ def nest(flat: Mapping[str, Any]) -> Tree:
     return nested
 
 
+def flat(tree: Any, what: str) -> dict[str, Any]:
+    """A tree as paths → leaves; None is an empty one.
+
+    Raises:
+      TreeError: it is none; `what` says which of the arguments it is.
+    """
+    check_tree(tree or {}, what)
+    return {
+        paths.join(module, name): value for module, entries in (tree or {}).items() for name, value in entries.items()
+    }
+
+
 def in_trees(state: Any, params: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Tree]) -> Any:
     """Applies `change` to every tree inside of `state` that has the structure of `params`."""
     shape = {m: set(e) for m, e in params.items()}
@@ -61,21 +74,75 @@ def in_trees(state: Any, params: Mapping[str, Any], change: Callable[[Mapping[st
 def partition(params: Params, mask: Mapping[str, Mapping[str, bool]]) -> tuple[Tree, Tree]:
     """The leaves where the mask is True, and the others: to differentiate with respect to the first only.
 
+    Args:
+      params: {module: {name: array}}.
+      mask: True or False for each of its leaves, say from `ledger.mask`.
+
+    Raises:
+      TreeError: the mask lacks a leaf, has one more, or says neither True nor False.
+
     >>> chosen, rest = partition({"a": {"w": 1, "b": 2}}, {"a": {"w": True, "b": False}})
     >>> chosen, rest, combine(chosen, rest) == {"a": {"w": 1, "b": 2}}
     ({'a': {'w': 1}}, {'a': {'b': 2}}, True)
     """
+    check_tree(params, "params")
+    check_tree(mask, "mask")
+    have, want = (set(paths_of(tree)) for tree in (params, mask))
+    for path in sorted(have ^ want):
+        raise TreeError(
+            f"the mask has no entry for '{path}'" if path in have else f"the mask has '{path}', and the params do not",
+            near=nearest(path, have),
+            ways=[
+                "make it by the ledger:  model.plan(…).ledger.mask('**/w')",
+                "one True or False for each leaf of params",
+            ],
+        )
     sides: tuple[Tree, Tree] = {}, {}
     for module, entries in params.items():
         for name, value in entries.items():
-            sides[0 if mask[module][name] else 1].setdefault(module, {})[name] = value
+            chosen = mask[module][name]
+            if not isinstance(chosen, (bool, np.bool_)):
+                raise TreeError(
+                    f"the mask has {brief(chosen)} for '{module}/{name}', not True or False",
+                    ways=["make it by the ledger:  model.plan(…).ledger.mask('**/w')"],
+                )
+            sides[0 if chosen else 1].setdefault(module, {})[name] = value
     return sides
 
 
+def paths_of(tree: Params) -> list[str]:
+    """The paths of a tree's leaves."""
+    return [paths.join(module, name) for module, entries in tree.items() for name in entries]
+
+
+def check_tree(tree: Any, what: str) -> None:
+    """Raises `TreeError` unless `tree` is a dict {module: {name: …}}; `what` says which of the arguments it is."""
+    if not isinstance(tree, Mapping):
+        shown = brief(tree, 60)
+    elif wrong := [module for module, entries in tree.items() if not isinstance(entries, Mapping)]:
+        shown = f"a dict whose entry {brief(wrong[0], 40)} is {brief(tree[wrong[0]], 40)}"
+    else:
+        return
+    raise TreeError(
+        f"{what} must be {{module: {{name: value}}}}, not {shown}", ways=["hand over what model.init returned, whole"]
+    )
+
+
 def combine(*trees: Params) -> Tree:
-    """The way back from `partition`."""
+    """The way back from `partition`.
+
+    Raises:
+      TreeError: a tree is none, or two of them have one leaf.
+    """
     new: Tree = {}
     for tree in trees:
+        check_tree(tree, "params")
         for module, entries in tree.items():
+            twice = [name for name in entries if name in new.get(module, ())]
+            if twice:
+                raise TreeError(
+                    f"the leaf '{paths.join(module, twice[0])}' is in two of the trees",
+                    ways=["combine the two sides of one tn.partition", "{**a, **b}, to let the second one win"],
+                )
             new.setdefault(module, {}).update(entries)
     return new

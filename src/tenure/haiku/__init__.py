@@ -26,6 +26,7 @@ from tenure.haiku import (
     testing,
 )
 from tenure.haiku.attention import MultiHeadAttention
+from tenure.haiku.chance import dropout
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
 from tenure.haiku.engine.declared import declare_global_parameter, get_global_parameter
 from tenure.haiku.engine.deferred import Deferred
@@ -124,7 +125,6 @@ from tenure.nn import (
     VanillaRNN,
     avg_pool,
     deep_rnn_with_skip_connections,
-    dropout,
     expand_apply,
     get_channel_index,
     max_pool,

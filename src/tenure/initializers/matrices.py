@@ -20,7 +20,7 @@ class Orthogonal(Shown):
     Weights of more than two axes are taken as a matrix of `axis` and all the others.
 
     Source: Saxe et al. 2013, https://arxiv.org/abs/1312.6120; uniform by the sign rule of Mezzadri 2006,
-    https://arxiv.org/abs/math-ph/0609050.
+    https://arxiv.org/abs/math-ph/0609050. Computed in single precision for the dtypes below it.
 
     Raises:
       ValueError: the shape has fewer than two axes.
@@ -40,14 +40,15 @@ class Orthogonal(Shown):
             raise ValueError(f"Orthogonal initializer requires at least a 2D shape. It is {tuple(shape)}")
         rows = shape[self.axis]
         columns = math.prod(shape) // rows
-        sample = samples.normal(next_rng_key(), (max(rows, columns), min(rows, columns)), dtype)
+        exact = jnp.promote_types(dtype, jnp.float32)  # LAPACK knows no smaller ones
+        sample = samples.normal(next_rng_key(), (max(rows, columns), min(rows, columns)), exact)
         q, r = jnp.linalg.qr(sample)
         q = q * jnp.sign(jnp.diag(r))
         if rows < columns:
             q = q.T
         others = [size for axis, size in enumerate(shape) if axis != self.axis % len(shape)]
         q = jnp.moveaxis(q.reshape(rows, *others), 0, self.axis)
-        return jax.lax.convert_element_type(self.scale, dtype) * q
+        return (jax.lax.convert_element_type(self.scale, exact) * q).astype(dtype)
 
 
 class Identity(Shown):

@@ -13,7 +13,8 @@ from tenure.core.run.rng import next_rng_key
 from tenure.functional.dtypes import typed
 from tenure.initializers import samples
 
-Initializer = Callable[[Sequence[int], Any], jax.Array]
+#: `init(shape, dtype) -> array`, or `init(key, shape, dtype) -> array` as `jax.nn.initializers` has them.
+Initializer = Callable[..., jax.Array]
 
 # The standard deviation of a standard normal distribution that is cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978

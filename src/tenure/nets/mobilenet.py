@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.nn import BatchNorm, Conv2D, DepthwiseConv2D, Flatten, Linear
+from tenure.nn.axis_names import with_names
 
 
 def _normed(x: jax.Array, use_bn: bool, is_training: bool) -> jax.Array:
@@ -21,7 +22,16 @@ def _normed(x: jax.Array, use_bn: bool, is_training: bool) -> jax.Array:
 class MobileNetV1Block(Module):
     """A depthwise convolution, then one over the channels."""
 
-    def __init__(self, channels: int, stride: int, use_bn: bool = True, name: str | None = None):
+    def __init__(
+        self,
+        channels: int,
+        stride: int,
+        use_bn: bool = True,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the block.
 
         Args:
@@ -69,6 +79,9 @@ class MobileNetV1(Module):
         num_classes: int = 1000,
         use_bn: bool = True,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the network.
 
@@ -98,4 +111,4 @@ class MobileNetV1(Module):
         for channels, stride in zip(self.channels, self.strides, strict=True):
             x = MobileNetV1Block(channels, stride, self.use_bn)(x, is_training)
         x = Flatten()(jnp.mean(x, axis=(1, 2)))
-        return Linear(self.num_classes, name="logits")(x)
+        return with_names(Linear(self.num_classes, name="logits"), "channels", "classes")(x)

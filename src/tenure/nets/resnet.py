@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.nets.resnet_blocks import BlockGroup, BlockV1, BlockV2
 from tenure.nn import BatchNorm, Conv2D, Linear, max_pool
+from tenure.nn.axis_names import with_names
 
 Config = Mapping[str, Any]
 
@@ -58,6 +59,9 @@ class ResNet(Module):
         name: str | None = None,
         initial_conv_config: Config | None = None,
         strides: Sequence[int] = (1, 2, 2, 2),
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the network.
 
@@ -97,6 +101,7 @@ class ResNet(Module):
         if resnet_v2:
             self.final_batchnorm = BatchNorm(name="final_batchnorm", **bn_config)
         self.logits = Linear(num_classes, **{"w_init": jnp.zeros, "name": "logits", **(logits_config or {})})
+        with_names(self.logits, "channels", "classes")
 
     def __call__(self, inputs: jax.Array, is_training: bool, test_local_stats: bool = False) -> jax.Array:
         """Maps images [N, H, W, C] to [N, num_classes].
@@ -131,6 +136,9 @@ class _Published(ResNet):
         name: str | None = None,
         initial_conv_config: Config | None = None,
         strides: Sequence[int] = (1, 2, 2, 2),
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the network; see `ResNet`."""
         super().__init__(

@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.model.transform import running_init
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.transformations import eval_shape
 from tenure.nets.transformer_config import TransformerConfig
 from tenure.nets.transformer_layers import Tower
+from tenure.nn.axis_names import with_names
 from tenure.nn.linear import Linear
 from tenure.nn.masks import padding_mask
 
@@ -42,7 +43,15 @@ class TransformerLM(Module):
     (2, 5, 11)
     """
 
-    def __init__(self, vocab_size: int, config: TransformerConfig, name: str | None = None):
+    def __init__(
+        self,
+        vocab_size: int,
+        config: TransformerConfig,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the model.
 
         Args:
@@ -105,7 +114,8 @@ class TransformerLM(Module):
         embed = self.config.embed(self.vocab_size, "embed")
         x = self.config.inputs(embed, tokens, position, is_training)
         x, cache = self._decoder()(x, mask, cache=cache, position=position, is_training=is_training)
-        return Linear(self.vocab_size, with_bias=False, name="output")(x), cache
+        head = with_names(Linear(self.vocab_size, with_bias=False, name="output"), "embed", "vocab")
+        return head(x), cache
 
 
 class Transformer(Module):
@@ -141,7 +151,16 @@ class Transformer(Module):
     (2, 11)
     """
 
-    def __init__(self, source_vocab: int, target_vocab: int, config: TransformerConfig, name: str | None = None):
+    def __init__(
+        self,
+        source_vocab: int,
+        target_vocab: int,
+        config: TransformerConfig,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the model.
 
         Args:
@@ -250,7 +269,8 @@ class Transformer(Module):
         x, cache = self._decoder()(
             x, mask, memory, source_mask, cache=cache, position=position, is_training=is_training
         )
-        return Linear(self.target_vocab, with_bias=False, name="output")(x), cache
+        head = with_names(Linear(self.target_vocab, with_bias=False, name="output"), "embed", "vocab")
+        return head(x), cache
 
     @transparent
     def _know_all_slots(self) -> None:

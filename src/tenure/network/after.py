@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tenure.network.constraints import Decay, DecayInside
+from tenure.network.handed import Layer
+from tenure.network.layers.batch_norm import normalise_output
+from tenure.network.losses.constraints import darc1, smoothing_energy
+from tenure.network.losses.registry import add_loss
+from tenure.network.out_shape import verify
 from tenure.network.output import Output
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
 
 
 def finish(layer: Layer, out: Output) -> Output:
     """The layer's output after the generic options."""
     node = layer.node
     if node.get("batch_norm"):
-        from tenure.network.layers.batch_norm import normalise_output
-
         out = normalise_output(layer, out)
     if node.get("out_shape") is not None:
         check_out_shape(layer, out)
@@ -25,8 +23,6 @@ def finish(layer: Layer, out: Output) -> Output:
     if node.get("darc1") or node.get("spatial_smoothing"):
         _smooth(layer, out)
     if node.get("loss") and layer.run.flags.eval and not layer.run.single_step:
-        from tenure.network.losses.registry import add_loss
-
         add_loss(layer, out)
     return out
 
@@ -44,8 +40,6 @@ def _l2(layer: Layer) -> None:
 
 
 def _smooth(layer: Layer, out: Output) -> None:
-    from tenure.network.losses.constraints import darc1, smoothing_energy
-
     for option, term in (("darc1", darc1), ("spatial_smoothing", smoothing_energy)):
         if layer.node.get(option):
             layer.run.constraints.append(layer.node.get(option) * term(out))
@@ -53,8 +47,6 @@ def _smooth(layer: Layer, out: Output) -> None:
 
 def check_out_shape(layer: Layer, out: Output) -> None:
     """Raises if the output has not the dims that `out_shape` promises."""
-    from tenure.network.out_shape import verify
-
     x, time = out.tensor, layer.run.loop_time
     if layer.run.all_steps and time is not None and x.has(time):  # moved out of a loop, where it has a step's dims
         x = x.without(x.axis(time))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.core.run import leaves
+from tenure.core.run import leaves, values
 from tenure.core.run.frame import current_frame
-
-if TYPE_CHECKING:
-    from tenure.network.run import ParamUse, Run
+from tenure.network.handed import Run
+from tenure.network.param_use import ParamUse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +93,5 @@ def _scales(decays: list[Decay]) -> dict[str, Any]:
 
 
 def _kind(path: str) -> str:
-    """Whether a slot is owned, as far as the run has to know: nothing is planned for a model that shares nothing."""
-    frame = current_frame("network")
-    sources = frame.sources
-    if not (sources.ties or sources.shares or sources.wildcards or sources.tie_wildcards):
-        return "owned"
-    return frame.planned("slots", path).kind
+    """What a slot is: "owned", "borrowed" or "given"."""
+    return values.kind_of(path)

@@ -182,12 +182,20 @@ class DimError(TenureError):
     """Dims that do not fit together, or an axis that is not there."""
 
 
-def batch_dim() -> Dim:
-    """The batch; there is one."""
-    return _BATCH
+class _Batch(Dim):
+    """The batch's dim, which is there once: called, it gives itself."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Dim:
+        """The batch."""
+        return self
 
 
-_BATCH = Dim(None, "batch", kind=BATCH)
+batch_dim = _Batch(None, "batch", kind=BATCH)
+"""The batch; there is one. `batch_dim` and `batch_dim()` are the same."""
+
+_BATCH: Dim = batch_dim
 
 single_step_dim = Dim(1, "single-step", special=True)
 """The time dim of one step of a loop: a layer over it computes one frame."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
 from tenure.network import axes as axes_
+from tenure.network.handed import Layer
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
 
 
 def with_dropout(layer: Layer, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenure.core.errors import TenureError, brief
+from tenure.network import bounds
 from tenure.network.interpreter import ExpressionError, Interpreter
 
 MAX_LENGTH = 20_000
@@ -48,7 +49,10 @@ class Expression:
 def guarded(source: str, run: Callable[[], Any]) -> Any:
     """`run()`, with everything that goes wrong told as an error of the expression `source`."""
     try:
-        return run()
+        with bounds.budget():
+            return run()
+    except bounds.BoundError as error:
+        raise ExpressionError(f"{brief(source, 200)}: {error.rule}") from None
     except TenureError:
         raise
     except Exception as error:

@@ -92,7 +92,11 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
     if dims is None:
         dims, time_axis, feature_axis = _dims(key, entry, sparse, size)
     else:
-        dims = [d if isinstance(d, Dim) else spatial_dim(f"{key}:{i}", d, auto=True) for i, d in enumerate(dims)]
+        if not isinstance(dims, (list, tuple)):
+            raise DataError(
+                f"extern_data['{key}']: its dims are {brief(dims)}, not a list", ways=["[batch_dim, time, …]"]
+            )
+        dims = [_dim_of(key, i, d, size) for i, d in enumerate(dims)]
     if feature_axis is AUTO and not sparse and not any(d.is_feature for d in dims) and "feature_dim" in entry:
         feature_axis = list(dims).index(entry["feature_dim"])
     for other in _same(entry):
@@ -100,6 +104,25 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
     dtype = jnp.dtype(entry.get("dtype", "int32" if sparse else "float32"))
     tensor = Tensor(None, tuple(dims), sparse_dim, time_axis, None if sparse else feature_axis)
     return Template(tensor, dtype, bool(entry.get("available_for_inference", True)))
+
+
+def _dim_of(key: str, axis: int, given: Any, size: Any) -> Dim:
+    """A dim of a list of dims: itself, or what a size, None or a word stands for."""
+    if isinstance(given, Dim):
+        return given
+    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given >= 0):
+        return spatial_dim(f"{key}:{axis}", given, auto=True)
+    word = given.lower() if isinstance(given, str) else ""
+    if word in ("b", "batch"):
+        return batch_dim()
+    if word in ("t", "time"):
+        return spatial_dim(f"time:{key}", None, auto=True)
+    if word in ("f", "feature") and isinstance(size, int):
+        return feature_dim(size, f"feature:{key}", auto=True)
+    raise DataError(
+        f"extern_data['{key}']: its dim {axis} is {brief(given)}",
+        ways=["a Dim: batch_dim, Dim(None, 'time'), feature_dim(40)", "a size, or None", "'B', 'T', or 'F' with 'dim'"],
+    )
 
 
 def _same(entry: Mapping[str, Any]) -> list[Dim]:

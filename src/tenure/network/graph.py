@@ -11,7 +11,10 @@ from typing import Any
 from tenure.core.errors import Party, brief, nearest
 from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
+from tenure.network.losses.registry import add_default_target
 from tenure.network.options import FORMER, GENERIC, REFERENCES
+
+MAX_DEPTH = 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Flags:
     search: bool = False
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(eq=False, repr=False)
 class Level:
     """One dictionary of layers: the network itself, or a sub-network.
 
@@ -44,8 +47,25 @@ class Level:
     kind: str = "net"
     owner: Node | None = None
 
+    def __post_init__(self) -> None:
+        depth, at = 0, self.owner
+        while at is not None:
+            depth += 1
+            if at.level.layers is self.layers or depth > MAX_DEPTH:
+                assert self.owner is not None
+                itself = at.level.layers is self.layers
+                raise NetworkError(
+                    f"layer '{self.owner.key[:80]}': its dictionary "
+                    + ("contains itself" if itself else f"is nested deeper than {MAX_DEPTH} levels"),
+                    ways=["give each sub-network a dictionary of its own"],
+                )
+            at = at.level.owner
 
-@dataclasses.dataclass(eq=False)
+    def __repr__(self) -> str:
+        return f"Level({self.path!r})"
+
+
+@dataclasses.dataclass(eq=False, repr=False)
 class Node:
     """One layer: its class, its options as written, and the nodes that they name.
 
@@ -72,6 +92,9 @@ class Node:
     inner_level: Level | None = None
     branches: dict[str, Graph] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Node({self.key!r})"
+
     @property
     def class_name(self) -> str:
         """The class as the dictionary calls it."""
@@ -88,6 +111,7 @@ class Graph:
     Attributes:
       nodes: by key, in an order in which each comes after all that it depends on.
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
+      only_named: those of which only the parameters are wanted, so that they need not be computed before.
       absent: nodes that are not computed, because they need inputs that are there with the losses only.
     """
 
@@ -107,6 +131,7 @@ class Graph:
         self.default_input, self.default_target = default_input, default_target
         self.nodes: dict[str, Node] = {}
         self.imports: list[str] = []
+        self.only_named: set[str] = set()
         self.absent: set[str] = set()
         self._training_only = frozenset(training_only)
         self.levels: dict[str, Level] = {root.path: root}
@@ -199,6 +224,9 @@ class Graph:
         node = self.nodes.get(key) or self._make(level, name, key)
         if not rest:
             return key
+        found = node.cls.sub_layer(self, node, rest)  # type: ignore[attr-defined]
+        if found is not None:
+            return str(found)
         sub = self.levels.get(key + "/")
         if sub is not None:
             return self.resolve(sub, rest, asker, option)
@@ -254,9 +282,15 @@ class Graph:
     def _import(self, level: Level, ref: str, asker: str, option: str) -> str:
         assert self.outer is not None
         key = self.outer.resolve(level, ref, asker, option)
+        self.only_named.discard(key)
         if key not in self.imports:
             self.imports.append(key)
         return f"base:{key}"
+
+    @property
+    def needed(self) -> list[str]:
+        """The imports that must be computed before."""
+        return [key for key in self.imports if key not in self.only_named]
 
     def add(self, node: Node) -> Node:
         """Makes a node part of the graph."""
@@ -299,8 +333,6 @@ class Graph:
 
     def _link(self, node: Node) -> None:
         """Resolves everything in the node's options that names a layer."""
-        from tenure.network.losses.registry import add_default_target
-
         add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         signature = cls.signature  # type: ignore[attr-defined]
@@ -398,6 +430,7 @@ def scope_name(name: str) -> str:
     >>> scope_name("conv1"), scope_name("att:0 x"), scope_name("_hidden")
     ('conv1', 'att__0__x', '.95.hidden')
     """
-    name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", "".join(c for c in name if ord(c) < 128))
+    ascii_only = "".join(c for c in name if ord(c) < 128) or "".join(f".{ord(c)}." for c in name)
+    name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", ascii_only)
     name = re.sub(r"[|@\[\]?\s\x00-\x1f\x7f]", "_", name)
     return f".{ord(name[0])}.{name[1:]}" if name[:1] in ("_", "-", "\\", "/") else name

@@ -41,7 +41,7 @@ class InnerGraph(Graph):
 
     def build(self, roots: Iterable[str] | None = None) -> Graph:
         super().build(roots or [self.owner.name])
-        self.owner.deps += [key for key in self.imports if key not in self.owner.deps]
+        self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
@@ -66,6 +66,7 @@ def run_inner(layer: Layer, graph: Graph, given: Mapping[str, Output] | None = N
     run.single_step, run.loop_time = layer.run.single_step, layer.run.loop_time
     run.loop_dim, run.loop_step = layer.run.loop_dim, layer.run.loop_step
     for key in graph.imports:
-        run.outputs[f"base:{key}"] = layer.run.outputs[key]
+        if key in layer.run.outputs:
+            run.outputs[f"base:{key}"] = layer.run.outputs[key]
     run.outputs |= given or {}
     return run.go()

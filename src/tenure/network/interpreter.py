@@ -13,12 +13,14 @@ import jax
 import numpy as np
 
 from tenure.core.errors import TenureError, brief, nearest
+from tenure.network import bounds
 from tenure.network.array_methods import METHODS
 
 _PLAIN_FORMAT = re.compile(r"(?:[^%]|%[sdifr%])*")
 MAX_STEPS = 200_000
 MAX_BITS = 4_096
 MAX_ITEMS = 100_000
+MAX_ARGUMENTS = 1_000
 
 
 class ExpressionError(TenureError):
@@ -68,6 +70,20 @@ def bounded_range(*args: int) -> range:
     return found
 
 
+def bounded_sum(parts: Any, start: Any = 0) -> Any:
+    """`sum`, which of lists makes a list."""
+    parts = list(parts)
+    if isinstance(start, (list, tuple)):
+        bounds.items(sum(len(p) for p in parts if isinstance(p, (list, tuple))) * (1 + len(parts) // 1000))
+    return sum(parts, start)
+
+
+def _word(value: Any = "") -> str:
+    if isinstance(value, (list, tuple, dict, set)):
+        raise ExpressionError("str is for words and numbers only")
+    return str(value)
+
+
 BUILTINS: dict[str, Any] = {
     "abs": abs,
     "all": all,
@@ -88,8 +104,8 @@ BUILTINS: dict[str, Any] = {
     "round": round,
     "set": set,
     "sorted": sorted,
-    "str": str,
-    "sum": sum,
+    "str": _word,
+    "sum": bounded_sum,
     "tuple": tuple,
     "zip": zip,
 }
@@ -204,16 +220,23 @@ class Interpreter:
         allowed = attributes_of(value)
         if node.attr in allowed:
             return getattr(value, node.attr)
-        what = brief(value, 40)
+        what = brief(value, 40) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
         raise self.error(f"{what} has no attribute {node.attr!r} for expressions", near=nearest(node.attr, allowed))
 
     def _binop(self, node: ast.BinOp, scope: Scope) -> Any:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         self._check_size(node.op, left, right)
-        return BINARY[type(node.op)](left, right)
+        return self.made(BINARY[type(node.op)](left, right))
+
+    def made(self, value: Any) -> Any:
+        """The value, whose items are taken from the budget."""
+        if isinstance(value, (list, tuple, dict, set, str, bytes)):
+            bounds.items(len(value))
+        return value
 
     def _check_size(self, op: ast.operator, left: Any, right: Any) -> None:
         """Python's integers and sequences have no bound of their own: `9**9**9` must not hang."""
+        bounds.broadcast(left, right)
         ints = [isinstance(side, int) for side in (left, right)]
         if all(ints):
             bits = {
@@ -248,6 +271,8 @@ class Interpreter:
         left, result = self.value(node.left, scope), True
         for op, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.value(comparator, scope)
+            bounds.items(bounds.spelled([left, right]) - 2)
+            bounds.broadcast(left, right)
             result = COMPARE[type(op)](left, right)
             if len(node.ops) > 1 and not result:
                 return result
@@ -260,13 +285,16 @@ class Interpreter:
     def _call(self, node: ast.Call, scope: Scope) -> Any:
         function = self.value(node.func, scope)
         if not callable(function):
-            raise self.error(f"{brief(function, 40)} is not a function")
+            raise self.error(f"a {type(function).__name__} is not a function")
         args = self._items(node.args, scope)
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             value = self.value(keyword.value, scope)
             keywords.update(value if keyword.arg is None else {keyword.arg: value})
-        return function(*args, **keywords)
+        if len(args) > MAX_ARGUMENTS:
+            raise self.error(f"a call with more than {MAX_ARGUMENTS} arguments")
+        bounds.spelled([args, keywords])
+        return self.made(function(*args, **keywords))
 
     def _items(self, nodes: Iterable[ast.expr], scope: Scope) -> list[Any]:
         found: list[Any] = []
@@ -290,23 +318,27 @@ class Interpreter:
         return str(value)
 
     def _tuple(self, node: ast.Tuple, scope: Scope) -> tuple[Any, ...]:
-        return tuple(self._items(node.elts, scope))
+        return self.made(tuple(self._items(node.elts, scope)))
 
     def _list(self, node: ast.List, scope: Scope) -> list[Any]:
-        return self._items(node.elts, scope)
+        return self.made(self._items(node.elts, scope))
 
     def _set(self, node: ast.Set, scope: Scope) -> set[Any]:
-        return set(self._items(node.elts, scope))
+        found = self._items(node.elts, scope)
+        bounds.spelled(found)
+        return set(self.made(found))
 
     def _dict(self, node: ast.Dict, scope: Scope) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
         for key, value in zip(node.keys, node.values, strict=True):
             of = self.value(value, scope)
-            found.update(of if key is None else {self.value(key, scope): of})
-        return found
+            name = None if key is None else self.value(key, scope)
+            bounds.spelled(name)
+            found.update(of if key is None else {name: of})
+        return self.made(found)
 
     def _subscript(self, node: ast.Subscript, scope: Scope) -> Any:
-        return self.value(node.value, scope)[self.value(node.slice, scope)]
+        return self.made(self.value(node.value, scope)[self.value(node.slice, scope)])
 
     def _slice(self, node: ast.Slice, scope: Scope) -> slice:
         return slice(
@@ -369,10 +401,12 @@ class Interpreter:
         raise self.error(f"assignment to {type(target).__name__} is not allowed")
 
     def _listcomp(self, node: ast.ListComp, scope: Scope) -> list[Any]:
-        return list(self._comprehended(node, scope))
+        return self.made(list(self._comprehended(node, scope)))
 
     def _setcomp(self, node: ast.SetComp, scope: Scope) -> set[Any]:
-        return set(self._comprehended(node, scope))
+        found = list(self._comprehended(node, scope))
+        bounds.spelled(found)
+        return set(self.made(found))
 
     def _generatorexp(self, node: ast.GeneratorExp, scope: Scope) -> list[Any]:
-        return list(self._comprehended(node, scope))
+        return self.made(list(self._comprehended(node, scope)))

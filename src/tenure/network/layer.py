@@ -13,6 +13,7 @@ has no second description of them. It works the same on one step of a loop and o
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +26,7 @@ from tenure.core.run.naming import force_name, transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
-from tenure.network import ops, sizes
+from tenure.network import ops, references, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.dropout import with_dropout
 from tenure.network.errors import option_error
@@ -38,6 +39,10 @@ from tenure.network.tensor import Tensor
 
 if TYPE_CHECKING:
     from tenure.network.run import Run
+
+
+LARGEST = 2**31 - 1
+MAX_PARAMETER = 2**36
 
 
 class Layer(Module):
@@ -90,9 +95,12 @@ class Layer(Module):
     @classmethod
     def generic_reference(cls, graph: Graph, node: Node, option: str, value: Any) -> Any:
         """What a generic option that may name a layer refers to, or None."""
-        from tenure.network.references import generic_reference
+        return references.generic_reference(graph, node, option, value)
 
-        return generic_reference(graph, node, option, value)
+    @classmethod
+    def sub_layer(cls, graph: Graph, node: Node, name: str) -> str | None:
+        """The node of a layer inside, `x/name`; None: as for all layers."""
+        return None
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
@@ -156,9 +164,20 @@ class Layer(Module):
         found = {}
         for option in self.signature.options:
             if option in self.node.options:
-                value = self.node.refs.get(option, self.node.options[option])
-                found[option] = self.fill(value, whole=option in self.signature.outputs)
+                self._bounded(option, self.node.options[option])
+                refs = self.node.refs
+                whole = option in self.signature.outputs
+                found[option] = self.fill(refs[option], whole) if option in refs else self.node.options[option]
         return found
+
+    @transparent
+    def _bounded(self, option: str, value: Any) -> None:
+        """Raises for numbers that no size, count or index can be."""
+        for number in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(number, (list, tuple)):
+                self._bounded(option, number)
+            elif isinstance(number, int) and not -LARGEST <= number <= LARGEST:
+                raise self.error(option, self.node.options[option], "a number of absurd size")
 
     @transparent
     def fill(self, value: Any, whole: bool = False) -> Any:
@@ -331,6 +350,10 @@ class Layer(Module):
             if isinstance(dim, Dim) and dim.is_dynamic:
                 raise self.error("from", self.node.get("from"), f"{dim!r} has no fixed size, which parameters need")
         shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        if math.prod(shape) > MAX_PARAMETER:
+            raise self.error(
+                "n_out", self.node.get("n_out"), f"the parameter '{name}' would have the shape {tuple(shape)}"
+            )
         if self.run.dry:
             return jnp.zeros(shape, dtype)
         trained = trainable and self.run.is_trainable(self.node)

@@ -47,7 +47,10 @@ def sequences(loop: Layer, graph: LoopGraph) -> dict[str, Tensor]:
     """The sequences of which the body sees frames."""
     found = {}
     for key, outside in graph.frames.items():
-        found[key] = loop.source() if outside == "source" else loop.run.outputs[outside].tensor
+        if outside == "source":
+            found[key] = loop.source()
+        elif outside in loop.run.outputs:  # else a target that is not there
+            found[key] = loop.run.outputs[outside].tensor
     return found
 
 
@@ -72,7 +75,7 @@ def time(loop: Layer, graph: LoopGraph, frames: Mapping[str, Tensor]) -> Dim:
         return dim
     if not graph.open_ended:
         for key in node.refs.get("target") or ():
-            found = None if key is None else loop.run.outputs[key].tensor.time_dim
+            found = None if key not in loop.run.outputs else loop.run.outputs[key].tensor.time_dim
             if found is not None:
                 return found
         others = [x.time_dim for x in frames.values() if x.time_dim is not None]

@@ -10,18 +10,21 @@ from tenure.core.errors import TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
+from tenure.network.after import finish
 from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
-from tenure.network.result import Result, collect
+from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
 
 STEP = ":step"  # under which the number of training steps is fed
 
 
-def _rebuilt(arguments: Mapping[str, Any]) -> Network:
-    return Network(**arguments)
+def _rebuilt(arguments: Mapping[str, Any], evaluated: bool = False, takes_key: bool = True) -> Network:
+    made = Network(**arguments)
+    made.evaluated, made.takes_key = evaluated, takes_key
+    return made
 
 
 class Network:
@@ -36,6 +39,8 @@ class Network:
         each layer applies its own noise, and a layer that borrows has nothing to lend.
       padding: "ignored": what is beyond a sequence's end changes nothing within; "legacy": as RETURNN has it, where
         convolutions, `norm`, `concat` and some others take it in.
+      evaluated: whether it is never in training (`tn.evaluation`).
+      takes_key: whether `apply` takes a key (`tn.without_apply_rng`).
       model: the pure functions behind `init` and `apply`.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
@@ -57,6 +62,7 @@ class Network:
         default_input: str = "data",
         default_target: str = "classes",
         ties: Mapping[str, Any] | None = None,
+        stages: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
         reuse: str = "owner_final",
         padding: str = "ignored",
@@ -69,24 +75,39 @@ class Network:
             raise NetworkError(f"a network is a dict of layers, not {brief(net)}", ways=["{'output': {'class': …}}"])
         if not isinstance(behavior_version, int) or not 0 <= behavior_version <= versions.LATEST:
             raise NetworkError(f"behavior_version is {brief(behavior_version)}; there are 0 to {versions.LATEST}")
-        self._made_of = dict(net=net, extern_data=extern_data, ties=ties)
+        self._made_of = dict(net=net, extern_data=extern_data, ties=ties, stages=stages)
         self.net = net
         self.behavior_version = behavior_version
         self.default_input, self.default_target = default_input, default_target
         with versions.use(behavior_version):
             self.templates = extern.parse(extern_data)
         self.config, self.reuse, self.padding = dict(config or {}), reuse, padding
+        self.evaluated, self.takes_key = False, True
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
-        self.model: TransformedWithState = transform_with_state(self._forward, ties=ties)
+        self.model: TransformedWithState = transform_with_state(self._forward, ties=ties, stages=stages)
 
     def __reduce__(self) -> Any:
         check_picklable(self.net, self.config)
-        return _rebuilt, (self._arguments(),)
+        return _rebuilt, (self._arguments(), self.evaluated, self.takes_key)
 
     def __deepcopy__(self, memo: Any) -> Network:
-        return _rebuilt(copy.deepcopy(self._arguments(), memo))
+        return _rebuilt(copy.deepcopy(self._arguments(), memo), self.evaluated, self.takes_key)
+
+    def evaluation(self) -> Network:
+        """This network, never in training, whatever `train=` says; see `tn.evaluation`."""
+        return self._changed(evaluated=True)
+
+    def without_apply_rng(self) -> Network:
+        """This network with `apply(params, state, batch)`; see `tn.without_apply_rng`."""
+        return self._changed(takes_key=False)
+
+    def _changed(self, **attributes: bool) -> Network:
+        """The same network, with what it remembers, and other attributes."""
+        other = Network.__new__(type(self))
+        other.__dict__.update(self.__dict__, **attributes)
+        return other
 
     def _arguments(self) -> dict[str, Any]:
         options = ("behavior_version", "default_input", "default_target", "config", "reuse", "padding")
@@ -125,7 +146,8 @@ class Network:
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
-            run = run_graph(self, self.graph(flags), flags, inputs, step)
+            graph = self.graph(flags)
+            run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 
@@ -143,7 +165,7 @@ class Network:
         """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
         try:
-            return self.model.plan(batch, Flags(train, losses or train, search), None)
+            return self.model.plan(batch, self._flags(train, losses, search), None)
         except TenureError as e:
             e.__notes__ = [
                 n for n in getattr(e, "__notes__", []) if "JAX has removed" not in n
@@ -169,14 +191,14 @@ class Network:
           search: whether it is built for a search.
         """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
-        return self.model.init(key, batch, Flags(train, losses or train, search), None)
+        return self.model.init(key, batch, self._flags(train, losses, search), None)
 
     def apply(
         self,
         params: Any,
         state: Any,
-        key: Any,
-        batch: Mapping[str, Any],
+        key: Any = None,
+        batch: Mapping[str, Any] | None = None,
         *,
         train: bool = False,
         losses: bool = True,
@@ -188,7 +210,7 @@ class Network:
 
         Args:
           params, state: from `init`.
-          key: for dropout and sampling; may be None where nothing draws.
+          key: for dropout and sampling; may be None where nothing draws. After `tn.without_apply_rng` there is none.
           batch: key → array, (array, lengths) or `Tensor`.
           train: whether dropout, noise and batch statistics are on.
           losses: whether losses are computed (in training they always are).
@@ -199,11 +221,22 @@ class Network:
         Returns:
           `Result` with outputs and losses, and the new state.
         """
-        flags = Flags(train, losses or train, search)
+        if batch is None and not self.takes_key:  # apply(params, state, batch)
+            key, batch = None, key
+        if batch is None:
+            raise NetworkError(
+                "apply was given no batch", ways=["net.apply(params, state, key, {'data': …}), with None for no key"]
+            )
+        flags = self._flags(train, losses, search)
         fed: dict[str, Any] = dict(extern.normalise(self.templates, batch))
         if step is not None:
             fed[STEP] = step
         return self.model.apply(params, state, key, fed, flags, layers)
+
+    def _flags(self, train: bool, losses: bool, search: bool) -> Flags:
+        """What the network is built for."""
+        train = train and not self.evaluated
+        return Flags(train, losses or train, search)
 
     def trainable(self) -> dict[str, dict[str, bool]]:
         """Whether each parameter is trained, in the form of `params`; of a shared one its owner says so."""
@@ -244,7 +277,7 @@ def network(net: Mapping[str, Any], extern_data: Any, *, check: bool = True, **o
       extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
       check: find out all shapes at once, so that a wrong dictionary fails here.
       **options: of `Network`: `behavior_version` (30, the strict one; published configs are 0), `default_input`,
-        `default_target`, `ties`, `config`, `reuse`, `padding`.
+        `default_target`, `ties`, `stages`, `config`, `reuse`, `padding`.
 
     Raises:
       TenureError: the dictionary is wrong; the message names layer and option.

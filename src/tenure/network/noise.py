@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
+from tenure.network.handed import Layer
 from tenure.stages import Dropout, Noise
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
 
 
 def stages(layer: Layer) -> tuple[Any, ...]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenure.network.dims import Dim
+from tenure.network.handed import Layer
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
 
 
 @dataclasses.dataclass(frozen=True)

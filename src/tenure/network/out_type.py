@@ -137,13 +137,16 @@ def _other(layer: Layer, given: Any, dim: Dim, size: int) -> Dim | None:
     return next((d for d in others if known.padded(d) == size), None)
 
 
-def _named(layer: Layer, data: Any) -> str:
-    """An array's axes by the dims of the inputs that have these sizes, where there are such."""
+def _named(layer: Layer, out: Tensor, data: Any) -> str:
+    """An array's axes by the dims that have these sizes, where there are such: the expected one first."""
     known = sizes.current()
-    dims = [d for x in layer.sources for d in x.dims]
-    shape = getattr(data, "shape", ())
-    names = [next((f"{d.name}" for d in dims if known.knows(d) and known.padded(d) == n), n) for n in shape]
-    return f"[{', '.join(map(str, names))}]"
+    dims = [d for x in layer.sources for d in x.dims if known.knows(d)]
+    names = []
+    for i, n in enumerate(getattr(data, "shape", ())):
+        expected = [d for d in out.dims[i : i + 1] if known.knows(d)]
+        found = next((d for d in (*expected, *dims) if known.padded(d) == n and (d.is_dynamic or d in expected)), None)
+        names.append(str(n) if found is None else repr(found))
+    return f"[{', '.join(names)}]"
 
 
 def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
@@ -158,7 +161,7 @@ def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
         raise layer.error(
             "out_type",
             given,
-            f"the result is {_named(layer, data)}, and {list(out.dims)} is said or taken from the inputs",
+            f"the result is {_named(layer, out, data)}, and {list(out.dims)} is said or taken from the inputs",
             ["say what axes the result has:  'out_type': {'dims': […]}", _CONVERTED],
         )
     for axis, (dim, n) in enumerate(zip(out.dims, data.shape, strict=True)):
@@ -169,7 +172,7 @@ def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
             raise layer.error(
                 "out_type",
                 given,
-                f"the result is {_named(layer, data)}, and its axis {axis} should be {dim!r}",
+                f"the result is {_named(layer, out, data)}, and its axis {axis} should be {dim!r}",
                 ["say what the result is:  'out_type': {'dim': …}", _CONVERTED],
             )
         batch = out.batch_axis

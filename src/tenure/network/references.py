@@ -7,6 +7,8 @@ from typing import Any
 
 from tenure.network.errors import LayerNotFoundError, option_error
 from tenure.network.graph import Graph, Key, Node
+from tenure.network.losses.registry import loss_references
+from tenure.network.reuse import parse
 
 _INITIAL = ("zeros", "ones", "var", "keep_over_epoch", "keep_over_epoch_no_init", "apply(0)")
 
@@ -20,14 +22,10 @@ def generic_reference(graph: Graph, node: Node, option: str, value: Any) -> Any:
     if option == "extra_deps":
         return graph.refer(node, option, value)
     if option == "reuse_params":
-        from tenure.network.reuse import parse
-
         return parse(graph, node, value)
     if option == "size_target":
         return _target(graph, node, value)
     if option == "loss_opts" and node.get("loss") and graph.flags.eval:
-        from tenure.network.losses.registry import loss_references
-
         return loss_references(graph, node, value)
     return None
 

@@ -7,13 +7,11 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from tenure.core.errors import nearest
 from tenure.network.errors import LayerClassError
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
+from tenure.network.handed import Layer
 
 C = TypeVar("C", bound=type)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.network import constraints, sizes
 from tenure.network.dims import batch_dim
+from tenure.network.handed import Graph, Run
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.run import Run
 
 
 @jax.tree_util.register_dataclass
@@ -42,14 +40,18 @@ class Result:
         return self.loss + self.constraints
 
 
+def wanted(graph: Graph, layers: Sequence[str] | None) -> list[str]:
+    """The keys of the layers that are asked for: those that the dictionary marks if None, all if "*" is among the names."""
+    if layers is None:
+        return list(dict.fromkeys(graph.roots))
+    if "*" in layers:
+        return list(graph.nodes)
+    return [graph.resolve(graph.root, name, name, "layers") for name in layers]
+
+
 def collect(run: Run, layers: Sequence[str] | None) -> Result:
     """The outputs that were asked for, with the lengths of their dims, and the losses."""
-    if layers is None:
-        keys = list(dict.fromkeys(run.graph.roots))
-    elif "*" in layers:
-        keys = list(run.outputs)
-    else:
-        keys = [run.graph.resolve(run.graph.root, name, name, "layers") for name in layers]
+    keys = wanted(run.graph, layers)
     outputs = {key: with_lengths(run.outputs[key].tensor) for key in keys if key in run.outputs}
     total: Any = jnp.zeros(())
     for loss in run.losses.values():

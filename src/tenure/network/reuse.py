@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenure.core.errors import Party, brief, nearest
 from tenure.core.notation import paths
@@ -13,9 +13,7 @@ from tenure.core.notation.refs import Ref
 from tenure.core.slots.sources import forbid, own
 from tenure.network.errors import OptionError
 from tenure.network.graph import Graph, Node
-
-if TYPE_CHECKING:
-    from tenure.network.run import Run
+from tenure.network.handed import Run
 
 _KEYS = ("reuse_layer", "map", "custom", "auto_create_missing", "layer_output", "shape")
 
@@ -76,7 +74,14 @@ def parse(graph: Graph, node: Node, value: Any) -> Reuse:
 
 def _owner(graph: Graph, node: Node, name: Any) -> str:
     """The node of that layer; it is built, but need not be computed before."""
+    around: list[tuple[Graph, set[str]]] = []
+    at: Graph | None = graph
+    while at is not None:
+        around.append((at, set(at.needed)))
+        at = at.outer
     key = graph.resolve(node.level, name, node.key, "reuse_params")
+    for of, before in around:
+        of.only_named |= set(of.imports) - before
     if key == node.key:
         raise _error(node, name, "a layer cannot reuse its own parameters")
     return key

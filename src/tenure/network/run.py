@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from tenure.core.errors import Party, TenureError
 from tenure.core.notation import paths
@@ -18,15 +18,14 @@ from tenure.network.beams import Beams
 from tenure.network.dims import Dim
 from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Node
+from tenure.network.handed import Layer, Network
 from tenure.network.lanes import over_lanes
+from tenure.network.losses.outputs import output_dim
+from tenure.network.noise import with_noise
 from tenure.network.output import Output, tensors
+from tenure.network.param_use import ParamUse
 from tenure.network.sharing import sharing
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
-    from tenure.network.model import Network
-
 
 _FAULTS = (
     TypeError,
@@ -40,30 +39,13 @@ _FAULTS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class ParamUse:
-    """One parameter of one layer, as the layer asked for it.
-
-    Attributes:
-      layer: the layer's key.
-      name: local name.
-      path: the slot's path.
-      trainable: whether the dictionary lets it be trained.
-      value: what the layer computes with, before noise.
-    """
-
-    layer: str
-    name: str
-    path: str
-    trainable: bool
-    value: Any = dataclasses.field(compare=False)
-
-
 class Run:
     """One forward pass of a graph.
 
     Attributes:
       outputs: what the layers gave so far, by key.
+      wanted: nodes that the pass is made for.
+      missing: nodes that need targets which are not there.
       params: which parameters the layers asked for so far.
       losses: what `losses` gave, by name.
       constraints: terms that are added to the objective: L2 and the like.
@@ -79,12 +61,23 @@ class Run:
       search: in one step of a search, what choices need of the step before.
       dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.
+      finish: what is done with every layer's output.
     """
 
-    def __init__(self, network: Network, graph: Graph, flags: Flags, outer: Run | None = None):
+    def __init__(
+        self,
+        network: Network,
+        graph: Graph,
+        flags: Flags,
+        outer: Run | None = None,
+        finish: Callable[[Layer, Output], Output] | None = None,
+    ):
         self.network, self.graph, self.flags, self.outer = network, graph, flags, outer
+        self.finish = finish or (outer.finish if outer is not None else _unchanged)
         self.step: Any = 0 if outer is None else outer.step
         self.outputs: dict[str, Output] = {}
+        self.missing: set[str] = set()
+        self.wanted: frozenset[str] = frozenset()
         self.inputs: dict[str, Tensor] = {}
         self.layers: dict[str, Layer] = {}
         self.params: list[ParamUse] = [] if outer is None else outer.params
@@ -105,9 +98,18 @@ class Run:
     def go(self) -> Run:
         """Builds and calls all layers."""
         for node in self.graph.nodes.values():
-            if node.key not in self.graph.absent:
+            if node.key not in self.graph.absent and not self._is_missing(node):
                 self.compute(node)
         return self
+
+    def _is_missing(self, node: Node) -> bool:
+        """Whether it needs a target that is not there, where no losses are asked for."""
+        if self.flags.eval or self.outer is not None:
+            return False
+        lacks = node.class_name == "source" and node.get("key") not in self.inputs
+        if lacks or not self.missing.isdisjoint(node.sources):
+            self.missing.add(node.key)
+        return node.key in self.missing
 
     def compute(self, node: Node) -> Output:
         """Builds one layer, calls it, and keeps what it gives.
@@ -115,13 +117,11 @@ class Run:
         Raises:
           TenureError: what is wrong with it; names the layer.
         """
-        from tenure.network.after import finish
-
         try:
             layer = self.build(node)
             out = self.call(layer)
             self.learn(out.tensor)
-            out = finish(layer, out)
+            out = self.finish(layer, out)
         except TenureError as e:
             raise self._named(node, e) from e
         except _FAULTS as e:
@@ -250,8 +250,6 @@ class Run:
 
     def noise(self, layer: Layer, name: str, value: jax.Array, trainable: bool) -> jax.Array:
         """The parameter with the noise and the dropout that the layer's options ask for in training."""
-        from tenure.network.noise import with_noise
-
         legacy = self.network.reuse == "legacy"
         return with_noise(layer, name, value) if legacy and self.flags.train and trainable else value
 
@@ -265,19 +263,63 @@ class Run:
 
     def target_dim(self, node: Node) -> Dim | None:
         """The output dim that the layer's target asks for."""
-        from tenure.network.losses.registry import output_dim
-
         targets = node.refs.get("target")
         if not targets or targets[0] is None:
             return None
-        dim = self.outputs[targets[0]].tensor.feature_or_sparse_dim
+        found = self.outputs.get(targets[0])
+        dim = (self._absent(targets[0]) if found is None else found.tensor).feature_or_sparse_dim
         return None if dim is None else output_dim(node.get("loss"), dim)
 
+    def _absent(self, key: str) -> Tensor:
+        """The form of a target that is not there: what it is computed from is made up."""
+        root, name = self, key
+        while root.outer is not None:
+            root, name = root.outer, name.removeprefix("base:")
+        dry = Run(root.network, root.graph, root.flags)
+        dry.dry, wanted, todo = True, set(), [name]
+        while todo:
+            at = todo.pop()
+            if at not in wanted and at in root.graph.nodes:
+                wanted.add(at)
+                todo += root.graph.nodes[at].deps
+        with sizes_.inner() as known:
+            for of, template in root.network.templates.items():
+                x = template.tensor
+                shape = tuple(known.padded(d) if known.knows(d) else 2 for d in x.dims)
+                known.of_shape(x.dims, shape)
+                dry.inputs[of] = root.inputs.get(of) or x.like(jnp.zeros(shape, template.dtype))
+            for at in root.graph.nodes:
+                if at in wanted:
+                    dry.compute(root.graph.nodes[at])
+            return dry.outputs[name].tensor
 
-def run_graph(network: Network, graph: Graph, flags: Flags, inputs: Mapping[str, Tensor], step: Any = 0) -> Run:
-    """One pass over these inputs, with the network's behaviour version."""
+
+def _unchanged(layer: Layer, out: Output) -> Output:
+    return out
+
+
+def run_graph(
+    network: Network,
+    graph: Graph,
+    flags: Flags,
+    inputs: Mapping[str, Tensor],
+    step: Any = 0,
+    finish: Callable[[Layer, Output], Output] = _unchanged,
+    wanted: Iterable[str] = (),
+) -> Run:
+    """One pass over these inputs, with the network's behaviour version.
+
+    Args:
+      network: whose pass it is.
+      graph: its layers.
+      flags: what they are computed for.
+      inputs: by key.
+      step: how many training steps there were.
+      finish: what is done with every layer's output.
+      wanted: the layers that it is made for.
+    """
     with versions.use(network.behavior_version):
-        run = Run(network, graph, flags)
-        run.step = step
+        run = Run(network, graph, flags, finish=finish)
+        run.step, run.wanted = step, frozenset(wanted)
         run.inputs.update(inputs)
         return run.go()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tenure.core.slots.sources import own
 from tenure.network import reuse
-
-if TYPE_CHECKING:
-    from tenure.network.graph import Node
-    from tenure.network.model import Network
-    from tenure.network.run import Run
+from tenure.network.graph import Node
+from tenure.network.handed import Network, Run
 
 
 class Sharing(NamedTuple):

@@ -5,42 +5,18 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
+from tenure.network.boxes import Box, borrowings
 from tenure.network.dims import Dim
+from tenure.network.drawing import page
 from tenure.network.extern import placeholders
-from tenure.network.graph import Flags, Graph
+from tenure.network.graph import Flags, Graph, Node
+from tenure.network.handed import Network
 from tenure.network.loop import LoopGraph
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.model import Network
-
-
-@dataclasses.dataclass(frozen=True)
-class Box:
-    """One layer of the picture.
-
-    Attributes:
-      key: its path.
-      name: of its class.
-      dims: of its output, as text; "" where it is not known (inside of a loop).
-      sources: the paths of the layers that it depends on.
-      owned, borrowed: its parameters.
-      depth: in how many loops or branches it is.
-      loss: the name of its loss, or "".
-    """
-
-    key: str
-    name: str
-    dims: str
-    sources: tuple[str, ...]
-    owned: tuple[Row, ...] = ()
-    borrowed: tuple[Row, ...] = ()
-    depth: int = 0
-    loss: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,26 +90,15 @@ class Picture:
 
     def html(self, title: str = "Network") -> str:
         """The network as one page that needs nothing else."""
-        from tenure.network.drawing import page
-
         return page(self, title)
 
     def _repr_html_(self) -> str:
         return self.html()
 
 
-def borrowings(picture: Picture) -> Iterator[tuple[str, str, str]]:
-    """(layer that owns, layer that borrows, what and through which view), for each borrowed parameter."""
-    owners = {row.path: box.key for box in picture.boxes for row in box.owned}
-    for box in picture.boxes:
-        for row in box.borrowed:
-            for owner in row.owners:
-                if owner in owners:
-                    name = row.path.rpartition("/")[2]
-                    yield owners[owner], box.key, " | ".join([f"{name} ← {owner}", *row.views])
-
-
-def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0) -> Iterator[Box]:
+def _boxes(
+    graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0, frames: tuple[str, ...] = ()
+) -> Iterator[Box]:
     for key, node in graph.nodes.items():
         mine = [] if node.cls.container else list(_rows_of(node.scope, rows, graph))  # type: ignore[attr-defined]
         tensor = outputs.get(key)
@@ -141,7 +106,7 @@ def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 
         around += _frames(graph, key)
         results = []
         for inner in node.branches.values():  # they come first: the layer around gives what they give
-            yield from _boxes(inner, outputs, rows, depth + 1)
+            yield from _boxes(inner, outputs, rows, depth + 1, (*frames, *_around(graph, node), key))
             results += [r for r in inner.roots if r not in results]
         yield Box(
             key=key,
@@ -152,7 +117,18 @@ def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 
             borrowed=tuple(r for r in mine if r.kind == "borrowed"),
             depth=depth,
             loss=str(node.get("loss") or ""),
+            frames=(*frames, *_around(graph, node)),
         )
+
+
+def _around(graph: Graph, node: Node) -> list[str]:
+    """The sub-networks of this graph that a node is in, the outermost first."""
+    found: list[str] = []
+    owner = node.level.owner
+    while owner is not None and owner.key in graph.nodes:
+        found.insert(0, owner.key)
+        owner = owner.level.owner
+    return found
 
 
 def _frames(graph: Graph, key: str) -> list[str]:

@@ -10,11 +10,40 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
+from tenure.network import broadcasting
 from tenure.network.dims import Dim, DimError
 from tenure.network.tensor import Tensor
 
 PLACEHOLDER = 11  # the padded size of a dim that only values of a run could tell, while planning
+
+
+def whole(n: Any) -> Any:
+    """A size as an integer, or as it is where it is a symbol of a program that is exported."""
+    return n if is_symbolic_dim(n) else int(n)
+
+
+def at_least(low: int, n: Any) -> Any:
+    """The larger of a number and a size, which may be symbolic."""
+    return jax.core.max_dim(n, low) if is_symbolic_dim(n) else max(low, n)
+
+
+def at_most(high: Any, n: Any) -> Any:
+    """The smaller of two sizes, which may be symbolic."""
+    return jax.core.min_dim(n, high) if is_symbolic_dim(n) or is_symbolic_dim(high) else min(high, n)
+
+
+def lengthened(data: jax.Array, axis: int, before: Any, after: Any, value: Any = 0) -> jax.Array:
+    """An array with a value before and after along an axis, as many times as two sizes say, which may be symbolic."""
+    if not (is_symbolic_dim(before) or is_symbolic_dim(after)):
+        widths = [(before, after) if i == axis else (0, 0) for i in range(data.ndim)]
+        return jnp.pad(data, widths, constant_values=value)
+
+    def part(n: Any) -> jax.Array:
+        return jnp.full((*data.shape[:axis], n, *data.shape[axis + 1 :]), value, data.dtype)
+
+    return jnp.concatenate([part(before), data, part(after)], axis=axis)
 
 
 class Sizes:
@@ -36,7 +65,7 @@ class Sizes:
 
     def declare(self, dim: Dim, padded: int, lengths: Tensor | None = None) -> None:
         """From now on that dim is `padded` long in arrays, of which `lengths` entries count for each sequence."""
-        self._padded[dim] = int(padded)
+        self._padded[dim] = whole(padded)
         if lengths is not None or dim not in self._lengths:
             self._lengths[dim] = lengths
 
@@ -68,7 +97,7 @@ class Sizes:
             return root.size
         found = self._find("_padded", root)
         if found is None and root.op is not None:
-            found = max(0, _evaluate(root.op, self.padded))
+            found = at_least(0, _evaluate(root.op, self.padded))
         if found is None:
             raise DimError(
                 f"the size of {dim!r} is not known: no tensor with this dim was computed before",
@@ -87,8 +116,6 @@ class Sizes:
         return found
 
     def _derived(self, dim: Dim) -> Tensor | None:
-        from tenure.network import ops
-
         operands = [x[1] if isinstance(x, tuple) else x for x in dim.op[1:]]  # type: ignore[index]
         dims = [x for x in operands if isinstance(x, Dim)]
         if all(self.lengths(d) is None for d in dims) or any(d.is_batch for d in dims):
@@ -99,7 +126,7 @@ class Sizes:
             return Tensor(jnp.asarray(self.padded(d), jnp.int32), ()) if found is None else found
 
         value = _evaluate(dim.op, lambda d: _Length(length(d)))  # type: ignore[arg-type]
-        lengths = ops.map1(lambda x: jnp.maximum(x, 0), value.tensor)
+        lengths = broadcasting.map1(lambda x: jnp.maximum(x, 0), value.tensor)
         self._lengths[dim] = lengths
         return lengths
 
@@ -128,7 +155,7 @@ class Sizes:
         """Learns padded sizes from an array."""
         for dim, n in zip(dims, shape, strict=True):
             if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
-                self._padded[dim.root] = int(n)
+                self._padded[dim.root] = whole(n)
 
     def bound(self, lengths: Tensor, dim: Dim | None = None, most: int | None = None) -> int:
         """A padded size for a new dim of these lengths: their maximum, where it can be known.
@@ -157,11 +184,9 @@ class _Length:
         self.tensor = tensor
 
     def _with(self, other: Any, fn: Any) -> _Length:
-        from tenure.network import ops
-
         if isinstance(other, _Length):
-            return _Length(ops.map2(fn, self.tensor, other.tensor))
-        return _Length(ops.map1(lambda x: fn(x, other), self.tensor))
+            return _Length(broadcasting.map2(fn, self.tensor, other.tensor))
+        return _Length(broadcasting.map1(lambda x: fn(x, other), self.tensor))
 
     def __add__(self, other: Any) -> _Length:
         return self._with(other, lambda a, b: a + b)

@@ -69,11 +69,18 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
     def body(carry: Carry, inputs: Any) -> Any:
         return step(carry, *inputs)
 
-    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames), length=length)  # type: ignore[no-any-return]
+    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames))  # type: ignore[no-any-return]
 
 
 def until_ended(
-    step: Step, carry: Carry, frames: Any, limit: Any, capacity: int, done: Callable[[Carry], Any], *, gradients: bool
+    step: Step,
+    carry: Carry,
+    frames: Any,
+    limit: Any,
+    capacity: int,
+    done: Callable[[Carry, Any], Any],
+    *,
+    gradients: bool,
 ) -> tuple[Carry, Any, Any]:
     """Steps until all hypotheses have ended, at most `limit`.
 
@@ -83,7 +90,7 @@ def until_ended(
       frames: arrays with `capacity` steps in front.
       limit: the most steps; may be traced.
       capacity: how many there is room for.
-      done: whether nothing that comes later changes the result.
+      done: of the carry and the number of steps so far, whether nothing that comes later changes the result.
       gradients: whether the result is differentiated, for which all steps have to be kept.
 
     Returns:
@@ -96,7 +103,7 @@ def until_ended(
         return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, t, keepdims=False), frames)
 
     def going(t: Any, carry: Carry) -> Any:
-        return (t < limit) & ~done(carry)
+        return (t < limit) & ~done(carry, t)
 
     if gradients or frame.deferred:
 

@@ -8,10 +8,12 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
+from tenure.core.run.profile import library
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.attend import KeyValues, attend
+from tenure.nn.axis_names import with_names
 from tenure.nn.linear import Linear
 from tenure.nn.masks import causal_mask
 from tenure.nn.positions import positions, rotary
@@ -54,6 +56,8 @@ class MultiHeadAttention(Module):
         rotary: bool = False,
         rotary_base: float = 10_000.0,
         implementation: Literal["xla", "cudnn"] | None = None,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the attention.
 
@@ -80,10 +84,10 @@ class MultiHeadAttention(Module):
         if w_init_scale is not None:
             warnings.warn("w_init_scale is deprecated: give w_init", DeprecationWarning, stacklevel=3)
         if w_init and w_init_scale:
-            raise ValueError("nn.MultiHeadAttention: provide only `w_init`, not `w_init_scale`")
+            raise ValueError(f"{library()}.MultiHeadAttention: provide only `w_init`, not `w_init_scale`")
         if w_init is None and w_init_scale is None:
             raise ValueError(
-                "nn.MultiHeadAttention needs an initialiser: provide a weight initializer, say w_init=VarianceScaling()"
+                f"{library()}.MultiHeadAttention needs an initialiser: provide a weight initializer, say w_init=VarianceScaling()"
             )
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads or num_heads
@@ -145,7 +149,7 @@ class MultiHeadAttention(Module):
         fused = causal or cache is not None or grouped or self.implementation is not None
         out = attend(q, new, mask, causal=causal and cache is None, fused=fused, implementation=self.implementation)
         out = out.reshape(*query.shape[:-1], self.num_heads * self.value_size)
-        out = self._linear(self.model_size)(out)
+        out = with_names(self._linear(self.model_size), "heads", "embed")(out)
         return out if cache is None else (out, new)
 
     @name_like("__call__")
@@ -168,7 +172,8 @@ class MultiHeadAttention(Module):
 
     @transparent
     def _heads(self, x: jax.Array, heads: int, size: int, name: str) -> jax.Array:
-        return self._linear(heads * size, name)(x).reshape(*x.shape[:-1], heads, size)
+        out = "heads" if name == "query" else "kv"
+        return with_names(self._linear(heads * size, name), "embed", out)(x).reshape(*x.shape[:-1], heads, size)
 
     @transparent
     def _linear(self, size: int, name: str | None = None) -> Linear:

@@ -8,12 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.frame import is_training as mode_of_training
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.functional import normalised
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import along_channels
 from tenure.nn.moving_averages import ExponentialMovingAverage
 from tenure.nn.norm import check_creates
 
@@ -48,6 +50,9 @@ class BatchNorm(Module):
         cross_replica_axis_index_groups: Sequence[Sequence[int]] | None = None,
         data_format: str = "channels_last",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm.
 
@@ -86,7 +91,7 @@ class BatchNorm(Module):
     def __call__(
         self,
         inputs: jax.Array,
-        is_training: bool,
+        is_training: bool | None = None,
         test_local_stats: bool = False,
         scale: jax.Array | None = None,
         offset: jax.Array | None = None,
@@ -95,7 +100,8 @@ class BatchNorm(Module):
 
         Args:
           inputs: an array that has channels.
-          is_training: whether to use the batch's statistics, and to update the running averages with them.
+          is_training: whether to use the batch's statistics, and to update the running averages with them; as the
+            mode of the run says (`tn.training`, `tn.evaluation`) if None.
           test_local_stats: whether to use the batch's statistics also where `is_training=False`.
           scale, offset: arrays that broadcast to the input, where the module does not create its own.
 
@@ -103,6 +109,7 @@ class BatchNorm(Module):
           ValueError: a scale or an offset is given and also created.
         """
         check_creates(self.create_scale, self.create_offset, scale, offset, "scale")
+        is_training = mode_of_training(is_training, "nn.BatchNorm")
         axis = self.axis
         if axis is None:
             axis = [i for i in range(inputs.ndim) if i != self.channel_index % inputs.ndim]
@@ -115,12 +122,12 @@ class BatchNorm(Module):
             self.mean_ema(mean)
             self.var_ema(variance)
         if self.create_scale:
-            scale = get_parameter("scale", shape, inputs.dtype, self.scale_init)
+            scale = get_parameter("scale", shape, inputs.dtype, self.scale_init, axes=along_channels(shape, "norm"))
         if self.create_offset:
-            offset = get_parameter("offset", shape, inputs.dtype, self.offset_init)
+            offset = get_parameter("offset", shape, inputs.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         one, zero = np.ones([], inputs.dtype), np.zeros([], inputs.dtype)
-        scale, offset = one if scale is None else scale, zero if offset is None else offset
-        return normalised(inputs, mean, variance, self.eps, scale, offset)
+        factor, shift = one if scale is None else scale, zero if offset is None else offset
+        return normalised(inputs, mean, variance, self.eps, factor, shift)
 
     @transparent
     def _batch_statistics(self, inputs: jax.Array, axis: Sequence[int]) -> tuple[jax.Array, jax.Array]:

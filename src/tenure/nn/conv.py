@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
@@ -19,6 +19,7 @@ from tenure.functional import convolve
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn import padding as pad
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import along_channels, named
 
 Sizes = int | Sequence[int]
 
@@ -80,7 +81,7 @@ def with_bias(y: jax.Array, channel_index: int, b_init: Initializer, dtype: Any)
 def _bias(channels: int, num_spatial_dims: int, channel_index: int, b_init: Initializer, dtype: Any) -> jax.Array:
     """The current module's `b`: [channels], or with an axis of size 1 for each spatial one behind it."""
     shape = (channels,) if channel_index == -1 else (channels,) + (1,) * num_spatial_dims
-    return get_parameter("b", shape, dtype, b_init)
+    return get_parameter("b", shape, dtype, b_init, axes=along_channels(shape, "out_channels"))
 
 
 class ConvND(Module):
@@ -111,6 +112,9 @@ class ConvND(Module):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution. Sizes are one number, or one for each spatial axis.
 
@@ -190,7 +194,8 @@ class ConvND(Module):
                 f"{self.feature_group_count}"
             )
         shape = (*self.kernel_shape, channels, self.output_channels)
-        return get_parameter("w", shape, dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
+        axes = named(*(None,) * self.num_spatial_dims, "in_channels", "out_channels")
+        return get_parameter("w", shape, dtype, kernel_init(self.w_init, math.prod(shape[:-1])), axes=axes)
 
     @transparent
     def convolved(
@@ -235,6 +240,9 @@ class Conv1D(ConvND):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvND`; `data_format` is "NWC" or "NCW"."""
         super().__init__(
@@ -266,6 +274,9 @@ class Conv2D(ConvND):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvND`; `data_format` is "NHWC" or "NCHW"."""
         super().__init__(
@@ -297,6 +308,9 @@ class Conv3D(ConvND):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvND`; `data_format` is "NDHWC" or "NCDHW"."""
         super().__init__(

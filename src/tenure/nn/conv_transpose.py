@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import named
 from tenure.nn.conv import Sizes, as_batch, dimension_numbers, kernel_init, masked, with_bias
 from tenure.nn.padding import replicate
 
@@ -67,6 +68,9 @@ class ConvNDTranspose(Module):
         data_format: str = "channels_last",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; what is not here is as for `ConvND`.
 
@@ -119,7 +123,8 @@ class ConvNDTranspose(Module):
         channels = x.shape[self.channel_index]
         shape = (*self.kernel_shape, self.output_channels, channels)
         w_init = kernel_init(self.w_init, math.prod(self.kernel_shape) * channels)
-        w = get_parameter("w", shape, x.dtype, w_init)
+        axes = named(*(None,) * self.num_spatial_dims, "out_channels", "in_channels")
+        w = get_parameter("w", shape, x.dtype, w_init, axes=axes)
         padding: Any = self.padding
         if self.output_shape is not None:
             spatial = x.shape[2:] if self.channel_index == 1 else x.shape[1:-1]
@@ -160,6 +165,9 @@ class Conv1DTranspose(ConvNDTranspose):
         data_format: str = "NWC",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvNDTranspose`; `data_format` is "NWC" or "NCW"."""
         super().__init__(
@@ -190,6 +198,9 @@ class Conv2DTranspose(ConvNDTranspose):
         data_format: str = "NHWC",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvNDTranspose`; `data_format` is "NHWC" or "NCHW"."""
         super().__init__(
@@ -220,6 +231,9 @@ class Conv3DTranspose(ConvNDTranspose):
         data_format: str = "NDHWC",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvNDTranspose`; `data_format` is "NDHWC" or "NCDHW"."""
         super().__init__(

@@ -9,13 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
 from tenure.functional import convolve
 from tenure.initializers import Initializer
 from tenure.nn import padding as pad
 from tenure.nn.axes import get_channel_index
+from tenure.nn.axis_names import named
 from tenure.nn.conv import Sizes, dimension_numbers, kernel_init, with_bias
 
 
@@ -38,6 +39,9 @@ class DepthwiseConvND(Module):
         w_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution. Sizes are one number, or one for each spatial axis.
 
@@ -73,7 +77,8 @@ class DepthwiseConvND(Module):
         """Maps [N, *spatial, C] to [N, *spatial, C * channel_multiplier]."""
         channels = inputs.shape[self.channel_index]
         shape = (*self.kernel_shape, 1, self.channel_multiplier * channels)
-        w = get_parameter("w", shape, inputs.dtype, kernel_init(self.w_init, math.prod(shape[:-1])))
+        axes = named(*(None,) * (self.num_spatial_dims + 1), "out_channels")
+        w = get_parameter("w", shape, inputs.dtype, kernel_init(self.w_init, math.prod(shape[:-1])), axes=axes)
         y = convolve(
             inputs,
             w,
@@ -109,6 +114,9 @@ class DepthwiseConv1D(DepthwiseConvND):
         b_init: Initializer | None = None,
         data_format: str = "NWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; see `DepthwiseConvND`."""
         super().__init__(
@@ -137,6 +145,9 @@ class DepthwiseConv2D(DepthwiseConvND):
         b_init: Initializer | None = None,
         data_format: str = "NHWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; see `DepthwiseConvND`."""
         super().__init__(
@@ -165,6 +176,9 @@ class DepthwiseConv3D(DepthwiseConvND):
         b_init: Initializer | None = None,
         data_format: str = "NDHWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; see `DepthwiseConvND`."""
         super().__init__(
@@ -193,6 +207,9 @@ class SeparableDepthwiseConv2D(Module):
         b_init: Initializer | None = None,
         data_format: str = "NHWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes both convolutions; see `DepthwiseConvND`. The second adds the bias, the first has the stride."""
         super().__init__(name=name)

@@ -5,20 +5,26 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tenure.core.run.frame import is_training
+from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
 
 
-def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dims: Sequence[int] = ()) -> jax.Array:
+def dropout(rng: Any = None, rate: Any = None, x: Any = None, broadcast_dims: Sequence[int] = ()) -> jax.Array:
     """Sets each element to zero with probability `rate`, and divides the others by `1 - rate`.
+
+    With a key, always. Without, as `dropout(rate, x)`, as the mode of the run says: in training (`tn.training`) with the
+    run's next key, in evaluation (`tn.evaluation`) not at all.
 
     Source: Hinton et al. 2012, https://arxiv.org/abs/1207.0580.
 
     Args:
-      rng: a random key, say `tn.next_rng_key()`.
+      rng: a random key, say `tn.next_rng_key()`. None, or left out: as the mode of the run says.
       rate: in [0, 1). Its dtype is that of the samples: `np.float16(0.1)` draws cheaper ones.
       x: any array.
       broadcast_dims: axes along which all elements share their fate.
@@ -27,12 +33,23 @@ def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dim
       An array of x's shape.
 
     Raises:
+      OutsideTransformError: there is no key, and no run.
+      MissingRNGError: there is no key, and the run was given none.
       ValueError: the rate is outside of [0, 1) (if it is known), or x lacks an axis of `broadcast_dims`.
 
     >>> dropout(jax.random.key(0), 0.5, jnp.ones(8))
     Array([0., 0., 2., 2., 0., 2., 2., 0.], dtype=float32)
+
+    >>> import tenure as tn
+    >>> model = tn.transform(lambda x: dropout(0.5, x))
+    >>> tn.evaluation(model).apply({}, None, jnp.ones(4)), model.apply({}, jax.random.key(0), jnp.ones(4))
+    (Array([1., 1., 1., 1.], dtype=float32), Array([2., 0., 2., 2.], dtype=float32))
     """
-    if _off.get():
+    if x is None:  # dropout(rate, x)
+        rng, rate, x = None, rng, rate
+    elif rate is None:  # dropout(rate, x=x)
+        rng, rate = None, rng
+    if _off.get() or (rng is None and not is_training(None, "nn.dropout")):
         return x
     try:
         if not 0 <= rate < 1:
@@ -41,6 +58,7 @@ def dropout(rng: jax.Array, rate: float | jax.Array, x: jax.Array, broadcast_dim
             return x
     except jax.errors.ConcretizationTypeError:  # known only when the compiled function runs
         pass
+    rng = next_rng_key() if rng is None else rng
     shape = list(x.shape)
     for dim in broadcast_dims:
         if not -x.ndim <= dim < x.ndim:

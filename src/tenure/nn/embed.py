@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import library
 from tenure.initializers import Initializer, TruncatedNormal
+from tenure.nn.axis_names import named
 
 
 class EmbedLookupStyle(enum.Enum):
@@ -50,6 +52,9 @@ class Embed(Module):
         lookup_style: str | EmbedLookupStyle = "ARRAY_INDEX",
         name: str | None = None,
         precision: jax.lax.PrecisionLike = jax.lax.Precision.HIGHEST,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the matrix.
 
@@ -63,7 +68,7 @@ class Embed(Module):
           precision: of the matrix product, where lookup is one.
 
         Raises:
-          ValueError: sizes are missing, or differ from those of `embedding_matrix`.
+          ValueError: sizes are missing, less than 1, or differ from those of `embedding_matrix`.
         """
         super().__init__(name=name)
         if embedding_matrix is not None:
@@ -72,10 +77,15 @@ class Embed(Module):
             _check_size("embed_dim", embed_dim, matrix.shape, 1)
             vocab_size, embed_dim = matrix.shape
             w_init = _Given(embedding_matrix)
-        if not vocab_size or not embed_dim:
+        if vocab_size is None or embed_dim is None:
             raise ValueError(
-                "nn.Embed must be supplied either with an `embedding_matrix`, or with `vocab_size` and `embed_dim`"
+                f"{library()}.Embed must be supplied either with an `embedding_matrix`, or with `vocab_size` and `embed_dim`"
             )
+        for what, size in (("vocab_size", vocab_size), ("embed_dim", embed_dim)):
+            if isinstance(size, (int, float)) and size < 1:
+                raise ValueError(
+                    f"{library()}.Embed: {what} is a number of at least 1, not {size}: there would be no vectors"
+                )
         self.vocab_size = vocab_size
         self.embed_dim = embed_dim
         self.lookup_style = lookup_style
@@ -85,7 +95,9 @@ class Embed(Module):
     @property
     def embeddings(self) -> jax.Array:
         """The matrix [vocabulary, dimensions], owned or borrowed."""
-        return get_parameter("embeddings", (self.vocab_size, self.embed_dim), init=self.w_init)
+        return get_parameter(
+            "embeddings", (self.vocab_size, self.embed_dim), init=self.w_init, axes=named("vocab", "embed")
+        )
 
     def __call__(
         self,
@@ -107,7 +119,8 @@ class Embed(Module):
         ids = jnp.asarray(ids)
         if not jnp.issubdtype(ids.dtype, jnp.integer):
             raise ValueError(
-                f"hk.Embed's __call__ method must take an array of integer dtype but was called with an array of {ids.dtype}: ids are rows of a table"
+                f"{library()}.Embed's __call__ method must take an array of integer dtype but was called with an array of "
+                f"{ids.dtype}: ids are rows of a table"
             )
         style = _style(lookup_style or self.lookup_style)
         if style is EmbedLookupStyle.ARRAY_INDEX:
@@ -115,7 +128,7 @@ class Embed(Module):
         if style is EmbedLookupStyle.ONE_HOT:
             rows = jax.nn.one_hot(ids, self.vocab_size)
             return jnp.dot(rows, self.embeddings, precision=self.precision if precision is None else precision)
-        raise NotImplementedError(f"nn.Embed cannot look up by {style!r}")
+        raise NotImplementedError(f"{library()}.Embed cannot look up by {style!r}")
 
 
 def _style(style: str | EmbedLookupStyle) -> EmbedLookupStyle:

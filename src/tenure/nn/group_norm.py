@@ -5,13 +5,14 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
 from tenure.functional import standardised
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, as_axes, get_channel_index
+from tenure.nn.axis_names import along_channels
 from tenure.nn.norm import check_creates
 
 
@@ -40,6 +41,9 @@ class GroupNorm(Module):
         offset_init: Initializer | None = None,
         data_format: str = "channels_last",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm.
 
@@ -96,9 +100,9 @@ class GroupNorm(Module):
         self.rank = x.ndim
         shape = (channels,) if self.channel_index == -1 else (channels,) + (1,) * (x.ndim - 2)
         if self.create_scale:
-            scale = get_parameter("scale", shape, x.dtype, self.scale_init)
+            scale = get_parameter("scale", shape, x.dtype, self.scale_init, axes=along_channels(shape, "norm"))
         if self.create_offset:
-            offset = get_parameter("offset", shape, x.dtype, self.offset_init)
+            offset = get_parameter("offset", shape, x.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         y = self._normalised(x)
         if scale is not None:
             y = y * jax.lax.broadcast_to_rank(scale, y.ndim)

@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
+from tenure.core.run.profile import library
 from tenure.functional import affine
 from tenure.initializers import Initializer, TruncatedNormal
+from tenure.nn.axis_names import Names, named
 from tenure.nn.traced import traced_once
 
 
@@ -40,6 +42,9 @@ class Linear(Module):
         w_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the map; the number of inputs is known at the first call, and then also as `input_size`.
 
@@ -51,6 +56,7 @@ class Linear(Module):
           name: of the module.
         """
         super().__init__(name=name)
+        self.axes: Names = (None, None)
         self.input_size: int | None = None
         self.output_size = output_size
         self.with_bias = with_bias
@@ -64,7 +70,7 @@ class Linear(Module):
           ValueError: the input is a scalar.
         """
         if not inputs.shape:
-            raise ValueError("nn.Linear maps the last axis of its input, and a scalar has none")
+            raise ValueError(f"{library()}.Linear maps the last axis of its input, and a scalar has none")
         x = jnp.asarray(inputs)
         self.input_size = x.shape[-1]
         return _map(x, *_weights(self, x.dtype), precision=precision)
@@ -90,8 +96,11 @@ def _weights(layer: Linear, dtype: Any) -> tuple[jax.Array, jax.Array | None]:
     assert inputs is not None
     if w_init is None:
         w_init = TruncatedNormal(1.0 / np.sqrt(inputs))
-    w = get_parameter("w", (inputs, layer.output_size), dtype, w_init)
-    return w, get_parameter("b", (layer.output_size,), dtype, layer.b_init) if layer.with_bias else None
+    both = named(*layer.axes) if any(layer.axes) else None
+    w = get_parameter("w", (inputs, layer.output_size), dtype, w_init, axes=both)
+    if not layer.with_bias:
+        return w, None
+    return w, get_parameter("b", (layer.output_size,), dtype, layer.b_init, axes=both and named(layer.axes[1]))
 
 
 class Bias(Module):
@@ -111,6 +120,9 @@ class Bias(Module):
         bias_dims: Sequence[int] | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the bias.
 
@@ -133,7 +145,7 @@ class Bias(Module):
           ValueError: the input has one axis only, another shape than `output_size`, or not all of `bias_dims`.
         """
         if inputs.ndim < 2:
-            raise ValueError(f"nn.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
+            raise ValueError(f"{library()}.Bias needs a batch axis and at least one more, not shape {inputs.shape}")
         if self.output_size is not None and tuple(self.output_size) != inputs.shape[1:]:
             raise ValueError(f"Input shape must be {(-1, *self.output_size)} for this bias, not {inputs.shape}")
         self.input_size = inputs.shape[1:]

@@ -8,11 +8,15 @@ from typing import Any
 import jax
 
 from tenure.core.keys import as_key
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.initializers import Initializer
+from tenure.nn.axis_names import with_names
 from tenure.nn.dropout import dropout
 from tenure.nn.linear import Linear
 from tenure.nn.traced import activation_once
+
+# A layer that is split along its outputs is followed by one that is split along its inputs: Shoeybi et al. 2019.
+_NAMES = (("embed", "mlp"), ("mlp", "embed"))
 
 
 class MLP(Module):
@@ -34,6 +38,9 @@ class MLP(Module):
         activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
         activate_final: bool = False,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the layers.
 
@@ -56,7 +63,8 @@ class MLP(Module):
         self.activation = activation
         self.activate_final = activate_final
         self.layers = tuple(
-            Linear(size, with_bias, w_init, b_init, name=f"linear_{i}") for i, size in enumerate(output_sizes)
+            with_names(Linear(size, with_bias, w_init, b_init, name=f"linear_{i}"), *_NAMES[i % 2])
+            for i, size in enumerate(output_sizes)
         )
         self.output_size = self.layers[-1].output_size if self.layers else None
 

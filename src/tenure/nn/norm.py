@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
@@ -16,6 +16,7 @@ from tenure.functional import standardised
 from tenure.functional.norm import root_mean_square
 from tenure.initializers import Initializer
 from tenure.nn.axes import AxisOrAxes, absolute, as_axes, get_channel_index, parameter_shape
+from tenure.nn.axis_names import along_channels
 from tenure.nn.traced import traced_once
 
 
@@ -68,6 +69,8 @@ class LayerNorm(Module):
         name: str | None = None,
         *,
         param_axis: AxisOrAxes | None = None,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm.
 
@@ -117,9 +120,9 @@ class LayerNorm(Module):
     def _scale_and_offset(self, x: jax.Array, scale: jax.Array | None, offset: jax.Array | None) -> tuple:
         shape = parameter_shape(x.shape, absolute(self.param_axis, x.ndim))
         if self.create_scale:
-            scale = get_parameter("scale", shape, x.dtype, self.scale_init)
+            scale = get_parameter("scale", shape, x.dtype, self.scale_init, axes=along_channels(shape, "norm"))
         if self.create_offset:
-            offset = get_parameter("offset", shape, x.dtype, self.offset_init)
+            offset = get_parameter("offset", shape, x.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         one, zero = np.array(1.0, x.dtype), np.array(0.0, x.dtype)
         return one if scale is None else scale, zero if offset is None else offset
 
@@ -144,6 +147,9 @@ class InstanceNorm(LayerNorm):
         offset_init: Initializer | None = None,
         data_format: str = "channels_last",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `LayerNorm`, with the axes that `data_format` implies; see `get_channel_index`."""
         channels = get_channel_index(data_format)
@@ -182,6 +188,8 @@ class RMSNorm(Module):
         create_scale: bool = True,
         *,
         param_axis: AxisOrAxes | None = None,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm; the arguments mean what they do for `LayerNorm`.
 
@@ -202,5 +210,6 @@ class RMSNorm(Module):
         scale: jax.Array | float = 1.0
         if self.create_scale:
             shape = parameter_shape(x.shape, absolute(self.param_axis, x.ndim))
-            scale = jnp.broadcast_to(get_parameter("scale", shape, x.dtype, self.scale_init), x.shape)
+            own = get_parameter("scale", shape, x.dtype, self.scale_init, axes=along_channels(shape, "norm"))
+            scale = jnp.broadcast_to(own, x.shape)
         return root_mean_square(x * scale, x, absolute(self.axis, x.ndim), self.eps)

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.functional import GATES, affine, gru, lstm
 from tenure.functional.recurrence import Product
 from tenure.initializers import Initializer, VarianceScaling
+from tenure.nn.axis_names import named, with_names
 from tenure.nn.linear import Linear
 from tenure.nn.over_time import Recurrence
 
@@ -63,7 +64,15 @@ class VanillaRNN(RNNCore):
     ['vanilla_rnn/linear', 'vanilla_rnn/linear_1']
     """
 
-    def __init__(self, hidden_size: int, double_bias: bool = True, name: str | None = None):
+    def __init__(
+        self,
+        hidden_size: int,
+        double_bias: bool = True,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the core.
 
         Args:
@@ -145,7 +154,15 @@ class LSTM(RNNCore):
     {'lstm/linear': {'b': (12,), 'w': (7, 12)}}
     """
 
-    def __init__(self, hidden_size: int, name: str | None = None, *, forget_bias: float = 1):
+    def __init__(
+        self,
+        hidden_size: int,
+        name: str | None = None,
+        *,
+        forget_bias: float = 1,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes a core with so many cells.
 
         Args:
@@ -167,7 +184,7 @@ class LSTM(RNNCore):
         if x.ndim not in (1, 2):
             raise ValueError(f"LSTM input must be rank-1 or rank-2: [inputs] or [batch, inputs], not {x.shape}")
         state = jax.tree.map(jnp.asarray, prev_state)
-        gates = Linear(4 * self.hidden_size)(jnp.concatenate([x, state.hidden], axis=-1))
+        gates = with_names(Linear(4 * self.hidden_size), "inputs", "gates")(jnp.concatenate([x, state.hidden], axis=-1))
         new = lstm_update(gates, state.cell, self.forget_bias)
         return new.hidden, new
 
@@ -177,7 +194,9 @@ class LSTM(RNNCore):
         if type(self).__call__ is not LSTM.__call__ or inputs.ndim not in (2, 3):
             return None
         size = inputs.shape[-1]
-        weights = Linear(4 * self.hidden_size).weights(size + self.hidden_size, inputs.dtype)
+        weights = with_names(Linear(4 * self.hidden_size), "inputs", "gates").weights(
+            size + self.hidden_size, inputs.dtype
+        )
 
         def plain(params: Any, x: jax.Array, state: LSTMState) -> tuple[LSTMState, jax.Array]:
             new = lstm_update(
@@ -221,6 +240,9 @@ class GRU(RNNCore):
         w_h_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`."""
         super().__init__(name=name)
@@ -244,9 +266,9 @@ class GRU(RNNCore):
     @transparent
     def _weights(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         size = self.hidden_size
-        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init)
-        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init)
-        return w_i, w_h, get_parameter("b", (3 * size,), x.dtype, self.b_init)
+        w_i = get_parameter("w_i", (x.shape[-1], 3 * size), x.dtype, self.w_i_init, axes=named("inputs", "gates"))
+        w_h = get_parameter("w_h", (size, 3 * size), x.dtype, self.w_h_init, axes=named("hidden", "gates"))
+        return w_i, w_h, get_parameter("b", (3 * size,), x.dtype, self.b_init, axes=named("gates"))
 
     def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
         """See `RNNCore.over_time`."""

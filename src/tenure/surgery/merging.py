@@ -24,6 +24,7 @@ from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put
+from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.weights import backwards, layered, owner_path, step_back, through, weight_of
 
 
@@ -43,6 +44,7 @@ class Restaged(NamedTuple):
     removed: dict[str, Any]
 
 
+@of_plan_and_params
 def merge(
     plan: Plan,
     params: Params,
@@ -87,6 +89,7 @@ def merge(
     return _restaged(plan, params, slot, _stored_for(frame, slot, before, merged), kept, uses, opt_state)
 
 
+@of_plan_and_params
 def unmerge(
     plan: Plan,
     params: Params,
@@ -134,6 +137,7 @@ def unmerge(
     return Restaged(stages, change(params, False), changed, {})
 
 
+@of_plan_and_params
 def pack(
     plan: Plan, params: Params, glob: str = "**", opt_state: Any = None, *, state: Params | None = None
 ) -> Restaged:
@@ -175,6 +179,7 @@ def pack(
     return Restaged(stages, new, opt_state, {})
 
 
+@of_plan_and_params
 def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | None, glob: str = "**") -> Tree:
     """Opens the gates of the named adapters and closes the others: values only, so nothing is traced again.
 

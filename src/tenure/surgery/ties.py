@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError
+from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief
 from tenure.core.notation import paths
 from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
@@ -16,10 +16,12 @@ from tenure.core.notation.stage import STRUCTURAL, on_use
 from tenure.core.notation.view import View
 from tenure.core.run import values
 from tenure.core.run.values import offline
+from tenure.core.slots.link import fitting_view
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import own
-from tenure.core.slots.staged import WEIGHT
+from tenure.core.slots.table import WEIGHT
 from tenure.core.trees import Tree, copied, leaf, nest, put
+from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.optimizer import with_owner, without_owners
 from tenure.surgery.weights import assign, weights
 
@@ -33,6 +35,7 @@ class Retied(NamedTuple):
     stages: dict[str, Any]
 
 
+@of_plan_and_params
 def untie(
     plan: Plan,
     params: Mapping[str, Any],
@@ -83,6 +86,7 @@ def _kept_stages(plan: Plan, path: str) -> dict[str, Any]:
     return {path: [None, *kept, *uses], **{k: v for k, v in plan.stages.items() if k.removeprefix("/") != path}}
 
 
+@of_plan_and_params
 def tie(
     plan: Plan,
     params: Mapping[str, Any],
@@ -113,6 +117,8 @@ def tie(
       OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
     """
     new, plain = copied(params), weights(plan, params, state)
+    if not isinstance(ties, Mapping):
+        raise UnknownSlotError(f"ties is {brief(ties)}, not a dict", ways=["{'head/w': 'embed/w | transpose'}"])
     gone = []
     for user, target in ties.items():
         ref = Ref.parse(target)
@@ -175,12 +181,19 @@ def _back(ref: Ref, mine: Any, theirs: Any, user: str) -> Any:
         ) from None
 
 
+def _way(user: str, ref: Ref, shape: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    found = fitting_view(shape, needed)
+    if found is None:
+        return f"no view leads from {shape} to {needed}: tie what has the size that fits"
+    return f"{found[0]}:  ties={{'{user}': '{str(ref).removeprefix('/')} | {found[1]}'}}"
+
+
 def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:
     if mine.shape != seen.shape:
         raise ViewShapeError(
             f"'{row.path}' needs {mine.shape} but its owner gives {seen.shape}",
             parties=[row.party("user"), lender.party("owner")],
-            ways=["change the view"],
+            ways=[_way(row.path, ref, seen.shape, mine.shape), "leave them untied"],
         )
     distance = float(np.max(np.abs(np.asarray(mine, np.float64) - np.asarray(seen, np.float64)), initial=0.0))
     if distance > 0:

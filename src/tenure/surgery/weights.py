@@ -14,17 +14,20 @@ from tenure.core.errors import (
     ParameterShapeError,
     Party,
     RuleError,
+    brief,
 )
 from tenure.core.notation.stage import STRUCTURAL, Irreversible, Run, Stage
 from tenure.core.run import values
 from tenure.core.run.frame import Frame
-from tenure.core.run.values import offline, produce
+from tenure.core.run.values import evaluate, offline
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
-from tenure.core.slots.staged import WEIGHT, Want
+from tenure.core.slots.table import WEIGHT
 from tenure.core.trees import Params, Tree, copied, leaf, nest, put
+from tenure.surgery.arguments import of_plan_and_params
 
 
+@of_plan_and_params
 def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
     """Each owner's plain weight: what its stages make of what is stored, before noise and dropout.
 
@@ -40,6 +43,7 @@ def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
     return nest({s.path: weight_of(frame, s) for s in plain_owners(plan)})
 
 
+@of_plan_and_params
 def penalty(plan: Plan, params: Params, state: Params | None = None) -> jax.Array:
     """The sum of all penalties that stages declare: each owner's once, whoever uses it. A scalar.
 
@@ -72,6 +76,7 @@ def _penalty(frame: Frame, slot: Slot, stage: Stage, value: Any) -> Any:
     return one(value, parts_of(frame, slot, stage))
 
 
+@of_plan_and_params
 def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | None = None) -> Any:
     """Stores what gives the owners these plain weights: through the inverse of their structural stages.
 
@@ -93,6 +98,12 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
     frame = offline(plan, params, state)
     for path, value in new.items():
         slot = plan.slots[owner_path(plan, path)]
+        if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+            raise ParameterShapeError(
+                f"the weight for '{path}' is {brief(value, 40)}, not an array",
+                parties=[slot.party("owner")],
+                ways=["jnp.asarray(value)"],
+            )
         _check_weight(slot, value)
         for where, array in backwards(frame, slot, slot.stages, jnp.asarray(value, _kept_dtype(params, slot))).items():
             table = params if where in plan.slots else state
@@ -135,7 +146,7 @@ def weight_of(frame: Frame, slot: Slot) -> Any:
     """The owner's plain weight."""
     if not slot.stages:
         return values.leaf(frame, slot)
-    return produce(frame, Want(slot.path, WEIGHT, True))
+    return evaluate(frame, slot.path, WEIGHT)
 
 
 def parts_of(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:

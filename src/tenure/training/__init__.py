@@ -1,1 +1,22 @@
-"""The training tool: configs, data, learning rates, pretraining, and the engine that trains."""
+"""The training tool: configs, data, learning rates, pretraining, and the engine that trains.
+
+Calling the package is `tn.training(flag)`, the context manager, which Python binds this package's name over once the
+package is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from contextlib import AbstractContextManager
+
+from tenure.core.model.transform import training as _training
+
+
+class _Package(types.ModuleType):
+    def __call__(self, flag: bool) -> AbstractContextManager[None]:
+        """As `tn.training`."""
+        return _training(flag)
+
+
+sys.modules[__name__].__class__ = _Package

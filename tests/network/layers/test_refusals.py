@@ -4,6 +4,7 @@ import pytest
 
 from tenure.core.errors import TenureError
 from tenure.network import registry
+from tenure.network.layers.refused import Refused
 from tests.network.layers.running import output, run
 
 LABELS = "data:classes"
@@ -159,3 +160,9 @@ CLASSES = """
     transpose transposed_conv twod_lstm unflatten_batch unflatten_nd unmask unsegment_input variable variable_assign
     variable_read weighted_sum window
 """
+
+
+def test_every_class_says_its_axes():
+    for name, cls in registry.load().items():
+        if cls is not Refused and cls.__module__.startswith("tenure."):
+            assert "utput" in cls.__doc__ or "[" in cls.__doc__, name

@@ -17,7 +17,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot, named
-from tenure.core.slots.staged import FINAL
+from tenure.core.slots.table import FINAL
 from tenure.core.traces import outermost
 from tenure.core.trees import nest
 

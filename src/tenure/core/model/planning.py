@@ -16,6 +16,8 @@ from tenure.core.errors import (
     nearest,
 )
 from tenure.core.keys import PlanKeys
+from tenure.core.model.axes import in_single_lanes, unbound_axis
+from tenure.core.model.depth import too_deep
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.sites import Site, raised_at
@@ -32,8 +34,12 @@ def make_plan(
     kwargs: Any,
     stages: Mapping[str, Any] | None = None,
     training: bool = True,
+    has_key: bool = True,
+    axes: tuple[str, ...] = (),
 ) -> Plan:
     """Runs the function abstractly, links its slots, and checks them.
+
+    Axes that are mapped outside of the model, and that nobody maps here, have a single lane.
 
     Raises:
       TenureError: the ties do not hold; the message says which rule broke.
@@ -48,7 +54,7 @@ def make_plan(
         for i, array in zip(dynamic, arrays, strict=True):
             filled[i] = array
         a, k = jax.tree.unflatten(tree, filled)
-        frame.keys = PlanKeys()
+        frame.keys = PlanKeys() if has_key else None
         with frame.active():
             out = function(*a, **k)
         frame.release()
@@ -58,12 +64,21 @@ def make_plan(
         return [o for o, t in zip(outs, traced, strict=True) if t]
 
     try:
-        shapes = iter(jax.eval_shape(run, [_spec(leaves[i]) for i in dynamic]))
+        shapes = iter(jax.eval_shape(in_single_lanes(run, axes), [_spec(leaves[i]) for i in dynamic]))
+    except NameError as e:
+        axis = unbound_axis(e)
+        if axis is None or axis in axes:
+            raise
+        return make_plan(function, sources, ties, args, kwargs, stages, training, has_key, (*axes, axis))
     except jax.errors.UnexpectedTracerError as e:
         raise leaked(e) from e
+    except RecursionError as e:
+        raise too_deep(e) or e from None
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
-    return linked(frame, out, ties, stages)
+    plan = linked(frame, out, ties, stages)
+    plan.axes = axes
+    return plan
 
 
 def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None) -> Plan:

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
+from tenure.core.model.axes import in_single_lanes, not_mapped, unbound_axis
+from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
-from tenure.core.model.planning import is_array, leaked, make_plan
-from tenure.core.model.pure import Pure, check_picklable
+from tenure.core.model.kinds import Transformed, TransformedWithState, evaluation, in_evaluation, without_apply_rng
+from tenure.core.model.planning import leaked, make_plan
+from tenure.core.model.plans import Plans
+from tenure.core.model.pure import Pure
+from tenure.core.picklable import check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
-from tenure.core.run.values import NeedsPlan, hoist
+from tenure.core.run.values import apply_stages
 from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
-from tenure.core.trees import nest
-
-_PLANS = 64  # plans remembered per model: one for each combination of input shapes
-
-
-class Transformed(NamedTuple):
-    """`init(rng, *args) -> params` and `apply(params, rng, *args) -> out`."""
-
-    init: Callable[..., dict[str, dict[str, jax.Array]]]
-    apply: Callable[..., Any]
-
-    @property
-    def plan(self) -> Callable[..., Plan]:
-        """`plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated."""
-        return self.init.plan  # type: ignore[attr-defined]
-
-
-class TransformedWithState(NamedTuple):
-    """`init(rng, *args) -> (params, state)` and `apply(params, state, rng, *args) -> (out, state)`."""
-
-    init: Callable[..., tuple[dict[str, dict[str, jax.Array]], dict[str, dict[str, Any]]]]
-    apply: Callable[..., tuple[Any, dict[str, dict[str, Any]]]]
-
-    @property
-    def plan(self) -> Callable[..., Plan]:
-        """`plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated."""
-        return self.init.plan  # type: ignore[attr-defined]
+from tenure.core.trees import flat, nest
 
 
 class _Model:
@@ -60,7 +37,6 @@ class _Model:
         ties: Mapping[str, Any] | None,
         stages: Mapping[str, Any] | None = None,
         on_borrowed: str = "error",
-        training: bool = True,
         strict: bool | None = None,
     ):
         if not callable(function):
@@ -69,35 +45,38 @@ class _Model:
             )
         self.function, self.sources = function, Sources(ties, stages, on_borrowed)
         self.ties, self.stages = dict(ties or {}), dict(stages or {})
-        self.training, self.staged = training, bool(stages)  # staged: whether a plan, made so far, has stages
         self.strict = strict
         self.allowed: set[frozenset[str]] = set()  # leaves beyond the model's that were looked at once
-        self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
-        self.relatives = [self.plans]  # of the same model in training and evaluation
+        self._modes = self._no_plans()
+
+    def _no_plans(self) -> dict[bool, Plans]:
+        """The plans, in training and in evaluation."""
+        return {training: Plans(self.function, self._make_plan) for training in (True, False)}
+
+    @property
+    def plans(self) -> Plans:
+        """The plans for the mode that the model is called in."""
+        return self._modes[not in_evaluation()]
 
     def __getstate__(self) -> dict[str, Any]:
         check_picklable(self.function, self.ties, self.stages)
-        plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
-        return {**self.__dict__, "plans": plans, "relatives": [plans]}
+        return {name: value for name, value in self.__dict__.items() if name != "_modes"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._modes = self._no_plans()
 
     def __deepcopy__(self, memo: Any) -> _Model:
         return self  # what it remembers is the same for every copy
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
-        return self.get_plan(args, kwargs)
+        return self.plans.of(args, kwargs)
 
-    def get_plan(self, args: Any, kwargs: Any, fresh: bool = False) -> Plan:
-        key = _plan_key(args, kwargs)
-        plan = self.plans.get(key) if key is not None and not fresh else None
-        if plan is None:
-            plan = make_plan(self.function, self.sources, self.ties, args, kwargs, self.stages, self.training)
-            self.staged = self.staged or bool(plan.staged)
-            if key is not None:
-                self.plans[key] = plan
-                if len(self.plans) > _PLANS:
-                    self.plans.popitem(last=False)
-        return plan
+    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
+        return make_plan(
+            self.function, self.sources, self.ties, args, kwargs, self.stages, not in_evaluation(), has_key
+        )
 
     def init(self, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Draws the owners' values, and the states'."""
@@ -125,26 +104,41 @@ class _Model:
                 f"the initial value of {names} depends on the forward pass, so init needs arrays, not shapes",
                 ways=["call init with arrays", "use an initialiser that does not read the inputs"],
             )
-        frame = self._frame(Mode.INIT, nest(params), {}, key, args, kwargs, deferred)
-        frame.training = False
-        frame.layers[0].update({("state", p): v for p, v in state.items()})
-        frame._plan = plan
-        self._run(frame, args, kwargs)
-        made = frame.visible()
+
+        def run() -> dict[Entry, Any]:
+            frame = Frame(
+                Mode.INIT,
+                self.sources.fresh(),
+                params=nest(params),
+                state=state,
+                keys=None if key is None else Keys(key),
+                plan=plan,
+                deferred=deferred,
+                training=False,
+            )
+            self._run(frame, args, kwargs)
+            return {entry: value for entry, value in frame.visible().items() if entry[0] in ("params", "initial")}
+
+        made = in_single_lanes(run, plan.axes)()
         params = params | {p: v for (kind, p), v in made.items() if kind == "params"}
         state = state | {p: v for (kind, p), v in made.items() if kind == "initial"}
         return params, state
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it."""
-        flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
+        states = flat(state, "state")
         params, key = _as_params(params), as_key(key)
-        try:
-            frame, out = self._attempt(params, flat, key, args, kwargs)
-        except NeedsPlan:  # never planned so far, and now a slot has stages
-            self.get_plan(args, kwargs)
-            self.staged = True
-            frame, out = self._attempt(params, flat, key, args, kwargs)
+        plan = self.plans.for_run(args, kwargs, has_key=key is not None)
+        frame = Frame(
+            Mode.APPLY,
+            self.sources.fresh(),
+            params=params,
+            state=states,
+            keys=None if key is None else Keys(key),
+            plan=plan,
+            training=not in_evaluation(),
+        )
+        out = self._run(frame, args, kwargs)
         if self.strict is not False:
             self._check_extras(frame, args, kwargs)
         new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
@@ -155,58 +149,30 @@ class _Model:
         extras = extra_leaves(frame.params, frame.asked)
         if not extras or frozenset(extras) in self.allowed:
             return
-        plan = self.get_plan(args, kwargs)
-        plans = [plan, *(made for remembered in self.relatives for made in remembered.values())]
-        known = {path: slot for made in plans for path, slot in made.slots.items()}
+        plan = self.plans.of(args, kwargs)
+        known = {
+            path: slot
+            for made in (plan, *(p for plans in self._modes.values() for p in plans))
+            for path, slot in made.slots.items()
+        }
         check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
         self.allowed.add(frozenset(extras))
 
-    def _attempt(self, params: Params, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Frame, Any]:
-        frame = self._frame(Mode.APPLY, params, state, key, args, kwargs)
-        return frame, self._run(frame, args, kwargs)
-
-    def _frame(
-        self,
-        mode: Mode,
-        params: Params,
-        state: Any,
-        key: Any,
-        args: Any,
-        kwargs: Any,
-        deferred: frozenset[Entry] = frozenset(),
-    ) -> Frame:
-        keys = None if key is None else Keys(key)
-        get_plan = functools.partial(self.get_plan, args, kwargs)
-        return Frame(
-            mode,
-            self.sources.fresh(),
-            params=params,
-            state=state,
-            keys=keys,
-            get_plan=get_plan,
-            deferred=deferred,
-            training=self.training,
-        )
-
     def _run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
         try:
-            with frame.active():
-                if self.staged and frame.mode is Mode.APPLY:
-                    hoist(frame)
+            with self.plans.running(), frame.active():
+                if frame.plan.staged and frame.mode is Mode.APPLY:
+                    apply_stages(frame)
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise leaked(e) from e
-
-
-def _plan_key(args: Any, kwargs: Any) -> Any:
-    """What a plan depends on: the tree of inputs, shapes of arrays, values of everything else. None: no key."""
-    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
-    try:
-        parts = tuple((leaf.shape, str(leaf.dtype)) if is_array(leaf) else (type(leaf), leaf) for leaf in leaves)
-        hash(parts)
-        return tree, parts
-    except TypeError:
-        return None
+        except RecursionError as e:
+            raise too_deep(e) or e from None
+        except NameError as e:
+            axis = unbound_axis(e)
+            if axis is None or frame.mode is not Mode.APPLY:
+                raise
+            raise not_mapped(e, axis) from None
 
 
 def _as_params(params: Any) -> Params:
@@ -319,29 +285,6 @@ def _apply_with_state(
     return model.apply(params, state, rng, args, kwargs)
 
 
-def evaluation(model: Any) -> Any:
-    """The same model for evaluation: noise and dropout on weights are the identity, running averages stand still.
-
-    >>> import jax, jax.numpy as jnp, tenure as tn
-    >>> from tenure import nn
-    >>> model = tn.transform(lambda x: nn.Linear(3)(x), stages={"**/w": [tn.stages.Noise(0.1)]})
-    >>> params = model.init(jax.random.key(0), jnp.ones((2, 4)))
-    >>> tn.evaluation(model).apply(params, None, jnp.ones((2, 4))).shape
-    (2, 3)
-    """
-    try:
-        inner = model.init.model
-    except AttributeError:
-        raise TenureError(
-            f"tn.evaluation takes what tn.transform returned, not {brief(model)}",
-            ways=["tn.evaluation(tn.transform(f))"],
-        ) from None
-    other = _Model(inner.function, None, training=False, strict=inner.strict)
-    other.relatives = [*inner.relatives, other.plans]
-    other.sources, other.ties, other.stages, other.staged = inner.sources, inner.ties, inner.stages, inner.staged
-    return _transformed_with_state(other) if isinstance(model, TransformedWithState) else _transformed(other)
-
-
 @contextlib.contextmanager
 def training(flag: bool) -> Iterator[None]:
     """Inside of a transformed function: whether stages act as in training, for what is called within.
@@ -362,23 +305,18 @@ def training(flag: bool) -> Iterator[None]:
         frame.training = before
 
 
-def without_apply_rng(model: Any) -> Any:
-    """The same model with an `apply` that takes no `rng`: for models that draw no keys."""
-    if isinstance(model, TransformedWithState):
-        return TransformedWithState(model.init, Pure(_apply_with_state_without_rng, model))
-    return Transformed(model.init, Pure(_apply_without_rng, model))
-
-
-def _apply_without_rng(model: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
-    """The function's result."""
-    return model.apply(params, None, *args, **kwargs)
-
-
-def _apply_with_state_without_rng(model: Any, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
-    """The function's result, and the states after it."""
-    return model.apply(params, state, None, *args, **kwargs)
-
-
 def running_init() -> bool:
     """Whether the function runs to find out, or to make, its parameters: while planning or initialising."""
     return current_frame("running_init").mode is not Mode.APPLY
+
+
+__all__ = [
+    "Transformed",
+    "TransformedWithState",
+    "evaluation",
+    "running_init",
+    "training",
+    "transform",
+    "transform_with_state",
+    "without_apply_rng",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -88,6 +89,42 @@ class Ref:
         further = map(parse_view, pipeline(view)) if isinstance(view, str) else [as_view(view)]
         return replace(self, views=(*self.views, *further))
 
+    def __getitem__(self, index: Any) -> Ref:
+        """This reference, indexed as an array is: whole numbers, slices without a step, and `...`.
+
+        Raises:
+          ViewSyntaxError: the index is something else.
+
+        >>> Ref.parse("att/qkv")[:, 40:80], Ref.parse("stack/w")[3]
+        (att/qkv | slice(40, 80, axis=1), stack/w | index(3))
+        """
+        entries = list(index) if isinstance(index, tuple) else [index]
+        dots = [i for i, entry in enumerate(entries) if entry is ...]
+        slices, indices = [], []
+        for i, entry in enumerate(entries):
+            axis = i - len(entries) if dots and i > dots[0] else i
+            place = f", axis={axis}" * (axis != 0)
+            if len(dots) > 1 or not _is_index(entry):
+                raise ViewSyntaxError(
+                    f"'{self}' is indexed with {brief(entry)}: a reference takes whole numbers, slices without a step, and '...'",
+                    ways=["ref[3], ref[:, :40], ref[..., 40:80]", "another view:  ref | 'reshape(3, -1)'"],
+                )
+            if isinstance(entry, slice) and (entry.start is not None or entry.stop is not None):
+                stop = "" if entry.stop is None else f", {operator.index(entry.stop)}"
+                slices.append(f"slice({operator.index(entry.start or 0)}{stop}{place})")
+            elif not isinstance(entry, slice) and entry is not ...:
+                indices.append((axis < 0, -axis, f"index({operator.index(entry)}{place})"))
+        found = self  # an index takes its axis away: from the back, so that the others stay where they are
+        for step in [
+            *slices,
+            *(text for *_, text in sorted(indices, key=lambda i: (i[0], i[1] if not i[0] else -i[1]))),
+        ]:
+            found = found | step
+        return found
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.__array__()
+
     def __str__(self) -> str:
         return " | ".join(["/" * self.absolute + self.address, *map(str, self.views)])
 
@@ -121,6 +158,19 @@ class Ref:
         """The further references in its views."""
         for view in self.views:
             yield from map(Ref.parse, view.references())
+
+
+def _is_index(entry: Any) -> bool:
+    """Whether an entry of an index is one that a view stands for."""
+    if isinstance(entry, slice):
+        return entry.step in (None, 1) and all(e is None or _is_index(e) for e in (entry.start, entry.stop))
+    if entry is ...:
+        return True
+    try:
+        operator.index(entry)
+    except TypeError:
+        return False
+    return not isinstance(entry, bool)
 
 
 def follow(ref: Ref, start: Callable[[Ref], T], step: Callable[[View, T, list[T]], T]) -> T:

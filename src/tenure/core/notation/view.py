@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import jax
-
 from tenure.core.errors import NotSerialisableError, UnknownViewError, ViewSyntaxError, brief
 from tenure.core.notation import operation
 from tenure.core.notation.misfit import Misfit
@@ -33,8 +31,8 @@ class View(operation.Operation):
     example_data = '["transpose", {}]'
     own_way = "register your own: tn.views.register(name, fn)"
 
-    def __call__(self, x: jax.Array, *others: jax.Array) -> jax.Array:
-        """The borrower's value; `others` are the values of `references()`."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`view(x, *others)`: the borrower's value; `others` are the values of `references()`."""
         raise NotImplementedError
 
     def shape(self, shape: Shape) -> Shape:

@@ -14,9 +14,9 @@ from tenure.core.notation import paths
 from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.run.frame import current_frame, placeholder
-from tenure.core.run.parameters import Initializer, get_parameter, plan_parameter, sourced
+from tenure.core.run.parameters import Initializer, get_parameter, plan_parameter, read_parameter, unplanned
 from tenure.core.run.requests import request
-from tenure.core.run.values import NeedsPlan, through
+from tenure.core.run.values import through
 from tenure.core.sites import call_site
 from tenure.core.slots.slot import as_shape, named
 from tenure.core.slots.sources import OWN, Source
@@ -99,14 +99,14 @@ def borrow(name: str, view: Any = None) -> jax.Array:
         return placeholder(shape, dtype) if frame.planning else through(frame, ref)
     source = Source("borrow", ref=ref, origin="declare", key=name, base="", site=call_site())
     outside = frame.sources.of(path)
-    if not frame.planning and frame.staged is None and frame.sources.stages:
-        raise NeedsPlan
     if outside is not OWN:
         source = outside._replace(hides=source)
     init = entry[6] if source.kind == "own" else None
     if frame.planning:
         return plan_parameter(frame, path, shape, dtype, init, None, source)
-    return sourced(frame, path, shape, dtype, init, source)
+    if source.kind != "own" and path not in frame.plan.slots:
+        raise unplanned(frame, path, shape, dtype, source)
+    return read_parameter(frame, path, shape, dtype, init)
 
 
 def _viewed(ref: Ref, entry: Any, path: str) -> tuple[tuple[int, ...], Any]:

@@ -1,4 +1,4 @@
-"""The trace context: everything that one run of a model's function knows. The only mutable thing in the core."""
+"""The frame: everything that one run of a model's function knows, and the scopes of the modules that the code is in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import enum
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ from tenure.core.keys import Keys
 from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.requests import Maker
-from tenure.core.slots.slot import Request, Slot
+from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import Sources
 
 Params = Mapping[str, Mapping[str, Any]]
@@ -75,12 +75,12 @@ class Frame:
       requests, state_requests: what was asked for so far, by path (recorded while planning).
       makers: path → who made the first request for it.
       modes: path → (training, inside of a loop) of all requests for it.
-      get_plan: the plan of this model for these inputs, made when it is first needed.
+      plan: what the run reads: how each slot's value is made. Made before the run starts; empty while planning.
       layers: written state, innermost transformation last.
       trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
       opener: the Python frame that opened that trace; see `sites.opener`.
       training: whether stochastic stages draw.
-      staged: `hoist.Want.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      staged: `table.Staged.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
     """
 
@@ -94,11 +94,12 @@ class Frame:
         params: Params | None = None,
         state: dict[str, Any] | None = None,
         keys: Keys | None = None,
-        get_plan: Callable[..., Plan] | None = None,
+        plan: Plan | None = None,
         deferred: frozenset[Entry] = frozenset(),
         training: bool = True,
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
+        self.plan = plan or Plan({}, {}, None, {})
         self.params: Params = params or {}
         self.asked: set[str] = set()  # the leaves that were looked up
         self.layers: list[dict[Entry, Any]] = [{("state", k): v for k, v in (state or {}).items()}]
@@ -117,23 +118,6 @@ class Frame:
         self.trace: Any = None
         self.opener = 0
         self.outer: Any = None
-        self._get_plan = get_plan
-        self._plan: Plan | None = None
-
-    @property
-    def plan(self) -> Plan:
-        """The plan that goes with this run."""
-        if self._plan is None:
-            assert self._get_plan is not None
-            self._plan = self._get_plan()
-        return self._plan
-
-    def planned(self, collection: str, path: str) -> Slot:
-        """The slot as planned; a plan that lacks it is made anew."""
-        assert self._get_plan is not None
-        if path not in getattr(self.plan, collection):
-            self._plan = self._get_plan(fresh=True)
-        return getattr(self.plan, collection)[path]
 
     @property
     def inner(self) -> bool:
@@ -300,6 +284,24 @@ def current_frame(what: str) -> Frame:
             ],
         )
     return frame
+
+
+def is_training(given: Any, what: str) -> Any:
+    """Whether a layer acts as in training: as its argument says, or as the mode of the run does if that is None.
+
+    Args:
+      given: the layer's argument.
+      what: the layer, for the error of one without the argument outside of any run.
+
+    Raises:
+      OutsideTransformError: nothing is given, and no transformed function is running.
+    """
+    if given is not None:
+        return given
+    frame = current_frame(what)
+    if frame.profile is not None:
+        raise TypeError(f"{what} needs its argument: a program of this front end says itself whether it trains")
+    return frame.training
 
 
 def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:

@@ -17,6 +17,7 @@ from tenure.core.errors import (
     MissingParameterError,
     Party,
     TenureError,
+    UnplannedShareError,
     ViewShapeError,
     brief,
 )
@@ -25,18 +26,18 @@ from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
-from tenure.core.run.values import NeedsPlan, evaluate, given, staged_value
-from tenure.core.sites import call_site
+from tenure.core.run.values import evaluate, hand_over
 from tenure.core.slots.requests import check_repeated
-from tenure.core.slots.slot import Request, as_dtype, as_shape, kind_of
-from tenure.core.slots.sources import OWN, Source
-from tenure.core.slots.staged import USE
+from tenure.core.slots.slot import KINDS, Request, Slot, Suggested, as_dtype, as_shape, kind_of
+from tenure.core.slots.sources import Source
 from tenure.core.slots.staging import begin
+from tenure.core.slots.table import USE
 
-Initializer = Callable[[Sequence[int], Any], jax.Array]
+Initializer = Callable[..., jax.Array]
 
 
 @by_profile
@@ -55,7 +56,8 @@ def get_parameter(
       name: local name.
       shape: of the array.
       dtype: of the array.
-      init: `init(shape, dtype) -> array`; runs once, for the owner, with a key drawn from the owner's path.
+      init: `init(shape, dtype) -> array`, or `init(key, shape, dtype)` as in `jax.nn.initializers`; runs once, for the
+        owner, with a key drawn from the owner's path.
       axes: logical names of the axes, for `ledger.shardings`.
       stages: what the value goes through between what is stored and what is returned: a list of stages.
 
@@ -74,18 +76,12 @@ def get_parameter(
     """
     frame = current_frame("get_parameter")
     if frame.planning:
-        paths.check_name(name, "parameter name")
+        check_name(frame, name, "parameter name")
     path = paths.join(frame.scope.path, name)
-    source = frame.sources.of(path)
-    if frame.mode is Mode.PLAN:
-        value = plan_parameter(frame, path, shape, dtype, init, axes, source, stages=stages)
+    if frame.planning:
+        value = plan_parameter(frame, path, shape, dtype, init, axes, frame.sources.of(path), stages=stages)
     else:
-        if frame.staged is None and frame.mode is Mode.APPLY and (stages or frame.sources.stages):
-            raise NeedsPlan
-        if source is OWN:
-            value = _owned(frame, path, shape, dtype, init)
-        else:
-            value = sourced(frame, path, shape, dtype, init, source)
+        value = read_parameter(frame, path, shape, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
         context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
@@ -115,7 +111,7 @@ def plan_parameter(
         _check_given(asked, source)
         more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
     creators = hooks.chain("param_creator")
-    more["explicit_init"] = init is not None and _is_explicit(init, frame.scope)
+    more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
     if asked.kind == "owned" or source.or_own:
         module = frame.scope.module if creators else None  # a plan should not keep modules alive
         context = hooks.GetterContext(path, module, dtype, shape, init)
@@ -154,7 +150,7 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
                 )
-            return init(shape, dtype)
+            return initial_value(init, shape, dtype, lambda: asked.party("owner"))
 
         made = hooks.run_creators(creators, shape, dtype, run, context)
         return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
@@ -177,6 +173,14 @@ def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tup
         return as_shape(shape, path), as_dtype(dtype, path)
     except TenureError as e:
         raise asked_by(frame, path, e) from None
+
+
+def check_name(frame: Frame, name: Any, what: str) -> None:
+    """Raises `PathSyntaxError`, which names who asks, unless `name` is one segment of a path."""
+    try:
+        paths.check_name(name, what)
+    except TenureError as e:
+        raise asked_by(frame, brief(name, 30), e) from None
 
 
 def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
@@ -218,7 +222,7 @@ def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
             parties=[asked.party("asker")],
             ways=["axes=('embed', 'vocab'), with None for an axis without a name"],
         )
-    axes = tuple(axes)
+    axes = axes if isinstance(axes, Suggested) else tuple(axes)
     if len(axes) != len(asked.shape):
         raise AxesError(
             f"'{asked.path}' has {len(asked.shape)} axes and {len(axes)} axis names {axes}",
@@ -228,12 +232,11 @@ def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
     return axes
 
 
-def _is_explicit(init: Any, scope: Scope) -> bool:
+def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
     """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
-    site = call_site()
-    if not site.in_package or scope.module is None:
+    birth = None if scope.module is None else scope.module.__dict__["_born"]
+    if birth is None or asked.site is not birth.site:  # a layer's request stands at the line that built the layer
         return True
-    birth = scope.module.__dict__["_born"]
     return any(init is a for a in (*birth.args, *birth.kwargs.values()))
 
 
@@ -253,25 +256,54 @@ def _check_given(asked: Request, source: Source) -> None:
         )
 
 
-def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    if frame.staged is not None or (frame.mode is Mode.INIT and frame.plan.staged):
-        value = _staged(frame, path, shape, dtype, init)
-        if value is not None:
-            return value
-    value = owned_value(frame, path)
-    if value is None and frame.mode is Mode.INIT:
-        value = with_key(
-            frame.keys and frame.keys.draw(path),
-            _maker(
-                hooks.chain("param_creator"),
-                shape,
-                dtype,
-                init,
-                hooks.GetterContext(path, frame.scope.module, dtype, shape, init),
-                Request(path, tuple(shape), dtype),
-            ),
+def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """A slot's value in a run, made as the plan says.
+
+    Raises:
+      BorrowedInParamsError: the params have a leaf for a slot that owns none.
+      MissingParameterError, ParameterShapeError: the params do not fit.
+      UnplannedShareError: the run shares a parameter, and the plan that it reads knows of none.
+    """
+    slot = None if frame.plan.plain else frame.plan.slots.get(path)
+    if slot is None or slot.kind == "owned":
+        if slot is None:
+            check_planned(frame, path, shape, dtype)
+        return _owned(frame, path, shape, dtype, init, slot)
+    if owned_value(frame, path) is not None:
+        module, name = paths.split(path)
+        raise BorrowedInParamsError(
+            f"the params have a leaf for '{path}', which is {slot.kind}",
+            parties=[
+                slot.party("user", str(slot.target or "")),
+                *(frame.plan.slots[owner].party("owner") for owner in frame.plan.ledger.owners_of(path)),
+            ],
+            ways=[
+                f"delete it from params:  del params['{module}']['{name}']",
+                f"own it:  tn.transform(f, ties={{'{path}': tn.own}})",
+            ],
         )
-        frame.write(("params", path), value)
+    if slot.kind == "given":
+        source = frame.sources.of(path)
+        _check_given(dataclasses.replace(slot.request, shape=as_shape(shape, path)), source)
+        return hand_over(frame, slot, source.value)
+    return evaluate(frame, path, USE)
+
+
+def check_planned(frame: Frame, path: str, shape: Any, dtype: Any) -> None:
+    """Raises `UnplannedShareError` if a run shares a slot of which its plan knows nothing."""
+    source = frame.sources.of(path)
+    if source.kind in ("borrow", "given"):
+        raise unplanned(frame, path, shape, dtype, source)
+
+
+def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
+    """An owner's value; what only the forward pass can make is made in `init`."""
+    creating = frame.mode is Mode.INIT and owned_value(frame, path) is None
+    if creating:
+        _create(frame, path, shape, dtype, init, slot)
+    if slot is not None and slot.staged:
+        return evaluate(frame, path, USE)
+    value = owned_value(frame, path)
     if value is None:
         raise missing(frame, path, shape, dtype)
     if not _is_as_asked(value, shape, dtype):
@@ -280,46 +312,35 @@ def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     return value
 
 
+def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> None:
+    """Makes what is stored for an owner, and for the stages that all its users see."""
+    draw = frame.keys.draw if frame.keys is not None else lambda path: None
+    asked = Request(path, tuple(shape), dtype) if slot is None else slot.request
+    context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+    value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, context, asked))
+    made = {path: value} if slot is None or not slot.stages else begin(slot, slot.stages, value, draw)
+    for where, array in made.items():
+        state = where in frame.plan.states
+        frame.write(("initial" if state else "params", where), array)
+        if state:
+            frame.write(("state", where), array)
+
+
 def _is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
     """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
     return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
 
 
-def _staged(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """An owner's value after its stages; None if it has none. In `init`, creates what is stored if nobody has so far."""
-    slot = frame.planned("slots", path)
-    if not slot.staged:
-        return None
-    if frame.mode is Mode.INIT and owned_value(frame, path) is None:
-        draw = frame.keys.draw if frame.keys is not None else lambda path: None
-        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
-        make = _maker(hooks.chain("param_creator"), shape, dtype, init, context, slot.request)
-        made = begin(slot, slot.stages, with_key(draw(path), make), draw)
-        for where, value in made.items():
-            frame.write(("params" if where in frame.plan.slots else "initial", where), value)
-            if where in frame.plan.states:
-                frame.write(("state", where), value)
-    return staged_value(frame, path, USE)
-
-
-def sourced(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
-    """A slot's value in a run, where a tie or a share speaks of it."""
-    if source.kind == "own" or (source.or_own and frame.planned("slots", path).kind == "owned"):
-        return _owned(frame, path, shape, dtype, init)
-    planned = frame.planned("slots", path)
-    if owned_value(frame, path) is not None:
-        raise BorrowedInParamsError(
-            f"the params have a leaf for '{path}', which is {planned.kind}",
-            parties=[
-                planned.party("user", str(planned.target or "")),
-                *(frame.plan.slots[owner].party("owner") for owner in frame.plan.ledger.owners_of(path)),
-            ],
-            ways=[
-                f"delete it from params:  del params['{paths.split(path)[0]}']['{paths.split(path)[1]}']",
-                f"own it:  tn.transform(f, ties={{'{path}': tn.own}})",
-            ],
-        )
-    if source.kind == "given":
-        _check_given(dataclasses.replace(planned.request, shape=as_shape(shape, path)), source)
-        return given(frame, planned, source.value)
-    return evaluate(frame, path, USE)
+def unplanned(frame: Frame, path: str, shape: Any, dtype: Any, source: Source) -> UnplannedShareError:
+    """The error of a slot that a run shares, and that the plan does not."""
+    return UnplannedShareError(
+        f"'{path}' is {KINDS[source.kind]} in this run, and was not when the model was planned",
+        parties=[
+            request(frame, path, as_shape(shape, path), dtype).party("user"),
+            Party(source.origin, source.key, f"→ {source.ref or source.kind}", str(source.site)),
+        ],
+        ways=[
+            "plan for inputs of these shapes first:  model.plan(…)",
+            "let what is shared depend on the function's arguments only",
+        ],
+    )

@@ -39,3 +39,13 @@ def by_profile(function: F) -> F:
         return function(*args, **kwargs)
 
     return dispatch  # type: ignore[return-value]
+
+
+@by_profile
+def library() -> str:
+    """The short name of the library whose layers the running program uses, for messages.
+
+    >>> library()
+    'nn'
+    """
+    return "nn"

@@ -15,11 +15,12 @@ from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
-from tenure.core.run.parameters import described, with_key
+from tenure.core.run.initialisers import initial_value
+from tenure.core.run.parameters import check_name, described, unplanned, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Request, as_dtype
+from tenure.core.slots.slot import Request, Slot, as_dtype
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -41,6 +42,8 @@ def get_state(
       MissingParameterError: there is no value, and no initialiser to make one.
     """
     frame = current_frame("get_state")
+    if frame.planning:
+        check_name(frame, name, "name of a state")
     path = paths.join(frame.scope.path, name)
     source = frame.sources.of(path)
     if frame.planning:
@@ -48,7 +51,7 @@ def get_state(
     else:
         value = read_state(frame, path, source)
         if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jax.tree.map(jnp.asarray, init(shape, dtype))  # type: ignore[arg-type]
+            value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))  # type: ignore[arg-type]
             set_state(name, value)
     if value is None:
         raise _missing_state(frame, path)
@@ -92,6 +95,11 @@ def set_state(name: str, value: Any) -> None:
     frame.write(("state", path), value)
 
 
+def asker(frame: Frame, path: str) -> Party:
+    """Who asks for a state, for an error."""
+    return dataclasses.replace(request(frame, path, (), "").party("asker"), what="")
+
+
 def _abstract(value: Any) -> Any:
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
@@ -129,7 +137,7 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                 def run(shape: Any, dtype: Any) -> Any:
                     if init is None:
                         raise _missing_state(frame, path)
-                    return init(shape, dtype)
+                    return initial_value(init, shape, dtype, lambda: asker(frame, path))
 
                 return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
 
@@ -152,8 +160,15 @@ def read_state(frame: Frame, path: str, source: Source) -> Any:
     """The newest value of a state, or of what the state borrows; None if there is none."""
     if source.kind != "borrow":
         return frame.read(("state", path))
-    target = frame.planned("states", path).target
+    target = _planned(frame, path, source).target
     return frame.read(("state", path)) if target is None else _through(frame, target)
+
+
+def _planned(frame: Frame, path: str, source: Source) -> Slot:
+    """The plan's slot of a state that a run borrows."""
+    if path not in frame.plan.states:
+        raise unplanned(frame, path, (), "tree", source)
+    return frame.plan.states[path]
 
 
 def _through(frame: Frame, ref: Ref) -> Any:
@@ -171,7 +186,7 @@ def back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[
       NoInverseError: the state is borrowed through a view that has no inverse.
     """
     while source.kind == "borrow":
-        slot = frame.planned("states", path)
+        slot = _planned(frame, path, source)
         if slot.target is None:  # it owns what its lender lacks
             return path, value
         owner = frame.plan.states[slot.target.path]

@@ -64,7 +64,6 @@ remat = _lift(
     jax.checkpoint,
     """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.""",
 )
-checkpoint = remat
 
 
 @by_profile

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from tenure.core.errors import (
     AxesError,
@@ -24,7 +24,7 @@ from tenure.core.notation import paths
 from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.view import View
-from tenure.core.slots.slot import Request, Slot
+from tenure.core.slots.slot import Request, Slot, Suggested
 from tenure.core.slots.stage_rules import Rules
 from tenure.core.slots.staging import resolve_stages
 
@@ -58,8 +58,8 @@ def link(
         kind = "owned" if asked.kind == "borrowed" and target is None else asked.kind
         slots[path] = Slot(asked, kind, target, asked.axes, modes=frozenset(modes.get(path, ())))
     borrowers = [path for path, slot in slots.items() if slot.kind == "borrowed"]
-    for path in borrowers:
-        _check_loop(path, slots, [])
+    if borrowers:
+        _check_loops(slots)
     if rules is not None and states is not None:
         slots = resolve_stages(slots, states, rules)
     for path in borrowers:
@@ -125,19 +125,35 @@ def _unknown(ref: Ref, asked: Request, requests: Mapping[str, Request]) -> Unkno
     )
 
 
-def _check_loop(path: str, slots: Slots, trail: list[str]) -> None:
-    """Raises `CycleError` if what a borrower borrows comes back to the borrower."""
-    if path in trail:
-        loop = [*trail[trail.index(path) :], path]
-        raise CycleError(
-            "parameters borrow from each other in a loop: " + " → ".join(loop),
-            parties=[slots[p].party("user", str(slots[p].target)) for p in loop[:-1]],
-            ways=[f"'{p}' could be an owner:  {_own_way(slots[p].request).partition(':  ')[2]}" for p in loop[:-1][:3]],
-        )
-    target = slots[path].target
-    if target is not None:
-        for ref in (target, *target.others()):
-            _check_loop(ref.path, slots, [*trail, path])
+def _check_loops(slots: Slots) -> None:
+    """Raises `CycleError` if what a borrower borrows comes back to the borrower. Without recursion: chains may be long."""
+    done: set[str] = set()
+    for start in slots:
+        trail = {start: _lenders(slots[start])} if start not in done else {}
+        while trail:
+            last = next(reversed(trail))
+            path = next(trail[last], None)
+            if path is None:
+                done.add(last)
+                del trail[last]
+            elif path in trail:
+                raise _loop([*list(trail)[list(trail).index(path) :], path], slots)
+            elif path not in done:
+                trail[path] = _lenders(slots[path])
+
+
+def _lenders(slot: Slot) -> Iterator[str]:
+    return iter(() if slot.target is None else [ref.path for ref in (slot.target, *slot.target.others())])
+
+
+def _loop(loop: list[str], slots: Slots) -> CycleError:
+    some = loop[:-1] if len(loop) <= 9 else loop[:8]
+    shown = " → ".join(loop if len(loop) <= 9 else [*some, f"… {len(loop) - 9} more …", loop[-1]])
+    return CycleError(
+        "parameters borrow from each other in a loop: " + shown,
+        parties=[slots[p].party("user", str(slots[p].target)) for p in some],
+        ways=[f"'{p}' could be an owner:  {_own_way(slots[p].request).partition(':  ')[2]}" for p in some[:3]],
+    )
 
 
 def seen_shape(target: Slot, user: Slot) -> tuple[int, ...]:
@@ -203,7 +219,8 @@ def _fitted(slot: Slot, slots: Slots) -> Slot:
             parties=parties,
             ways=["build the module with the given value before this one"],
         )
-    if slot.axes and axes and any(a and b and a != b for a, b in zip(slot.axes, axes, strict=True)):
+    soft = isinstance(slot.axes, Suggested) or isinstance(owner.axes, Suggested)
+    if not soft and slot.axes and axes and any(a and b and a != b for a, b in zip(slot.axes, axes, strict=True)):
         raise AxesError(
             f"'{slot.path}' names its axes {slot.axes}, but through the view its owner's are {axes}",
             parties=parties,
@@ -212,7 +229,8 @@ def _fitted(slot: Slot, slots: Slots) -> Slot:
                 "ask for another layout of this use:  " + _entry(slot.request, "constrain('model', None)"),
             ],
         )
-    return dataclasses.replace(slot, axes=axes) if not slot.axes and any(axes) else slot
+    takes = not slot.axes or isinstance(slot.axes, Suggested)
+    return dataclasses.replace(slot, axes=axes) if takes and any(axes) else slot
 
 
 def _entry(asked: Request, steps: str = "") -> str:
@@ -239,16 +257,29 @@ def _own_way(asked: Request) -> str:
 
 def _shape_ways(asked: Request, shape: tuple[int, ...], owner: Slot) -> list[str]:
     needed = asked.shape
+    found = fitting_view(shape, needed)
+    if found is None:
+        return [f"give '{asked.path}' the size that fits: no view leads from {shape} to {needed}", _own_way(asked)]
+    how, view = found
+    if view == "index(0)" and owner.stack:
+        how = "use one layer of the stack"
+    return [f"{how}:  {_entry(asked, view)}", _own_way(asked)]
+
+
+def fitting_view(shape: tuple[int, ...], needed: tuple[int, ...]) -> tuple[str, str] | None:
+    """A view that leads from one shape to another, with what it does; None if there is none.
+
+    >>> fitting_view((4, 3), (3, 4)), fitting_view((4, 3), (5,))
+    (('tie it through a view', 'transpose'), None)
+    """
     longer = [i for i, (have, need) in enumerate(zip(shape, needed, strict=False)) if have != need]
     if shape == needed[::-1]:
-        way = f"tie it through a view:  {_entry(asked, 'transpose')}"
-    elif shape[1:] == needed:
-        way = f"use one {'layer of the stack' if owner.stack else 'slice of it'}:  {_entry(asked, 'index(0)')}"
-    elif np.prod(shape) == np.prod(needed):
-        way = f"tie it through a view:  {_entry(asked, f'reshape{needed}')}"
-    elif len(shape) == len(needed) and len(longer) == 1 and shape[longer[0]] > needed[longer[0]]:
+        return "tie it through a view", "transpose"
+    if shape[1:] == needed:
+        return "use one slice of it", "index(0)"
+    if math.prod(shape) == math.prod(needed):
+        return "tie it through a view", f"reshape{needed}"
+    if len(shape) == len(needed) and len(longer) == 1 and shape[longer[0]] > needed[longer[0]]:
         axis = f", axis={longer[0]}" if longer[0] else ""
-        way = f"use a part of it:  {_entry(asked, f'slice(0, {needed[longer[0]]}{axis})')}"
-    else:
-        way = f"give '{asked.path}' the size that fits: no view leads from {shape} to {needed}"
-    return [way, _own_way(asked)]
+        return "use a part of it", f"slice(0, {needed[longer[0]]}{axis})"
+    return None

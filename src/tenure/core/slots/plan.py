@@ -9,9 +9,10 @@ from typing import Any
 import jax
 
 from tenure.core.ledger.ledger import Ledger
+from tenure.core.picklable import check_picklable
 from tenure.core.slots.rows import ledger_of
 from tenure.core.slots.slot import Slot
-from tenure.core.slots.staged import FINAL, USE, Want, wanted
+from tenure.core.slots.table import Staged, Table
 from tenure.core.trees import nest
 
 Slots = dict[str, Slot]
@@ -24,6 +25,7 @@ class Plan:
       slots, states: what was asked for, linked.
       out: the shapes of what the function returns.
       ties, stages: the model's ties and stages as they were given.
+      axes: the mapped axes that nobody mapped while planning.
     """
 
     def __init__(
@@ -31,7 +33,15 @@ class Plan:
     ):
         self.slots, self.states, self.out = slots, states, out
         self.ties, self.stages = dict(ties), dict(stages or {})
-        self.recipes: dict[Any, Any] = {}  # what stages do to each value, once it is known
+        self.axes: tuple[str, ...] = ()
+        self.recipes: dict[Any, Any] = {}  # what is done to each staged value, once a run has needed it
+
+    def __reduce__(self) -> Any:
+        check_picklable(None, {p: s.target for p, s in self.slots.items()} | self.ties, self.stages)
+        return Plan, (self.slots, self.states, self.out, self.ties, self.stages)
+
+    def __deepcopy__(self, memo: Any) -> Plan:
+        return self  # nothing of it changes
 
     @functools.cached_property
     def ledger(self) -> Ledger:
@@ -39,16 +49,20 @@ class Plan:
         return ledger_of(self.slots, self.states)
 
     @functools.cached_property
-    def staged(self) -> dict[Want, bool]:
-        """What goes through stages in a run → whether it is used inside of a loop."""
-        return wanted(self.slots)
+    def plain(self) -> bool:
+        """Whether every parameter and state is simply owned: nothing is borrowed or given, and nothing has stages."""
+        every = (*self.slots.values(), *self.states.values())
+        return not self.ties and all(slot.kind == "owned" and not slot.staged for slot in every)
 
     @functools.cached_property
-    def staged_as(self) -> dict[Want, Want]:
-        """What a run may ask for → the staged value that it gets: a slot without stages for its use gets the final one."""
-        same = {want: want for want in self.staged}
-        final = [want for want in self.staged if want.tap == FINAL and not self.slots[want.path].use_stages]
-        return same | {want._replace(tap=USE): want for want in final}
+    def table(self) -> Table:
+        """How each slot's value is made."""
+        return Table(self.slots)
+
+    @functools.cached_property
+    def staged(self) -> dict[Staged, bool]:
+        """The values that go through stages in a run → whether one is used inside of a loop."""
+        return self.table.staged() if any(slot.staged for slot in self.slots.values()) else {}
 
     @functools.cached_property
     def covered(self) -> frozenset[str]:

@@ -13,10 +13,10 @@ from tenure.core.notation.view import View
 from tenure.core.slots.slot import Slot
 
 
-def row_of(slot: Slot, slots: Mapping[str, Slot]) -> Row:
-    """The row of a slot, among all that are linked."""
+def row_of(slot: Slot, slots: Mapping[str, Slot], known: dict[str, Chain] | None = None) -> Row:
+    """The row of a slot, among all that are linked; `known` remembers chains from row to row."""
     asked, source = slot.request, slot.source
-    owners, chain, steps = _chain(slot, slots)
+    owners, chain, steps = _chain(slot, slots, {} if known is None else known)
     notes = list(slot.notes)
     if source.hides is not None:
         notes.append(f"{source.origin} overrides {source.hides.origin}='{source.hides.ref or source.hides.kind}'")
@@ -50,19 +50,37 @@ def row_of(slot: Slot, slots: Mapping[str, Slot]) -> Row:
 Chain = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]  # owners, slots from the user to the owner, views
 
 
-def _chain(slot: Slot, slots: Mapping[str, Slot]) -> Chain:
-    """The owners of a slot's value, the slots on the way to the (first) owner, and all views on the way."""
-    if slot.target is None:
-        return (slot.path,), (slot.path,), ()
+def _chain(slot: Slot, slots: Mapping[str, Slot], known: dict[str, Chain]) -> Chain:
+    """The owners of a slot's value, the slots on the way to the (first) owner, and all views on the way.
+
+    `known` remembers what has been found, so that long chains take neither long nor recursion.
+    """
 
     def step(view: View, found: Chain, others: list[Chain]) -> Chain:
         owners = found[0] + tuple(owner for other in others for owner in other[0])
         return owners, found[1], (*found[2], str(view))
 
-    owners, chain, steps = follow(slot.target, lambda ref: _chain(slots[ref.path], slots), step)
-    return tuple(dict.fromkeys(owners)), (slot.path, *chain), steps
+    todo = [slot]
+    while todo:
+        one = todo[-1]
+        lenders = () if one.target is None else (one.target, *one.target.others())
+        missing = [slots[ref.path] for ref in lenders if ref.path not in known]
+        if missing:
+            todo += missing
+            continue
+        todo.pop()
+        if one.target is None:
+            known[one.path] = (one.path,), (one.path,), ()
+        else:
+            owners, chain, steps = follow(one.target, lambda ref: known[ref.path], step)
+            known[one.path] = tuple(dict.fromkeys(owners)), (one.path, *chain), steps
+    return known[slot.path]
 
 
 def ledger_of(slots: Mapping[str, Slot], states: Mapping[str, Slot]) -> Ledger:
     """The ledger of linked slots."""
-    return Ledger([row_of(s, table) for table in (slots, states) for s in table.values()])
+    rows = []
+    for table in (slots, states):
+        known: dict[str, Chain] = {}
+        rows += [row_of(slot, table, known) for slot in table.values()]
+    return Ledger(rows)

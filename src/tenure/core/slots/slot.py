@@ -22,6 +22,16 @@ KINDS = {"own": "owned", "forbid": "owned", "borrow": "borrowed", "given": "give
 _NONE: Mapping[Any, Any] = {}
 
 
+class Suggested(tuple[str | None, ...]):
+    """Axis names that a layer of the library gives by itself: they yield to other names instead of contradicting them.
+
+    A program's own names are an ordinary tuple. A borrower takes its owner's names in place of suggested ones.
+
+    >>> Suggested(("embed", None)) == ("embed", None)
+    True
+    """
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Request:
     """One request for a parameter or a state, as the running function made it.
@@ -61,6 +71,9 @@ class Request:
     value: Any = None
     declared: bool = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "init": None, "make": None}  # another process plans anew before it initialises
+
     @property
     def kind(self) -> str:
         """What the request's source makes of it: "owned", "borrowed" or "given"."""
@@ -94,6 +107,7 @@ class Slot:
       frozen: whether a stage keeps gradients from it.
       modes: (training, inside of a loop or another transformation) of each request for it.
       notes: what a reader of the ledger should know.
+      path, shape, dtype, collection, source, stack: the request's.
     """
 
     request: Request
@@ -111,13 +125,22 @@ class Slot:
     modes: frozenset[tuple[bool, bool]] = frozenset()
     notes: tuple[str, ...] = ()
 
-    path = property(lambda self: self.request.path)
-    shape = property(lambda self: self.request.shape)
-    dtype = property(lambda self: self.request.dtype)
-    collection = property(lambda self: self.request.collection)
-    source = property(lambda self: self.request.source)
-    stack = property(lambda self: self.request.stack)
-    layers = property(lambda self: self.request.layers)
+    path: str = dataclasses.field(init=False)
+    shape: tuple[int, ...] = dataclasses.field(init=False)
+    dtype: Any = dataclasses.field(init=False)
+    collection: str = dataclasses.field(init=False)
+    source: Source = dataclasses.field(init=False)
+    stack: tuple[tuple[str, int], ...] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        asked = self.request
+        self.__dict__.update(path=asked.path, shape=asked.shape, dtype=asked.dtype)
+        self.__dict__.update(collection=asked.collection, source=asked.source, stack=asked.stack)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The sizes of the layer stacks around it."""
+        return self.request.layers
 
     @property
     def staged(self) -> bool:

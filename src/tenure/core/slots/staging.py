@@ -55,7 +55,11 @@ def resolve_stages(slots: Slots, states: Slots, rules: Rules) -> Slots:
             used.update(rule for rule in found[path] if rule.module is not None or rule.for_one_use)
             borrowed.update(dict.fromkeys(found[path], slot))
             slots[path] = _borrower_staged(slot, found[path], slots, rules)
+    named = [rule for level in found.values() for rule in level if not paths.is_glob(rule.glob)]
+    owners = {rule.glob for rule in named if rule.glob in slots and slots[rule.glob].kind != "borrowed"}
     for rule in rules.unused(used):
+        if any(paths.matches(rule.glob, path) for path in owners):
+            continue  # an entry before it names all that it selects, as those that `tn.merge` returns do
         raise _unused(rule, borrowed.get(rule), slots)
     ordered: Slots = {}
     for path, slot in slots.items():
@@ -86,10 +90,10 @@ def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rul
     outer = [tuple(s for s in rule.stages if isinstance(s, OnUse)) for rule in found if rule.module is None]
     every, notes = _combined([*inner, *outer])
     _check_skipped([s for s in every if isinstance(s, OnUse)], slot, found)
-    uses = []
+    uses: list[Stage] = []
     for stage in every:
         use, note = _on_borrower(stage, slot, slots, rules)
-        uses += [use] * (use is not None)
+        uses += [] if use is None else [use]
         notes += (note,) * bool(note)
     if not (uses or notes):
         return slot
@@ -181,10 +185,14 @@ def _on_borrower(stage: Stage, slot: Slot, slots: Slots, rules: Rules) -> tuple[
 
 def _owners(slot: Slot, slots: Slots, tap: str) -> list[tuple[str, str]]:
     """The owners at the end of a slot's chain, and where they are tapped."""
-    if slot.target is None:
-        return [(slot.path, tap)]
-    refs = [slot.target, *slot.target.others()]
-    return [found for ref in refs for found in _owners(slots[ref.path], slots, ref.tap or tap)]
+    found, todo = [], [(slot, tap)]
+    while todo:
+        slot, tap = todo.pop()
+        if slot.target is None:
+            found.append((slot.path, tap))
+        else:
+            todo += [(slots[ref.path], ref.tap or tap) for ref in (*reversed([*slot.target.others()]), slot.target)]
+    return found
 
 
 def _unused(rule: Rule, user: Slot | None, slots: Slots) -> TenureError:

@@ -12,11 +12,13 @@ import jax
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party, TenureError
+from tenure.core.model.kinds import in_evaluation
 from tenure.core.notation import paths
 from tenure.core.run import values
 from tenure.core.run.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
-from tenure.core.run.values import hoist
+from tenure.core.run.values import apply_stages
 from tenure.core.sites import call_site, opener
+from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
 from tenure.haiku import config
 from tenure.haiku.engine.keys import PRNGSequence
@@ -64,9 +66,9 @@ class HaikuFrame(Frame):
         params: Bundles | None = None,
         state: Mapping[str, Mapping[str, Any]] | None = None,
         rng: PRNGSequence | None = None,
-        get_plan: Callable[..., Any] | None = None,
+        plan: Plan | None = None,
     ):
-        super().__init__(mode, sources or Sources(), get_plan=get_plan)
+        super().__init__(mode, sources or Sources(), plan=plan, training=not in_evaluation())
         self.profile = profile
         self.params = {} if params is None else params
         self.state: Bundles = {
@@ -166,7 +168,7 @@ class HaikuFrame(Frame):
             module, name = paths.split(path)
             if name in self.state.get(module, {}):
                 self.layers[0]["state", path] = self.state[module].pop(name).current
-        hoist(self)
+        apply_stages(self)
 
     def shows_modules(self) -> bool:
         return config.get_config().module_auto_repr

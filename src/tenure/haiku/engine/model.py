@@ -6,8 +6,8 @@ forward pass, is left out of what is computed. Where the function looks at value
 
 from __future__ import annotations
 
-import collections
 import functools
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,12 +16,14 @@ import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
+from tenure.core.model.kinds import in_evaluation
 from tenure.core.model.planning import _spec, is_array, linked
-from tenure.core.model.transform import _PLANS, _plan_key
+from tenure.core.model.plans import Plans
+from tenure.core.model.watch import Watch
 from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
-from tenure.core.run.values import NeedsPlan, offline
+from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
@@ -30,7 +32,6 @@ from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
 from tenure.haiku.engine.slicing import Sliced
-from tenure.haiku.engine.surroundings import Surroundings
 
 TRACER_HINT = (
     "An UnexpectedTracerError was raised while inside a Haiku transformed function (see error above).\n"
@@ -67,64 +68,77 @@ class Model:
         stages: Mapping[str, Any] | None = None,
     ):
         self.function, self.sources = function, Sources(ties, stages)
-        self.ties, self.stages, self.staged = dict(ties or {}), dict(stages or {}), bool(stages)
-        self.plans: collections.OrderedDict[Any, Plan] = collections.OrderedDict()
-        self.as_it_is: set[Any] = set()
+        self.ties, self.stages = dict(ties or {}), dict(stages or {})
+        self._modes = {training: Plans(function, self._make_plan) for training in (True, False)}
+        self.as_it_is: weakref.WeakSet[Plan] = weakref.WeakSet()
+
+    @property
+    def plans(self) -> Plans:
+        """The plans for the mode that the model is called in."""
+        return self._modes[not in_evaluation()]
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
-        return self.get_plan(args, kwargs)
+        return self.plans.of(args, kwargs)
 
-    def get_plan(self, args: Any, kwargs: Any, fresh: bool = False) -> Plan:
-        key = _plan_key(args, kwargs)
-        plan = self.plans.get(key) if key is not None and not fresh else None
+    def _make_plan(self, args: Any, kwargs: Any) -> Plan:
+        try:
+            return self._trace(PRNGSequence(0), args, kwargs).plan
+        except jax.errors.JAXTypeError:  # the function looks at values
+            return self._create(PRNGSequence(0), args, kwargs)[2]()
+
+    def _plan_for_run(self, args: Any, kwargs: Any) -> Plan:
+        """The plan that a run reads. Where none is known, the function is traced first, unseen and without a trace left.
+
+        A function that cannot be traced, and was not transformed with ties or stages, is taken to share nothing.
+        """
+        plan = self.plans.known(args, kwargs)
+        if plan is None and (self.ties or self.stages):
+            plan = self.plans.of(args, kwargs)
         if plan is None:
+            around = Watch([self.function, *hooks.installed()])
             try:
-                plan = self._trace(PRNGSequence(0), args, kwargs).plan
-            except jax.errors.JAXTypeError:  # the function looks at values
-                plan = self._create(PRNGSequence(0), args, kwargs)[2]()
-            self._remember(key, plan)
-        self.staged = self.staged or bool(plan.staged)
+                with output.silent("drop"):
+                    plan = self._trace(PRNGSequence(0), args, kwargs).plan
+                    self.plans.remember(args, kwargs, plan)
+            except Exception:
+                plan = self.plans.assume_plain(args, kwargs)
+            around.restore()
         return plan
-
-    def _remember(self, key: Any, plan: Plan) -> None:
-        if key is not None:
-            self.plans[key] = plan
-            if len(self.plans) > _PLANS:
-                self.plans.popitem(last=False)
 
     def init(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles]:
         """The owners' initial values, and the states' first ones."""
-        key = _plan_key(args, kwargs)
-        if key not in self.as_it_is and outermost():
-            around = Surroundings([self.function, *hooks.installed()])
+        known = self.plans.known(args, kwargs) in self.as_it_is
+        if not known and outermost():
+            around = Watch([self.function, *hooks.installed()])
             try:
                 with output.silent():
                     made = self._try(rng, args, kwargs)
             except (Exception, output.Printed):  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
-                self._remember_how(key, made)
+                self._remember(args, kwargs, made)
                 params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
-        params, state, plan = self._create(rng, args, kwargs, unplanned=key in self.as_it_is)
+        params, state, plan = self._create(rng, args, kwargs, unplanned=known)
         if not (self.ties or self.stages or made_of_borrowers(plan.args[0])):
+            if not known and not any(asked.stages for asked in plan.args[0].requests.values()):
+                self.plans.assume_plain(args, kwargs)
             return params, state
         linked = plan()
+        self.plans.remember(args, kwargs, linked)
         if rng is not None:
             rng.replace_internal_state(saved)  # type: ignore[arg-type]
         lender = offline(linked, params, state)
         params, state, _ = self._create(rng, args, kwargs, lender)
         return begin_stages(linked, params, state, rng)
 
-    def _remember_how(self, key: Any, made: Made) -> None:
-        """If nearly all has to be computed, tracing it first is a detour: the next time the function runs as it is."""
-        borrows = any(s.kind == "borrowed" for s in (*made.plan.slots.values(), *made.plan.states.values()))
-        if key is not None and made.values.leaves_little_out and not (borrows or made.plan.staged):
-            if len(self.as_it_is) >= _PLANS:
-                self.as_it_is.clear()
-            self.as_it_is.add(key)
+    def _remember(self, args: Any, kwargs: Any, made: Made) -> None:
+        """Keeps the plan. If nearly all has to be computed, tracing is a detour: next time the function runs as it is."""
+        self.plans.remember(args, kwargs, made.plan)
+        if made.values.leaves_little_out and made.plan.plain:
+            self.as_it_is.add(made.plan)
 
     def _create(
         self,
@@ -147,7 +161,7 @@ class Model:
     def _try(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
         """Runs the function abstractly, with initialisers left for afterwards where that is possible."""
         if deferral.possible(rng):
-            around = Surroundings([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()])
             try:
                 return self._trace(rng, args, kwargs, counted=True)
             except deferral.AbandonedError:
@@ -188,22 +202,11 @@ class Model:
         self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
     ) -> tuple[Any, Bundles]:
         """The function's result, and the newest states."""
-        keys = None if rng is None else rng.internal_state
-        try:
-            return self._attempt(params, state, rng, args, kwargs)
-        except NeedsPlan:  # never planned so far, and now a slot has stages
-            self.get_plan(args, kwargs)
-            self.staged = True
-            return self._attempt(params, state, None if keys is None else PRNGSequence(keys), args, kwargs)
-
-    def _attempt(
-        self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
-    ) -> tuple[Any, Bundles]:
-        get_plan = functools.partial(self.get_plan, args, kwargs)
+        plan = self._plan_for_run(args, kwargs)
         frame = HaikuFrame(
-            Mode.APPLY, self.sources.fresh(), profile=profile, params=params, state=state, rng=rng, get_plan=get_plan
+            Mode.APPLY, self.sources.fresh(), profile=profile, params=params, state=state, rng=rng, plan=plan
         )
-        if self.staged and rng is not None:
+        if plan.staged and rng is not None:
             frame.keys = Keys(rng.internal_state[0])
         out = self.run(frame, args, kwargs)
         return out, newest_states(frame)
@@ -211,8 +214,8 @@ class Model:
     def run(self, frame: HaikuFrame, args: Any, kwargs: Any) -> Any:
         """Calls the function in a frame."""
         try:
-            with frame.active():
-                if self.staged and frame.frozen:
+            with self.plans.running(), frame.active():
+                if frame.plan.staged and frame.frozen:
                     frame.begin_stages()
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:

@@ -12,7 +12,8 @@ import jax
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.haiku.engine import signatures
-from tenure.haiku.engine.transforms import Tied, check_no_rng, keep_original, takes_ties, transform_with_state
+from tenure.haiku.engine.halves import Tied, halves
+from tenure.haiku.engine.transforms import check_no_rng, keep_original, takes_ties, transform_with_state
 
 _USE_STATE = "If your transformed function uses `hk.{get,set}_state` then use `hk.multi_transform_with_state`."
 
@@ -23,12 +24,20 @@ class MultiTransformed(NamedTuple):
     init: Callable[..., Any]
     apply: Any
 
+    @property
+    def stateful(self) -> bool:
+        return False
+
 
 class MultiTransformedWithState(NamedTuple):
     """`init(rng, *args) -> (params, state)`, and a tree of `apply(params, state, rng, *args) -> (out, state)`."""
 
     init: Callable[..., tuple[Any, Any]]
     apply: Any
+
+    @property
+    def stateful(self) -> bool:
+        return True
 
 
 def _structure(f: Callable[[], Any]) -> Any:
@@ -65,7 +74,8 @@ def multi_transform_with_state(f: Callable[[], tuple[Callable[..., Any], Any]]) 
 
     applies = [apply_of(i) for i in range(structure.num_leaves)]
     init = transform_with_state(init_fn, **options).init
-    return MultiTransformedWithState(init, jax.tree.unflatten(structure, applies))
+    made = MultiTransformedWithState(init, jax.tree.unflatten(structure, applies))
+    return halves(made, multi_transform_with_state, f)
 
 
 @takes_ties
@@ -107,7 +117,8 @@ def multi_transform(f: Callable[[], tuple[Callable[..., Any], Any]]) -> MultiTra
 
         return apply_fn
 
-    return MultiTransformed(init_fn, jax.tree.map(stateless, both.apply))
+    made = MultiTransformed(init_fn, jax.tree.map(stateless, both.apply))
+    return halves(made, multi_transform, f)
 
 
 def without_apply_rng(f: Any) -> Any:
@@ -153,4 +164,4 @@ def without_apply_rng(f: Any) -> Any:
     signature = signatures.replace_leading(inspect.signature(apply), len(new) + 1, new)
     apply_fn.__signature__ = signature  # type: ignore[attr-defined]
     made: Any = type(f)
-    return keep_original(f, made(f.init, apply_fn))
+    return keep_original(f, halves(made(f.init, apply_fn), without_apply_rng, f))

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-_trying: contextvars.ContextVar[bool] = contextvars.ContextVar("tenure_haiku_trying", default=False)
+_trying: contextvars.ContextVar[str] = contextvars.ContextVar("tenure_haiku_trying", default="")
 _lock = threading.Lock()
 _running = 0
 
@@ -26,18 +26,22 @@ class _Watched:
         self.stream = stream
 
     def write(self, text: str) -> Any:
-        if _trying.get():
+        if _trying.get() == "refuse":
             raise Printed
-        return self.stream.write(text)
+        return len(text) if _trying.get() else self.stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
 
 @contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Within, the first `print`, or log record, of this thread raises `Printed`. Other threads go on as ever."""
-    token = _trying.set(True)
+def silent(how: str = "refuse") -> Iterator[None]:
+    """Within, this thread shows nothing. Other threads go on as ever.
+
+    Args:
+      how: "refuse": the first `print`, or log record, raises `Printed`; "drop": they are lost.
+    """
+    token = _trying.set(how)
     _watch(+1)
     try:
         yield
@@ -53,9 +57,12 @@ class _WatchedRecords:
         self.factory = factory
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if _trying.get():
+        if _trying.get() == "refuse":
             raise Printed
-        return self.factory(*args, **kwargs)
+        record = self.factory(*args, **kwargs)
+        if _trying.get():
+            record.levelno = -1  # below what any handler takes
+        return record
 
 
 def _watch(change: int) -> None:

@@ -15,10 +15,9 @@ from tenure.core.run import hooks, leaves
 from tenure.core.run import parameters as core_parameters
 from tenure.core.run.frame import placeholder
 from tenure.core.run.requests import request
-from tenure.core.run.values import NeedsPlan
 from tenure.core.slots.requests import same_init
-from tenure.core.slots.slot import Request, as_shape, named
-from tenure.core.slots.sources import OWN, Source
+from tenure.core.slots.slot import Request, Suggested, as_shape, named
+from tenure.core.slots.sources import OWN
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
 from tenure.haiku.engine.deferral import CountedKeys, defer
@@ -41,23 +40,11 @@ def get_parameter(
     dtype = jnp.float32 if dtype is None else dtype
     module = scope_name(frame)
     path = f"{module}/{name}"
-    source = frame.sources.of(path)
-    if frame.frozen and frame.staged is None and (stages or frame.sources.stages):
-        raise NeedsPlan
-    if frame.staged is not None and (staged := core_parameters._staged(frame, path, shape, dtype, init)) is not None:
-        value = staged
-    elif source is OWN:
-        value = frame.params.get(module, {}).get(name)
-    else:
-        value = _sourced(frame, path, shape, dtype, init, source)
+    value = _known(frame, path, shape, dtype, init)
     if value is None:
         value = outer_value(frame, module, name)
     if value is None:
         value = _create(frame, path, shape, dtype, init, axes, stages)
-    elif not frame.frozen and source is OWN:
-        if path in frame.requests:
-            frame.note_mode(path)
-        _check_again(frame, path, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
         value = hooks.run_getters(getters, value, _context(frame, path, shape, dtype, init))
@@ -154,7 +141,7 @@ def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, in
 def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None, stages: Any = None) -> None:
     """Notes an owner, for the ledger."""
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
-    more: Any = {"init": init, "axes": None if axes is None else tuple(axes)}
+    more: Any = {"init": init, "axes": axes if axes is None or isinstance(axes, Suggested) else tuple(axes)}
     asked = Request(path, shape, dtype, **more) if frame.unplanned else request(frame, path, shape, dtype, **more)
     if stages is not None:
         asked = dataclasses.replace(asked, stages=core_parameters.read_stages(stages, asked))
@@ -179,18 +166,26 @@ def _check_again(frame: HaikuFrame, path: str, dtype: Any, init: Any) -> None:
     )
 
 
-def _sourced(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
-    """The value where a tie, a share or a declaration speaks of the slot; None where it is owned."""
+def _known(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """The slot's value, if there is one already: in apply as the plan says, while the function creates as made before."""
     module, name = split(path)
-    if source.kind == "own":
-        return frame.params.get(module, {}).get(name)
+    value = frame.params.get(module, {}).get(name)
     if frame.frozen:
-        owned = source.or_own and frame.planned("slots", path).kind == "owned"
-        if owned:
-            return frame.params.get(module, {}).get(name)
-        return core_parameters.sourced(frame, path, shape, dtype, init, source)
-    core_parameters.plan_parameter(frame, path, shape, dtype, init, None, source)
-    return source.value if source.kind == "given" else frame.borrowed_value(frame.requests[path])
+        slot = None if frame.plan.plain else frame.plan.slots.get(path)
+        if slot is None:
+            core_parameters.check_planned(frame, path, shape, dtype)
+        if slot is None or (slot.kind == "owned" and not slot.staged):
+            return value
+        return core_parameters.read_parameter(frame, path, shape, dtype, init)
+    source = frame.sources.of(path)
+    if source.kind in ("borrow", "given", "forbid"):
+        core_parameters.plan_parameter(frame, path, shape, dtype, init, None, source)
+        return source.value if source.kind == "given" else frame.borrowed_value(frame.requests[path])
+    if value is not None and source is OWN:
+        if path in frame.requests:
+            frame.note_mode(path)
+        _check_again(frame, path, dtype, init)
+    return value
 
 
 def _misfit(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> ParameterShapeError:

@@ -46,6 +46,11 @@ def check_cached(frame: Frame, cls: type, site: Site) -> None:
         core_module.check_cached(frame, cls, site, "hk", switch)
 
 
+def library() -> str:
+    """What programs call the library."""
+    return "hk"
+
+
 def called(frame: HaikuFrame, path: str) -> None:
     """Notes that a module was called, for those callers that can not tell from its name."""
     for scope in frame.scopes:
@@ -64,6 +69,7 @@ __all__ = [
     "get_state",
     "grad",
     "jit",
+    "library",
     "map",
     "maybe_next_rng_key",
     "missing_key",

@@ -12,6 +12,7 @@ from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.core.run.frame import Mode, current_frame, maybe_frame
 from tenure.haiku.engine import signatures
 from tenure.haiku.engine.frames import outside
+from tenure.haiku.engine.halves import Tied, halves
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.model import Model
 
@@ -42,17 +43,6 @@ def takes_ties(transform: Callable[..., Any]) -> Callable[..., Any]:
         return transform(Tied(f, ties, stages), *args, **kwargs)
 
     return with_ties
-
-
-class Tied:
-    """A function, and the ties and stages that it is to be transformed with."""
-
-    def __init__(self, function: Callable[..., Any], ties: Any, stages: Any):
-        self.function, self.ties, self.stages = function, ties, stages
-        functools.update_wrapper(self, function)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
 
 
 def _model(f: Any) -> Model:
@@ -138,7 +128,8 @@ def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
     init_fn.__signature__ = signatures.of_init(signature)  # type: ignore[attr-defined]
     apply_fn.__signature__ = signatures.of_apply(signature)  # type: ignore[attr-defined]
     init_fn.plan = model.plan  # type: ignore[attr-defined]
-    return keep_original(f.function if isinstance(f, Tied) else f, TransformedWithState(init_fn, apply_fn))
+    made = halves(TransformedWithState(init_fn, apply_fn), transform_with_state, f)
+    return keep_original(f.function if isinstance(f, Tied) else f, made)
 
 
 @takes_ties
@@ -180,7 +171,7 @@ def keep_original(f: Any, made: Any) -> Any:
     for function in made:
         function._original_fn = f
     if plan is not None:
-        made.init.plan = plan
+        made.init.plan = made.plan = plan
     return made
 
 
@@ -223,7 +214,7 @@ def without_state(f: TransformedWithState) -> Transformed:
     leading = signatures.replace_leading(inspect.signature(f.apply), 2, [signatures.PARAMS])
     init_fn.__signature__ = signatures.without_state(inspect.signature(f.init))  # type: ignore[attr-defined]
     apply_fn.__signature__ = signatures.without_state(leading)  # type: ignore[attr-defined]
-    return keep_original(f, Transformed(init_fn, apply_fn))
+    return keep_original(f, halves(Transformed(init_fn, apply_fn), without_state, f))
 
 
 def with_empty_state(f: Transformed) -> TransformedWithState:
@@ -247,7 +238,7 @@ def with_empty_state(f: Transformed) -> TransformedWithState:
     leading = signatures.replace_leading(inspect.signature(f.apply), 1, new)
     init_fn.__signature__ = signatures.with_state(inspect.signature(f.init))  # type: ignore[attr-defined]
     apply_fn.__signature__ = signatures.with_state(leading)  # type: ignore[attr-defined]
-    return keep_original(f, TransformedWithState(init_fn, apply_fn))
+    return keep_original(f, halves(TransformedWithState(init_fn, apply_fn), with_empty_state, f))
 
 
 def check_no_rng(kwargs: Mapping[str, Any]) -> None:

@@ -140,14 +140,12 @@ def eval_summary(
     def plain(*args: Any, **kwargs: Any) -> Any:  # whatever it is: a jitted function would be refused
         return original(*args, **kwargs)  # type: ignore[operator]
 
-    def recorded(*args: Any, **kwargs: Any) -> None:
-        with hooks.intercept_methods(_record):
-            plain(*args, **kwargs)
-
     def run(*args: Any, **kwargs: Any) -> None:
         init_key, apply_key = jax.random.split(jax.random.PRNGKey(42))
-        params, state = transform_with_state(plain).init(init_key, *args, **kwargs)
-        transform_with_state(recorded).apply(params, state, apply_key, *args, **kwargs)
+        model = transform_with_state(plain)
+        params, state = model.init(init_key, *args, **kwargs)
+        with hooks.intercept_methods(_record):
+            model.apply(params, state, apply_key, *args, **kwargs)
 
     def summary(*args: Any, **kwargs: Any) -> Sequence[MethodInvocation]:
         token = _calls.set([])

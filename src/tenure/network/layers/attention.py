@@ -26,6 +26,8 @@ class SelfAttention(Layer):
 
     Parameter: `QKV` (in, 2 * total_key_dim + out); for each head queries, keys, values.
     Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; `key_shift` Shaw et al. 2018, https://arxiv.org/abs/1803.02155.
+
+    Input [B, T, F], output [B, T, n_out].
     """
 
     stepwise = True
@@ -158,7 +160,11 @@ def sinusoids(positions: jax.Array, channels: int) -> jax.Array:
 
 @layer("positional_encoding")
 class PositionalEncoding(Layer):
-    """Sinusoids of positions, alone or added to the input."""
+    """Sinusoids of positions, alone or added to the input.
+
+    Input [B, T, …, F], output [B, T, …, n_out], or [B, T, …, F] with `add_to_input`.
+    Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762.
+    """
 
     def forward(
         self,
@@ -195,6 +201,8 @@ class RelativePositionalEncoding(Layer):
     """A vector for each distance of two positions, clipped.
 
     Parameter: `encoding_matrix` (2 * clipping + 1, out). Source: Shaw et al. 2018, https://arxiv.org/abs/1803.02155.
+
+    Input [B, T, F], output [T, T, out] (query, key), or [T, out] in one step of a loop.
     """
 
     def forward(

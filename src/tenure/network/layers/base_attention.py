@@ -41,7 +41,10 @@ class Attention(Layer):
 
 @layer("dot_attention")
 class DotAttention(Attention):
-    """Attention by dot products: Luong et al. 2015, https://arxiv.org/abs/1508.04025."""
+    """Attention by dot products: Luong et al. 2015, https://arxiv.org/abs/1508.04025.
+
+    Input [B, F], `base` [B, T, G], `base_ctx` [B, T, F], output [B, G].
+    """
 
     def forward(self, source: Tensor, *, base: Tensor, base_ctx: Tensor, energy_factor: float | None = None) -> Tensor:
         query, keys, values = self.vector(source), self.frames("base_ctx", base_ctx), self.frames("base", base)
@@ -53,7 +56,10 @@ class DotAttention(Attention):
 
 @layer("concat_attention")
 class ConcatAttention(Attention):
-    """Additive attention with weights `v`: Bahdanau et al. 2014, https://arxiv.org/abs/1409.0473."""
+    """Additive attention with weights `v`: Bahdanau et al. 2014, https://arxiv.org/abs/1409.0473.
+
+    Input [B, F], `base` [B, T, G], `base_ctx` [B, T, F], output [B, G]. Parameter: `v` (F).
+    """
 
     def forward(self, source: Tensor, *, base: Tensor, base_ctx: Tensor) -> Tensor:
         query, keys, values = self.vector(source), self.frames("base_ctx", base_ctx), self.frames("base", base)
@@ -65,7 +71,11 @@ class ConcatAttention(Attention):
 
 @layer("gauss_window_attention")
 class GaussWindowAttention(Attention):
-    """A bell over the frames around a place that the input says."""
+    """A bell over the frames around a place that the input says.
+
+    Input [B, 1], `base` [B, T, G], output [B, G], or [B, inner_size, G] with `inner_size`.
+    Source: Luong et al. 2015 ("local-p"), https://arxiv.org/abs/1508.04025; several bells Graves 2013, https://arxiv.org/abs/1308.0850.
+    """
 
     def forward(
         self,

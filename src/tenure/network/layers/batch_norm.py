@@ -37,6 +37,8 @@ class BatchNorm(Layer):
 
     Parameters: `gamma`, `beta`; states: `mean`, `variance`, the running averages. Source: Ioffe and Szegedy 2015,
     https://arxiv.org/abs/1502.03167.
+
+    Input [B, …, F], output the same axes.
     """
 
     framewise = True

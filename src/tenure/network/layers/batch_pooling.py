@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.network import ops, sizes
 from tenure.network.dims import BATCH, Dim
@@ -17,12 +18,16 @@ class BatchMedianPooling(Layer):
 
     A frame's median is of the sequences that are that long, and the result as long as the longest of them; with
     `padding="legacy"` padding is among what the median is of, and the result as long as the first one.
+
+    Input [B, …], output [B / pool_size, …].
     """
 
     def forward(self, source: Tensor, *, pool_size: int = 1) -> Tensor:
         x = source.batch_first()
         if x.batch_axis is None or isinstance(pool_size, bool) or not isinstance(pool_size, int) or pool_size < 1:
             raise self.error("pool_size", pool_size, f"a positive number, and a batch, are needed, not {source!r}")
+        if is_symbolic_dim(x.shape[0]):
+            raise self.error("pool_size", pool_size, "the size of the batch must be a number")
         if x.shape[0] % pool_size:
             raise self.error("pool_size", pool_size, f"a batch of {x.shape[0]} cannot be put into groups of it")
         batch = Dim(None, f"{self.node.name}:batch", kind=BATCH, op=("groups", x.dims[0], pool_size))

@@ -81,7 +81,10 @@ class Decide(_OfBeams):
 
 @layer("decide_keep_beam")
 class DecideKeepBeam(_OfBeams):
-    """The input with all its hypotheses, if any, which from here on are no longer those of a running search."""
+    """The input with all its hypotheses, if any, which from here on are no longer those of a running search.
+
+    Input [beam, B, …], output the same axes.
+    """
 
     def forward(
         self,

@@ -22,6 +22,8 @@ class Random(Layer):
     """Random numbers: "uniform", "normal", "truncated_normal", or a variance-scaling distribution's name.
 
     RETURNN keeps a generator's state in a variable; here a pass has a key, and `explicit_state` has no meaning.
+
+    No input, output [*shape].
     """
 
     def forward(
@@ -80,7 +82,10 @@ class Random(Layer):
 
 @layer("rand_int")
 class RandInt(Layer):
-    """Random whole numbers from `minval` to before `maxval`."""
+    """Random whole numbers from `minval` to before `maxval`.
+
+    No input (or one that is not read), output [*shape].
+    """
 
     def forward(
         self,
@@ -101,7 +106,10 @@ class RandInt(Layer):
 
 @layer("random_state_init")
 class RandomStateInit(Layer):
-    """A state for `random`. Keys take its place here; the numbers are not used."""
+    """A state for `random`. Keys take its place here; the numbers are not used.
+
+    No input, output [3].
+    """
 
     def forward(self, *, algorithm: str | None = None, seed: Any = None, out_dim: Dim | None = None) -> Tensor:
         dim = made(self, "{}:random-state", 3, out_dim)

@@ -14,7 +14,10 @@ from tenure.network.tensor import Tensor
 
 @layer("switch")
 class Switch(Layer):
-    """`true_from` where the condition holds, `false_from` elsewhere; each is a layer or a number."""
+    """`true_from` where the condition holds, `false_from` elsewhere; each is a layer or a number.
+
+    Condition [B, …], `true_from` and `false_from` [B, …] or numbers; output the axes of all.
+    """
 
     more_options = ("condition",)
 

@@ -27,7 +27,10 @@ _BRANCHES = ("true_layer", "false_layer")
 
 @layer("cond")
 class Cond(Layer):
-    """`true_layer` if the condition, a scalar, holds, else `false_layer`; each is a layer's name or description."""
+    """`true_layer` if the condition, a scalar, holds, else `false_layer`; each is a layer's name or description.
+
+    Condition: a scalar; output: the axes that both branches have.
+    """
 
     stepwise = True
 

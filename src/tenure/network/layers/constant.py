@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.network import sizes
+from tenure.network.bounds import MAX_OUTPUT
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
@@ -17,7 +19,10 @@ from tenure.network.tensor import Tensor
 
 @layer("constant")
 class Constant(Layer):
-    """The same value everywhere."""
+    """The same value everywhere.
+
+    No input, output [*shape], or [B, *shape] with `with_batch_dim`.
+    """
 
     def forward(
         self,
@@ -72,6 +77,8 @@ def template_dims(layer: Layer, value: Any, shape: Any, with_batch: bool, featur
         else:
             last = i == len(wanted) - 1
             dims.append(layer.new_dim(f"static-dim{i}", int(d), FEATURE if last and feature is None else SPATIAL))
+    if math.prod(d.root.size or 1 for d in dims) > MAX_OUTPUT:
+        raise layer.error("shape", shape, "an array of absurd size")
     if with_batch and not any(d.is_batch for d in dims):
         dims.insert(0, batch_dim())
     return dims
@@ -79,7 +86,10 @@ def template_dims(layer: Layer, value: Any, shape: Any, with_batch: bool, featur
 
 @layer("length")
 class Length(Layer):
-    """How long an axis is, for each sequence."""
+    """How long an axis is, for each sequence.
+
+    Input [B, T, …], output [B], or [B, 1] with `add_time_axis`, or a scalar where all sequences are equally long.
+    """
 
     def forward(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure import functional
 from tenure.network import activations, layout, ops, sizes, versions
@@ -24,6 +25,9 @@ class Conv(windows.Sliding):
     """Convolution over one to three axes; other axes than batch, positions and features are like the batch.
 
     Parameters: `W` (*filter_size, in / groups, out), `bias` (out).
+
+    Input [B, *positions, F], output [B, *positions', n_out], positions' as window, stride and padding leave them.
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition".
     """
 
     def forward(
@@ -103,6 +107,9 @@ def convolve(
     x: jax.Array, w: jax.Array, window: windows.Window, padding: list[windows.Pair], groups: int = 1
 ) -> jax.Array:
     """Convolution of (batch, *positions, in) with (*window, in / groups, out)."""
+    for i, (before, after) in enumerate(padding):
+        if is_symbolic_dim(before) or is_symbolic_dim(after):
+            x, padding = sizes.lengthened(x, i + 1, before, after), [*padding[:i], (0, 0), *padding[i + 1 :]]
     letters = _LETTERS[len(window.sizes) - 1]
     numbers = jax.lax.conv_dimension_numbers(x.shape, w.shape, (f"N{letters}C", f"{letters}IO", f"N{letters}C"))
     return functional.convolve(
@@ -118,7 +125,10 @@ def convolve(
 
 @layer("pool")
 class Pool(windows.Sliding):
-    """The maximum, or the average, in a sliding window; at the edges the average is of what is inside."""
+    """The maximum, or the average, in a sliding window; at the edges the average is of what is inside.
+
+    Input [B, *positions, F], output [B, *positions', F], positions' as window, stride and padding leave them.
+    """
 
     def forward(
         self,
@@ -182,6 +192,9 @@ class TransposedConv(windows.Sliding):
     """The transposition of a convolution: from its outputs to its inputs' size.
 
     Parameters: `W_native_transposed_conv` (*filter_size, out, in), over one axis (size, 1, out, in); `bias` (out).
+
+    Input [B, *positions, F], output [B, *positions * strides, n_out].
+    Source: Zeiler et al. 2010, "Deconvolutional networks".
     """
 
     def forward(

@@ -8,7 +8,11 @@ from tenure.network.tensor import Tensor
 
 @layer("copy", "dropout")
 class Copy(Layer):
-    """The inputs, concatenated in their features, with dropout if asked for."""
+    """The inputs, concatenated in their features, with dropout if asked for.
+
+    Inputs [B, …, F], output [B, …, sum of all F].
+    Source of dropout: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+    """
 
     framewise = True
 

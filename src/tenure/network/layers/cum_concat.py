@@ -18,6 +18,8 @@ class CumConcat(Layer):
     """In each step of a loop, the frames from the first to this one, in the dim `out_spatial_dim`.
 
     The array has room for the whole loop, and the dim's length, one number for all sequences, grows with each step.
+
+    Input [B, F] of one step, output [B, out_spatial_dim, F].
     """
 
     stepwise = True

@@ -22,6 +22,8 @@ class Dot(Layer):
     """The sum over the axes `reduce` of both inputs of their product.
 
     Axes that both have stay; those of one only (`var1`, `var2`) follow, first those of the first input.
+
+    Inputs [*common, *var1, *reduce] and [*common, *var2, *reduce] in any order, output [*common, *var1, *var2].
     """
 
     def forward(
@@ -156,7 +158,11 @@ def _masked(a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]]) 
 
 @layer("generic_attention")
 class GenericAttention(Layer):
-    """The sum over time of `base`, with weights."""
+    """The sum over time of `base`, with weights.
+
+    `weights` [B, T, …], `base` [B, T, …, F], output [B, …, F].
+    Source: Bahdanau et al. 2014, https://arxiv.org/abs/1409.0473.
+    """
 
     def forward(
         self, sources: Sequence[Tensor] = (), *, weights: Tensor, base: Tensor, auto_squeeze: bool = True

@@ -55,6 +55,9 @@ class EditDistanceTable(Layer):
     """For each label of the input, the edits between all up to it and each prefix of the target: [B, N + 1].
 
     In a loop it takes one label a step, and outside of loops a whole sequence. `blank_idx` is a label that edits nothing.
+
+    Input [B, M] of labels, target [B, N], output [B, M, N + 1]; in a loop [B] and [B, N + 1].
+    Source: Levenshtein 1966; Sabour et al. 2018, https://arxiv.org/abs/1810.01398.
     """
 
     stepwise = True
@@ -65,7 +68,7 @@ class EditDistanceTable(Layer):
         reference = _reference(node, run)
         assert reference.time_dim is not None
         row = jnp.arange(reference.shape[1] + 1, dtype=jnp.int32)
-        rows = jnp.broadcast_to(row, (reference.shape[0], len(row)))
+        rows = jnp.broadcast_to(row, (reference.shape[0], row.shape[0]))
         dim = same(reference.time_dim + 1, node.get("out_dim"))
         return Tensor(_repeat_last(rows, lengths_of(reference)), (reference.dims[0], dim), feature_axis=1)
 
@@ -103,6 +106,9 @@ class OptimalCompletions(Layer):
     """For each label that may come next, the edits that the best completion after it leaves: [B, labels].
 
     The input is a row of `edit_distance_table`, usually of the step before: `prev:table`.
+
+    Input [B, N + 1], output [B, labels].
+    Source: Sabour et al. 2018, "Optimal completion distillation", https://arxiv.org/abs/1810.01398.
     """
 
     def forward(self, sources: Sequence[Tensor], *, blank_idx: int | None = None, debug: bool = False) -> Tensor:

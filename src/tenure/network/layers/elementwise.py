@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.naming import transparent
-from tenure.network import activations, ops, out_type, proxies
+from tenure.network import activations, bounds, ops, out_type, proxies
 from tenure.network.array_methods import taught
 from tenure.network.data_proxy import DataProxy
 from tenure.network.expressions import layers_in, parse
@@ -28,7 +29,10 @@ Fn = Callable[..., jax.Array]
 
 @layer("activation")
 class Activation(Layer):
-    """An activation function of the inputs."""
+    """An activation function of the inputs.
+
+    Input [B, …, F], output the same axes.
+    """
 
     framewise = True
 
@@ -109,6 +113,8 @@ class Combine(_Arithmetic):
     """Arithmetic of several inputs, entry by entry, over the dims of all; or an expression of them.
 
     With `with_bias` there is a parameter `b` (features), added before the activation.
+
+    Inputs of any axes, output the axes of all.
     """
 
     framewise = True
@@ -160,10 +166,14 @@ class Eval(_Arithmetic):
     """An expression of the inputs: `source(0) * tf.nn.sigmoid(source(1))`.
 
     The expression is read, and interpreted over the names that are mapped; nothing is ever executed as Python code.
+
+    Inputs of any axes, output the axes of all, or what `out_type` says; `source(i)` has the axes of all, of size 1 where the
+    input lacks one.
     """
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
+        super().link(graph, node)
         if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
             node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
 
@@ -214,7 +224,12 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
-    with taught(), jax.numpy_dtype_promotion("strict"):  # as TensorFlow: what is of different dtypes has to be cast
+    largest = max((math.prod(n for n in x.shape if isinstance(n, int)) for x in sources), default=0)
+    with (
+        bounds.budget(largest),
+        taught(),
+        jax.numpy_dtype_promotion("strict"),
+    ):  # as TensorFlow: what is of different dtypes has to be cast
         found = parse(expression)(names)
         return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
 
@@ -248,7 +263,10 @@ _COMPARISON_SIGNS = {
 
 @layer("compare")
 class Compare(Layer):
-    """Whether each input is equal to, less than … the next one, and the last one to `value`."""
+    """Whether each input is equal to, less than … the next one, and the last one to `value`.
+
+    Inputs of any axes, output the axes of all, of truth values.
+    """
 
     framewise = True
 

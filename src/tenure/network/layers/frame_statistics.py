@@ -24,6 +24,8 @@ class FramewiseStatistics(Layer):
     Each is a sub-layer: `batch_loss_ce`, `batch_frame_error`, `batch_true_label_prob_histogram`, `batch_loss_perplexity`
     and `batch_seq_length`, and each again with `_sil` and `_no_sil`, over the frames whose label is silence, or is not.
     The output itself is 0. Sums over batches are the training program's.
+
+    Input [B, T, labels] of a softmax layer with target [B, T]; output and sub-layers are scalars, the histogram [bins].
     """
 
     def forward(self, sources: Any, *, sil_label_idx: int, histogram_num_bins: int = 20) -> Output:

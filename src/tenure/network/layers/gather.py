@@ -68,7 +68,10 @@ def gather(x: Tensor, axis: int, position: Tensor) -> Tensor:
 
 @layer("gather")
 class Gather(Layer):
-    """Slices of an axis at indices that another layer gives; zeros for indices beyond a sequence's end."""
+    """Slices of an axis at indices that another layer gives; zeros for indices beyond a sequence's end.
+
+    Input [*shared, before, axis, after], `position` [*shared, *new], output [*shared, before, *new, after].
+    """
 
     def forward(self, source: Tensor, *, position: Tensor | int, axis: Any, clip_to_valid: bool = False) -> Tensor:
         at = self.axis(source, axis, allow_int=False)
@@ -104,7 +107,10 @@ def _clipped(index: Tensor, dim: Dim) -> Tensor:
 
 @layer("gather_nd")
 class GatherNd(Layer):
-    """Frames at indices: of the axis right after the batch; zeros for indices beyond a sequence's end."""
+    """Frames at indices: of the axis right after the batch; zeros for indices beyond a sequence's end.
+
+    Input [B, T, …], `position` [B, *new], output [B, *new, …].
+    """
 
     def forward(self, source: Tensor, *, position: Tensor) -> Tensor:
         x, index = source.batch_first(), position.batch_first()
@@ -121,7 +127,10 @@ class GatherNd(Layer):
 
 @layer("scatter_nd")
 class ScatterNd(Layer):
-    """Entries put, and added up, at indices of a new axis."""
+    """Entries put, and added up, at indices of a new axis.
+
+    Input [B, T, …], `position` [B, T], output [B, out_spatial_dim, …] for `position_axis` T.
+    """
 
     def forward(
         self,
@@ -165,7 +174,10 @@ class ScatterNd(Layer):
 
 @layer("slice_nd")
 class SliceNd(Layer):
-    """A range of an axis, which may start elsewhere in each sequence; what is beyond the sequence is zero."""
+    """A range of an axis, which may start elsewhere in each sequence; what is beyond the sequence is zero.
+
+    Input [B, T, …], `start` [B] or a number, output [B, size, …].
+    """
 
     def forward(
         self,
@@ -185,9 +197,9 @@ class SliceNd(Layer):
             return self._from(source, at, begin, dim, n)
         if isinstance(begin, bool) or not isinstance(begin, int) or begin < 0:
             raise self.error("start", begin, "a number of at least 0, or the name of a layer, is needed")
-        lacking = max(0, begin + n - source.shape[at])
+        lacking = sizes.at_least(0, begin + n - source.shape[at])
         source = self.beyond(source, [at], 0)
-        data = jnp.pad(source.data, [(0, lacking if i == at else 0) for i in range(source.ndim)])
+        data = sizes.lengthened(source.data, at, 0, lacking)
         data = data[(slice(None),) * at + (slice(begin, begin + n),)]
         return source.replace_dim(at, dim).like(data)
 
@@ -202,7 +214,7 @@ class SliceNd(Layer):
         if isinstance(size, Tensor):
             same = known.dim_of(size) if not least else None
             lengths = size if not least else ops.map1(lambda s: jnp.maximum(s, least), size)
-            return self._dynamic(given, lengths) if same is None else self._declared(given, same)
+            return self._dynamic(given, lengths, x.shape[at]) if same is None else self._declared(given, same)
         if size is not None:
             raise self.error("size", size, "a number, a dim, or the name of a layer, is needed")
         ends = known.lengths(x.dims[at])
@@ -211,10 +223,10 @@ class SliceNd(Layer):
         if ends is not None and not isinstance(start, Tensor):
             if start == 0 and not least:
                 return self._declared(given, x.dims[at])
-            return self._dynamic(given, ops.map1(lambda n: jnp.maximum(n - start, least or 0), ends))
+            return self._dynamic(given, ops.map1(lambda n: jnp.maximum(n - start, least or 0), ends), x.shape[at])
         total = Tensor(jnp.asarray(x.shape[at], jnp.int32), ()) if ends is None else ends
         left = ops.map2(lambda n, s: jnp.maximum(n - s, least or 0), total, start, broadcast_all=True)
-        return self._dynamic(given, Tensor(left.data.astype(jnp.int32), left.dims))
+        return self._dynamic(given, Tensor(left.data.astype(jnp.int32), left.dims), x.shape[at])
 
     def _named(self, given: Dim | None, size: int) -> Dim:
         dim = made(self, "sliced-time:{}", size)
@@ -225,8 +237,8 @@ class SliceNd(Layer):
             given.declare_same_as(dim)
         return dim if given is None else given
 
-    def _dynamic(self, given: Dim | None, lengths: Tensor) -> Dim:
-        return dynamic(self, "sliced-time:{}", Tensor(lengths.data, lengths.dims), given)
+    def _dynamic(self, given: Dim | None, lengths: Tensor, most: int) -> Dim:
+        return dynamic(self, "sliced-time:{}", Tensor(lengths.data, lengths.dims), given, most=most)
 
     def _from(self, x: Tensor, at: int, start: Tensor, dim: Dim, n: int) -> Tensor:
         known = sizes.current()

@@ -43,6 +43,8 @@ class ScaledGradient(Layer):
     """The input, with a gradient that is scaled: 0 stops it, a negative scale reverses it.
 
     Source of reversal: Ganin & Lempitsky 2014, https://arxiv.org/abs/1409.7495.
+
+    Input of any axes, output the same axes.
     """
 
     def forward(
@@ -76,6 +78,8 @@ class SyntheticGradient(Layer):
 
     The loss that teaches the prediction needs the true gradient, which exists only during the backward pass: it is the training
     program's task, and no term of the network's objective.
+
+    Input of any axes, `gradient` the same ones, output the same axes.
     """
 
     def forward(self, source: Tensor, *, gradient: Tensor, meta_loss_scale: float = 1.0) -> Tensor:
@@ -85,7 +89,10 @@ class SyntheticGradient(Layer):
 
 @layer("gradient")
 class Gradient(Layer):
-    """The gradient of a number `y` by `x`; the layers between them are computed once more for it."""
+    """The gradient of a number `y` by `x`; the layers between them are computed once more for it.
+
+    `y` a scalar, `x` any axes, output the axes of `x`.
+    """
 
     def forward(self, *, y: Tensor, x: Tensor) -> Tensor:
         if y.ndim:
@@ -126,6 +133,9 @@ class TikhonovRegularization(Layer):
     """The input. The loss on the size of its gradient is the training program's task.
 
     The parameter `dummy` has no effect; RETURNN's checkpoints have it.
+
+    Input of any axes, output the same axes.
+    Source: Bishop 1995, "Training with noise is equivalent to Tikhonov regularization".
     """
 
     def forward(self, source: Tensor, *, meta_loss_scale: float = 1.0) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from tenure.core.run.rng import next_rng_key
 from tenure.network import layout, ops, sizes
@@ -22,7 +24,10 @@ def _positions(x: Tensor, at: int) -> jnp.ndarray:
 
 @layer("prefix_in_time")
 class PrefixInTime(Layer):
-    """A value put before each sequence, so many times, which may differ for each sequence."""
+    """A value put before each sequence, so many times, which may differ for each sequence.
+
+    Input [B, T, …], output [B, repeat + T, …].
+    """
 
     def forward(
         self,
@@ -49,11 +54,11 @@ class PrefixInTime(Layer):
         at = x.dims.index(old)
         total = ops.map2(jnp.add, self._lengths(old), repeat, broadcast_all=True)
         if out_dim is not None and out_dim.root.capacity is not None:
-            room = max(out_dim.root.capacity, x.shape[at])
+            room = sizes.at_least(out_dim.root.capacity, x.shape[at])
         else:
             room = sizes.current().bound(ops.map1(lambda r: jnp.maximum(r, 0), repeat)) + x.shape[at]
         dim = self._dim(None, out_dim, size_base) if size_base else dynamic(self, "{}:repeat", total, out_dim, room)
-        data = jnp.pad(x.data, [(0, room - x.shape[at] if i == at else 0) for i in range(x.ndim)])
+        data = sizes.lengthened(x.data, at, 0, room - x.shape[at])
         x = x.replace_dim(at, dim).like(data)
         index = _positions(x, at) - ops.aligned(repeat, x.dims)
         moved = jnp.take_along_axis(data, jnp.broadcast_to(jnp.maximum(index, 0), data.shape), axis=at)
@@ -75,7 +80,10 @@ class PrefixInTime(Layer):
 
 @layer("postfix_in_time")
 class PostfixInTime(Layer):
-    """A value, or what another layer gives, put after the end of each sequence, so many times."""
+    """A value, or what another layer gives, put after the end of each sequence, so many times.
+
+    Input [B, T, …], output [B, T + repeat, …].
+    """
 
     def forward(
         self,
@@ -108,7 +116,10 @@ class PostfixInTime(Layer):
 
 @layer("shift_axis")
 class ShiftAxis(Layer):
-    """Sequences shifted to the right (or left, if negative), with a value where nothing is left."""
+    """Sequences shifted to the right (or left, if negative), with a value where nothing is left.
+
+    Input [B, T, …], output [B, T, …] with `pad`, else [B, T - |amount|, …].
+    """
 
     def forward(
         self,
@@ -124,12 +135,12 @@ class ShiftAxis(Layer):
             raise self.error("amount", amount, "a number other than 0 is needed")
         at = self.axis(source, axis)
         n = source.shape[at]
-        gone = min(abs(amount), n)
+        gone = sizes.at_most(abs(amount), n)
         kept = slice(gone, None) if amount < 0 else slice(0, n - gone)
         data = source.data[(slice(None),) * at + (kept,)]
         if pad:
-            widths = [((gone, 0) if amount > 0 else (0, gone)) if i == at else (0, 0) for i in range(source.ndim)]
-            data = jnp.pad(data, widths, constant_values=self.entry("pad_value", pad_value, source.dtype))
+            value = self.entry("pad_value", pad_value, source.dtype)
+            data = sizes.lengthened(data, at, *((gone, 0) if amount > 0 else (0, gone)), value)
             if not adjust_size_info:
                 return source.like(self._ended(source, at, data, amount, pad_value))
         return source.replace_dim(at, self._dim(source.dims[at], data.shape[at], amount, pad, adjust_size_info)).like(
@@ -154,7 +165,10 @@ class ShiftAxis(Layer):
 
 @layer("tile")
 class Tile(Layer):
-    """Axes repeated as a whole, one after the other."""
+    """Axes repeated as a whole, one after the other.
+
+    Input [B, …, n, …], output [B, …, multiple * n, …].
+    """
 
     def forward(self, source: Tensor, *, multiples: Any, out_dims: Any = None) -> Tensor:
         if not isinstance(multiples, dict):
@@ -177,7 +191,10 @@ class Tile(Layer):
 
 @layer("repeat")
 class Repeat(Layer):
-    """Each entry of an axis so many times as another layer, or a number, says."""
+    """Each entry of an axis so many times as another layer, or a number, says.
+
+    Input [B, T, …], `repetitions` a number or [B, T], output [B, T', …], T' the sum of all repetitions.
+    """
 
     def forward(
         self, source: Tensor, *, repetitions: Tensor | int, axis: Any = "T", out_dim: Dim | None = None
@@ -221,7 +238,11 @@ class Repeat(Layer):
 
 @layer("resize")
 class Resize(Layer):
-    """An axis stretched by a factor: by repeating, by interpolation, or with a value put in between."""
+    """An axis stretched by a factor: by repeating, by interpolation, or with a value put in between.
+
+    Input [B, T, …], output [B, factor * T, …].
+    Source of cubic interpolation: Keys 1981, "Cubic convolution interpolation for digital image processing".
+    """
 
     def forward(
         self,
@@ -291,9 +312,13 @@ class Resize(Layer):
         total = Tensor(jnp.asarray(stretched(jnp.asarray(n))), ())
         dim = made(self, "{}_resize", None, given, old.kind)
         known = sizes.current()
-        size = (
-            known.bound(total, dim) if isinstance(factor, Tensor) else int(np.ceil(np.float32(n) * np.float32(scale)))
-        )
+        if isinstance(factor, Tensor):
+            size = known.bound(total, dim)
+        elif is_symbolic_dim(n):
+            ratio = Fraction(scale).limit_denominator(1000)
+            size = -(-n * ratio.numerator // ratio.denominator)
+        else:
+            size = int(np.ceil(np.float32(n) * np.float32(scale)))
         lengths = known.lengths(old)
         known.declare(dim.root, size, None if lengths is None else ops.map1(stretched, lengths))
         return dim, size

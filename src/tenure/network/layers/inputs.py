@@ -9,7 +9,10 @@ from tenure.network.tensor import Tensor
 
 @layer("source")
 class Source(Layer):
-    """One of the network's inputs, `data:key`."""
+    """One of the network's inputs, `data:key`.
+
+    Output: the axes that `extern_data` declares.
+    """
 
     more_options = ("key",)
 
@@ -43,7 +46,10 @@ class _Part(Layer):
 
 @layer("get_sub_layer")
 class SubLayer(_Part):
-    """What another layer gives under a name: `split/0`, `rec/x`."""
+    """What another layer gives under a name: `split/0`, `rec/x`.
+
+    Output: the axes of the part.
+    """
 
     more_options = ("name",)
 
@@ -53,7 +59,10 @@ class SubLayer(_Part):
 
 @layer("get_rec_accumulated")
 class Accumulated(_Part):
-    """The outputs of all steps of a layer in a loop, as `rec/x` is."""
+    """The outputs of all steps of a layer in a loop, as `rec/x` is.
+
+    Output [T, B, …], of the steps [B, …].
+    """
 
     def forward(self, *, sub_layer: str) -> Output:
         return self.part(str(sub_layer))

@@ -21,6 +21,8 @@ class Linear(Layer):
     """`activation(x · W + b)` over the features; for indices, rows of `W`.
 
     Parameters: `W` (in, out), or (out, in) with `use_transposed_weights`; `b` (out).
+
+    Input [B, …, F] or indices [B, …], output [B, …, n_out].
     """
 
     framewise = True
@@ -51,7 +53,10 @@ class Linear(Layer):
 
 @layer("softmax")
 class Softmax(Linear):
-    """A linear layer whose activation is softmax; the cross-entropy loss takes it from before that."""
+    """A linear layer whose activation is softmax; the cross-entropy loss takes it from before that.
+
+    Input [B, …, F], output [B, …, labels]: the probabilities of a frame's labels.
+    """
 
     def forward(self, source: Tensor, *, activation: Any = "softmax", **options: Any) -> Output:
         return super().forward(source, activation=activation, **options)

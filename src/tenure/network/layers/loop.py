@@ -117,7 +117,8 @@ class _Pass:
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
         run.params, run.losses, run.constraints = [], {}, []
         for key in self.graph.imports:
-            run.outputs[f"base:{key}"] = self.outer.outputs[key]
+            if key in self.outer.outputs:
+                run.outputs[f"base:{key}"] = self.outer.outputs[key]
         return run
 
     def _frames(self, x: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ class _Pass:
         """What the loop gives."""
         graph, run, split = self.graph, self.run, self.split
         for key, x in self.frames.items():
-            run.outputs[key] = Output(x if self.outer.network.reuse == "legacy" else _clean(x, self.time))
+            run.outputs[key] = Output(x if self.outer.network.padding == "legacy" else _clean(x, self.time))
         for key in split.before:
             self._whole(key)
         found = self._steps() if split.inside else {}
@@ -172,7 +173,7 @@ class _Pass:
     def _whole(self, key: str) -> None:
         """Computes what is moved out of the loop."""
         run, graph = self.run, self.graph
-        if key in run.outputs:
+        if key in run.outputs or key in graph.frames:
             return
         if key not in graph.previous:
             for needed in graph.nodes[key].deps:
@@ -496,7 +497,7 @@ class _Pass:
         limit = loop_length.limit(self.loop, self.graph, self.time)
         gradients = self.outer.flags.train
         last, (data, pointers, lengths), n = until_ended(
-            self._step, carry, self.arrays, limit, length, _all_ended, gradients=gradients
+            self._step, carry, self.arrays, limit, length, self._done(limit), gradients=gradients
         )
         found = last.hypotheses
         assert found is not None
@@ -516,6 +517,44 @@ class _Pass:
             for dim in (self.time, self.outer_time):
                 known.declare(dim, length, Tensor(found.lengths, dims))
         return self._gathered(data, lengths, path)
+
+    def _done(self, limit: Any) -> Any:
+        """When the search is over: when all hypotheses have ended.
+
+        Where only the best one is asked for, it is over when no other one can become better than the best of those that
+        have ended: scores of labels are not positive, and dividing by lengths helps those most that end last.
+        """
+        if not self._only_the_best():
+            return lambda carry, t: jnp.all(carry.hypotheses.ended)
+        node = self.graph.nodes[self.chooser[-1]]
+        exponent = node.get("length_normalization_exponent", 1.0) if node.get("length_normalization", True) else 0.0
+
+        def done(carry: Carry, t: Any) -> Any:
+            found = carry.hypotheses
+            assert found is not None
+            best = jnp.max(jnp.where(found.ended, found.scores, -jnp.inf), axis=0)
+            bonus = (jnp.maximum(limit, 1) / jnp.maximum(t, 1)) ** exponent
+            running = jnp.max(jnp.where(found.ended, -jnp.inf, found.scores), axis=0)
+            return jnp.all(jnp.all(found.ended, axis=0) | (running < best * bonus))
+
+        return done
+
+    def _only_the_best(self) -> bool:
+        """Whether nothing but `decide` reads what was found, and scores of hypotheses only fall."""
+        run, key = self.outer, self.loop.node.key
+        if run.outer is not None or key in run.wanted or len(self.chooser) != 1 or not self.graph.open_ended:
+            return False
+        users = [n for n in run.graph.nodes.values() if any(d == key or d.startswith(f"{key}/") for d in n.deps)]
+        node = self.graph.nodes[self.chooser[0]]
+        if node.class_name != "choice" or any(u.class_name != "decide" for u in users):
+            return False
+        source = self.graph.nodes.get(node.sources[0]) if len(node.sources) == 1 else None
+        sure = source is not None and (source.class_name == "softmax" or source.get("activation") in _PROBABILITIES)
+        sure = sure or node.get("input_type") == "logits"
+        plain = [node.get("prob_scale", 1.0) >= 0, node.get("base_beam_score_scale", 1.0) == 1.0]
+        odd = ("random_sample_scale", "custom_score_combine", "cheating", "keep_beams")
+        lengths = [u.get("length_normalization") for u in users]
+        return sure and all(plain) and not any(node.get(o) for o in odd) and not any(lengths)
 
     def _final_scores(self, found: Hypotheses) -> Any:
         """The scores when the search is over: divided by the number of steps where lengths are normalised."""
@@ -549,6 +588,9 @@ class _Pass:
         )
 
 
+_PROBABILITIES = ("softmax", "log_softmax")
+
+
 class _Whole:
     """The array of a sequence, of which `[0]` is the first frame."""
 
@@ -565,11 +607,6 @@ class _Whole:
 
 def _first_frame(x: Tensor) -> Tensor:
     return x.like(x.data[0]) if isinstance(x.data, _Whole) else x
-
-
-def _all_ended(carry: Carry) -> Any:
-    assert carry.hypotheses is not None
-    return jnp.all(carry.hypotheses.ended)
 
 
 def _clean(x: Tensor, time: Dim) -> Tensor:

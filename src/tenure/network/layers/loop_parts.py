@@ -16,7 +16,10 @@ from tenure.network.tensor import Tensor
 
 @layer("prev")
 class Previous(Layer):
-    """A layer's output one step ago; the loop gives it."""
+    """A layer's output one step ago; the loop gives it.
+
+    Output: the axes of the layer.
+    """
 
     def forward(self) -> Tensor:
         raise self.error("from", self.node.key, "there is no step before, outside of a loop")
@@ -24,7 +27,10 @@ class Previous(Layer):
 
 @layer("frame")
 class Frame(Layer):
-    """One frame of a sequence; the loop gives it."""
+    """One frame of a sequence; the loop gives it.
+
+    Output [B, …], of a sequence [B, T, …].
+    """
 
     def forward(self) -> Tensor:
         raise self.error("from", self.node.key, "there is no frame outside of a loop")
@@ -94,7 +100,8 @@ class RecLastOutput(Layer):
         body = self.run.graph.nodes[self.node.refs["loop"]].branches["unit"]
         inner = body.nodes.get(f"{body.root.path}{sub_layer_name}")
         if inner is not None and (inner.get("initial_output") is not None or not x.sparse):
-            start = first_output(self.run, inner, start)
+            around = {f"base:{k}": out for k, out in self.run.outputs.items()}  # as the loop's layers name them
+            start = first_output(self.run._view(around, {}), inner, start)
         frames = jnp.concatenate([start.data[None], y.data])
         lengths = sizes.current().lengths(dim)
         if lengths is None:

@@ -18,7 +18,10 @@ from tenure.network.tensor import Tensor
 
 @layer("train_flag")
 class TrainFlag(Layer):
-    """Whether this pass is for training."""
+    """Whether this pass is for training.
+
+    Output: a scalar, a truth value.
+    """
 
     def forward(self) -> Tensor:
         return Tensor(jnp.asarray(self.training), ())
@@ -26,7 +29,10 @@ class TrainFlag(Layer):
 
 @layer("global_train_step")
 class GlobalTrainStep(Layer):
-    """How many training steps there have been, which `apply` is told."""
+    """How many training steps there have been, which `apply` is told.
+
+    Output: a scalar.
+    """
 
     def forward(self) -> Tensor:
         return Tensor(jnp.asarray(self.run.step, jnp.int32), ())
@@ -37,6 +43,8 @@ class AccumulateMean(Layer):
     """A running mean over batches: the state `mean_1`, which moves a little in each training pass.
 
     In TensorFlow's graph the name `mean` is the reduction's, so that is how the variable is called in checkpoints.
+
+    Input [B, T, F], output [F]: the axes that `axes` leaves. Updated in training only.
     """
 
     stepwise = True
@@ -63,7 +71,10 @@ class AccumulateMean(Layer):
 
 @layer("stack")
 class Stack(Layer):
-    """Several inputs along a new axis."""
+    """Several inputs along a new axis.
+
+    Inputs [B, …, F], output [B, …, number of inputs, F]; or where `axis` says.
+    """
 
     def forward(
         self, sources: Sequence[Tensor], *, axis: int | None = None, out_spatial_dim: Dim | None = None

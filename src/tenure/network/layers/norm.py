@@ -19,6 +19,8 @@ class LayerNorm(Layer):
     """Mean 0 and variance 1 over the features, then scaled and shifted.
 
     Parameters: `scale`, `bias` (features). Source: Ba et al. 2016, https://arxiv.org/abs/1607.06450.
+
+    Input [B, …, F], output the same axes.
     """
 
     def forward(self, source: Tensor, *, epsilon: float = 1e-6) -> Tensor:
@@ -41,6 +43,10 @@ class Norm(Layer):
     """Mean 0 and variance 1 over axes, then scaled and shifted.
 
     Parameters: `scale`, `bias`, of the dims in `param_shape`.
+
+    Input [B, T, …, F], output the same axes.
+    Source: over T instance norm, Ulyanov et al. 2016, https://arxiv.org/abs/1607.08022; over groups Wu and He 2018,
+    https://arxiv.org/abs/1803.08494.
     """
 
     def forward(

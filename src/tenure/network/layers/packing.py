@@ -27,7 +27,10 @@ def _lengths(x: Tensor, at: int) -> Any:
 
 @layer("flatten_batch")
 class FlattenBatch(Layer):
-    """All frames of all sequences, one after the other, without padding, in place of the batch."""
+    """All frames of all sequences, one after the other, without padding, in place of the batch.
+
+    Input [B, T, …], output [frames, …], frames the sum of all lengths.
+    """
 
     def forward(self, source: Tensor, *, axis: Any = "T", batch_major: bool = True) -> Tensor:
         x = source.batch_first()
@@ -54,7 +57,10 @@ class FlattenBatch(Layer):
 
 @layer("unflatten_batch")
 class UnflattenBatch(Layer):
-    """The inverse of `flatten_batch`."""
+    """The inverse of `flatten_batch`.
+
+    Input [frames, …], output [B, T, …].
+    """
 
     def forward(self, source: Tensor) -> Tensor:
         x = source.batch_first()
@@ -77,7 +83,10 @@ class UnflattenBatch(Layer):
 
 @layer("split_batch_time")
 class SplitBatchTime(Layer):
-    """The batch split into the batch and the time dim of another layer."""
+    """The batch split into the batch and the time dim of another layer.
+
+    Input [B * T, …], `base` [B, T, …], output [B, T, …].
+    """
 
     def forward(self, source: Tensor, *, base: Tensor) -> Tensor:
         x = source.batch_first()
@@ -92,7 +101,10 @@ class SplitBatchTime(Layer):
 
 @layer("unflatten_nd")
 class UnflattenNd(Layer):
-    """An axis split into several, of sizes that differ for each sequence."""
+    """An axis split into several, of sizes that differ for each sequence.
+
+    Input [B, T, …], `sizes` [B, num_axes], output [B, n1, n2, …, …].
+    """
 
     def forward(
         self,
@@ -147,7 +159,10 @@ class UnflattenNd(Layer):
 
 @layer("time_chunking")
 class TimeChunking(Layer):
-    """Sequences cut into chunks that may overlap, all of them in the batch."""
+    """Sequences cut into chunks that may overlap, all of them in the batch.
+
+    Input [B, T, …], output [chunk_size, B * chunks, …].
+    """
 
     def forward(
         self, source: Tensor, *, chunk_size: int, chunk_step: int, axis: Any = "T", out_dim: Dim | None = None
@@ -161,20 +176,20 @@ class TimeChunking(Layer):
             raise self.error("axis", axis, f"an axis of {source!r} beside its batch is needed")
         batch, time = x.dims[:2]
         n = x.shape[1]
-        chunks = max(n - chunk_size + chunk_step - 1, 0) // chunk_step + 1
-        padded = jnp.pad(x.data, [(0, 0), (0, chunk_size + chunk_step * chunks)] + [(0, 0)] * (x.ndim - 2))
+        chunks = sizes.at_least(0, n - chunk_size + chunk_step - 1) // chunk_step + 1
+        padded = sizes.lengthened(x.data, 1, 0, chunk_size + chunk_step * chunks)
         starts = jnp.arange(chunks) * chunk_step
         places = starts[:, None] + jnp.arange(chunk_size)
         data = padded[:, places]
         lengths = jnp.clip(_lengths(x, 1)[:, None] - starts, 0, chunk_size).reshape(-1)
         keep = jnp.arange(chunk_size) < lengths[:, None]
-        data = data.reshape(-1, *data.shape[2:])
+        data = data.reshape(x.shape[0] * chunks, *data.shape[2:])
         data = jnp.where(keep.reshape(*keep.shape, *[1] * (x.ndim - 2)), data, jnp.zeros((), x.dtype))
         new_batch = Dim(
             None, f"{self.node.name}:chunked_batch", kind=BATCH, op=("chunks", batch, time, chunk_size, chunk_step)
         )
         known = sizes.current()
-        known.declare(new_batch, len(data))
+        known.declare(new_batch, data.shape[0])
         dim = made(self, "{}:chunking", None, out_dim)
         if dim.root.size is None:
             known.declare(dim.root, chunk_size, Tensor(lengths, (new_batch,)))
@@ -185,7 +200,10 @@ class TimeChunking(Layer):
 
 @layer("time_unchunking")
 class TimeUnchunking(Layer):
-    """Chunks put together again; where they overlap, the mean."""
+    """Chunks put together again; where they overlap, the mean.
+
+    Input [chunk_size, B * chunks, …], output [T, B, …] as before `time_chunking`.
+    """
 
     def forward(self, source: Tensor, *, chunking_layer: Output) -> Tensor:
         if not isinstance(chunking_layer.extra, tuple):
@@ -212,7 +230,10 @@ class TimeUnchunking(Layer):
 
 @layer("reshape")
 class Reshape(Layer):
-    """Some axes, in this order, as other axes with as many entries."""
+    """Some axes, in this order, as other axes with as many entries.
+
+    Input [B, *in_dims, …], output [B, *out_dims, …].
+    """
 
     def forward(self, sources: Sequence[Tensor], *, in_dims: Any, out_dims: Any) -> Tensor:
         (x,) = sources

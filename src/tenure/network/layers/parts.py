@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.network import activations, layout, ops, sizes, versions
 from tenure.network.dims import Dim
@@ -22,6 +23,8 @@ class Concat(Layer):
     """Inputs one after the other, each along an axis of its own: `from` is a list of (layer, axis).
 
     Each sequence's entries follow those of the input before; with `padding="legacy"`, its padding is in between.
+
+    Inputs [B, T1, …], [B, T2, …], output [B, T1 + T2, …].
     """
 
     @classmethod
@@ -58,7 +61,10 @@ class Concat(Layer):
 
 @layer("split")
 class Split(Layer):
-    """Parts of an axis, as the sub-layers `/0`, `/1` …; the output is the input."""
+    """Parts of an axis, as the sub-layers `/0`, `/1` …; the output is the input.
+
+    Input [B, …, n, …], sub-layers [B, …, n_i, …].
+    """
 
     def forward(
         self,
@@ -102,7 +108,10 @@ class Split(Layer):
 
 @layer("slice")
 class Slice(Layer):
-    """`x[start:end:step]` along an axis. With an `end` of at least 0 the size is fixed: zeros follow shorter sequences."""
+    """`x[start:end:step]` along an axis. With an `end` of at least 0 the size is fixed: zeros follow shorter sequences.
+
+    Input [B, …, n, …], output [B, …, (end - start) / step, …].
+    """
 
     def forward(
         self,
@@ -121,7 +130,8 @@ class Slice(Layer):
                 raise self.error("slice_start", slice_start, "it counts from the start, so it is not negative")
             out = out.sub_left(slice_start)
         if slice_end is not None and slice_end >= 0:
-            out = self.new_dim("slice-end", max(0, min(slice_end, source.shape[at]) - (slice_start or 0)), dim.kind)
+            n = slice_end if is_symbolic_dim(source.shape[at]) else min(slice_end, source.shape[at])
+            out = self.new_dim("slice-end", max(0, n - (slice_start or 0)), dim.kind)
         elif slice_end is not None:
             out = out - -slice_end
         if slice_step and slice_step != 1:
@@ -137,6 +147,8 @@ class Slice(Layer):
             x, slice_step = layout.turned(x, at), -slice_step
         elif slice_end is not None and slice_end >= 0:
             x = self.beyond(x, [at], 0)
+            if is_symbolic_dim(x.shape[at]):  # which may be shorter
+                x = x.like(sizes.lengthened(x.data, at, 0, slice_end))
         index = [slice(None)] * x.ndim
         index[at] = slice(slice_start, slice_end, slice_step)
         return x.replace_dim(at, out).like(x.data[tuple(index)])
@@ -144,7 +156,10 @@ class Slice(Layer):
 
 @layer("pad")
 class Pad(Layer):
-    """Entries added before and after along axes."""
+    """Entries added before and after along axes.
+
+    Input [B, …, n, …], output [B, …, left + n + right, …].
+    """
 
     def forward(
         self,
@@ -191,17 +206,18 @@ class Pad(Layer):
         widths = [pair if i == at else (0, 0) for i in range(x.ndim)]
         more = {"constant_values": fill} if kind == "constant" else {}
         dim = x.dims[at]
-        data = jnp.pad(x.data, widths, mode=kind, **more)
         lengths = sizes.current().lengths(dim)
-        if dynamic and lengths is not None and (pair[1] or kind == "wrap"):
+        own = dynamic and lengths is not None and kind != "constant" and not self.takes_padding_in
+        data = x.data if own else jnp.pad(x.data, widths, mode=kind, **more)
+        if own:
+            data = layout.extended(x, at, *pair, kind)
+        elif dynamic and lengths is not None and pair[1]:
             if kind == "constant":
                 ends = layout.ends(dim, x.dims) + pair[0]
                 inside = layout.positions(data.shape[at], at, x.ndim) < ends
                 data = jnp.where(inside, data, jnp.asarray(fill, data.dtype))
-            elif self.takes_padding_in:
-                raise self.error("mode", self.node.get("mode"), f"{dim!r} is dynamic, for which RETURNN has 'constant'")
             else:
-                data = layout.extended(x, at, *pair, kind)
+                raise self.error("mode", self.node.get("mode"), f"{dim!r} is dynamic, for which RETURNN has 'constant'")
         return x.replace_dim(at, out).like(data)
 
     def _pairs(self, padding: Any, n: int) -> list[tuple[Any, Any]]:
@@ -221,7 +237,11 @@ def _number(value: Any) -> int:
 
 @layer("gating")
 class Gating(Layer):
-    """`activation(a) * gate_activation(b)` of the two halves of the features, or of two inputs."""
+    """`activation(a) * gate_activation(b)` of the two halves of the features, or of two inputs.
+
+    Input [B, …, 2 F], or two of [B, …, F], output [B, …, F].
+    Source: Dauphin et al. 2016, "gated linear units", https://arxiv.org/abs/1612.08083.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, activation: Any, gate_activation: Any = "sigmoid") -> Tensor:
         x = self.source()

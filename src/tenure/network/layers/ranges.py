@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from tenure.network import ops, sizes
 from tenure.network.dims import Dim
@@ -21,7 +23,10 @@ from tenure.network.tensor import Tensor
 
 @layer("range")
 class Range(Layer):
-    """Numbers from `start` to before `limit`."""
+    """Numbers from `start` to before `limit`.
+
+    No input, output [(limit - start) / delta].
+    """
 
     def forward(
         self,
@@ -45,7 +50,10 @@ class Range(Layer):
 
 @layer("range_in_axis")
 class RangeInAxis(Layer):
-    """The positions of an axis, 0, 1, 2, …"""
+    """The positions of an axis, 0, 1, 2, …
+
+    Input [B, T, …], output [T].
+    """
 
     def forward(
         self,
@@ -78,7 +86,10 @@ class RangeInAxis(Layer):
 
 @layer("range_from_length")
 class RangeFromLength(Layer):
-    """The positions 0, 1, 2, … of a dim that has these lengths."""
+    """The positions 0, 1, 2, … of a dim that has these lengths.
+
+    Input [B], output [T], T as long as the longest.
+    """
 
     def forward(
         self,
@@ -105,7 +116,10 @@ class RangeFromLength(Layer):
 
 @layer("cumsum")
 class CumSum(Layer):
-    """Running sums along an axis."""
+    """Running sums along an axis.
+
+    Input [B, T, …], output the same axes; in a loop [B, …] in each step.
+    """
 
     stepwise = True
 
@@ -148,7 +162,10 @@ class CumSum(Layer):
 
 @layer("seq_len_mask")
 class SeqLenMask(Layer):
-    """The input with a value where its sequences have ended."""
+    """The input with a value where its sequences have ended.
+
+    Input [B, T, …], output the same axes.
+    """
 
     def forward(
         self,
@@ -183,7 +200,10 @@ class SeqLenMask(Layer):
 
 @layer("top_k")
 class TopK(Layer):
-    """The largest entries along an axis, or several, as one last axis. `x/indices` (or `x/indices0`, …) say where they are."""
+    """The largest entries along an axis, or several, as one last axis. `x/indices` (or `x/indices0`, …) say where they are.
+
+    Input [B, …, n], output [B, …, k], and so are the indices.
+    """
 
     def forward(
         self, sources: Sequence[Tensor], *, axis: Any, k: Tensor | int, k_dim: Dim | None = None, sorted: bool = True
@@ -196,9 +216,9 @@ class TopK(Layer):
             x = ops.masked(x, x.dims[a], low)
         rest = [i for i in range(x.ndim) if i not in axes]
         moved = x.transpose([*rest, *axes])
-        count = int(np.prod([x.shape[a] for a in axes]))
+        count = math.prod(x.shape[a] for a in axes)
         n, dim = self._count(k, k_dim, count)
-        if n > count:
+        if not is_symbolic_dim(count) and n > count:
             raise self.error("k", n, f"there are only {count} entries")
         values, places = jax.lax.top_k(moved.data.reshape(*(x.shape[i] for i in rest), count), n)
         dims = (*(x.dims[i] for i in rest), dim)
@@ -220,7 +240,7 @@ class TopK(Layer):
             if same is not None:
                 dim.declare_same_as(same)
             else:
-                known.declare(dim.root, min(known.bound(k, dim), count), k)
+                known.declare(dim.root, min(known.bound(k, dim, count), count), k)
             return known.padded(dim), dim
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise self.error("k", k, "a number of at least 1, or the name of a layer, is needed")
@@ -229,7 +249,10 @@ class TopK(Layer):
 
 @layer("search_sorted")
 class SearchSorted(Layer):
-    """Where values would have to be inserted to keep a sequence sorted."""
+    """Where values would have to be inserted to keep a sequence sorted.
+
+    `sorted_sequence` [B, T], `values` [B, N], output [B, N]: indices into T.
+    """
 
     def forward(self, *, sorted_sequence: Tensor, values: Tensor, axis: Any = "T", side: str = "left") -> Tensor:
         if side not in ("left", "right"):
@@ -245,8 +268,13 @@ class SearchSorted(Layer):
             raise self.error(
                 "values", self.node.get("values"), f"{values!r} needs one dim besides those of {sorted_sequence!r}"
             )
-        table = jnp.transpose(rows, [*batch, at]).reshape(-1, sorted_sequence.shape[at])
+        table = jnp.transpose(rows, [*batch, at])
+        table = table.reshape(math.prod(table.shape[:-1]), table.shape[-1])
         moved = values.transpose([*places, *rest])  # type: ignore[list-item]
-        wanted = moved.data.reshape(len(table), -1)
-        found = jax.vmap(lambda a, v: jnp.searchsorted(a, v, side=side))(table, wanted)
+        wanted = moved.data.reshape(table.shape[0], moved.shape[-1])
+        if is_symbolic_dim(table.shape[-1]):  # whose bisection has an unknown number of steps
+            before = table[:, None] < wanted[..., None] if side == "left" else table[:, None] <= wanted[..., None]
+            found = jnp.sum(before, axis=-1)
+        else:
+            found = jax.vmap(lambda a, v: jnp.searchsorted(a, v, side=side))(table, wanted)
         return moved.like(found.reshape(moved.shape).astype(jnp.int32))

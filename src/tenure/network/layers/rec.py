@@ -135,6 +135,9 @@ class Rec(CellLayer):
 
     Parameters: the cell's, below `rec/`. The state after the last frame is there for `get_last_hidden_state` and for the
     `initial_state` of other layers.
+
+    Input [B, T, F], output [B, T, n_out], time first where RETURNN's unit has it so.
+    Source of LSTM: Hochreiter and Schmidhuber 1997, Gers et al. 1999; of GRU: Cho et al. 2014, https://arxiv.org/abs/1406.1078.
     """
 
     @classmethod
@@ -206,6 +209,8 @@ class RnnCell(CellLayer):
     """One step of a recurrent cell in a loop; over a sequence, all steps.
 
     Parameters: the cell's, below `rec/`.
+
+    Input [B, F], output [B, n_out]; over a sequence [B, T, F] and [B, T, n_out].
     """
 
     single_step_names = True
@@ -233,6 +238,8 @@ class GetLastHiddenState(Layer):
     """The states of recurrent layers after their last frames.
 
     The key is the name of a part ("c", "h"), or "*" for all parts side by side.
+
+    Inputs [B, T, n] of recurrent layers, output [B, n_out].
     """
 
     stepwise = True

@@ -15,7 +15,10 @@ _MODES = ("sum", "max", "min", "mean", "logsumexp", "any", "all", "argmax", "arg
 
 @layer("reduce")
 class Reduce(Layer):
-    """Sum, maximum, mean … over axes; what is beyond a sequence's end does not count."""
+    """Sum, maximum, mean … over axes; what is beyond a sequence's end does not count.
+
+    Input [B, …, n, …], output without the axes that are reduced, or of size 1 with `keep_dims`.
+    """
 
     def forward(
         self,
@@ -52,7 +55,11 @@ def has_integer(description: Any) -> bool:
 
 @layer("reduce_out")
 class ReduceOut(Layer):
-    """Reduces groups of `num_pieces` neighbouring features to one: maxout, for instance."""
+    """Reduces groups of `num_pieces` neighbouring features to one: maxout, for instance.
+
+    Input [B, …, F], output [B, …, F / num_pieces].
+    Source of maxout: Goodfellow et al. 2013, https://arxiv.org/abs/1302.4389.
+    """
 
     def forward(self, source: Tensor, *, mode: str, num_pieces: int) -> Tensor:
         functions: dict[str, Any] = {"max": jnp.max, "sum": jnp.sum, "mean": jnp.mean, "avg": jnp.mean}
@@ -70,7 +77,10 @@ class ReduceOut(Layer):
 
 @layer("math_norm")
 class MathNorm(Layer):
-    """`(Σ |x|^p)^(1/p)` over axes."""
+    """`(Σ |x|^p)^(1/p)` over axes.
+
+    Input [B, …, n, …], output without the axes that are reduced.
+    """
 
     def forward(
         self, source: Tensor, *, p: float, axis: Any = None, axes: Any = None, keep_dims: bool = False

@@ -18,7 +18,10 @@ _MARKS = {"B": "batch", "T": "time", "F": "feature"}
 
 @layer("reinterpret_data")
 class Reinterpret(Layer):
-    """The same numbers under other dims, or with other axes as time and features."""
+    """The same numbers under other dims, or with other axes as time and features.
+
+    Input of any axes, output the same axes, other dims.
+    """
 
     def forward(
         self,
@@ -129,7 +132,10 @@ def _with_sizes_of(x: Tensor, base: Tensor) -> Tensor:
 
 @layer("cast")
 class Cast(Layer):
-    """The same values in another dtype."""
+    """The same values in another dtype.
+
+    Input of any axes, output the same axes.
+    """
 
     def forward(self, source: Tensor, *, dtype: str) -> Tensor:
         try:
@@ -143,7 +149,10 @@ class Cast(Layer):
 
 @layer("elemwise_prod")
 class ElementwiseProduct(Layer):
-    """The product with a parameter over some axes, the same in all others. Parameter: `W`."""
+    """The product with a parameter over some axes, the same in all others. Parameter: `W`.
+
+    Input [B, …, F], output the same axes; `W` has those in `axes`.
+    """
 
     def forward(self, source: Tensor, *, axes: Any, size: Any = None) -> Tensor:
         own = sorted(self.axes(source, axes))

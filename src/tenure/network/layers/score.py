@@ -33,7 +33,10 @@ def batch_time(layer: Layer, option: str, x: Tensor) -> Tensor:
 
 @layer("sparse_softmax_cross_entropy_with_logits")
 class SparseSoftmaxCrossEntropy(Layer):
-    """The cross entropy of classes with a softmax over one axis."""
+    """The cross entropy of classes with a softmax over one axis.
+
+    `logits` [B, …, labels], `targets` [B, …], output [B, …].
+    """
 
     def forward(self, *, logits: Tensor, targets: Tensor, axis: Any = None) -> Tensor:
         at = logits.feature_axis if axis is None else self.axis(logits, axis, allow_int=False)
@@ -59,7 +62,11 @@ class SparseSoftmaxCrossEntropy(Layer):
 
 @layer("ctc_loss")
 class CtcLoss(Layer):
-    """Connectionist temporal classification, a number for each sequence."""
+    """Connectionist temporal classification, a number for each sequence.
+
+    `logits` [B, T, labels], `targets` [B, N], output [B].
+    Source: Graves et al. 2006, "Connectionist temporal classification".
+    """
 
     def forward(
         self,
@@ -90,7 +97,11 @@ class CtcLoss(Layer):
 
 @layer("forced_align")
 class ForcedAlign(Layer):
-    """The best alignment: the class of each frame, [T, B]; `x/scores` are its log probabilities."""
+    """The best alignment: the class of each frame, [T, B]; `x/scores` are its log probabilities.
+
+    Input [B, T, labels], `align_target` [B, N], output [T, B].
+    Source: Viterbi 1967.
+    """
 
     def forward(
         self,
@@ -132,7 +143,11 @@ def log_probs_of(layer: Layer, data: jax.Array, input_type: str) -> jax.Array:
 
 @layer("fast_bw")
 class FastBaumWelch(Layer):
-    """The soft alignment [T, B, N], for the loss `via_layer`."""
+    """The soft alignment [T, B, N], for the loss `via_layer`.
+
+    Input [B, T, labels], target [B, N].
+    Source: Baum et al. 1970, the forward-backward algorithm; for networks Hannun et al. 2014, https://arxiv.org/abs/1408.2873.
+    """
 
     more_options = ("sprint_opts",)
 
@@ -187,7 +202,11 @@ class FastBaumWelch(Layer):
 
 @layer("edit_distance")
 class EditDistance(Layer):
-    """How many edits turn one sequence of labels into another, for each sequence."""
+    """How many edits turn one sequence of labels into another, for each sequence.
+
+    `a` [B, M], `b` [B, N] of labels, output [B], integers.
+    Source: Levenshtein 1966, "Binary codes capable of correcting deletions, insertions, and reversals".
+    """
 
     def forward(
         self, *, a: Tensor, b: Tensor, a_spatial_dim: Dim | None = None, b_spatial_dim: Dim | None = None
@@ -213,7 +232,10 @@ class EditDistance(Layer):
 
 @layer("loss")
 class LossLayer(Layer):
-    """A loss as an output, a number for each frame, or each sequence; `x/error` is what would be reported beside it."""
+    """A loss as an output, a number for each frame, or each sequence; `x/error` is what would be reported beside it.
+
+    Input [B, T, F], target [B, T] or [B, T, F], output [B, T], or [B] for losses of sequences.
+    """
 
     more_options = ("loss_opts_",)
 

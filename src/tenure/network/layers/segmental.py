@@ -15,6 +15,8 @@ class ApplyLengthDistribution(Layer):
     """Scores [B, window, F] times the probability of each length [B, 1, window], to the power `length_model_scale`.
 
     The second input's features are the lengths, which are the first one's time.
+
+    Inputs [B, window, F] and [B, 1, window], output [B, window, F].
     """
 
     def forward(self, sources: Sequence[Tensor], *, length_model_scale: float = 1.0) -> Tensor:
@@ -36,7 +38,10 @@ class ApplyLengthDistribution(Layer):
 
 @layer("normalize_length_scores")
 class NormalizeLengthScores(Layer):
-    """Scores of segments, each to the power of the segment's length: what a product over its frames would be."""
+    """Scores of segments, each to the power of the segment's length: what a product over its frames would be.
+
+    Input [B, T, …], output the same axes.
+    """
 
     def forward(self, sources: Sequence[Tensor]) -> Tensor:
         x = sources[0]

@@ -17,7 +17,10 @@ from tenure.network.tensor import Tensor
 
 @layer("boolean_mask")
 class BooleanMask(Layer):
-    """The entries that a mask over `dims` selects, one after the other, in one new dim in their place."""
+    """The entries that a mask over `dims` selects, one after the other, in one new dim in their place.
+
+    Input [*dims, …], `mask` [*dims], output [selected, …].
+    """
 
     def forward(
         self, sources: Sequence[Tensor], *, mask: Tensor, dims: Sequence[Dim], out_dim: Dim | None = None
@@ -26,7 +29,9 @@ class BooleanMask(Layer):
         if mask.dtype != jnp.bool_ or not _all_dims(dims) or set(mask.dims) != set(dims):
             raise self.error("mask", self.node.get("mask"), f"a truth value for each entry of {dims} is needed")
         rest = [d for d in x.dims if d not in dims]
-        data = ops.aligned(x, (*dims, *rest), full=True)
+        data = jnp.broadcast_to(
+            ops.aligned(x, (*dims, *rest)), tuple(sizes.current().padded(d) for d in (*dims, *rest))
+        )
         kept = ops.aligned(mask, dims)
         inside = None if self.takes_padding_in else ops.all_masks(dims)
         keep = (kept if inside is None else kept & inside).reshape(-1)
@@ -35,7 +40,8 @@ class BooleanMask(Layer):
         dim = dynamic(self, "{}:mask", Tensor(count, ()), out_dim)
         n = sizes.current().padded(dim)
         order = jnp.argsort(~keep, stable=True)
-        return x.with_dims(flat[jnp.pad(order, (0, max(0, n - len(order))))[:n]], (dim, *rest))
+        more = sizes.at_least(0, n - order.shape[0])
+        return x.with_dims(flat[sizes.lengthened(order, 0, 0, more)[:n]], (dim, *rest))
 
 
 def _all_dims(dims: Any) -> bool:
@@ -44,7 +50,10 @@ def _all_dims(dims: Any) -> bool:
 
 @layer("remove")
 class Remove(Layer):
-    """Sequences of labels without one of the labels; counted from the end if negative."""
+    """Sequences of labels without one of the labels; counted from the end if negative.
+
+    Input [B, T] of labels, output [B, T'], T' the number of labels that are left.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, symbol: int, axis: Any = "T", out_dim: Dim | None = None) -> Tensor:
         (x,) = sources
@@ -60,5 +69,5 @@ class Remove(Layer):
         data, counts = packed(x.data, keep)
         dim = dynamic(self, "{}_removed_items", Tensor(counts.astype(jnp.int32), (x.dims[0],)), out_dim)
         n = sizes.current().padded(dim)
-        data = jnp.pad(data, ((0, 0), (0, max(0, n - data.shape[1]))))[:, :n]
+        data = sizes.lengthened(data, 1, 0, sizes.at_least(0, n - data.shape[1]))[:, :n]
         return Tensor(data, (x.dims[0], dim), x.sparse_dim)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.network import layout, sizes, versions
 from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, product
@@ -17,7 +18,10 @@ from tenure.network.tensor import Tensor, default_feature_axis
 
 @layer("merge_dims", "combine_dims")
 class MergeDims(Layer):
-    """Several axes become one; the last of them is the fastest."""
+    """Several axes become one; the last of them is the fastest.
+
+    Input [B, n, m, …], output [B, n * m, …]: each sequence's entries first, in the order of the axes.
+    """
 
     def forward(self, source: Tensor, *, axes: Any, keep_order: bool | None = None) -> Tensor:
         ordered = versions.at_least(versions.MERGE_KEEPS_ORDER) if keep_order is None else keep_order
@@ -82,7 +86,10 @@ def _after_merge(axis: int | None, merged: Sequence[int], rest: Sequence[int], t
 
 @layer("split_dims")
 class SplitDims(Layer):
-    """One axis becomes several; one of the sizes may be -1. A dynamic axis is padded to a multiple of the rest."""
+    """One axis becomes several; one of the sizes may be -1. A dynamic axis is padded to a multiple of the rest.
+
+    Input [B, n, …], output [B, n1, n2, …, …], n = n1 * n2 * ….
+    """
 
     def forward(
         self, source: Tensor, *, axis: Any, dims: Any, pad_to_multiples: bool | None = None, pad_value: Any = 0
@@ -97,10 +104,9 @@ class SplitDims(Layer):
         known = sizes.current()
         fixed = math.prod(known.padded(d) for i, d in enumerate(new) if i != free)
         data, n = self.beyond(x, [at], self.entry("pad_value", pad_value, x.dtype)).data if pad else x.data, x.shape[at]
-        if free is not None and pad and n % fixed:
+        if free is not None and pad and (is_symbolic_dim(n) or n % fixed):
             extra = -n % fixed
-            value = self.entry("pad_value", pad_value, data.dtype)
-            data = jnp.pad(data, [(0, extra if i == at else 0) for i in range(x.ndim)], constant_values=value)
+            data = sizes.lengthened(data, at, 0, extra, self.entry("pad_value", pad_value, data.dtype))
             n += extra
         shape = [known.padded(d) if i != free else n // fixed for i, d in enumerate(new)]
         if math.prod(shape) != n and known.planning and old.is_dynamic:
@@ -108,7 +114,7 @@ class SplitDims(Layer):
                 jnp.zeros((*data.shape[:at], math.prod(shape), *data.shape[at + 1 :]), data.dtype),
                 math.prod(shape),
             )
-        if math.prod(shape) != n:
+        if not is_symbolic_dim(n) and math.prod(shape) != n:
             raise self.error("dims", dims, f"{n} entries of {old!r} are not {' x '.join(map(str, shape))}")
         every = (*x.dims[:at], *new, *x.dims[at + 1 :])
         plain = (*data.shape[:at], *shape, *data.shape[at + 1 :])
@@ -195,7 +201,10 @@ def without_axes(x: Tensor, axes: Sequence[int], data: Any) -> Tensor:
 
 @layer("squeeze")
 class Squeeze(Layer):
-    """Removes axes of size 1."""
+    """Removes axes of size 1.
+
+    Input [B, 1, …], output [B, …].
+    """
 
     def forward(
         self, source: Tensor, *, axis: Any, enforce_batch_dim_axis: int | None = None, allow_no_op: bool = False
@@ -219,7 +228,10 @@ class Squeeze(Layer):
 
 @layer("expand_dims")
 class ExpandDims(Layer):
-    """Adds an axis, along which the values are the same."""
+    """Adds an axis, along which the values are the same.
+
+    Input [B, …], output [B, …, dim, …].
+    """
 
     def forward(self, source: Tensor, *, axis: Any, dim: Any = 1) -> Tensor:
         x = source.batch_first() if isinstance(axis, int) else source
@@ -257,7 +269,10 @@ class ExpandDims(Layer):
 
 @layer("swap_axes")
 class SwapAxes(Layer):
-    """Two axes change places."""
+    """Two axes change places.
+
+    Input [B, n, m, …], output [B, m, n, …].
+    """
 
     def forward(self, source: Tensor, *, axis1: Any, axis2: Any) -> Tensor:
         a, b = self.axis(source, axis1), self.axis(source, axis2)
@@ -270,7 +285,10 @@ class SwapAxes(Layer):
 
 @layer("transpose")
 class Transpose(Layer):
-    """The axes in another order: a list, or {place: axis} for some of them."""
+    """The axes in another order: a list, or {place: axis} for some of them.
+
+    Input of any axes, output the same axes in another order.
+    """
 
     def forward(self, source: Tensor, *, perm: Any) -> Tensor:
         return permuted(self, source, perm, "perm")

@@ -13,7 +13,10 @@ from tenure.network.tensor import Tensor
 
 @layer("print")
 class Print(Layer):
-    """The input, printed while the program runs."""
+    """The input, printed while the program runs.
+
+    Input of any axes, output the same axes.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, summarize: int = 99, extra_print_args: Any = ()) -> Tensor:
         (x,) = sources
@@ -23,7 +26,10 @@ class Print(Layer):
 
 @layer("identity")
 class Identity(Layer):
-    """The input. Order of evaluation, which `control_dependencies` is about, has no meaning in pure functions."""
+    """The input. Order of evaluation, which `control_dependencies` is about, has no meaning in pure functions.
+
+    Input of any axes, output the same axes.
+    """
 
     def forward(self, source: Tensor, *, control_dependencies: Any = None) -> Tensor:
         return source
@@ -31,7 +37,10 @@ class Identity(Layer):
 
 @layer("hdf_dump")
 class HDFDump(Layer):
-    """The input. Writing it to a file is the training program's task, which reads the layer's output."""
+    """The input. Writing it to a file is the training program's task, which reads the layer's output.
+
+    Input of any axes, output the same axes.
+    """
 
     def forward(
         self,
@@ -51,7 +60,10 @@ class HDFDump(Layer):
 
 @layer("image_summary")
 class ImageSummary(Layer):
-    """The input. Pictures of it are the training program's task."""
+    """The input. Pictures of it are the training program's task.
+
+    Input of any axes, output the same axes.
+    """
 
     def forward(self, sources: Sequence[Tensor], *, max_outputs: int = 3) -> Tensor:
         return sources[0]

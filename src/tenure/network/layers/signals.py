@@ -43,7 +43,10 @@ class SignalLayer(Layer):
 
 @layer("stft")
 class STFT(SignalLayer):
-    """The short-time Fourier transform of a signal, with a Hann window."""
+    """The short-time Fourier transform of a signal, with a Hann window.
+
+    Input [B, T] or [B, T, 1], output [B, (T - frame_size) / frame_shift + 1, fft_size / 2 + 1], complex.
+    """
 
     def forward(
         self,
@@ -77,7 +80,11 @@ class STFT(SignalLayer):
 
 @layer("istft")
 class InverseSTFT(SignalLayer):
-    """The signal [B, T, 1] of spectra that `stft` gave."""
+    """The signal [B, T, 1] of spectra that `stft` gave.
+
+    Input [B, T, fft_size / 2 + 1], output [B, (T - 1) frame_shift + frame_size, 1].
+    Source: Griffin and Lim 1984, "Signal estimation from modified short-time Fourier transform".
+    """
 
     def forward(
         self,
@@ -108,7 +115,10 @@ class InverseSTFT(SignalLayer):
 
 @layer("multichannel_multiresolution_stft_layer")
 class MultiChannelSTFT(SignalLayer):
-    """Spectra of all channels of a signal [B, T, channels], with windows of several sizes, side by side."""
+    """Spectra of all channels of a signal [B, T, channels], with windows of several sizes, side by side.
+
+    Output [B, T', channels * sum of (fft_size / 2 + 1)], T' the number of windows.
+    """
 
     def forward(
         self,
@@ -162,7 +172,10 @@ class MultiChannelSTFT(SignalLayer):
 
 @layer("multichannel_stft_layer")
 class MultiChannelOneSTFT(MultiChannelSTFT):
-    """Spectra of all channels of a signal [B, T, channels], side by side."""
+    """Spectra of all channels of a signal [B, T, channels], side by side.
+
+    Output [B, T', channels * (fft_size / 2 + 1)], T' the number of windows.
+    """
 
     def forward(  # type: ignore[override]
         self,
@@ -183,7 +196,11 @@ class MultiChannelOneSTFT(MultiChannelSTFT):
 
 @layer("mel_filterbank")
 class MelFilterbank(SignalLayer):
-    """Energies in bands that are evenly spaced in mel."""
+    """Energies in bands that are evenly spaced in mel.
+
+    Input [B, T, fft_size / 2 + 1], output [B, T, nr_of_filters].
+    Source: Davis and Mermelstein 1980; bands as in Huang, Acero and Hon 2001, equation 6.141.
+    """
 
     def forward(
         self,
@@ -205,7 +222,11 @@ class MelFilterbank(SignalLayer):
 
 @layer("dct")
 class DCT(SignalLayer):
-    """The discrete cosine transform of the features."""
+    """The discrete cosine transform of the features.
+
+    Input [B, …, F], output the same axes.
+    Source: Ahmed et al. 1974, "Discrete cosine transform".
+    """
 
     def forward(self, source: Tensor, *, type: int = 2, n: int | None = None, norm: str | None = None) -> Tensor:
         if n is not None:
@@ -218,7 +239,10 @@ class DCT(SignalLayer):
 
 @layer("alternating_real_to_complex")
 class AlternatingRealToComplex(SignalLayer):
-    """Even features as real parts, odd ones as imaginary parts."""
+    """Even features as real parts, odd ones as imaginary parts.
+
+    Input [B, T, 2 F], output [B, T, F], complex.
+    """
 
     def forward(self, source: Tensor) -> Tensor:
         x = self.frames(source)
@@ -231,7 +255,10 @@ class AlternatingRealToComplex(SignalLayer):
 
 @layer("complex_to_alternating_real")
 class ComplexToAlternatingReal(SignalLayer):
-    """Real and imaginary parts as features in turn."""
+    """Real and imaginary parts as features in turn.
+
+    Input [B, T, F], complex, output [B, T, 2 F].
+    """
 
     def forward(self, source: Tensor) -> Tensor:
         x = self.frames(source)
@@ -241,7 +268,10 @@ class ComplexToAlternatingReal(SignalLayer):
 
 @layer("complex_linear_projection")
 class ComplexLinearProjection(SignalLayer):
-    """The log magnitude of a complex product with `clp_kernel` [2, in // 2, out]: Variani et al. 2016."""
+    """The log magnitude of a complex product with `clp_kernel` [2, in // 2, out]: Variani et al. 2016.
+
+    Input [B, T, 2 F] (real and imaginary parts in turn), output [B, T, nr_of_filters].
+    """
 
     def forward(self, source: Tensor, *, nr_of_filters: int, clp_weights_init: Any = "glorot_uniform") -> Tensor:
         x = self.frames(source)
@@ -256,12 +286,15 @@ class ComplexLinearProjection(SignalLayer):
 
 @layer("first_t_frames_noise_estimator")
 class NoiseEstimator(SignalLayer):
-    """The mean of the first frames, at each frame; -1 stands for all frames."""
+    """The mean of the first frames, at each frame; -1 stands for all frames.
+
+    Input [B, T, F], output the same axes.
+    """
 
     def forward(self, source: Tensor, *, nr_of_frames: int) -> Tensor:
         x = self.frames(source)
         self.feature_out()
-        n = x.shape[1] if nr_of_frames == -1 else min(nr_of_frames, x.shape[1])
+        n = x.shape[1] if nr_of_frames == -1 else sizes.at_most(nr_of_frames, x.shape[1])
         counts = jnp.arange(n)[:, None] < (n if self.takes_padding_in else layout.ends(x.dims[1], x.dims))
         first = jnp.where(counts, x.data[:, :n], 0)
         mean = jnp.sum(first, axis=1, keepdims=True) / jnp.maximum(jnp.sum(counts, axis=-2, keepdims=True), 1)
@@ -270,7 +303,10 @@ class NoiseEstimator(SignalLayer):
 
 @layer("signal_masking")
 class SignalMasking(Layer):
-    """A signal times a mask."""
+    """A signal times a mask.
+
+    `signal` and `mask` [B, T, F], output the same axes.
+    """
 
     def forward(self, *, signal: Tensor, mask: Tensor) -> Tensor:
         x = signal.batch_first()
@@ -279,7 +315,10 @@ class SignalMasking(Layer):
 
 @layer("tile_features")
 class TileFeatures(SignalLayer):
-    """The features several times over."""
+    """The features several times over.
+
+    Input [B, T, F], output [B, T, repetitions * F].
+    """
 
     def forward(self, source: Tensor, *, repetitions: int = 1) -> Tensor:
         x = self.frames(source)
@@ -289,7 +328,10 @@ class TileFeatures(SignalLayer):
 
 @layer("split_concatenated_multichannel")
 class SplitConcatenatedMultichannel(SignalLayer):
-    """Channels that lie side by side in the features, as sequences of their own in the batch."""
+    """Channels that lie side by side in the features, as sequences of their own in the batch.
+
+    Input [B, T, channels * F], output [B * channels, T, F].
+    """
 
     def forward(self, source: Tensor, *, nr_of_channels: int = 1) -> Tensor:
         x = self.frames(source)
@@ -298,13 +340,17 @@ class SplitConcatenatedMultichannel(SignalLayer):
             raise self.error("nr_of_channels", nr_of_channels, f"it does not divide the features of {source!r}")
         b, t, f = x.shape
         data = x.data.reshape(b, t, nr_of_channels, f // nr_of_channels)
-        data = jnp.swapaxes(data, 1, 2).reshape(b * nr_of_channels, t, -1)
+        data = jnp.swapaxes(data, 1, 2).reshape(b * nr_of_channels, t, f // nr_of_channels)
         known = sizes.current()
         batch = Dim(None, f"{x.dims[0].name}*channels", kind=BATCH, op=("channels", x.dims[0], nr_of_channels))
-        known.declare(batch, len(data))
+        known.declare(batch, b * nr_of_channels)
         time = made(self, "{}:time", t if x.dims[1].root.size is not None else None)
         lengths = known.lengths(x.dims[1])
         if time.root.size is None:
-            repeated = None if lengths is None else Tensor(jnp.repeat(lengths.data, nr_of_channels), (batch,))
+            repeated = (
+                None
+                if lengths is None
+                else Tensor(jnp.repeat(lengths.data[:, None], nr_of_channels, axis=1).reshape(-1), (batch,))
+            )
             known.declare(time.root, t, repeated)
         return Tensor(data, (batch, time, self.features(f // nr_of_channels)))

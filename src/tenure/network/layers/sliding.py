@@ -18,10 +18,15 @@ from tenure.network.layers.stepwise import kept, over_steps
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
+MAX_WINDOW = 2**20
+
 
 @layer("window")
 class WindowLayer(Layer):
-    """A window over an axis, as a new axis: right after it, or in front of all from behaviour version 18 on."""
+    """A window over an axis, as a new axis: right after it, or in front of all from behaviour version 18 on.
+
+    Input [B, T, …], output [B, T, window_size, …]; in a loop [B, …] and [B, window_size, …].
+    """
 
     stepwise = True
 
@@ -41,6 +46,8 @@ class WindowLayer(Layer):
         size = window_size or (window_dim.root.size if isinstance(window_dim, Dim) else None)
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise self.error("window_size", window_size, "a positive number is needed")
+        if size > MAX_WINDOW:
+            raise self.error("window_size", window_size, f"at most {MAX_WINDOW} frames are a window")
         if isinstance(stride, bool) or not isinstance(stride, int) or stride < 1:
             raise self.error("stride", stride, "a positive number is needed")
         x = source.batch_first()
@@ -59,8 +66,8 @@ class WindowLayer(Layer):
         if front:
             x, at = x.move_axis(at, 0), 0
         data = jnp.pad(x.data, [(left, right) if i == at else (0, 0) for i in range(x.ndim)])
-        starts = np.arange(0, max(n + left + right - size + 1, 0), stride)
-        data = jnp.take(data, starts[:, None] + np.arange(size), axis=at)
+        starts = jnp.arange(0, sizes.at_least(0, n + left + right - size + 1), stride)
+        data = jnp.take(data, starts[:, None] + jnp.arange(size), axis=at)
         return Output(_with_axis(x.replace_dim(at, dim), data, at, place, window))
 
     def _step(self, x: Tensor, window: Dim, how: tuple[Any, ...]) -> Output:
@@ -107,7 +114,10 @@ def _with_axis(x: Tensor, data: Any, at: int, place: int, dim: Dim) -> Tensor:
 
 @layer("fold")
 class Fold(Layer):
-    """Windows put back to where they came from; what overlaps is added up, or averaged."""
+    """Windows put back to where they came from; what overlaps is added up, or averaged.
+
+    Input [B, T, window, …], output [B, T', …].
+    """
 
     def forward(
         self,
@@ -134,7 +144,7 @@ class Fold(Layer):
             left = (size - 1) // 2 if window_right is None else size - 1 - window_right
         out = self._out(x.dims[0] * stride, padding, left, size - 1 - left, out_spatial_dim)
         filled = ops.masked(x, x.dims[0], 0)
-        places = np.arange(n)[:, None] * stride + np.arange(size)
+        places = jnp.arange(n)[:, None] * stride + jnp.arange(size)
         total = n * stride + size - stride
         data = jnp.zeros((total, *x.shape[2:]), x.dtype).at[places].add(filled.data)
         if mode == "mean":
@@ -142,7 +152,7 @@ class Fold(Layer):
             data = data / jnp.maximum(jnp.zeros((total, *x.shape[2:]), x.dtype).at[places].add(ones.data), 1)
         data = data[left if padding.lower() == "same" else 0 :]
         wanted = sizes.current().padded(out)
-        data = jnp.pad(data[:wanted], [(0, max(0, wanted - len(data)))] + [(0, 0)] * (x.ndim - 2))
+        data = sizes.lengthened(data, 0, 0, sizes.at_least(0, wanted - data.shape[0]))[:wanted]
         dims = (out, *x.dims[2:])
         found = Tensor(data, dims, x.sparse_dim)
         time_axis = 0 if is_time else found.time_axis
@@ -159,7 +169,10 @@ class Fold(Layer):
 
 @layer("weighted_sum")
 class WeightedSum(Layer):
-    """A sum over axes, or over windows in them, with learned weights `W`."""
+    """A sum over axes, or over windows in them, with learned weights `W`.
+
+    Input [B, n, …], output [B, …]; with `size`, windows in n: [B, n', …].
+    """
 
     def forward(
         self, source: Tensor, *, axes: Any, padding: str | None = None, size: Any = None, keep_dims: bool | None = None

@@ -17,6 +17,8 @@ class SoftmaxOverSpatial(Layer):
     """Softmax over an axis of positions, of those within each sequence; that axis becomes the last one.
 
     `start`, and `window_start` with `window_size`, restrict it to positions from there on, and to a window.
+
+    Input [B, T, …], output [B, …, T].
     """
 
     def forward(
@@ -68,7 +70,10 @@ def _as_tensor(value: Any) -> Tensor:
 
 @layer("batch_softmax")
 class BatchSoftmax(Layer):
-    """Softmax over time and features together, for each sequence."""
+    """Softmax over time and features together, for each sequence.
+
+    Input [B, T, F], output the same axes.
+    """
 
     def forward(self, source: Tensor) -> Tensor:
         x = source.batch_first()

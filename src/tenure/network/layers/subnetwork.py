@@ -18,6 +18,8 @@ class Subnetwork(Layer):
     """A dictionary of layers as one layer; "data" inside is its input, and its output is that of its layer "output".
 
     Its layers are part of the graph like all others, under the path `name/inner`.
+
+    Input: the axes of the input, output: those of the layer `output` inside.
     """
 
     container = True

@@ -27,6 +27,9 @@ class TwoDLSTM(Layer):
 
     For each target frame, `pooling` makes one vector of those of all source frames: that of the last one, their
     maximum, their average, or a sum with weights that depend on the target frame. In a loop it takes one target frame.
+
+    Output [B, T, n_out].
+    Source: Graves et al. 2007, https://arxiv.org/abs/0705.2011; Bahar et al. 2018, https://arxiv.org/abs/1810.03975.
     """
 
     stepwise = True
@@ -87,5 +90,5 @@ def _pool(
     if kind == "weighted":
         energies = jnp.einsum("tbf,fn,tsbn->tsb", targets, attention, outputs)
         return jnp.einsum("tsb,tsbn->tbn", jax.nn.softmax(energies, axis=1), outputs)
-    last = jnp.arange(len(inside))[:, None] == lengths - 1
+    last = jnp.arange(inside.shape[0])[:, None] == lengths - 1
     return jnp.einsum("sb,tsbn->tbn", last.astype(outputs.dtype), outputs)

@@ -22,6 +22,8 @@ class Variable(Layer):
     """A parameter as an output; a state if a `variable_assign` changes it.
 
     Its name is `param_name`, or else the name of the layer.
+
+    No input, output [*shape].
     """
 
     stepwise = True
@@ -112,6 +114,8 @@ class VariableAssign(_OfVariable):
     """Assigns a value to a variable ("assign"), or adds it ("add"), in each pass; the output is 0.
 
     The new value is seen by a `variable_read` whose `control_dependencies` name this layer, and by the next pass.
+
+    `var` a variable [*shape], `value` [*shape], output a scalar.
     """
 
     def forward(
@@ -130,7 +134,10 @@ class VariableAssign(_OfVariable):
 
 @layer("variable_read")
 class VariableRead(_OfVariable):
-    """What a variable holds: after the layers in `control_dependencies`, or at the start of the pass."""
+    """What a variable holds: after the layers in `control_dependencies`, or at the start of the pass.
+
+    Output [*shape].
+    """
 
     def forward(self, *, var: Tensor, control_dependencies: Tensor | Any = None) -> Tensor:
         given = self.value()

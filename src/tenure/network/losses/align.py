@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from tenure.network.handed import Layer
 from tenure.network.losses.base import Loss, LossError, View
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.layer import Layer
 
 
 def view(layer: Layer, out: Output, target: Tensor | None, loss: Loss) -> View:

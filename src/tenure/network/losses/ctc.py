@@ -116,7 +116,7 @@ def scores(
         new = jnp.maximum(reduce(_arrivals(alpha, states), axis=-1), IMPOSSIBLE) + emit
         return jnp.where((t < frames)[:, None], jnp.maximum(new, IMPOSSIBLE), alpha), None
 
-    alpha, _ = jax.lax.scan(step, _start(emits[0]), (emits[1:], jnp.arange(1, len(emits))))
+    alpha, _ = jax.lax.scan(step, _start(emits[0]), (emits[1:], jnp.arange(1, emits.shape[0])))
     total = reduce(_end(alpha, states), axis=-1)
     return jnp.where(frames > 0, total, jnp.where(lengths == 0, 0.0, IMPOSSIBLE))
 
@@ -204,7 +204,7 @@ def best_path(
         valid = (t < frames)[:, None]
         return jnp.where(valid, new, alpha), jnp.where(valid, jnp.argmax(arrivals, axis=-1), 0)
 
-    alpha, steps = jax.lax.scan(step, _start(emits[0]), (emits[1:], jnp.arange(1, len(emits))))
+    alpha, steps = jax.lax.scan(step, _start(emits[0]), (emits[1:], jnp.arange(1, emits.shape[0])))
     ends = _end(alpha, states)
     state = jnp.maximum(states.last - jnp.argmax(ends, axis=-1), 0)
 

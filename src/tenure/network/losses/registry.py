@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -12,16 +12,13 @@ from tenure.core.errors import brief, nearest
 from tenure.network import sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import OptionError, option_error
+from tenure.network.handed import Graph, Layer, Node
 from tenure.network.lanes import over_lanes
 from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
 from tenure.network.losses.base import Loss, LossValue
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
-
-if TYPE_CHECKING:
-    from tenure.network.graph import Graph, Node
-    from tenure.network.layer import Layer
 
 LOSSES: dict[str, type[Loss]] = {
     "as_is": framewise.AsIs,
@@ -68,11 +65,6 @@ def add_default_target(node: Node, name: str) -> None:
     """A layer whose loss needs a target has the network's if it names none."""
     if node.get("loss") and "target" not in node.options and loss_class(node).needs_target:
         node.options["target"] = name
-
-
-def output_dim(loss: Any, target: Dim) -> Dim:
-    """The dim of the output that a loss asks for: one more than the target's for CTC."""
-    return target + 1 if loss == "ctc" else target
 
 
 def loss_references(graph: Graph, node: Node, options: Any) -> Any:

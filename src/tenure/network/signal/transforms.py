@@ -46,10 +46,11 @@ def stft(
     (4, 3)
     """
     n = x.shape[-1]
-    count = -(-n // step) if pad_end else max(0, 1 + (n - size) // step)
+    count = -(-n // step) if pad_end else jax.core.max_dim(1 + (n - size) // step, 0)
     if pad_end:
-        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, max(0, (count - 1) * step + size - n))])
-    places = np.arange(count)[:, None] * step + np.arange(size)
+        end = jnp.zeros((*x.shape[:-1], jax.core.max_dim((count - 1) * step + size - n, 0)), x.dtype)
+        x = jnp.concatenate([x, end], axis=-1)
+    places = jnp.arange(count)[:, None] * step + jnp.arange(size)
     return jnp.fft.rfft(x[..., places] * taper(window, size), fft)
 
 
@@ -65,8 +66,8 @@ def inverse_stft(y: jax.Array, size: int, step: int, fft: int) -> jax.Array:
     weights = np.divide(window, power, out=np.zeros_like(window), where=power > 0)
     frames = jnp.fft.irfft(y, fft)[..., :size] * weights
     count = frames.shape[-2]
-    places = np.arange(count)[:, None] * step + np.arange(size)
-    total = jnp.zeros((*frames.shape[:-2], max(0, size + (count - 1) * step)), frames.dtype)
+    places = jnp.arange(count)[:, None] * step + jnp.arange(size)
+    total = jnp.zeros((*frames.shape[:-2], jax.core.max_dim(size + (count - 1) * step, 0)), frames.dtype)
     return total.at[..., places].add(frames)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from tenure.network.tf import random
-from tenure.network.tf.static import is_static
+from tenure.network.tf.static import UnknownTensorFlowError, is_static
 
 Function = Callable[..., Any]
 UNROLLED = 100
@@ -78,7 +78,13 @@ def while_loop(
             more = cond(*values)
 
         def goes_on(index: Any, now: tuple[Any, ...]) -> Any:
-            held = jnp.asarray(cond(*now)).reshape(())
+            held = cond(*now)
+            if is_static(held) and held and limit is None:
+                raise UnknownTensorFlowError(
+                    "tf.while_loop: its condition depends on no variable of the loop, which would never end",
+                    ways=["give 'maximum_iterations'", "let the condition depend on a variable"],
+                )
+            held = jnp.asarray(held).reshape(())
             return held if limit is None else held & (index < limit)
 
         return _result(_compiled(goes_on, step, values, count), single, return_same_structure)

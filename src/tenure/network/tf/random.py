@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from tenure.core.run.frame import maybe_frame
 from tenure.core.run.rng import maybe_next_rng_key, next_rng_key
 from tenure.functional import dropped
+from tenure.network import bounds
 from tenure.network.tf.static import dtype_of, shape_of
 
 
@@ -72,6 +73,7 @@ def uniform(
 ) -> jax.Array:
     """Numbers from `minval` to before `maxval`."""
     to, sizes = dtype_of(dtype), shape_of(shape)
+    bounds.elements(sizes)
     if jnp.issubdtype(to, jnp.integer):
         return jax.random.randint(key(), sizes, minval, maxval, to)
     return jax.random.uniform(key(), sizes, to, minval, 1 if maxval is None else maxval)
@@ -81,6 +83,7 @@ def normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = "float32", seed: Any = None, name: Any = None
 ) -> jax.Array:
     """Normal numbers."""
+    bounds.elements(shape_of(shape))
     return mean + stddev * jax.random.normal(key(), shape_of(shape), dtype_of(dtype))
 
 
@@ -88,6 +91,7 @@ def truncated_normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = "float32", seed: Any = None, name: Any = None
 ) -> jax.Array:
     """Normal numbers, not further than two deviations from the mean."""
+    bounds.elements(shape_of(shape))
     return mean + stddev * jax.random.truncated_normal(key(), -2, 2, shape_of(shape), dtype_of(dtype))
 
 

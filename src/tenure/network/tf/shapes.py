@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from tenure.core.errors import brief
+from tenure.network import bounds
 from tenure.network.tf.static import UnknownTensorFlowError, array, dtype_of, either, is_static, on_jax, plain, shape_of
 
 Function = Callable[..., Any]
-MAX_ELEMENTS = 2**28
 
 
 def shape(input: Any, name: str | None = None, out_type: Any = None) -> np.ndarray:
@@ -24,8 +25,9 @@ def shape(input: Any, name: str | None = None, out_type: Any = None) -> np.ndarr
 def filled(shape: Any, value: Any, dtype: Any) -> jax.Array:
     """An array of one value, unless it were absurdly large."""
     sizes = shape_of(shape)
-    if np.prod([float(size) for size in sizes]) > MAX_ELEMENTS or any(size < 0 for size in sizes):
+    if any(size < 0 for size in sizes if isinstance(size, int)):
         raise UnknownTensorFlowError(f"an array of the absurd shape {brief(sizes)}")
+    bounds.elements(sizes)
     return jnp.full(sizes, value, dtype)
 
 
@@ -152,23 +154,28 @@ def one_hot(
     name: Any = None,
 ) -> Any:
     """`on_value` at the index, `off_value` elsewhere, along a new axis."""
+    bounds.elements((np.size(indices), depth))
     hot = jax.nn.one_hot(indices, int(depth), axis=axis)
     return jnp.where(hot > 0, on_value, off_value).astype(dtype_of(dtype))
 
 
 def tf_range(*args: Any, dtype: Any = None, name: str | None = None, **keywords: Any) -> Any:
     """Numbers from `start` to before `limit`; all three must be known."""
-    bounds = [*args] if args else [keywords.get("start", 0), keywords["limit"]]
+    limits = [*args] if args else [keywords.get("start", 0), keywords["limit"]]
     if "limit" in keywords and args:
-        bounds.append(keywords["limit"])
+        limits.append(keywords["limit"])
     if "delta" in keywords:
-        bounds = [*([0] if len(bounds) == 1 else []), *bounds, keywords["delta"]]
-    if not is_static(bounds) and any(isinstance(b, jax.core.Tracer) for b in bounds):
+        limits = [*([0] if len(limits) == 1 else []), *limits, keywords["delta"]]
+    if not is_static(limits) and any(isinstance(b, jax.core.Tracer) for b in limits):
         raise UnknownTensorFlowError("tf.range of a computed limit has no known length")
-    found = np.arange(*(np.asarray(b).item() for b in bounds))
-    if found.size > MAX_ELEMENTS:
-        raise UnknownTensorFlowError(f"tf.range of the absurd length {found.size}")
-    return found.astype(dtype_of(dtype if dtype is not None else found.dtype))
+    if any(is_symbolic_dim(b) for b in limits):
+        found = jnp.arange(*limits)
+        return found if dtype is None else found.astype(dtype_of(dtype))
+    numbers = [np.asarray(b).item() for b in limits]
+    start, stop, step = (0, *numbers, 1) if len(numbers) == 1 else (*numbers, 1)[:3]
+    bounds.elements([max(0.0, (stop - start) / step) if step else 0.0])
+    known = np.arange(*numbers)
+    return known.astype(dtype_of(dtype if dtype is not None else known.dtype))
 
 
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: str | None = None) -> jax.Array:
@@ -180,6 +187,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> jax.Array:
     """Repeated along each axis."""
+    bounds.elements((*shape_of(multiples), np.size(input)))
     return jnp.tile(input, shape_of(multiples))
 
 
@@ -191,20 +199,31 @@ def tf_slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> jax
 
 def linspace(start: Any, stop: Any, num: int, name: str | None = None, axis: int = 0) -> jax.Array:
     """`num` numbers from `start` to `stop`, both included."""
+    bounds.elements([num])
     return jnp.linspace(start, stop, int(num), axis=axis)
+
+
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> jax.Array:
+    """Repeated to fill a shape."""
+    bounds.elements(shape_of(shape))
+    return jnp.broadcast_to(array(input), shape_of(shape))
+
+
+def eye(num_rows: int, num_columns: int | None = None, dtype: Any = "float32", name: str | None = None) -> jax.Array:
+    """Ones on the diagonal, zeros elsewhere."""
+    bounds.elements([num_rows, num_rows if num_columns is None else num_columns])
+    return jnp.eye(num_rows, num_columns, dtype=dtype_of(dtype))
 
 
 def table() -> dict[str, Function]:
     """All of them by TensorFlow's name."""
     return dict(
-        broadcast_to=lambda input, shape, name=None: jnp.broadcast_to(array(input), shape_of(shape)),
+        broadcast_to=broadcast_to,
         concat=concat,
         constant=constant,
         convert_to_tensor=lambda value, dtype=None, name=None: constant(value, dtype),
         expand_dims=expand_dims,
-        eye=lambda num_rows, num_columns=None, dtype="float32", name=None: jnp.eye(
-            num_rows, num_columns, dtype=dtype_of(dtype)
-        ),
+        eye=eye,
         fill=fill,
         gather=gather,
         gather_nd=gather_nd,

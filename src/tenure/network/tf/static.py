@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.errors import TenureError
+from tenure.network import bounds
 
 # TensorFlow 1's words for arguments, and those of today.
 OLD_WORDS = {
@@ -125,6 +126,7 @@ def either(name: str, numpy_name: str | None = None, order: tuple[str, ...] = ("
 
     def call(*args: Any, **keywords: Any) -> Any:
         args, keywords = adapt(args, keywords, order)
+        bounds.broadcast(*args)
         return plain(on_numpy(*args, **keywords)) if is_static(args) else on_jax(*map(array, args), **keywords)
 
     return call
@@ -132,6 +134,7 @@ def either(name: str, numpy_name: str | None = None, order: tuple[str, ...] = ("
 
 def array(value: Any) -> Any:
     """Sequences as arrays; all else unchanged, plain numbers above all, which take the other operand's dtype."""
+    bounds.spelled(value)
     return jnp.asarray(value) if isinstance(value, list | tuple | np.ndarray) else value
 
 

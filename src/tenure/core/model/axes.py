@@ -1,0 +1,50 @@
+"""Mapped axes that nobody maps: planning and initialising are those of a single lane, applying is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.errors import Party, UnboundAxisError
+from tenure.core.sites import raised_at
+
+
+def unbound_axis(error: NameError) -> str | None:
+    """The axis that JAX says is not bound; None if the error is about something else."""
+    found = re.search(r"unbound axis name: ([^\s.]+)", str(error))
+    return found[1] if found else None
+
+
+def in_single_lanes(function: Callable[..., Any], axes: Iterable[str]) -> Callable[..., Any]:
+    """`function` as the only lane of each of these axes: an average over them is the value itself."""
+    for axis in axes:
+        function = _single(function, axis)
+    return function
+
+
+def _single(function: Callable[..., Any], axis: str) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        out = jax.vmap(lambda _: function(*args), axis_name=axis)(jnp.zeros(1))
+        return jax.tree.map(lambda value: value[0], out)
+
+    return run
+
+
+def not_mapped(error: NameError, axis: str) -> UnboundAxisError:
+    """The error of a model that averages over an axis, and is applied outside of the map that has it."""
+    return UnboundAxisError(
+        f"the axis '{axis}' is not mapped here: the model averages, or counts its lanes, over it",
+        parties=[Party("asker", axis, "a mapped axis", str(raised_at(error)))],
+        ways=[
+            f"map it:  jax.vmap(model.apply, in_axes=(None, None, None, 0), axis_name='{axis}')(params, state, key, xs)",
+            f"over devices:  jax.shard_map with a mesh that has the axis '{axis}'",
+            "on one device: build the layer without it, cross_replica_axis=None",
+        ],
+    )
+
+
+__all__ = ["in_single_lanes", "not_mapped", "unbound_axis"]

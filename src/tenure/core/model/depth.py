@@ -1,0 +1,50 @@
+"""Modules nested deeper than Python's stack goes."""
+
+from __future__ import annotations
+
+from types import FrameType
+
+from tenure.core.errors import NestingError, Party
+from tenure.core.sites import Site, user_frame
+
+_MANY = 50  # calls of modules inside one another; fewer, and something else recurses
+
+
+def too_deep(error: RecursionError) -> NestingError | None:
+    """The error of modules that are nested too deep; None if it is something else that recurses."""
+    calls = 0
+    last: FrameType | None = None
+    entry = error.__traceback__
+    while entry is not None:
+        frame = entry.tb_frame
+        if frame.f_code.co_filename.endswith("module.py") and frame.f_code.co_name in ("wrapped", "__call__"):
+            calls, last = calls + 1, frame
+        entry = entry.tb_next
+    if calls < _MANY or last is None:
+        return None
+    path = max((str(f.f_locals.get("path") or "") for f in _outwards(last)), key=len, default="")
+    if not path:  # the constructors of modules run inside one another, before the modules have names
+        path = f"{last.f_locals.get('cls', type(last.f_locals.get('self'))).__name__}.__init__".lower()
+    shown = path if len(path) < 60 else f"{path[:30]}…{path[-25:]}"
+    user = user_frame(last)
+    site = str(Site(user.f_code.co_filename, user.f_lineno, None, 0)) if user else ""
+    return NestingError(
+        f"modules are nested deeper than Python's recursion limit allows, at '{shown}'",
+        parties=[Party("module", shown, "", site)],
+        ways=[
+            "allow more, before the model is planned:  sys.setrecursionlimit(20_000)",
+            "build layers side by side, in a list, and call one after the other",
+            "layers that are alike:  tn.layer_stack(n)(layer)(x)",
+        ],
+    )
+
+
+def _outwards(frame: FrameType | None) -> list[FrameType]:
+    found = []
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+__all__ = ["too_deep"]

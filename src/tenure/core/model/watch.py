@@ -1,0 +1,269 @@
+"""What a function reads from around itself: whether that has changed since, and how to put back what a trial run changed.
+
+A function of a notebook calls helpers, uses globals and closes over objects. When one of them is replaced or changed,
+what is remembered of the function no longer holds. What the function itself changes as it runs (a counter, a list that
+it appends to) says nothing about the function: `settle` takes it out.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import os
+import sys
+import sysconfig
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+
+_CONTAINERS = (list, dict, set, collections.deque)
+_ATOMS = (str, bytes, int, float, complex, bool, type(None))
+_OPAQUE = (jax.Array, jax.core.Tracer, *_ATOMS)
+_DEPTH = 6
+_MOST = 5_000  # things that are watched; a function that reaches more is watched less closely
+_LONGEST = 2_000  # entries of a container whose contents are compared
+_FIXED = tuple(
+    os.path.realpath(path) + os.sep
+    for path in {
+        *(sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")),
+        os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+        os.path.dirname(jax.__file__),
+    }
+)
+
+
+class _Binding:
+    """A name in a namespace, and what it stood for."""
+
+    __slots__ = ("name", "namespace", "saved")
+
+    def __init__(self, namespace: Any, name: str):
+        self.namespace, self.name, self.saved = namespace, name, namespace.get(name, _Binding)
+
+    def same(self) -> bool:
+        return _alike(self.namespace.get(self.name, _Binding), self.saved)
+
+    def put_back(self) -> None:
+        if not isinstance(self.namespace, dict) or isinstance(self.saved, types.ModuleType):
+            return
+        if self.saved is _Binding:
+            del self.namespace[self.name]
+        else:
+            self.namespace[self.name] = self.saved
+
+
+class _Cell:
+    """A variable that a function closes over."""
+
+    __slots__ = ("cell", "saved")
+
+    def __init__(self, cell: types.CellType):
+        self.cell, self.saved = cell, cell.cell_contents
+
+    def same(self) -> bool:
+        try:
+            return _alike(self.cell.cell_contents, self.saved)
+        except ValueError:  # not assigned any more
+            return False
+
+    def put_back(self) -> None:
+        self.cell.cell_contents = self.saved
+
+
+class _Contents:
+    """A list, a dict, a set or a deque, and what was in it."""
+
+    __slots__ = ("container", "saved")
+
+    def __init__(self, container: Any):
+        self.container = container
+        self.saved = dict(container) if isinstance(container, dict) else list(container)
+
+    def same(self) -> bool:
+        now, then = self.container, self.saved
+        if len(now) != len(then):
+            return False
+        if isinstance(now, dict):
+            return all(k in then and _alike(v, then[k]) for k, v in now.items())
+        return all(map(_alike, now, then))
+
+    def put_back(self) -> None:
+        self.container.clear()
+        if isinstance(self.container, (dict, set)):
+            self.container.update(self.saved)
+        else:
+            self.container.extend(self.saved)
+
+
+class _Keys:
+    """An object's attributes: how many there are."""
+
+    __slots__ = ("attributes", "saved")
+
+    def __init__(self, attributes: dict[str, Any]):
+        self.attributes, self.saved = attributes, list(attributes)
+
+    def same(self) -> bool:
+        return len(self.attributes) == len(self.saved)
+
+    def put_back(self) -> None:
+        for name in self.attributes.keys() - set(self.saved):
+            del self.attributes[name]
+
+
+class _Slots:
+    """The attributes of an object that keeps them in slots, as a namespace."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def get(self, name: str, default: Any) -> Any:
+        return getattr(self.value, name, default)
+
+
+def _alike(one: Any, two: Any) -> bool:
+    return one is two or (type(one) is type(two) and isinstance(one, _ATOMS) and one == two)
+
+
+class Watch:
+    """What some functions and objects reach, as it is now.
+
+    >>> width = [3]
+    >>> watch = Watch([lambda: width[0]])
+    >>> before = watch.changed(); width[0] = 4
+    >>> before, watch.changed()
+    (False, True)
+    """
+
+    def __init__(self, values: Iterable[Any]):
+        self._seen: set[int] = set()
+        self._kept: list[Any] = []  # an id is unique as long as what it names lives
+        self._watched: list[Any] = []
+        for value in values:
+            self._visit(value, _DEPTH)
+
+    def changed(self) -> bool:
+        """Whether anything is not what it was."""
+        return not all(watched.same() for watched in self._watched)
+
+    def settle(self) -> None:
+        """Takes out what has changed: for after a run of the functions, which did that themselves."""
+        self._watched = [watched for watched in self._watched if watched.same()]
+
+    def restore(self) -> bool:
+        """Puts back what changed; returns whether anything had."""
+        changed = [watched for watched in self._watched if not watched.same()]
+        for watched in changed:
+            watched.put_back()
+        return bool(changed)
+
+    def _visit(self, value: Any, depth: int) -> None:
+        if id(value) in self._seen or depth < 0 or isinstance(value, _OPAQUE) or len(self._watched) > _MOST:
+            return
+        self._seen.add(id(value))
+        self._kept.append(value)
+        if isinstance(
+            value, (types.FunctionType, types.MethodType, functools.partial, staticmethod, classmethod, property)
+        ):
+            self._visit_callable(value, depth)
+        elif isinstance(value, type):
+            if _is_program_module(value.__module__):
+                self._visit_class(value, depth)
+        elif isinstance(value, _CONTAINERS):
+            if len(value) <= _LONGEST:
+                self._watched.append(_Contents(value))
+                self._visit_all(value.values() if isinstance(value, dict) else value, depth - 1)
+        elif isinstance(value, tuple):
+            self._visit_all(value, depth - 1)
+        elif not isinstance(value, types.ModuleType):
+            self._visit_object(value, depth)
+            self._visit(type(value), depth)
+
+    def _visit_object(self, value: Any, depth: int) -> None:
+        attributes = getattr(value, "__dict__", None)
+        if isinstance(attributes, dict):
+            self._watched += [_Keys(attributes), *(_Binding(attributes, name) for name in attributes)]
+            self._visit_all(list(attributes.values()), depth - 1)
+        for name in {n for cls in type(value).__mro__ for n in getattr(cls, "__slots__", ())}:
+            self._watched.append(_Binding(_Slots(value), name))
+            self._visit(getattr(value, name, None), depth - 1)
+
+    def _visit_all(self, values: Iterable[Any], depth: int) -> None:
+        for value in values:
+            self._visit(value, depth)
+
+    def _visit_callable(self, value: Any, depth: int) -> None:
+        if isinstance(value, types.FunctionType):
+            for cell in value.__closure__ or ():
+                self._visit_cell(cell, depth)
+            if _is_program(value.__code__.co_filename):
+                self._visit_names(value, depth)
+                self._visit_all((value.__defaults__ or ()), depth - 1)
+            self._visit(getattr(value, "__wrapped__", None), depth)
+        elif isinstance(value, types.MethodType):
+            if isinstance(value.__func__, types.FunctionType) and _is_program(value.__func__.__code__.co_filename):
+                self._visit_all((value.__func__, value.__self__), depth)
+        elif isinstance(value, functools.partial):
+            self._visit_all((value.func, *value.args, *value.keywords.values()), depth)
+        elif isinstance(value, property):
+            self._visit_all((value.fget, value.fset), depth)
+        else:
+            self._visit(value.__func__, depth)
+
+    def _visit_cell(self, cell: types.CellType, depth: int) -> None:
+        if id(cell) in self._seen:
+            return
+        self._seen.add(id(cell))
+        try:
+            self._watched.append(_Cell(cell))
+        except ValueError:  # not assigned yet
+            return
+        self._visit(cell.cell_contents, depth - 1)
+
+    def _visit_names(self, function: types.FunctionType, depth: int) -> None:
+        """The globals that a function names, and what it names of the program's own modules."""
+        names, namespace = set(_names(function.__code__)), function.__globals__
+        for name in names:
+            self._watched.append(_Binding(namespace, name))
+            value = namespace.get(name)
+            if isinstance(value, types.ModuleType):
+                if _is_program_module(value.__name__):
+                    self._watched += [_Binding(vars(value), n) for n in names & vars(value).keys()]
+                    self._visit_all([vars(value)[n] for n in names & vars(value).keys()], depth - 1)
+            else:
+                self._visit(value, depth - 1)
+
+    def _visit_class(self, cls: type, depth: int) -> None:
+        for name, value in list(vars(cls).items()):
+            if not (name.startswith("__") and name.endswith("__")) or name in (
+                "__init__",
+                "__call__",
+            ):  # of a class, what a program defines
+                self._watched.append(_Binding(vars(cls), name))
+                self._visit(value, depth - 1)
+        self._visit_all(cls.__bases__, depth - 1)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """All names that are not local, of a function and of those inside of it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _names(inner)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_program(file: str) -> bool:
+    """Whether code is the program's own, which can change; libraries, this one too, stay as they are."""
+    return not file.startswith("<frozen") and not os.path.realpath(file).startswith(_FIXED)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_program_module(name: str) -> bool:
+    """The same of a module; one without a file is a notebook's, or built into Python."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return name.partition(".")[0] not in sys.stdlib_module_names and (file is None or _is_program(file))

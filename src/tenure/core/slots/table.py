@@ -1,0 +1,168 @@
+"""How each slot's value is made: resolved once for a plan, and read by all its runs.
+
+A `How` is a tree: at its leaves what is stored or given, above them views and stages in the order in which they act.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tenure.core.notation.refs import Ref, follow
+from tenure.core.notation.stage import STRUCTURAL, Stage
+from tenure.core.notation.view import View
+from tenure.core.slots.slot import Slot
+
+# How far through a slot's stages: before all, before noise and dropout, after all, and after those of the use as well.
+STORED, WEIGHT, FINAL, USE = "stored", "weight", "final", "use"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stored:
+    """What params hold for an owner."""
+
+    slot: Slot
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Given:
+    """A value that the program computed, as far through its stages as `tap`."""
+
+    slot: Slot
+    tap: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Viewed:
+    """A value through a view, with the further values that the view joins."""
+
+    base: How
+    view: View
+    others: tuple[How, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PerLayer:
+    """A borrower inside layer stacks: from outside of them, its values in all layers."""
+
+    slot: Slot
+    inner: How
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Staged:
+    """A value through stages; made once in a run, whoever uses it.
+
+    Attributes:
+      slot: whose value it is.
+      tap, training: as far as that, in training or in evaluation.
+      source: what the stages are applied to.
+      stages: in their order.
+      draws: whether stochastic stages draw.
+    """
+
+    slot: Slot
+    tap: str
+    training: bool
+    source: How
+    stages: tuple[Stage, ...]
+    draws: bool
+
+    @property
+    def key(self) -> str:
+        """Its name among a layer stack's leaves: '@' stands in no path."""
+        key = f"{self.slot.path}@{self.tap}"
+        return key if self.training else f"{key}@evaluation"
+
+
+How = Stored | Given | Viewed | PerLayer | Staged
+
+
+class Table:
+    """The ways of all slots, by (path, tap, training)."""
+
+    def __init__(self, slots: Mapping[str, Slot]):
+        self.slots = slots
+        self._ways: dict[tuple[str, str, bool], How] = {}
+        targets = [slot.target for slot in slots.values() if slot.target is not None]
+        self._tapped = {ref.path for target in targets for ref in _all(target) if ref.tap == WEIGHT}
+
+    def how(self, path: str, tap: str, training: bool) -> How:
+        """How a slot's value is made, as far through its stages as `tap`."""
+        key = path, tap, training
+        for one in reversed(self._needed(key) if key not in self._ways else ()):
+            if one not in self._ways:
+                self._ways[one] = self._resolved(self.slots[one[0]], *one[1:])
+        return self._ways[key]
+
+    def _needed(self, key: tuple[str, str, bool]) -> list[tuple[str, str, bool]]:
+        """The way itself and those that it goes on from: owners last. Without recursion, as chains may be long."""
+        found, todo = [], [key]
+        while todo:
+            path, tap, training = one = todo.pop()
+            if one in self._ways:
+                continue
+            found.append(one)
+            target = self.slots[path].target
+            if tap == USE:
+                todo.append((path, FINAL, training))
+            elif target is not None:
+                todo += [(ref.path, ref.tap or tap, training) for ref in _all(target)]
+        return found
+
+    def _resolved(self, slot: Slot, tap: str, training: bool) -> How:
+        if slot.kind == "given":
+            return Given(slot, tap)
+        if tap == USE:
+            final = self.how(slot.path, FINAL, training)
+            return Staged(slot, USE, training, final, slot.use_stages, training) if slot.use_stages else final
+        if slot.target is not None:
+            seen = follow(slot.target, lambda ref: self.how(ref.path, ref.tap or tap, training), _viewed)
+            return PerLayer(slot, seen) if slot.stack else seen
+        if not slot.stages:
+            return Stored(slot)
+        stored = Stored(slot)
+        structural = tuple(s for s in slot.stages if s.kind == STRUCTURAL)
+        if tap == STORED:  # through no stage, but made once as well: a layer of a stack gets its slice of it
+            return Staged(slot, tap, training, stored, (), draws=False)
+        if tap == WEIGHT or not training:
+            return Staged(slot, tap, training, stored, structural, draws=False)
+        if any(s.draws for s in structural) or slot.path not in self._tapped:
+            return Staged(slot, tap, training, stored, slot.stages, draws=True)
+        rest = tuple(s for s in slot.stages if s.kind != STRUCTURAL)
+        return Staged(slot, tap, training, self.how(slot.path, WEIGHT, True), rest, draws=True)
+
+    def staged(self) -> dict[Staged, bool]:
+        """The staged values that the requests of the slots need → whether one is used inside of a loop."""
+        found: dict[Staged, bool] = {}
+        for slot in self.slots.values():
+            for training, inside in slot.modes:
+                for way in _staged_in(self.how(slot.path, USE, training)):
+                    found[way] = found.get(way, False) or inside
+        return found
+
+
+def _all(ref: Ref) -> Iterator[Ref]:
+    yield ref
+    for other in ref.others():
+        yield from _all(other)
+
+
+def _viewed(view: View, base: How, others: list[Any]) -> How:
+    return Viewed(base, view, tuple(others))
+
+
+def _staged_in(way: How) -> Iterator[Staged]:
+    """The staged values that a value is made of, those that others are made of first."""
+    todo: list[tuple[How, bool]] = [(way, False)]
+    while todo:
+        one, ready = todo.pop()
+        if isinstance(one, Staged) and ready:
+            yield one
+        elif isinstance(one, Staged):
+            todo += [(one, True), (one.source, False)]
+        elif isinstance(one, Viewed):
+            todo += [(part, False) for part in (*reversed(one.others), one.base)]
+        elif isinstance(one, PerLayer):
+            todo.append((one.inner, False))

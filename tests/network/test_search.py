@@ -1,0 +1,215 @@
+"""Searches: against all sequences of a small vocabulary, against one written by hand, and over padding, programs and steps."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tenure as tn
+
+LABELS, STEPS, UNITS = 3, 3, 4
+DATA = {"data": {"dim": 5}, "classes": {"dim": LABELS, "sparse": True, "available_for_inference": False}}
+LENGTHS = np.array([4, 2])
+X = np.random.RandomState(1).randn(2, 4, 5).astype("float32")
+
+
+def decoder(choice=None, rec=None, probability="softmax", **more):
+    """An LSTM over its own labels that attends to the input."""
+    unit = {
+        "embed": {"class": "linear", "n_out": 4, "activation": None, "from": "prev:output"},
+        "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": UNITS, "from": ["prev:embed_", "prev:att"]},
+        "embed_": {"class": "linear", "n_out": 4, "activation": None, "from": "output"},
+        "query": {"class": "linear", "n_out": 5, "with_bias": False, "from": "s"},
+        "energy": {"class": "dot", "red1": "F", "red2": "F", "var1": "T", "var2": None, "from": ["base:enc", "query"]},
+        "weights": {"class": "softmax_over_spatial", "axis": "T", "from": "energy"},
+        "att": {"class": "generic_attention", "weights": "weights", "base": "base:enc"},
+        "p": {"class": "linear", "activation": probability, "n_out": LABELS, "from": ["s", "att"]},
+        "output": {"class": "choice", "target": "classes", "beam_size": 4, "from": "p", "initial_output": 0, **(choice or {})},
+        "end": {"class": "compare", "kind": "equal", "value": 0, "from": "output"},
+        **more,
+    }  # fmt: skip
+    del unit["embed"]
+    loop = {"class": "rec", "from": [], "target": "classes", "max_seq_len": STEPS, "unit": unit, **(rec or {})}
+    enc = {"class": "linear", "n_out": 5, "activation": "tanh", "from": "data"}
+    return {"enc": enc, "output": loop, "decision": {"class": "decide", "from": "output", "is_output_layer": True}}
+
+
+def weights(net):
+    """Parameters with which labels are far from equally probable."""
+    params, state = tn.network(net, DATA).init(jax.random.key(3), {"data": (X, LENGTHS)}, train=False, losses=False, search=True)  # fmt: skip
+    leaves, tree = jax.tree.flatten(params)
+    rng = np.random.RandomState(7)
+    return jax.tree.unflatten(tree, [jnp.asarray(rng.randn(*x.shape) * 1.3, x.dtype) for x in leaves]), state
+
+
+def search(net, layers=None):
+    model = tn.network(net, DATA)
+    params, state = weights(net)
+    result, _ = model.apply(params, state, None, {"data": (X, LENGTHS)}, losses=False, search=True, layers=layers)
+    return result
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Model:
+    """The decoder of one sequence, step by step, in NumPy."""
+
+    def __init__(self, params, x):
+        self.p = jax.tree.map(np.asarray, params)
+        self.enc = np.tanh(x @ self.p["enc"]["W"] + self.p["enc"]["b"])
+
+    def start(self):
+        return np.zeros(UNITS), np.zeros(UNITS), np.zeros(5), None
+
+    def step(self, state):
+        c, h, att, label = state
+        rec = {k.rpartition("/")[2]: v for k, v in self.p.items()}
+        cell = next(v for k, v in self.p.items() if "lstm_cell" in k)
+        embed = np.zeros(4) if label is None else rec["embed_"]["W"][label] + rec["embed_"]["b"]
+        i, j, f, o = np.split(np.concatenate([embed, att, h]) @ cell["kernel"] + cell["bias"], 4)
+        c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(j)
+        h = sigmoid(o) * np.tanh(c)
+        energy = self.enc @ (h @ rec["query"]["W"])
+        w = np.exp(energy - energy.max())
+        att = (w / w.sum()) @ self.enc
+        logits = np.concatenate([h, att]) @ rec["p"]["W"] + rec["p"]["b"]
+        return (c, h, att), logits - np.log(np.sum(np.exp(logits - logits.max()))) - logits.max()
+
+
+def every_sequence(model, exponent, scale):
+    """All label sequences with their final scores, best first: those that end, and those that the last step cuts."""
+    found = []
+    for n in range(1, STEPS + 1):
+        for labels in itertools.product(range(LABELS), repeat=n):
+            ended = labels[-1] == 0
+            if 0 in labels[:-1] or (not ended and n < STEPS):
+                continue
+            state, total = model.start(), 0.0
+            for label in labels:
+                new, scores = model.step(state)
+                total += scale * scores[label]
+                state = (*new, label)
+            found.append((total * (STEPS / n) ** exponent, labels))
+    return sorted(found, reverse=True)
+
+
+OPTIONS = [
+    ({}, 1.0, 1.0, "softmax"),
+    ({"length_normalization": False, "prob_scale": 0.5}, 0.0, 0.5, "softmax"),
+    ({"length_normalization_exponent": 0.5, "input_type": "log_prob"}, 0.5, 1.0, "log_softmax"),
+    ({"input_type": "logits", "prob_scale": 2.0}, 1.0, 2.0, None),
+]
+
+
+@pytest.mark.parametrize(("options", "exponent", "scale", "activation"), OPTIONS)
+def test_a_wide_beam_finds_what_all_sequences_say(options, exponent, scale, activation):
+    net = decoder({"beam_size": 15, **options}, probability=activation)
+    result = search(net)
+    params, _ = weights(net)
+    out, norm = result.outputs["output"], 1.0 if exponent == 0 else STEPS
+    lengths = next(iter(out.lengths.values())).data
+    for b in range(2):
+        wanted = every_sequence(Model(params, X[b, : LENGTHS[b]]), exponent, scale)
+        assert len(wanted) == 15
+        longest = max(int(n) for n in lengths.ravel()) + 1 if exponent else 1
+        np.testing.assert_allclose(result.scores["output"].data[:, b] * longest, [s for s, _ in wanted], rtol=2e-3)
+        for k, (_, labels) in enumerate(wanted):
+            found = tuple(np.asarray(out.data)[: len(labels), k, b])
+            assert found == labels and lengths[k, b] == len(labels) - (labels[-1] == 0)
+        best = wanted[0][1]
+        assert tuple(np.asarray(result.outputs["decision"].data)[b, : len(best)]) == best
+    assert norm
+
+
+def by_hand(model, size, keep):
+    """Beam search over one sequence."""
+    beam, done = [(0.0, (), model.start(), False)], []
+    for t in range(STEPS):
+        grown = []
+        for place, (score, labels, state, ended) in enumerate(beam):
+            if ended:
+                grown.append([(score * (t + 1) / t, place, 0, labels, state, True)])
+                continue
+            new, scores = model.step(state)
+            grown.append([(score + s, place, k, (*labels, k), (*new, k), k == 0) for k, s in enumerate(scores)])
+        if keep and t:
+            chosen = [max(of, key=lambda c: c[0]) for of in grown]
+        else:
+            chosen = sorted((c for of in grown for c in of), key=lambda c: (-c[0], c[1], c[2]))[:size]
+        beam = [(score, labels, state, ended) for score, _, _, labels, state, ended in chosen]
+    return beam, done
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_narrow_beam_is_as_by_hand(keep):
+    net = decoder({"beam_size": 2, "keep_beams": keep})
+    params, _ = weights(net)
+    out = search(net).outputs["output"]
+    for b in range(2):
+        beam, _ = by_hand(Model(params, X[b, : LENGTHS[b]]), 2, keep)
+        for k, (_, labels, _, _) in enumerate(beam):
+            assert tuple(np.asarray(out.data)[: len(labels), k, b]) == labels
+
+
+def test_padding_changes_nothing_and_a_program_gives_the_same():
+    net = decoder()
+    model, (params, state) = tn.network(net, DATA), weights(net)
+    poisoned = np.where(np.arange(4)[None, :, None] < LENGTHS[:, None, None], X, np.nan).astype("float32")
+
+    @jax.jit
+    def run(params, x):
+        result, _ = model.apply(params, state, None, {"data": (x, LENGTHS)}, losses=False, search=True)
+        return result.outputs["decision"].data, result.outputs["output"].data, result.scores["output"].data
+
+    eager = search(net)
+    clean, dirty = run(params, X), run(params, poisoned)
+    for a, b in zip(clean, dirty, strict=True):
+        np.testing.assert_array_equal(a, b)
+    n = eager.outputs["output"].shape[0]
+    np.testing.assert_array_equal(clean[1][:n], eager.outputs["output"].data)
+    np.testing.assert_allclose(clean[2], eager.scores["output"].data, rtol=1e-5)
+
+
+def test_a_search_for_the_best_stops_when_no_other_can_become_it():
+    net = decoder({"length_normalization": False}, rec={"max_seq_len": "max_len_from('base:enc') * 100"})
+    whole, best = search(net), search(net, layers=["decision"])
+    assert best.outputs["decision"].shape[1] < 100
+    n = best.outputs["decision"].shape[1]
+    np.testing.assert_array_equal(best.outputs["decision"].data, whole.outputs["decision"].data[:, :n])
+    for a, b in zip(best.outputs["decision"].lengths.values(), whole.outputs["decision"].lengths.values(), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+
+
+def test_two_choices_and_a_loop_in_a_loop_search_together():
+    first = {"class": "choice", "target": "classes", "beam_size": 5, "from": "q", "initial_output": 0}
+    q = {"class": "softmax", "n_out": LABELS, "from": ["prev:s", "prev:att"], "target": None}
+    net = decoder({"beam_size": 3}, rec={"max_seq_len": 2}, q=q, first=first)
+    net["output"]["unit"]["p"]["from"] = ["s", "att", "e"]
+    net["output"]["unit"]["e"] = {"class": "linear", "n_out": 3, "activation": None, "from": "first"}
+    net["output"]["unit"]["first"]["is_output_layer"] = True
+    net["both"] = {"class": "copy", "from": "output/first", "is_output_layer": True}
+    result = search(net)
+    assert result.outputs["output"].shape[1:] == (3, 2) and result.outputs["both"].beam_dim is not None
+    scores = np.asarray(result.scores["output"].data)
+    assert np.all(np.diff(scores, axis=0) <= 1e-6)
+
+
+def test_the_risk_of_hypotheses_is_differentiated():
+    net = decoder({"beam_size": 3})
+    net["extra.search:output"] = dict(net["output"])
+    opts = {"loss": {"class": "edit_distance"}, "loss_kind": "error"}
+    net["risk"] = {"class": "copy", "from": "extra.search:output", "loss": "expected_loss", "loss_opts": opts, "target": "classes"}  # fmt: skip
+    batch = {"data": (X, LENGTHS), "classes": (np.array([[1, 2, 0], [2, 0, 0]]), np.array([3, 2]))}
+    model = tn.network(net, DATA)
+    params, state = model.init(jax.random.key(0), batch)
+
+    def risk(params):
+        return model.apply(params, state, jax.random.key(1), batch, train=True)[0].losses["risk"].loss
+
+    value, grads = jax.value_and_grad(risk)(params)
+    assert np.isfinite(value) and all(np.all(np.isfinite(g)) for g in jax.tree.leaves(grads))
+    assert float(jnp.abs(grads["output/rec/p"]["W"]).max()) > 0
