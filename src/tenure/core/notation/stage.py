@@ -99,6 +99,7 @@ class Stage(operation.Operation):
     example = "write it like 'noise(0.05)' or ['noise', {'std': 0.05}]"
     example_data = '["noise", {"std": 0.05}]'
     own_way = "define your own: a subclass of tn.stages.Stage with @tn.stages.define"
+    home = "tenure.stages"
 
     kind: ClassVar[str] = STRUCTURAL
     least_axes: ClassVar[int] = 0  # the default of min_ndim
@@ -142,7 +143,7 @@ class Stage(operation.Operation):
         raise NotImplementedError
 
     def begin(self, value: jax.Array, draw: Callable[[str], jax.Array]) -> tuple[jax.Array, Parts]:
-        """What is stored at first, for an initialiser that made `value`. Takes the way back by default."""
+        """What is stored at first, for an initialiser that made `value`: by default that value, and no leaf beside it."""
         return value, {}
 
     def assign(self, value: jax.Array, parts: Parts) -> tuple[jax.Array, Parts]:
