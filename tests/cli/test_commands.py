@@ -139,12 +139,12 @@ def test_the_module_runs_and_tells_its_version():
     assert run("-m", "tenure").returncode == 2
 
 
-def test_help_imports_nothing_that_is_not_imported_with_tenure():
+def test_help_imports_neither_jax_nor_numpy():
     code = """
-import sys, tenure
-before = set(sys.modules)
+import sys
 from tenure.cli.main import parser
 parser().format_help()
-print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
+print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)))
 """
-    assert run("-c", code).stdout == "['tenure']\n"
+    said = run("-c", code).stdout
+    assert "tenure" in said and not {"jax", "jaxlib", "numpy", "h5py", "safetensors"} & set(eval(said))
