@@ -95,7 +95,8 @@ def _debian(temporary: Path, made: Path) -> None:
 def _run(*command: object, cwd: Path | None = None) -> None:
     done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{command[0]} failed:\n{done.stderr.strip()[-2000:]}")
+        hint = "\n  1. apt-get update (as root), then run this again" if command[0] == "apt-get" else ""
+        raise SystemExit(f"{command[0]} failed:\n{done.stderr.strip()[-2000:]}{hint}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenure._version import __version__
 
 if TYPE_CHECKING:
-    from tenure import convert, haiku, initializers, nets, network, nn, stages
+    from tenure import convert, haiku, initializers, nets, nn, stages
     from tenure.checkpoints import CheckpointManager, restore, save, transfer
     from tenure.core import errors
     from tenure.core.errors import TenureError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tenure.core.run.declare import borrow, declare
     from tenure.core.run.hooks import custom_creator, custom_getter, custom_setter, intercept_methods
     from tenure.core.run.layer_stack import layer_stack
-    from tenure.core.run.module import Module, to_module
+    from tenure.core.run.module import Module, Share, Stages, to_module
     from tenure.core.run.naming import current_name, force_name, name_like, name_scope, transparent
     from tenure.core.run.parameters import get_parameter
     from tenure.core.run.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from tenure.surgery.ties import tie, untie
     from tenure.surgery.weights import assign, penalty, weights
 
+    network: Any  # a package that can be called, which no checker knows
+
 # Module → the names that it gives.
 _NAMES = {
     "tenure.checkpoints": "CheckpointManager restore save transfer",
@@ -67,7 +69,7 @@ _NAMES = {
     "tenure.core.run.declare": "borrow declare",
     "tenure.core.run.hooks": "custom_creator custom_getter custom_setter intercept_methods",
     "tenure.core.run.layer_stack": "layer_stack",
-    "tenure.core.run.module": "Module to_module",
+    "tenure.core.run.module": "Module Share Stages to_module",
     "tenure.core.run.naming": "current_name force_name name_like name_scope transparent",
     "tenure.core.run.parameters": "get_parameter",
     "tenure.core.run.rng": "maybe_next_rng_key next_rng_key next_rng_keys",
@@ -93,6 +95,8 @@ __all__ = [
     "Module",
     "Plan",
     "Ref",
+    "Share",
+    "Stages",
     "TenureError",
     "__version__",
     "activate",

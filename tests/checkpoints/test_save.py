@@ -211,6 +211,18 @@ def test_params_that_are_not_the_plans_are_refused(model, tmp_path):
         tn.save(tmp_path / "a", model.params, model.params)
     with pytest.raises(errors.CheckpointError, match="no array"):
         tn.save(tmp_path / "a", model.plan, model.params, opt_state={"f": print})
+    gone = jnp.ones(3)
+    jax.jit(lambda a: a + 1, donate_argnums=0)(gone)
+    with pytest.raises(errors.CheckpointError, match=r"opt_state/m.*donated"):
+        tn.save(tmp_path / "a", model.plan, model.params, opt_state={"m": gone})
+    with pytest.raises(errors.CheckpointError, match="being traced"):
+        jax.jit(lambda p: tn.save(tmp_path / "a", model.plan, p))(model.params)
+    for path in (None, 3, "", "a\0b"):
+        with pytest.raises(errors.CheckpointError, match="is no path"):
+            tn.save(path, model.plan, model.params)
+    for step in (-1, 1.5, "one"):
+        with pytest.raises(errors.CheckpointError, match="a step is a whole number"):
+            tn.save(tmp_path / "a", model.plan, model.params, step=step)
     for metadata in ({1: 2}, {"a": {1, 2}}, {"t": (1, 2)}):
         with pytest.raises(errors.CheckpointError, match="JSON"):
             tn.save(tmp_path / "a", model.plan, model.params, metadata=metadata)
@@ -222,6 +234,9 @@ def test_another_optimizer_is_an_error_that_names_its_leaves(model, tmp_path):
     with pytest.raises(errors.ContentError, match="unexpected  0/mu/mix/w"):
         tn.restore(path, model.plan, opt_state=optax.sgd(1e-3, momentum=0.9).init(model.params))
     assert tn.restore(path, model.plan).opt_state is None
+    bare = tn.save(tmp_path / "bare", model.plan, model.params)
+    with pytest.raises(errors.ContentError, match="holds no optimizer state"):
+        tn.restore(bare, model.plan, opt_state=model.opt_state)
 
 
 def test_a_newer_format_says_so(model, tmp_path):
@@ -331,3 +346,30 @@ def test_restoring_one_tensor_reads_that_tensor_only(tmp_path):
     tn.save(tmp_path / "a", plan, params)
     each = 128 / 64
     assert each <= one_tensor(tmp_path / "a") < 16 * each  # the file as mapped, the copy, and what Python needs
+
+
+def test_views_that_are_functions_need_no_form_as_data(tmp_path):
+    """The tie is the same in file and model, so that nobody has to follow it."""
+
+    def function(x):
+        first = tn.nn.Linear(3, name="first")
+        return tn.nn.Linear(3, name="second", share={"w": first.ref("w") | (lambda w: w * 2)})(first(x))
+
+    net = tn.transform(function)
+    plan, params = net.plan(jnp.ones(3)), net.init(KEY, jnp.ones(3))
+    path = tn.save(tmp_path / "a", plan, params)
+    assert equal(tn.restore(path, plan).params, params)
+    assert list(tn.restore(path, rename={"first": "third"}).params) == ["third", "second"]
+
+
+def test_models_of_the_other_front_ends(tmp_path):
+    import tenure.haiku as hk
+
+    net = hk.transform_with_state(lambda x: hk.BatchNorm(True, True, 0.9)(hk.Linear(2)(x), is_training=True))
+    params, state = net.init(jax.random.PRNGKey(0), jnp.ones((2, 3)))
+    plan = net.plan(jnp.ones((2, 3)))
+    found = tn.restore(tn.save(tmp_path / "haiku", plan, params, state=state), plan)
+    assert equal((dict(found.params), found.state), (dict(params), state))
+    layers = {"out": {"class": "softmax", "from": "data", "n_out": 3, "target": "classes", "loss": "ce"}}
+    data = {"data": {"dim": 4}, "classes": {"dim": 3, "sparse": True}}
+    assert tn.network(layers, data)

@@ -88,6 +88,22 @@ def test_inspect(folder, capsys):
     assert "tied | transpose" in capsys.readouterr().out
 
 
+def test_groups_of_a_checkpoint(folder, capsys):
+    def counted(x):
+        count = tn.get_state("count", (), init=jnp.zeros)
+        tn.set_state("count", count + 1)
+        return nn.Linear(2, name="linear")(x)
+
+    model, x = tn.transform_with_state(counted), jnp.ones(3)
+    params, state = model.init(jax.random.key(0), x)
+    tn.save("run", model.plan(x), params, state=state, step=7)
+    assert main(["inspect", "run"]) == 0
+    said = capsys.readouterr().out
+    assert "linear/w" in said and "step: 7" in said and "other groups: {'state': 1" in said
+    assert main(["inspect", "run", "--group", "state"]) == 0
+    assert "~/count" in capsys.readouterr().out
+
+
 def test_diff(folder, capsys):
     a = {"x": np.arange(4.0), "same": np.ones(2), "shape": np.ones(2), "gone": np.ones(1), "nan": np.array([np.nan])}
     b = {**a, "x": np.array([0, 1, 2, 3.5]), "shape": np.ones(3), "new": np.ones(1), "same": np.ones(2, "float32")}
@@ -123,12 +139,12 @@ def test_the_module_runs_and_tells_its_version():
     assert run("-m", "tenure").returncode == 2
 
 
-def test_help_imports_nothing_that_is_not_imported_with_tenure():
+def test_help_imports_neither_jax_nor_numpy():
     code = """
-import sys, tenure
-before = set(sys.modules)
+import sys
 from tenure.cli.main import parser
 parser().format_help()
-print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
+print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)))
 """
-    assert run("-c", code).stdout == "['tenure']\n"
+    said = run("-c", code).stdout
+    assert "tenure" in said and not {"jax", "jaxlib", "numpy", "h5py", "safetensors"} & set(eval(said))

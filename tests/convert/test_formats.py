@@ -301,3 +301,19 @@ def test_every_format_has_a_module_that_reads():
     for found in formats.FORMATS.values():
         assert callable(found.module.read)
         assert hasattr(found.module, "write") == found.writes
+
+
+def test_an_archive_whose_directory_is_empty_is_damaged(tmp_path):
+    np.savez(tmp_path / "w.npz", w=np.ones(3))
+    data = bytearray((tmp_path / "w.npz").read_bytes())
+    for at in (8, 10, 12, 16):
+        changed = bytearray(data)
+        changed[len(data) - 22 + at] = 0
+        (tmp_path / "w.npz").write_bytes(changed)
+        try:
+            found = dict(convert.read(tmp_path / "w.npz"))
+        except FileError:
+            continue
+        assert at == 8 and list(found) == ["w"]  # how many are on this disk, which nobody asks
+    np.savez(tmp_path / "none.npz")
+    assert len(convert.read(tmp_path / "none.npz")) == 0

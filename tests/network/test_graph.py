@@ -139,4 +139,5 @@ def test_a_network_to_look_at():
     assert "b ← a/b" in str(picture)
     assert "a/b" in picture.mermaid() and picture.mermaid().startswith("flowchart")
     page = picture.html()
-    assert page.count("<rect") == 3 and "class='lent g0'" in page and "http" not in page
+    assert page.count("<article") == 3 and '<span class="lent g0">b ← a/<wbr>b</span>' in page
+    assert "http:" not in page and "https:" not in page and "default-src 'none'" in page

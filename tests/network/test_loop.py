@@ -159,3 +159,122 @@ def lstm(cell, x, c, h):
 
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(j)
     return c, sigmoid(o) * np.tanh(c)
+
+
+MOVED = {
+    "enc": {"class": "linear", "n_out": 4, "from": "data"},
+    "output": {
+        "class": "rec",
+        "from": [],
+        "target": "classes",
+        "unit": {
+            "output": {"class": "choice", "from": "p", "target": "classes", "beam_size": 2, "initial_output": 0},
+            "embed": {"class": "linear", "n_out": 4, "activation": None, "from": "prev:output", "share": {"W": "words/W"}},
+            "pos": {"class": "positional_encoding", "add_to_input": True, "from": "embed"},
+            "self": {
+                "class": "self_attention",
+                "num_heads": 2,
+                "total_key_dim": 4,
+                "n_out": 4,
+                "attention_left_only": True,
+                "from": "pos",
+            },
+            "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 5, "from": ["self", "first"]},
+            "count": {"class": "cast", "dtype": "float32", "from": ":i"},
+            "first": {"class": "combine", "kind": "mul", "from": ["embed", "count"]},
+            "energy": {"class": "dot", "red1": "F", "red2": "F", "var1": "T", "var2": None, "from": ["base:enc", "self"]},
+            "w": {"class": "softmax_over_spatial", "axis": "T", "from": "energy"},
+            "att": {"class": "generic_attention", "weights": "w", "base": "base:enc"},
+            "p": {"class": "softmax", "from": ["s", "att", "prev:att"], "loss": "ce", "target": "classes"},
+        },
+    },
+    "words": {"class": "linear", "n_out": 4, "activation": None, "from": "data:classes", "is_output_layer": True},
+}  # fmt: skip
+
+
+def objective(net, batch, params=None):
+    model = tn.network(net, DATA)
+    if params is None:
+        params, _ = model.init(jax.random.key(0), batch)
+    return params, jax.value_and_grad(lambda p: model.apply(p, {}, jax.random.key(1), batch, train=True)[0].objective)(
+        params
+    )
+
+
+def test_a_whole_decoder_is_moved_out_with_the_same_numbers(batch):
+    step_by_step = {**MOVED, "output": {**MOVED["output"], "optimize_move_layers_out": False}}
+    graphs = [tn.network(n, DATA).graph().nodes["output"].branches["unit"] for n in (MOVED, step_by_step)]
+    assert parts(graphs[0]).inside == [] and parts(graphs[1], False).before == ["data:classes"]
+    params, (a, da) = objective(MOVED, batch)
+    _, (b, db) = objective(step_by_step, batch, params)
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5), da, db)
+    assert "W" not in params["output/rec/embed"] and np.abs(da["words"]["W"]).max() > 0
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_padding_of_nan_changes_neither_loss_nor_gradients(batch, moved):
+    net = {**MOVED, "output": {**MOVED["output"], "optimize_move_layers_out": moved}}
+    net["output"]["unit"] = {**net["output"]["unit"], "r": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 3, "from": ["prev:r", "att"]}}  # fmt: skip
+    net["output"]["unit"]["p"] = {**net["output"]["unit"]["p"], "from": ["s", "r"]}
+    keep = (np.arange(6) < LENGTHS[:, None])[..., None]
+    poisoned = {**batch, "data": (np.where(keep, batch["data"][0], np.nan), LENGTHS)}
+    params, (a, da) = objective(net, batch)
+    _, (b, db) = objective(net, poisoned, params)
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), da, db)
+
+
+@tn.network.layer("counted")
+class Counted(tn.network.Layer):
+    """Its input; counts how often it is computed."""
+
+    times = 0
+    stepwise = True
+
+    def forward(self, source):
+        Counted.times += 1
+        return source
+
+
+def nest(depth, level=0):
+    """A loop in a loop in a loop, each over the whole input."""
+    unit = {"output": {"class": "linear", "n_out": 3, "from": ["x", "prev:output"]}}
+    if level == depth - 1:
+        unit["x"] = {"class": "counted", "from": "data:source"}
+    else:
+        unit["inner"] = {**nest(depth, level + 1)["output"], "from": "base:" * (level + 1) + "whole"}
+        unit["x"] = {"class": "reduce", "mode": "mean", "axis": "T", "from": "inner"}
+    return {"output": {"class": "rec", "from": "data", "unit": unit}, "whole": {"class": "copy", "from": "data"}}
+
+
+def test_a_body_is_computed_a_few_times_however_deep():
+    counts = []
+    for depth in (1, 2, 3):
+        model = tn.network(nest(depth), {"data": {"dim": 4}}, check=False)
+        Counted.times = 0
+        model.plan()
+        counts.append(Counted.times)
+    assert counts[0] <= 2 and counts[2] <= 2 * 3, counts
+
+
+def test_a_loop_over_no_frames():
+    net = tn.network(RNN, DATA)
+    given = {"data": (np.zeros((2, 0, 4), "float32"), np.zeros(2, int)), "classes": (np.zeros((2, 0), int), np.zeros(2, int))}  # fmt: skip
+    params, state = net.init(jax.random.key(0))
+    result, _ = net.apply(params, state, None, given)
+    assert result.outputs["output"].shape[result.outputs["output"].time_axis] == 0 and result.loss == 0
+
+
+def test_a_program_for_any_batch_and_length(batch):
+    net = tn.network(RNN, DATA)
+    params, state = net.init(jax.random.key(0), batch)
+    b, t = jax.export.symbolic_shape("b, t")
+
+    def run(x, lengths):
+        return net.apply(params, state, None, {"data": (x, lengths)}, losses=False)[0].outputs["output"].data
+
+    shapes = jax.ShapeDtypeStruct((b, t, 4), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.int32)
+    exported = jax.export.export(jax.jit(run))(*shapes)
+    x, lengths = batch["data"]
+    np.testing.assert_allclose(exported.call(x, lengths.astype("int32")), run(x, lengths), rtol=1e-5)

@@ -2,7 +2,6 @@
 such folder, the repository's own archive of them."""
 
 import functools
-import json
 import os
 from pathlib import Path
 
@@ -17,16 +16,12 @@ FOLDER = BESIDE if WHOLE else unpacked()
 KNOWN = {
     "test_TFNetworkLayer.py::test_MergeDimsLayer_SplitBatchTimeLayer_time_major#0": "its layer 'input' is no part of the dictionary: the test made it by hand",
     "test_TFNetworkLayer.py::test_reduce_repeat_1102#0": "one dim has the lengths of an input and, after 'repeat', others: the recorded input contradicts itself",
+    "test_TFNetworkRecLayer.py::test_SplitLayer_move_out_as_output_layer#0": "layers that depend on nothing but their own step before: RETURNN gives them no batch, here they have one",
     "test_TFNetworkRecLayer.py::test_subnet_keep_over_epoch_state_vars_saveable_params#0": "it starts from a state that earlier runs left, which was not recorded",
 }
 
 
 @functools.cache
 def in_scope() -> tuple[dict, ...]:
-    """Rows of the cases without loops, searches and optimizers."""
-    found = []
-    for row in rows(FOLDER):
-        data = json.loads((FOLDER / row["file"]).read_text())
-        if not out_of_scope(row, data):
-            found.append(row)
-    return tuple(found)
+    """Rows of the cases without optimizers."""
+    return tuple(row for row in rows(FOLDER) if not out_of_scope(row))

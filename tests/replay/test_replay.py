@@ -6,11 +6,13 @@ from tenure.returnn.replay import check, load
 from tests.replay.cases import FOLDER, KNOWN, WHOLE, in_scope
 
 CASES = in_scope()
-SHARE, SMALL = 16, 40_000  # of so many cases without loops, and of so few bytes, one is in the fast suite
+SHARE, LOOPS, SMALL = 16, 40, 40_000  # of so many cases without and with loops, and of so few bytes, one is in the fast suite
 
 
 def params():
-    quick = [row["id"] for row in CASES if row["bytes"] < SMALL and "rec" not in row["flags"]][::SHARE]
+    small = [row for row in CASES if row["bytes"] < SMALL]
+    quick = [row["id"] for row in small if "rec" not in row["flags"]][::SHARE]
+    quick += [row["id"] for row in small if "rec" in row["flags"]][::LOOPS]
     return [pytest.param(row, id=row["id"], marks=[] if row["id"] in quick else [pytest.mark.slow]) for row in CASES]
 
 

@@ -103,14 +103,15 @@ def _predicted(whole: Whole, files: dict[str, bytes]) -> dict[str, np.ndarray] |
         new = files[file]
         if len(new) != len(old):
             return None
+        covered: set[int] = set()
         changed = {i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b}
         for name, value in whole.values.items():
             where, at = places[name]
             inside = {i for i in changed if at <= i < at + value.nbytes} if where == file else set()
             if inside:
                 values[name] = np.frombuffer(new[at : at + value.nbytes], value.dtype).reshape(value.shape)
-                changed -= inside
-        if changed:
+                covered |= inside
+        if changed - covered:
             return None
     return values
 

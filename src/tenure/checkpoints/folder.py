@@ -23,9 +23,21 @@ except ImportError:  # not on Windows, where only one process may write to a che
 
 from tenure.checkpoints import manifest
 from tenure.checkpoints.errors import CheckpointError, DamagedError, ExistingPathError
+from tenure.core.errors import brief
 
 Fill = Callable[[Path, int], dict[str, Any]]
 _OURS = re.compile(r"(params|state|training)(-\d+)?(\.safetensors|\.ocdbt)|tenure\.json\.new")
+
+
+def as_path(path: Any) -> Path:
+    """A path of a checkpoint.
+
+    Raises:
+      CheckpointError: it is none.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
+        raise CheckpointError(f"{brief(path)} is no path", ways=["tn.save('run/step_100', plan, params)"])
+    return Path(path)
 
 
 def commit(path: Path, fill: Fill, overwrite: bool) -> None:

@@ -66,6 +66,16 @@ def to_host(name: str, leaf: Any, copy: bool) -> Host:
       CheckpointError: it is none of these.
     """
     form = PLAIN.get(type(leaf), "")
+    if isinstance(leaf, jax.core.Tracer) or (isinstance(leaf, jax.Array) and leaf.is_deleted()):
+        traced = isinstance(leaf, jax.core.Tracer)
+        raise CheckpointError(
+            f"'{name}' has no values: " + ("it is being traced" if traced else "its buffer was donated, or deleted"),
+            ways=[
+                "save outside of jax.jit"
+                if traced
+                else "save before the step that donates it, or what the step returns"
+            ],
+        )
     if is_key(leaf):
         form, leaf = f"prng:{jax.random.key_impl(leaf)}", jax.random.key_data(leaf)
     elif isinstance(leaf, (np.ndarray, np.generic)):

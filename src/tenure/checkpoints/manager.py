@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from tenure.checkpoints import folder, manifest
 from tenure.checkpoints.errors import CheckpointError, DamagedError, NewerFormatError
 from tenure.checkpoints.opened import Opened
 from tenure.checkpoints.restore import Restored, restore
-from tenure.checkpoints.save import Snapshot, snapshot
+from tenure.checkpoints.save import Snapshot, as_step, snapshot
 from tenure.core.errors import brief
 from tenure.core.slots.plan import Plan
 
@@ -82,13 +84,14 @@ class CheckpointManager:
             )
         if best and metric is None:
             raise CheckpointError("best= needs to know by which metric", ways=["metric='loss'"])
-        self.path, self._last, self._best, self._metric = Path(path), last, best, metric
+        self.path, self._last, self._best, self._metric = folder.as_path(path), last, best, metric
         self._sign = 1 if mode == "min" else -1
         self._background = background
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in {n.partition(".tenure-")[0][1:] for n in self._names() if folder.is_debris(n)}:
+        self._leads = jax.process_index() == 0
+        for name in {n.partition(".tenure-")[0][1:] for n in self._names() if folder.is_debris(n) and self._leads}:
             folder.clean_beside(self.path / name)
 
     # writing
@@ -116,6 +119,7 @@ class CheckpointManager:
           CheckpointError: the step is there, or `tn.save` failed, in this call or in the background of an earlier one.
         """
         self.wait()
+        step = as_step(step)
         if self._metric is not None and self._metric not in (metrics or {}):
             raise CheckpointError(
                 f"the metric '{self._metric}', which says what is best, is not among the metrics of step {step}",
@@ -139,7 +143,8 @@ class CheckpointManager:
             target = self.path / f"step_{step}"
             damaged = target.exists()  # else the step would have been refused
             taken.write(target, overwrite=damaged)
-            self._prune(step)
+            if self._leads:
+                self._prune(step)
         except BaseException as e:
             self._error = e
 

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tenure.checkpoints import leaves, manifest, sharded
+from tenure.checkpoints import folder, leaves, manifest, sharded
 from tenure.checkpoints.errors import DamagedError
 from tenure.checkpoints.tensors import TensorFile
 from tenure.core.ledger.ledger import Ledger
@@ -87,7 +87,7 @@ class Opened:
     """
 
     def __init__(self, path: str | Path, verify: bool = True):
-        self.path, self._verify = Path(path), verify
+        self.path, self._verify = folder.as_path(path), verify
         for attempt in (1, 2, 3):
             self.body = manifest.read(self.path)
             try:

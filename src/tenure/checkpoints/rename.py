@@ -89,26 +89,35 @@ def rename_rows(rows: Mapping[str, Row], renamed: Mapping[str, str]) -> dict[str
             chain=tuple(map(new, row.chain)),
             borrows=rename_ref(row.borrows, renamed) if row.borrows else "",
             part_of=new(row.part_of) if row.part_of else "",
-            views=tuple(_rename_view(view, renamed) for view in row.views),
+            views=tuple(_rename_views(view, renamed) for view in row.views),
         )
         for path, row in rows.items()
     }
 
 
 def rename_ref(text: str, renamed: Mapping[str, str]) -> str:
-    """A reference to the same slots under their new paths."""
-    ref = Ref.parse(text)
-    steps = [_rename_view(str(view), renamed) for view in ref.views]
-    head = dataclasses.replace(ref, path=renamed.get(ref.path, ref.path), views=())
-    return " | ".join([str(head), *steps])
+    """A reference to the same slots under their new paths.
+
+    >>> rename_ref("embed/w@weight | transpose", {"embed/w": "source/w"})
+    'source/w@weight | transpose'
+    """
+    head, bar, steps = text.partition(" | ")  # not parsed: a Python function as a view has no form as data
+    path, at, tap = head.removeprefix("/").partition("@")
+    start = "/" * head.startswith("/")
+    return f"{start}{renamed.get(path, path)}{at}{tap}{bar}" + _rename_views(steps, renamed)
 
 
-def _rename_view(text: str, renamed: Mapping[str, str]) -> str:
-    if not text.startswith("concat("):
+def _rename_views(text: str, renamed: Mapping[str, str]) -> str:
+    """Views as text, with the references inside of them under their new paths."""
+    if "concat(" not in text:
         return text
-    view = Ref.parse(f"x | {text}").views[0]
-    others = [rename_ref(other, renamed) for other in view.references()]
-    return str(view.with_references(others))
+    views = Ref.parse(f"x | {text}").views
+    return " | ".join(
+        str(view.with_references([rename_ref(other, renamed) for other in view.references()]))
+        if view.references()
+        else str(view)
+        for view in views
+    )
 
 
 def rename_leaf(name: str, renamed: Mapping[str, str]) -> str:

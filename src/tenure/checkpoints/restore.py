@@ -217,6 +217,10 @@ def _state(opened: Opened, plan: Any, template: Any, matching: Matching, notes: 
 
 
 def _optimizer(opened: Opened, found: Mapping[str, Any], template: Any, renamed: Mapping[str, str]) -> Any:
+    if "opt_state" not in opened.body["has"]:
+        raise ContentError(
+            f"'{opened.path}' holds no optimizer state", ways=["opt_state=None, and optimizer.init(params)"]
+        )
     prefix = "opt_state/"
     there = {rename_leaf(n.removeprefix(prefix), renamed): leaf for n, leaf in found.items() if n.startswith(prefix)}
     there |= {"": found["opt_state"]} if "opt_state" in found else {}

@@ -72,7 +72,7 @@ def save(
     7
     """
     taken = snapshot(plan, params, state, opt_state, step, key, metadata, only, copy=False)
-    return taken.write(Path(path), overwrite)
+    return taken.write(folder.as_path(path), overwrite)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,12 +132,12 @@ def snapshot(
                 for n, v in leaves.named(tree).items()}  # fmt: skip
     if training:
         groups["training"] = training
-    far = any(isinstance(a, jax.Array) and not a.is_fully_addressable for g in groups.values() for a in g.values())
+    far = any(_is_far(a) for g in groups.values() for a in g.values())
     if not far:
         groups = {g: {n: leaves.to_host(n, v, copy) for n, v in found.items()} for g, found in groups.items()}
     body = {
         "tenure": __version__,
-        "step": None if step is None else _as_step(step),
+        "step": None if step is None else as_step(step),
         "metadata": metadata,
         "only": [] if only is None else globs(only),
         "has": [n for n, v in (("state", state), ("opt_state", opt_state), ("key", key)) if v is not None],
@@ -150,6 +150,11 @@ def snapshot(
         "generation": 1,
     }
     return Snapshot(groups, _identities(ledger, chosen), body, far)
+
+
+def _is_far(leaf: Any) -> bool:
+    """Whether other processes hold a part of a leaf."""
+    return isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer) and not leaf.is_fully_addressable
 
 
 def ledger_of(plan: Any) -> Ledger:
@@ -209,10 +214,15 @@ def _identities(ledger: Ledger, chosen: list[str]) -> dict[str, str]:
     return kept
 
 
-def _as_step(step: Any) -> int:
+def as_step(step: Any) -> int:
+    """A step as a whole number.
+
+    Raises:
+      CheckpointError: it is none.
+    """
     try:
         number = int(step)
-        if number != step:
+        if number != step or number < 0:
             raise ValueError
         return number
     except (TypeError, ValueError):

@@ -13,6 +13,9 @@ def reading(parser: argparse.ArgumentParser, *files: str) -> None:
         parser.add_argument(name, type=Path, help="a file or folder of weights")
     parser.add_argument("--from", dest="format", metavar="FORMAT", help="the format, where the content does not tell")
     parser.add_argument("--allow-pickle", action="store_true", help="read pickles of Haiku's parameters, as data")
+    parser.add_argument(
+        "--group", default="params", choices=["params", "state", "training"], help="of a Tenure checkpoint"
+    )
     parser.add_argument("--max-bytes", type=int, metavar="N", help="how many bytes an archive may unpack to")
 
 
@@ -20,7 +23,8 @@ def read(path: Path, given: argparse.Namespace) -> Any:
     """The weights in a file, as the arguments say."""
     from tenure import convert
 
-    return convert.read(path, given.format, allow_pickle=given.allow_pickle, max_bytes=given.max_bytes)
+    options = {"allow_pickle": given.allow_pickle, "max_bytes": given.max_bytes, "group": given.group}
+    return convert.read(path, given.format, **options)
 
 
 def rules(given: argparse.Namespace) -> Any:

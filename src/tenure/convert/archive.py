@@ -11,6 +11,7 @@ from tenure.convert.cursor import Cursor
 from tenure.convert.errors import DamagedFileError, FileError, damaged, name_of
 
 _FREE, _RATIO = 64 << 20, 100  # bytes that any archive may unpack to, and how many times its own size beyond
+_END, _EMPTY, _LONGEST_END = b"PK\x05\x06", 22, 22 + (1 << 16)  # the mark and the sizes of the directory's end
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 
@@ -44,6 +45,7 @@ class Archive:
         self.members = {info.filename: info for info in self._zip.infolist()}
         if len(self.members) < len(self._zip.infolist()):
             raise damaged(path, "the archive's directory", "two members have one name")
+        self._check_directory(size)
         total = sum(info.file_size for info in self.members.values())
         limit = _FREE + _RATIO * size if max_bytes is None else max_bytes
         if total > limit:
@@ -58,6 +60,22 @@ class Archive:
                 )
             if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
                 raise damaged(path, f"the member '{info.filename[:200]}'", "its two sizes differ")
+
+    def _check_directory(self, size: int) -> None:
+        """The directory has all members: Python's module reads as many as its size says, and finds an empty one in order."""
+        with open(self.path, "rb") as file:
+            file.seek(max(0, size - _LONGEST_END))
+            tail = file.read()
+        at = tail.rfind(_END)
+        count = int.from_bytes(tail[at + 10 : at + 12], "little")
+        length, start = (int.from_bytes(tail[at + i : at + i + 4], "little") for i in (12, 16))
+        large = count == 0xFFFF or 0xFFFFFFFF in (length, start)  # then the numbers are in a record of 64 bits
+        between = max(0, size - _LONGEST_END) + at - start - length
+        record = tail[max(0, at - 20) :].startswith(b"PK\x06\x07")
+        if not large and (count != len(self.members) or between not in ((0, 76) if record else (0,))):
+            raise damaged(self.path, "the archive's directory", f"{count} members, of which {len(self.members)} are found")
+        if not self.members and size > _EMPTY:
+            raise damaged(self.path, "the archive's directory", "it has no members")
 
     def read(self, name: str, size: int | None = None) -> bytes:
         """A member's bytes, or the first `size` of them; the checksum is compared where all are read.

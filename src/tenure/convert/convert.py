@@ -25,7 +25,12 @@ from tenure.core.trees import nest
 
 
 def read(
-    path: str | Path, format: str | None = None, *, allow_pickle: bool = False, max_bytes: int | None = None
+    path: str | Path,
+    format: str | None = None,
+    *,
+    allow_pickle: bool = False,
+    max_bytes: int | None = None,
+    group: str = "params",
 ) -> Weights:
     """The tensors of a file or folder, each read when it is asked for. No code in the file is run.
 
@@ -34,12 +39,13 @@ def read(
       format: its format's name; found by content and name if None.
       allow_pickle: whether to read pickles of Haiku's parameters, as data.
       max_bytes: how many bytes an archive may unpack to; 64 MiB and 100 times its size if None.
+      group: of Tenure's own checkpoints: "params", "state" or "training".
 
     Raises:
       FileError: it is not there, damaged, or of a kind that is not read; the message names file and place.
     """
     found = formats.by_name(format) if format else formats.of_file(path)
-    options = formats.keywords(found, {"allow_pickle": allow_pickle, "max_bytes": max_bytes})
+    options = formats.keywords(found, {"allow_pickle": allow_pickle, "max_bytes": max_bytes, "group": group})
     if found.name == "safetensors" and Path(path).is_dir():
         index = Path(path) / found.module.INDEX
         path = index if index.exists() else Path(path) / "model.safetensors"

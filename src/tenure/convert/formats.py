@@ -148,7 +148,8 @@ def for_output(path: str | Path) -> Format:
 
 def keywords(found: Format, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the format's reader takes."""
-    taken = {"max_bytes"} if found.unpacks else {"allow_pickle"} if found.name == "haiku" else set()
+    own = {"haiku": {"allow_pickle"}, "tenure": {"group"}}.get(found.name, set())
+    taken = own | ({"max_bytes"} if found.unpacks else set())
     return {key: value for key, value in options.items() if key in taken}
 
 

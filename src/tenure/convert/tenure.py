@@ -40,7 +40,8 @@ def read(path: str | Path, group: str = "params") -> Weights:
             plain = row.kind == "borrowed" and row.collection == "params" and len(row.owners) == 1
             if plain and row.owners[0] in tensors and not any("⟨" in view or "@" in row.borrows for view in row.views):
                 ties[row.path] = " | ".join([row.owners[0], *row.views])
-    about = {"step": opened.body["step"], "metadata": opened.body["metadata"]}
+    others = {name: len(opened.leaves(name)) for name in opened.body["groups"] if name != group}
+    about = {"step": opened.body["step"], "metadata": opened.body["metadata"], "other groups": others or None}
     return Weights(path, "tenure", tensors, ties, {k: v for k, v in about.items() if v is not None})
 
 

@@ -80,9 +80,7 @@ def _room(file: str) -> int:
 
 def call_site() -> Site:
     """The nearest line of the user's program on the stack, and the nearest line outside of the core."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _room(frame.f_code.co_filename) == 2:
-        frame = frame.f_back
+    frame = _outwards(sys._getframe(1), 1)
     if frame is None:
         return NOWHERE
     user = user_frame(frame) or frame
@@ -91,9 +89,18 @@ def call_site() -> Site:
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The nearest frame of the user's program, from `frame` outwards."""
-    while frame is not None and _room(frame.f_code.co_filename) != 0:
+    return _outwards(frame, 0)
+
+
+def _outwards(frame: FrameType | None, most: int) -> FrameType | None:
+    """The nearest frame, outwards, whose code is of a room up to `most`."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        room = _rooms.get(file)
+        if (_room(file) if room is None else room) <= most:
+            return frame
         frame = frame.f_back
-    return frame
+    return None
 
 
 def opener() -> int:

@@ -58,7 +58,7 @@ def recurrence(
     >>> jax.grad(loss)(jnp.eye(2)).shape
     (2, 2)
     """
-    scanned = dict(reverse=reverse, unroll=unroll)
+    scanned: dict[str, Any] = dict(reverse=reverse, unroll=unroll)
     differentiable, others, join = _split(xs)
 
     def plain(matrices: Any, params: Any, xs: Any, others: Any, state: Any) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.nn import BatchNorm, Conv2D, DepthwiseConv2D, Flatten, Linear
 from tenure.nn.axis_names import with_names
 
@@ -22,7 +22,16 @@ def _normed(x: jax.Array, use_bn: bool, is_training: bool) -> jax.Array:
 class MobileNetV1Block(Module):
     """A depthwise convolution, then one over the channels."""
 
-    def __init__(self, channels: int, stride: int, use_bn: bool = True, name: str | None = None):
+    def __init__(
+        self,
+        channels: int,
+        stride: int,
+        use_bn: bool = True,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the block.
 
         Args:
@@ -70,6 +79,9 @@ class MobileNetV1(Module):
         num_classes: int = 1000,
         use_bn: bool = True,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the network.
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.nets.resnet_blocks import BlockGroup, BlockV1, BlockV2
 from tenure.nn import BatchNorm, Conv2D, Linear, max_pool
 from tenure.nn.axis_names import with_names
@@ -59,6 +59,9 @@ class ResNet(Module):
         name: str | None = None,
         initial_conv_config: Config | None = None,
         strides: Sequence[int] = (1, 2, 2, 2),
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the network.
 
@@ -133,6 +136,9 @@ class _Published(ResNet):
         name: str | None = None,
         initial_conv_config: Config | None = None,
         strides: Sequence[int] = (1, 2, 2, 2),
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the network; see `ResNet`."""
         super().__init__(

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.nn import BatchNorm, Conv2D
 
 Config = Mapping[str, Any]
@@ -40,6 +40,9 @@ class _Block(Module):
         bn_config: Config,
         bottleneck: bool,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the block.
 
@@ -119,6 +122,9 @@ class BlockGroup(Module):
         bottleneck: bool,
         use_projection: bool,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the blocks; see `BlockV1` and `BlockV2`."""
         super().__init__(name=name)

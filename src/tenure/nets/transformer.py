@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.model.transform import running_init
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.transformations import eval_shape
 from tenure.nets.transformer_config import TransformerConfig
@@ -43,7 +43,15 @@ class TransformerLM(Module):
     (2, 5, 11)
     """
 
-    def __init__(self, vocab_size: int, config: TransformerConfig, name: str | None = None):
+    def __init__(
+        self,
+        vocab_size: int,
+        config: TransformerConfig,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the model.
 
         Args:
@@ -143,7 +151,16 @@ class Transformer(Module):
     (2, 11)
     """
 
-    def __init__(self, source_vocab: int, target_vocab: int, config: TransformerConfig, name: str | None = None):
+    def __init__(
+        self,
+        source_vocab: int,
+        target_vocab: int,
+        config: TransformerConfig,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the model.
 
         Args:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run.layer_stack import layer_stack
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.transformations import remat
 from tenure.nets.transformer_config import TransformerConfig
@@ -31,7 +31,15 @@ class Block(Module):
     ((1, 3, 8), 872)
     """
 
-    def __init__(self, config: TransformerConfig, causal: bool = False, name: str | None = None):
+    def __init__(
+        self,
+        config: TransformerConfig,
+        causal: bool = False,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(name=name)
         self.config = config
         self.causal = causal
@@ -104,7 +112,16 @@ class Tower(Module):
     (5, 8, 8)
     """
 
-    def __init__(self, config: TransformerConfig, num_layers: int, causal: bool = False, name: str | None = None):
+    def __init__(
+        self,
+        config: TransformerConfig,
+        num_layers: int,
+        causal: bool = False,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(name=name)
         self.config = config
         self.num_layers = num_layers

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
@@ -79,6 +79,9 @@ class VectorQuantizer(_Quantizer):
         dtype: Any = jnp.float32,
         name: str | None = None,
         cross_replica_axis: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the code book.
 
@@ -146,6 +149,9 @@ class VectorQuantizerEMA(_Quantizer):
         dtype: Any = jnp.float32,
         cross_replica_axis: str | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the code book.
 

@@ -20,6 +20,7 @@ class Box:
       sources: the paths of the layers that it depends on.
       owned, borrowed: its parameters.
       depth: in how many loops or branches it is.
+      frames: the paths of the loops, branches and sub-networks around it, the outermost first.
       loss: the name of its loss, or "".
     """
 
@@ -31,6 +32,7 @@ class Box:
     borrowed: tuple[Row, ...] = ()
     depth: int = 0
     loss: str = ""
+    frames: tuple[str, ...] = ()
 
 
 def borrowings(picture: Any) -> Iterator[tuple[str, str, str]]:

@@ -1,129 +1,158 @@
-"""The picture of a network as a page: boxes in layers, edges between them, parameters in the ledger's colours."""
+"""The picture of a network as a page: a card for each layer, frames around what is inside of one, lines beside the cards.
+
+Lines run in the margins only, so none crosses a card: on the left where outputs go, each in a lane of its own; on the right what goes
+round in a loop, and from owners to those who borrow from them. A script places them, so that they follow what is folded and the width
+of the window; without it the cards still name all of this.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from html import escape
 from importlib import resources
+from string import Template
 from typing import Any
 
 from tenure.network.boxes import Box, borrowings
+from tenure.network.folding import Item, items
 
-_WIDTH, _HEIGHT, _ACROSS, _DOWN = 230, 62, 26, 54
 _COLOURS = 8
-_STYLE = """
-.net { overflow: auto; border: 1px solid var(--rule); border-radius: 5px; background: var(--panel) }
-.net svg { display: block; margin: 0 auto; font: 12px var(--mono) }
-.net rect { fill: var(--paper); stroke: var(--rule); stroke-width: 1.2; rx: 5px }
-.net .input rect { stroke-dasharray: 4 3 } .net .loss rect { stroke: var(--ink); stroke-width: 2 }
-.net .inside rect { fill: var(--panel) }
-.net text { fill: var(--ink) } .net .class, .net .edge { fill: var(--dim); font-size: 11px }
-.net path { fill: none; stroke: var(--bar); stroke-width: 1.3 }
-.net .lent { stroke: var(--c); stroke-width: 2; stroke-dasharray: 5 4 } .net .own { fill: var(--c); font-weight: 600 }
-.net g:hover > rect { fill: var(--hot) }
-"""
+_PREV = "prev:"
 
 
 def page(picture: Any, title: str) -> str:
-    """The page, as one string: no script, nothing to fetch."""
-    style = resources.files("tenure.core.ledger").joinpath("page.css").read_text("utf-8") + _STYLE
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{style}</style><body><h1>{escape(title)}</h1>"
-        f'<p class="quiet">{len(picture.boxes)} layers, {picture.ledger.count():,} parameters. Solid: outputs, with their '
-        "dims. Dashed, in an owner's colour: its parameters, used by another layer.</p>"
-        f'<div class="net">{_Drawing(picture).svg()}</div></body></html>'
+    """The page, as one string that needs nothing else."""
+    drawing = _Drawing(picture.boxes, list(borrowings(picture)))
+    script = _file("picture.js")
+    style = resources.files("tenure.core.ledger").joinpath("page.css").read_text("utf-8") + _file("picture.css")
+    return Template(_file("picture.html")).substitute(
+        title=escape(title),
+        style=style,
+        script=script,
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        summary=f"{len(drawing.shown)} layers, {picture.ledger.count():,} parameters",
+        lines=escape(json.dumps(list(drawing.lines())), quote=True),
+        cards="".join(drawing.item(i) for i in drawing.items),
     )
 
 
-class _Drawing:
-    """Boxes in rows by their distance from the inputs; in a row next to what they depend on."""
+def _file(name: str) -> str:
+    return resources.files("tenure.network").joinpath(name).read_text("utf-8")
 
-    def __init__(self, picture: Any):
-        self.picture = picture
-        self.boxes = {box.key: box for box in picture.boxes}
-        self.rows = self._ranked()
-        self.wide = max(len(row) for row in self.rows)
-        self.place = {
-            key: (self._x(i, len(row)), 20 + y * (_HEIGHT + _DOWN))
-            for y, row in enumerate(self.rows)
-            for i, key in enumerate(row)
-        }
-        owners = dict.fromkeys(owner for owner, _, _ in borrowings(picture))
+
+class _Drawing:
+    """Cards and lines of a picture.
+
+    Attributes:
+      shown: the boxes that have a card: all but those that stand for a layer's output one step ago.
+      items: them, in frames and folded.
+    """
+
+    def __init__(self, boxes: Sequence[Box], borrowed: list[tuple[str, str, str]]):
+        self.borrowed = borrowed
+        self.shown = [b for b in boxes if not b.key.startswith(_PREV)]
+        self.items = items(self.shown)
+        self.places: dict[str, list[int]] = {}
+        for i, box in enumerate(self.shown):
+            self.places.setdefault(box.key, []).append(i)
+        owners = dict.fromkeys(owner for owner, _, _ in borrowed)
         self.colour = {owner: i % _COLOURS for i, owner in enumerate(owners)}
 
-    def _ranked(self) -> list[list[str]]:
-        rank: dict[str, int] = {}
-        for key, box in self.boxes.items():  # each comes after what it depends on, but for steps of a loop
-            rank[key] = 1 + max((rank.get(s, -1) for s in box.sources if s in self.boxes), default=-1)
-        rows: list[list[str]] = [[] for _ in range(max(rank.values()) + 1)]
-        centre: dict[str, float] = {}
-        for key in self.boxes:
-            rows[rank[key]].append(key)
-        for row in rows:
-            row.sort(key=lambda k: _mean([centre[s] for s in self.boxes[k].sources if s in centre]))
-            centre |= {key: (i + 0.5) / len(row) for i, key in enumerate(row)}
-        return rows
+    def _find(self, key: str, asker: int) -> int | None:
+        """The box that a layer means by a path: of several in different loops the nearest one around it."""
+        frames = self.shown[asker].frames
+        fits = [i for i in self.places.get(key, ()) if i != asker]
+        fits = [i for i in fits if self.shown[i].frames == frames[: len(self.shown[i].frames)]] or fits
+        return max(fits, key=lambda i: len(self.shown[i].frames), default=None)
 
-    def _x(self, i: int, n: int) -> int:
-        step = _WIDTH + _ACROSS
-        return 20 + (self.wide - n) * step // 2 + i * step
-
-    def svg(self) -> str:
-        """The drawing."""
-        width = 40 + self.wide * (_WIDTH + _ACROSS)
-        height = 40 + len(self.rows) * (_HEIGHT + _DOWN)
-        inside = [*self._edges(), *self._borrowings(), *map(self._box, self.boxes.values())]
-        return f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}">{"".join(inside)}</svg>'
-
-    def _edges(self) -> Iterator[str]:
-        for box in self.boxes.values():
+    def lines(self) -> Iterator[list[Any]]:
+        """[from, to, kind, colour, label] of all lines."""
+        for place, box in enumerate(self.shown):
             for source in box.sources:
-                if source not in self.place:
-                    continue
-                (x0, y0), (x1, y1) = self.place[source], self.place[box.key]
-                start, end = (x0 + _WIDTH // 2, y0 + _HEIGHT), (x1 + _WIDTH // 2, y1)
-                yield f"<path d='{_curve(start, end)}'><title>{escape(self.boxes[source].dims)}</title></path>"
-        for key, (x, y) in self.place.items():
-            if any(key in b.sources for b in self.boxes.values()):
-                dims = self.boxes[key].dims
-                yield f'<text class="edge" x="{x + _WIDTH // 2 + 6}" y="{y + _HEIGHT + 16}">{escape(_short(dims, 34))}</text>'
+                found = self._find(source.removeprefix(_PREV), place)
+                if found is None and source == f"{_PREV}{box.key}":
+                    found = place
+                if found is None or box.key in self.shown[found].frames:
+                    continue  # what is inside of a frame is what the frame gives
+                kind = "round" if source.startswith(_PREV) else "out"
+                yield [found, place, kind, 0, self.shown[found].dims]
+        for owner, user, what in self.borrowed:
+            yield [self.places[owner][0], self.places[user][0], "lent", self.colour[owner], what]
 
-    def _borrowings(self) -> Iterator[str]:
-        for owner, user, what in borrowings(self.picture):
-            (x0, y0), (x1, y1) = self.place[owner], self.place[user]
-            side = _WIDTH if x1 >= x0 else 0
-            curve = _curve((x0 + side, y0 + 20), (x1 + side, y1 + 20), sideways=40 if side else -40)
-            yield f"<path class='lent g{self.colour[owner]}' d='{curve}'><title>{escape(what)}</title></path>"
+    def item(self, item: Item) -> str:
+        """A card, a frame, or cards that are alike."""
+        if item.alike:
+            return self._fold(item)
+        card = self._card(item.place)
+        if not item.inside:
+            return card
+        kind = "loop" if self.shown[item.place].name in ("rec", "rec_loop") else "frame"
+        inside = "".join(self.item(i) for i in item.inside)
+        return f'<section class="frame {kind}" data-frame="{item.place}">{card}<div class="in">{inside}</div></section>'
 
-    def _box(self, box: Box) -> str:
-        x, y = self.place[box.key]
-        kind = "input" if not box.sources else "loss" if box.loss else "inside" if box.depth else "layer"
-        count = sum(row.count for row in box.owned)
-        lender = next((o for o, user, _ in borrowings(self.picture) if user == box.key), None)
-        colour = self.colour.get(box.key, self.colour.get(lender) if lender else None)
-        mark = f" own g{colour}" if colour is not None else ""
-        params = f"{count:,} parameters" if count else "borrows" if box.borrowed else ""
-        words = " · ".join(filter(None, (box.name, box.loss, params)))
-        about = "\n".join([box.key, box.dims, *(f"{r.path} {r.shape}" for r in (*box.owned, *box.borrowed))])
+    def _fold(self, item: Item) -> str:
+        first, *rest = item.alike
+        count = len(self._all(first))
+        names = [self.shown[self._all(part)[0]].key for part in (first, rest[0], rest[-1])]
+        layers = "layer" if count == 1 else f"blocks of {count} layers"
+        of = f"{len(item.alike)} × alike" if count == 1 else f"{len(item.alike)} {layers}, alike"
+        more = f"{len(rest)} more: {names[1]} … {names[2]}" if len(rest) > 1 else f"1 more: {names[1]}"
         return (
-            f'<g class="{kind}"><title>{escape(about)}</title><rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}"/>'
-            f'<text class="name{mark}" x="{x + 10}" y="{y + 25}">{escape(_short(box.key, 28))}</text>'
-            f'<text class="class" x="{x + 10}" y="{y + 45}">{escape(_short(words, 32))}</text></g>'
+            f'<section class="fold"><p class="times">{escape(of)}</p>{"".join(self.item(i) for i in first)}'
+            f"<details><summary>{escape(more)}</summary>"
+            f"{''.join(self.item(i) for part in rest for i in part)}</details></section>"
         )
 
+    def _all(self, part: Sequence[Item]) -> list[int]:
+        """The places of all boxes in these items."""
+        found: list[int] = []
+        for item in part:
+            found += [] if item.place < 0 else [item.place]
+            found += self._all(item.inside)
+            for repeated in item.alike:
+                found += self._all(repeated)
+        return found
 
-def _curve(start: tuple[int, int], end: tuple[int, int], sideways: int = 0) -> str:
-    (x0, y0), (x1, y1) = start, end
-    if sideways:
-        return f"M{x0},{y0} C{x0 + sideways},{y0} {x1 + sideways},{y1} {x1},{y1}"
-    middle = (y0 + y1) // 2
-    return f"M{x0},{y0} C{x0},{middle} {x1},{middle} {x1},{y1}"
+    def _card(self, place: int) -> str:
+        box = self.shown[place]
+        kinds = ["card", *(["loss"] if box.loss else []), *(["input"] if not box.sources else [])]
+        kinds += ["owns"] if box.owned else []
+        kinds += ["shares"] if box.borrowed or box.key in self.colour else []
+        words = " · ".join(filter(None, (box.name, f"loss {box.loss}" if box.loss else "")))
+        return (
+            f'<article class="{" ".join(kinds)}" data-place="{place}" id="l{place}"><div class="what">'
+            f"<b>{_breakable(box.key)}</b> <i>{escape(words)}</i></div>"
+            f'<div class="dims">{escape(box.dims)}</div><div class="from">{self._from(place)}</div>'
+            f'<div class="params">{"".join(self._parameters(box))}</div></article>'
+        )
+
+    def _from(self, place: int) -> str:
+        parts = []
+        for source in self.shown[place].sources:
+            found = self._find(source.removeprefix(_PREV), place)
+            sign = "↻ " if source.startswith(_PREV) else ""
+            if found is not None and self.shown[place].key not in self.shown[found].frames:
+                parts.append(f'<a href="#l{found}">{sign}{_breakable(source)}</a>')
+        return f"← {', '.join(parts)}" if parts else ""
+
+    def _parameters(self, box: Box) -> Iterator[str]:
+        count = sum(row.count for row in box.owned)
+        if count:
+            mark = f" lent g{self.colour[box.key]}" if box.key in self.colour else ""
+            own = ", ".join(f"{row.path.rpartition('/')[2]} {_size(row.shape)}" for row in box.owned)
+            yield f'<span class="own{mark}"><b>{count:,}</b> {escape(own)}</span>'
+        for owner, user, what in self.borrowed:
+            if user == box.key:
+                yield f'<span class="lent g{self.colour[owner]}">{_breakable(what)}</span>'
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.5
+def _size(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "1"
 
 
-def _short(text: str, size: int) -> str:
-    return text if len(text) <= size else f"…{text[1 - size :]}"
+def _breakable(text: str) -> str:
+    """Text that may go on in the next line after a separator."""
+    return escape(text).replace("/", "/<wbr>").replace("_", "_<wbr>")

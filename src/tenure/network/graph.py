@@ -111,6 +111,7 @@ class Graph:
     Attributes:
       nodes: by key, in an order in which each comes after all that it depends on.
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
+      only_named: those of which only the parameters are wanted, so that they need not be computed before.
       absent: nodes that are not computed, because they need inputs that are there with the losses only.
     """
 
@@ -130,6 +131,7 @@ class Graph:
         self.default_input, self.default_target = default_input, default_target
         self.nodes: dict[str, Node] = {}
         self.imports: list[str] = []
+        self.only_named: set[str] = set()
         self.absent: set[str] = set()
         self._training_only = frozenset(training_only)
         self.levels: dict[str, Level] = {root.path: root}
@@ -222,6 +224,9 @@ class Graph:
         node = self.nodes.get(key) or self._make(level, name, key)
         if not rest:
             return key
+        found = node.cls.sub_layer(self, node, rest)  # type: ignore[attr-defined]
+        if found is not None:
+            return str(found)
         sub = self.levels.get(key + "/")
         if sub is not None:
             return self.resolve(sub, rest, asker, option)
@@ -277,9 +282,15 @@ class Graph:
     def _import(self, level: Level, ref: str, asker: str, option: str) -> str:
         assert self.outer is not None
         key = self.outer.resolve(level, ref, asker, option)
+        self.only_named.discard(key)
         if key not in self.imports:
             self.imports.append(key)
         return f"base:{key}"
+
+    @property
+    def needed(self) -> list[str]:
+        """The imports that must be computed before."""
+        return [key for key in self.imports if key not in self.only_named]
 
     def add(self, node: Node) -> Node:
         """Makes a node part of the graph."""

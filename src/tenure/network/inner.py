@@ -41,7 +41,7 @@ class InnerGraph(Graph):
 
     def build(self, roots: Iterable[str] | None = None) -> Graph:
         super().build(roots or [self.owner.name])
-        self.owner.deps += [key for key in self.imports if key not in self.owner.deps]
+        self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:

@@ -98,6 +98,11 @@ class Layer(Module):
         return references.generic_reference(graph, node, option, value)
 
     @classmethod
+    def sub_layer(cls, graph: Graph, node: Node, name: str) -> str | None:
+        """The node of a layer inside, `x/name`; None: as for all layers."""
+        return None
+
+    @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
         """Whether it may be computed for all steps of a loop at once, where its inputs are there for all of them."""
         return not cls.stepwise

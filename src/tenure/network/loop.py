@@ -46,7 +46,7 @@ class LoopGraph(Graph):
     def build(self, roots: Iterable[str] | None = None) -> Graph:
         wanted = [n for n, e in self.root.layers.items() if self._wanted_in_loop(n, e)]
         super().build(roots or wanted)
-        self.owner.deps += [key for key in self.imports if key not in self.owner.deps]
+        self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
 
     def _wanted_in_loop(self, name: Any, entry: Any) -> bool:

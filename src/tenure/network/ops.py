@@ -32,7 +32,9 @@ def mask(dim: Dim, dims: Sequence[Dim]) -> jax.Array | None:
     lengths = current().lengths(dim)
     if lengths is None:
         return None
-    axis = next(i for i, d in enumerate(dims) if d == dim)
+    axis = next((i for i, d in enumerate(dims) if d == dim), None)
+    if axis is None:
+        raise DimError(f"there is no axis of {dim!r} among {list(dims)}")
     positions = jnp.arange(current().padded(dim)).reshape([-1 if i == axis else 1 for i in range(len(dims))])
     others = [d for d in lengths.dims if not any(d == e for e in dims)]
     if others:

@@ -74,7 +74,14 @@ def parse(graph: Graph, node: Node, value: Any) -> Reuse:
 
 def _owner(graph: Graph, node: Node, name: Any) -> str:
     """The node of that layer; it is built, but need not be computed before."""
+    around: list[tuple[Graph, set[str]]] = []
+    at: Graph | None = graph
+    while at is not None:
+        around.append((at, set(at.needed)))
+        at = at.outer
     key = graph.resolve(node.level, name, node.key, "reuse_params")
+    for of, before in around:
+        of.only_named |= set(of.imports) - before
     if key == node.key:
         raise _error(node, name, "a layer cannot reuse its own parameters")
     return key

@@ -13,7 +13,7 @@ from tenure.network.boxes import Box, borrowings
 from tenure.network.dims import Dim
 from tenure.network.drawing import page
 from tenure.network.extern import placeholders
-from tenure.network.graph import Flags, Graph
+from tenure.network.graph import Flags, Graph, Node
 from tenure.network.handed import Network
 from tenure.network.loop import LoopGraph
 from tenure.network.tensor import Tensor
@@ -96,7 +96,9 @@ class Picture:
         return self.html()
 
 
-def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0) -> Iterator[Box]:
+def _boxes(
+    graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0, frames: tuple[str, ...] = ()
+) -> Iterator[Box]:
     for key, node in graph.nodes.items():
         mine = [] if node.cls.container else list(_rows_of(node.scope, rows, graph))  # type: ignore[attr-defined]
         tensor = outputs.get(key)
@@ -104,7 +106,7 @@ def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 
         around += _frames(graph, key)
         results = []
         for inner in node.branches.values():  # they come first: the layer around gives what they give
-            yield from _boxes(inner, outputs, rows, depth + 1)
+            yield from _boxes(inner, outputs, rows, depth + 1, (*frames, *_around(graph, node), key))
             results += [r for r in inner.roots if r not in results]
         yield Box(
             key=key,
@@ -115,7 +117,18 @@ def _boxes(graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 
             borrowed=tuple(r for r in mine if r.kind == "borrowed"),
             depth=depth,
             loss=str(node.get("loss") or ""),
+            frames=(*frames, *_around(graph, node)),
         )
+
+
+def _around(graph: Graph, node: Node) -> list[str]:
+    """The sub-networks of this graph that a node is in, the outermost first."""
+    found: list[str] = []
+    owner = node.level.owner
+    while owner is not None and owner.key in graph.nodes:
+        found.insert(0, owner.key)
+        owner = owner.level.owner
+    return found
 
 
 def _frames(graph: Graph, key: str) -> list[str]:

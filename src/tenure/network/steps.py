@@ -69,7 +69,7 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
     def body(carry: Carry, inputs: Any) -> Any:
         return step(carry, *inputs)
 
-    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames), length=length)  # type: ignore[no-any-return]
+    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames))  # type: ignore[no-any-return]
 
 
 def until_ended(

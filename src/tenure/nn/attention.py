@@ -8,7 +8,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.profile import library
 from tenure.initializers import Initializer, VarianceScaling
@@ -56,6 +56,8 @@ class MultiHeadAttention(Module):
         rotary: bool = False,
         rotary_base: float = 10_000.0,
         implementation: Literal["xla", "cudnn"] | None = None,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the attention.
 

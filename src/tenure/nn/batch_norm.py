@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.run.frame import is_training as mode_of_training
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.functional import normalised
@@ -50,6 +50,9 @@ class BatchNorm(Module):
         cross_replica_axis_index_groups: Sequence[Sequence[int]] | None = None,
         data_format: str = "channels_last",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm.
 
@@ -123,8 +126,8 @@ class BatchNorm(Module):
         if self.create_offset:
             offset = get_parameter("offset", shape, inputs.dtype, self.offset_init, axes=along_channels(shape, "norm"))
         one, zero = np.ones([], inputs.dtype), np.zeros([], inputs.dtype)
-        scale, offset = one if scale is None else scale, zero if offset is None else offset
-        return normalised(inputs, mean, variance, self.eps, scale, offset)
+        factor, shift = one if scale is None else scale, zero if offset is None else offset
+        return normalised(inputs, mean, variance, self.eps, factor, shift)
 
     @transparent
     def _batch_statistics(self, inputs: jax.Array, axis: Sequence[int]) -> tuple[jax.Array, jax.Array]:

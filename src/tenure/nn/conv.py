@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
@@ -112,6 +112,9 @@ class ConvND(Module):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution. Sizes are one number, or one for each spatial axis.
 
@@ -237,6 +240,9 @@ class Conv1D(ConvND):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvND`; `data_format` is "NWC" or "NCW"."""
         super().__init__(
@@ -268,6 +274,9 @@ class Conv2D(ConvND):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvND`; `data_format` is "NHWC" or "NCHW"."""
         super().__init__(
@@ -299,6 +308,9 @@ class Conv3D(ConvND):
         mask: Any = None,
         feature_group_count: int = 1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvND`; `data_format` is "NDHWC" or "NCDHW"."""
         super().__init__(

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.core.run.module import Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.functional.recurrence import Product
 from tenure.nn.conv import ConvND, Sizes
@@ -36,6 +37,9 @@ class ConvNDLSTM(RNNCore):
         output_channels: int,
         kernel_shape: Sizes,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the core.
 
@@ -113,7 +117,16 @@ class Conv1DLSTM(ConvNDLSTM):
     (2, 8, 5)
     """
 
-    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_channels: int,
+        kernel_shape: Sizes,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(1, input_shape, output_channels, kernel_shape, name)
 
 
@@ -128,7 +141,16 @@ class Conv2DLSTM(ConvNDLSTM):
     (2, 8, 8, 5)
     """
 
-    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_channels: int,
+        kernel_shape: Sizes,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(2, input_shape, output_channels, kernel_shape, name)
 
 
@@ -143,5 +165,14 @@ class Conv3DLSTM(ConvNDLSTM):
     (2, 4, 4, 4, 5)
     """
 
-    def __init__(self, input_shape: Sequence[int], output_channels: int, kernel_shape: Sizes, name: str | None = None):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_channels: int,
+        kernel_shape: Sizes,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(3, input_shape, output_channels, kernel_shape, name)

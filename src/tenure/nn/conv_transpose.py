@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
@@ -68,6 +68,9 @@ class ConvNDTranspose(Module):
         data_format: str = "channels_last",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; what is not here is as for `ConvND`.
 
@@ -162,6 +165,9 @@ class Conv1DTranspose(ConvNDTranspose):
         data_format: str = "NWC",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvNDTranspose`; `data_format` is "NWC" or "NCW"."""
         super().__init__(
@@ -192,6 +198,9 @@ class Conv2DTranspose(ConvNDTranspose):
         data_format: str = "NHWC",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvNDTranspose`; `data_format` is "NHWC" or "NCHW"."""
         super().__init__(
@@ -222,6 +231,9 @@ class Conv3DTranspose(ConvNDTranspose):
         data_format: str = "NDHWC",
         mask: Any = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `ConvNDTranspose`; `data_format` is "NDHWC" or "NCDHW"."""
         super().__init__(

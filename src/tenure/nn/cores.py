@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.core.run.module import Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import RNNCore
@@ -45,7 +46,7 @@ class ResetCore(RNNCore):
     Array([3., 6., 3., 6.], dtype=float32)
     """
 
-    def __init__(self, core: RNNCore, name: str | None = None):
+    def __init__(self, core: RNNCore, name: str | None = None, *, share: Share = None, stages: Stages = None):
         super().__init__(name=name)
         self.core = core
 
@@ -111,7 +112,15 @@ def _with_axes_of(should_reset: jax.Array, state: jax.Array) -> jax.Array:
 class _DeepRNN(RNNCore):
     """Layers one after the other, some of which are cores."""
 
-    def __init__(self, layers: Sequence[Any], skip_connections: bool, name: str | None = None):
+    def __init__(
+        self,
+        layers: Sequence[Any],
+        skip_connections: bool,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(name=name)
         self.layers = layers
         self.skip_connections = skip_connections
@@ -156,7 +165,7 @@ class DeepRNN(_DeepRNN):
     ((2, 3), (2, 4), (2, 3))
     """
 
-    def __init__(self, layers: Sequence[Any], name: str | None = None):
+    def __init__(self, layers: Sequence[Any], name: str | None = None, *, share: Share = None, stages: Stages = None):
         super().__init__(layers, skip_connections=False, name=name)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
 from tenure.functional import convolve
@@ -39,6 +39,9 @@ class DepthwiseConvND(Module):
         w_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution. Sizes are one number, or one for each spatial axis.
 
@@ -111,6 +114,9 @@ class DepthwiseConv1D(DepthwiseConvND):
         b_init: Initializer | None = None,
         data_format: str = "NWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; see `DepthwiseConvND`."""
         super().__init__(
@@ -139,6 +145,9 @@ class DepthwiseConv2D(DepthwiseConvND):
         b_init: Initializer | None = None,
         data_format: str = "NHWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; see `DepthwiseConvND`."""
         super().__init__(
@@ -167,6 +176,9 @@ class DepthwiseConv3D(DepthwiseConvND):
         b_init: Initializer | None = None,
         data_format: str = "NDHWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the convolution; see `DepthwiseConvND`."""
         super().__init__(
@@ -195,6 +207,9 @@ class SeparableDepthwiseConv2D(Module):
         b_init: Initializer | None = None,
         data_format: str = "NHWC",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes both convolutions; see `DepthwiseConvND`. The second adds the bias, the first has the stride."""
         super().__init__(name=name)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import library
 from tenure.initializers import Initializer, TruncatedNormal
@@ -52,6 +52,9 @@ class Embed(Module):
         lookup_style: str | EmbedLookupStyle = "ARRAY_INDEX",
         name: str | None = None,
         precision: jax.lax.PrecisionLike = jax.lax.Precision.HIGHEST,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the matrix.
 

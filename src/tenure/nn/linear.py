@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import library
 from tenure.functional import affine
@@ -42,6 +42,9 @@ class Linear(Module):
         w_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the map; the number of inputs is known at the first call, and then also as `input_size`.
 
@@ -117,6 +120,9 @@ class Bias(Module):
         bias_dims: Sequence[int] | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the bias.
 

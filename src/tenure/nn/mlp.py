@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from tenure.core.keys import as_key
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.initializers import Initializer
 from tenure.nn.axis_names import with_names
 from tenure.nn.dropout import dropout
@@ -38,6 +38,9 @@ class MLP(Module):
         activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
         activate_final: bool = False,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the layers.
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.state import get_state, set_state
 from tenure.functional.dtypes import typed
 from tenure.initializers import Constant
@@ -34,7 +34,16 @@ class ExponentialMovingAverage(Module):
     Array(2., dtype=float32)
     """
 
-    def __init__(self, decay: Any, zero_debias: bool = True, warmup_length: int = 0, name: str | None = None):
+    def __init__(
+        self,
+        decay: Any,
+        zero_debias: bool = True,
+        warmup_length: int = 0,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the average.
 
         Args:
@@ -111,6 +120,9 @@ class EMAParamsTree(Module):
         warmup_length: int = 0,
         ignore_regex: str = "",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the averages; see `ExponentialMovingAverage`.
 

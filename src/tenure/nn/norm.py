@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import reproduces
@@ -69,6 +69,8 @@ class LayerNorm(Module):
         name: str | None = None,
         *,
         param_axis: AxisOrAxes | None = None,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm.
 
@@ -145,6 +147,9 @@ class InstanceNorm(LayerNorm):
         offset_init: Initializer | None = None,
         data_format: str = "channels_last",
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """As `LayerNorm`, with the axes that `data_format` implies; see `get_channel_index`."""
         channels = get_channel_index(data_format)
@@ -183,6 +188,8 @@ class RMSNorm(Module):
         create_scale: bool = True,
         *,
         param_axis: AxisOrAxes | None = None,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes the norm; the arguments mean what they do for `LayerNorm`.
 

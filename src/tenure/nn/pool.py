@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.functional import pooled
 
 Window = int | Sequence[int]
@@ -90,6 +90,9 @@ class MaxPool(Module):
         padding: str,
         channel_axis: int | None = -1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         super().__init__(name=name)
         self.window_shape = window_shape
@@ -117,6 +120,9 @@ class AvgPool(Module):
         padding: str,
         channel_axis: int | None = -1,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         super().__init__(name=name)
         self.window_shape = window_shape

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.functional import GATES, affine, gru, lstm
@@ -64,7 +64,15 @@ class VanillaRNN(RNNCore):
     ['vanilla_rnn/linear', 'vanilla_rnn/linear_1']
     """
 
-    def __init__(self, hidden_size: int, double_bias: bool = True, name: str | None = None):
+    def __init__(
+        self,
+        hidden_size: int,
+        double_bias: bool = True,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the core.
 
         Args:
@@ -146,7 +154,15 @@ class LSTM(RNNCore):
     {'lstm/linear': {'b': (12,), 'w': (7, 12)}}
     """
 
-    def __init__(self, hidden_size: int, name: str | None = None, *, forget_bias: float = 1):
+    def __init__(
+        self,
+        hidden_size: int,
+        name: str | None = None,
+        *,
+        forget_bias: float = 1,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes a core with so many cells.
 
         Args:
@@ -224,6 +240,9 @@ class GRU(RNNCore):
         w_h_init: Initializer | None = None,
         b_init: Initializer | None = None,
         name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
     ):
         """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`."""
         super().__init__(name=name)

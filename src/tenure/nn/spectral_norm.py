@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.state import get_state, set_state
 from tenure.initializers import RandomNormal
 
@@ -34,7 +34,15 @@ class SpectralNorm(Module):
     1.0
     """
 
-    def __init__(self, eps: float = 1e-4, n_steps: int = 1, name: str | None = None):
+    def __init__(
+        self,
+        eps: float = 1e-4,
+        n_steps: int = 1,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the iteration.
 
         Args:
@@ -98,7 +106,16 @@ class SNParamsTree(Module):
     ['sn_params_tree/linear__w']
     """
 
-    def __init__(self, eps: float = 1e-4, n_steps: int = 1, ignore_regex: str = "", name: str | None = None):
+    def __init__(
+        self,
+        eps: float = 1e-4,
+        n_steps: int = 1,
+        ignore_regex: str = "",
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the iteration; see `SpectralNorm`.
 
         Args:

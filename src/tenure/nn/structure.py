@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.run.module import Module
+from tenure.core.run.module import Module, Share, Stages
 
 
 class Sequential(Module):
@@ -25,7 +25,14 @@ class Sequential(Module):
     (['linear', 'linear_1'], (2, 3))
     """
 
-    def __init__(self, layers: Iterable[Callable[..., Any]], name: str | None = None):
+    def __init__(
+        self,
+        layers: Iterable[Callable[..., Any]],
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         super().__init__(name=name)
         self.layers = tuple(layers)
 
@@ -48,7 +55,15 @@ class Reshape(Module):
     (2, 3, 20)
     """
 
-    def __init__(self, output_shape: Sequence[int], preserve_dims: int = 1, name: str | None = None):
+    def __init__(
+        self,
+        output_shape: Sequence[int],
+        preserve_dims: int = 1,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
         """Describes the shape.
 
         Args:
@@ -85,7 +100,7 @@ class Flatten(Reshape):
     (2, 12)
     """
 
-    def __init__(self, preserve_dims: int = 1, name: str | None = None):
+    def __init__(self, preserve_dims: int = 1, name: str | None = None, *, share: Share = None, stages: Stages = None):
         super().__init__((-1,), preserve_dims, name)
 
 

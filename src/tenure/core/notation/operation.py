@@ -7,6 +7,7 @@ are parsed as Python expressions with `ast`, and only literals are taken from th
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -33,6 +34,7 @@ class Operation:
     example: ClassVar[str] = ""
     example_data: ClassVar[str] = ""
     own_way: ClassVar[str] = ""
+    home: ClassVar[str] = ""  # the module that defines the family's members, where that is another one
 
     name: ClassVar[str] = ""
     signature: ClassVar[dict[str, Callable[[Any], Any]]] = {}
@@ -153,6 +155,8 @@ def lookup(kind: type[Operation], name: Any) -> Any:
     Raises:
       kind.unknown: nobody registered it; the nearest names are in the message.
     """
+    if kind.home:
+        importlib.import_module(kind.home)
     cls = kind.registry.get(name) if isinstance(name, str) else None
     if cls is None:
         raise kind.unknown(

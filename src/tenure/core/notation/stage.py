@@ -99,6 +99,7 @@ class Stage(operation.Operation):
     example = "write it like 'noise(0.05)' or ['noise', {'std': 0.05}]"
     example_data = '["noise", {"std": 0.05}]'
     own_way = "define your own: a subclass of tn.stages.Stage with @tn.stages.define"
+    home = "tenure.stages"
 
     kind: ClassVar[str] = STRUCTURAL
     least_axes: ClassVar[int] = 0  # the default of min_ndim

@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import jax
 from jax.extend.core import get_opaque_trace_state
@@ -59,6 +59,12 @@ def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context
     return chain[0](lambda *a, **k: _intercepted(chain[1:], bound, a, k, context), args, kwargs, context)
 
 
+#: What `share=` takes: local parameter name → where it comes from, or a module to borrow all parameters of.
+Share = Mapping[str, Any] | Any | None
+#: What `stages=` takes: local parameter name, or glob → stages.
+Stages = Mapping[str, Any] | None
+
+
 class ModuleMeta(type(Protocol)):  # type: ignore[misc]
     """Wraps every method in a name scope, and takes `share=` and `stages=` on behalf of every subclass."""
 
@@ -83,7 +89,8 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 
     __instancecheck__ = abc.ABCMeta.__instancecheck__
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def _construct(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new module: what calling the class does."""
         frame = maybe_frame() or _not_inside(cls)
         share = kwargs.pop("share", None)
         stages = kwargs.pop("stages", None) if "stages" in kwargs and not _takes_stages(cls) else None
@@ -115,10 +122,15 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
             )
         return module
 
+    if not TYPE_CHECKING:  # checkers and completion see each class's __init__ instead
+        __call__ = _construct
+
     @property
     def __signature__(cls) -> inspect.Signature:
         signature = inspect.signature(cls.__init__)  # type: ignore[misc]
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
+        own = list(signature.parameters.values())[1:]
+        common = {"share", "stages"} if "share" in signature.parameters else set()
+        return signature.replace(parameters=[p for p in own if p.name not in common])
 
 
 def _not_inside(cls: type) -> Any:
@@ -168,8 +180,12 @@ class _Birth:
 
 @functools.lru_cache(maxsize=4096)
 def _takes_stages(cls: type) -> bool:
-    """Whether the class has an argument of that name of its own: a ResNet's stages, say."""
-    return "stages" in inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    """Whether the class has an argument of that name of its own: a ResNet's stages, say.
+
+    A class that also names `share` means what every module takes, for type checkers and completion.
+    """
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    return "stages" in parameters and "share" not in parameters
 
 
 def check_cached(frame: Frame, cls: type, site: Site, front: str = "tn", *others: str) -> None:
@@ -209,11 +225,17 @@ class Module(metaclass=ModuleMeta):
     name: str
     AUTO_REPR = True
 
-    def __init__(self, name: str | None = None):
+    def __init__(self, name: str | None = None, *, share: Share = None, stages: Stages = None):
         """Names the module.
+
+        Type checkers see `share` and `stages` of the classes whose `__init__` names them, which it need not use or pass
+        on: `def __init__(self, size: int, name: str | None = None, *, share: tn.Share = None, stages: tn.Stages = None)`.
 
         Args:
           name: a Python identifier; the class's name in snake_case if None. Made unique in its scope.
+          share: local parameter name → where the parameter comes from: a reference, a reference's text, an array, None
+            (own it), `tn.own`, `tn.forbid`; or a module, whose parameters of the same names are borrowed.
+          stages: local parameter name, or glob → stages.
 
         Raises:
           PathSyntaxError: `name` is not an identifier.
@@ -239,7 +261,8 @@ class Module(metaclass=ModuleMeta):
             frame.sources.add_share(path, birth.share, birth.site)
             birth.share = None
         if birth.stages is not None:
-            frame.sources.stages.add(path, birth.stages, birth.site)
+            if frame.planning:  # a run reads what the plan made of them
+                frame.sources.stages.add(path, birth.stages, birth.site)
             birth.stages = None
 
     __post_init__ = __init__

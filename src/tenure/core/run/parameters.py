@@ -31,7 +31,6 @@ from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import maker, request
 from tenure.core.run.values import evaluate, hand_over
-from tenure.core.sites import call_site
 from tenure.core.slots.requests import check_repeated
 from tenure.core.slots.slot import KINDS, Request, Slot, Suggested, as_dtype, as_shape, kind_of
 from tenure.core.slots.sources import Source
@@ -112,7 +111,7 @@ def plan_parameter(
         _check_given(asked, source)
         more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
     creators = hooks.chain("param_creator")
-    more["explicit_init"] = init is not None and _is_explicit(init, frame.scope)
+    more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
     if asked.kind == "owned" or source.or_own:
         module = frame.scope.module if creators else None  # a plan should not keep modules alive
         context = hooks.GetterContext(path, module, dtype, shape, init)
@@ -233,12 +232,11 @@ def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
     return axes
 
 
-def _is_explicit(init: Any, scope: Scope) -> bool:
+def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
     """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
-    site = call_site()
-    if not site.in_package or scope.module is None:
+    birth = None if scope.module is None else scope.module.__dict__["_born"]
+    if birth is None or asked.site is not birth.site:  # a layer's request stands at the line that built the layer
         return True
-    birth = scope.module.__dict__["_born"]
     return any(init is a for a in (*birth.args, *birth.kwargs.values()))
 
 

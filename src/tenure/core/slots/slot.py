@@ -107,6 +107,7 @@ class Slot:
       frozen: whether a stage keeps gradients from it.
       modes: (training, inside of a loop or another transformation) of each request for it.
       notes: what a reader of the ledger should know.
+      path, shape, dtype, collection, source, stack: the request's.
     """
 
     request: Request
@@ -124,13 +125,22 @@ class Slot:
     modes: frozenset[tuple[bool, bool]] = frozenset()
     notes: tuple[str, ...] = ()
 
-    path = property(lambda self: self.request.path)
-    shape = property(lambda self: self.request.shape)
-    dtype = property(lambda self: self.request.dtype)
-    collection = property(lambda self: self.request.collection)
-    source = property(lambda self: self.request.source)
-    stack = property(lambda self: self.request.stack)
-    layers = property(lambda self: self.request.layers)
+    path: str = dataclasses.field(init=False)
+    shape: tuple[int, ...] = dataclasses.field(init=False)
+    dtype: Any = dataclasses.field(init=False)
+    collection: str = dataclasses.field(init=False)
+    source: Source = dataclasses.field(init=False)
+    stack: tuple[tuple[str, int], ...] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        asked = self.request
+        self.__dict__.update(path=asked.path, shape=asked.shape, dtype=asked.dtype)
+        self.__dict__.update(collection=asked.collection, source=asked.source, stack=asked.stack)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The sizes of the layer stacks around it."""
+        return self.request.layers
 
     @property
     def staged(self) -> bool:

@@ -214,7 +214,7 @@ class SliceNd(Layer):
         if isinstance(size, Tensor):
             same = known.dim_of(size) if not least else None
             lengths = size if not least else ops.map1(lambda s: jnp.maximum(s, least), size)
-            return self._dynamic(given, lengths) if same is None else self._declared(given, same)
+            return self._dynamic(given, lengths, x.shape[at]) if same is None else self._declared(given, same)
         if size is not None:
             raise self.error("size", size, "a number, a dim, or the name of a layer, is needed")
         ends = known.lengths(x.dims[at])
@@ -223,10 +223,10 @@ class SliceNd(Layer):
         if ends is not None and not isinstance(start, Tensor):
             if start == 0 and not least:
                 return self._declared(given, x.dims[at])
-            return self._dynamic(given, ops.map1(lambda n: jnp.maximum(n - start, least or 0), ends))
+            return self._dynamic(given, ops.map1(lambda n: jnp.maximum(n - start, least or 0), ends), x.shape[at])
         total = Tensor(jnp.asarray(x.shape[at], jnp.int32), ()) if ends is None else ends
         left = ops.map2(lambda n, s: jnp.maximum(n - s, least or 0), total, start, broadcast_all=True)
-        return self._dynamic(given, Tensor(left.data.astype(jnp.int32), left.dims))
+        return self._dynamic(given, Tensor(left.data.astype(jnp.int32), left.dims), x.shape[at])
 
     def _named(self, given: Dim | None, size: int) -> Dim:
         dim = made(self, "sliced-time:{}", size)
@@ -237,8 +237,8 @@ class SliceNd(Layer):
             given.declare_same_as(dim)
         return dim if given is None else given
 
-    def _dynamic(self, given: Dim | None, lengths: Tensor) -> Dim:
-        return dynamic(self, "sliced-time:{}", Tensor(lengths.data, lengths.dims), given)
+    def _dynamic(self, given: Dim | None, lengths: Tensor, most: int) -> Dim:
+        return dynamic(self, "sliced-time:{}", Tensor(lengths.data, lengths.dims), given, most=most)
 
     def _from(self, x: Tensor, at: int, start: Tensor, dim: Dim, n: int) -> Tensor:
         known = sizes.current()

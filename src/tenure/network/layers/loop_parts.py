@@ -100,7 +100,8 @@ class RecLastOutput(Layer):
         body = self.run.graph.nodes[self.node.refs["loop"]].branches["unit"]
         inner = body.nodes.get(f"{body.root.path}{sub_layer_name}")
         if inner is not None and (inner.get("initial_output") is not None or not x.sparse):
-            start = first_output(self.run, inner, start)
+            around = {f"base:{k}": out for k, out in self.run.outputs.items()}  # as the loop's layers name them
+            start = first_output(self.run._view(around, {}), inner, start)
         frames = jnp.concatenate([start.data[None], y.data])
         lengths = sizes.current().lengths(dim)
         if lengths is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic
 from tenure.network.layers.stepwise import kept
 from tenure.network.losses.decode import packed
+from tenure.network.losses.registry import UNIT
 from tenure.network.output import Output
 from tenure.network.references import source_names
 from tenure.network.tensor import Tensor
@@ -78,7 +80,7 @@ class MaskedComputation(Layer):
             level.data["data"] = key
             graph.add(Node(key, "data", registry.find("masked_frames", key), outer, node.level, ""))
         inner = Node(
-            f"{node.key}/:unit", node.name, registry.find(unit["class"], node.key), dict(unit), level, node.scope
+            f"{node.key}/{UNIT}", node.name, registry.find(unit["class"], node.key), dict(unit), level, node.scope
         )
         graph.add(inner)
         inner.cls.expand(graph, inner)  # type: ignore[attr-defined]
@@ -95,21 +97,40 @@ class MaskedComputation(Layer):
         out_spatial_dim: Dim | None = None,
     ) -> Output:
         found = self.run.outputs[self.node.refs["unit"]]
+        inside = {name: self.run.outputs[key] for name, key in self.node.refs.get("subs", {}).items()}
+        found = dataclasses.replace(found, subs={**found.subs, **inside})
         if mask is None or not self.run.single_step or mask.time_axis is not None:
             return found
-        x = found.tensor
-        before = kept(self, "output")
-        old = x.like(jnp.zeros(x.shape, x.dtype)) if before is None else before
-        held = hold(self, mask, x, old)
-        return Output(held, subs=found.subs, state={"output": held})
+        held = {"output": self._held(mask, "output", found.tensor)}
+        held |= {f"sub:{name}": self._held(mask, f"sub:{name}", out.tensor) for name, out in inside.items()}
+        subs = {**found.subs, **{name: Output(held[f"sub:{name}"]) for name in inside}}
+        return Output(held["output"], subs=subs, state=held)
+
+    def _held(self, mask: Tensor, name: str, x: Tensor) -> Tensor:
+        before = kept(self, name)
+        return hold(self, mask, x, x.like(jnp.zeros(x.shape, x.dtype)) if before is None else before)
+
+    @classmethod
+    def sub_layer(cls, graph: Graph, node: Node, name: str) -> str | None:
+        level = graph.levels.get(f"{node.key}/{UNIT}/")
+        if level is None:
+            return None
+        inside = graph.resolve(level, name, node.key, "unit")
+        node.deps.append(inside)
+        node.refs.setdefault("subs", {})[name] = Key(inside)
+        return graph._sub_layer(node, name)
 
     def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        unit, outer = self.node.get("unit"), self.node.get("initial_output")
-        value = unit.get("initial_output", outer) if isinstance(unit, Mapping) else outer
-        number = {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value
-        if not isinstance(number, (int, float)):
-            return form
-        return {k: x.like(jnp.full(x.shape, number, x.dtype)) for k, x in form.items()}
+        found = {}
+        for name, x in form.items():
+            key = self.node.refs["subs"][name[len("sub:") :]] if name != "output" else self.node.refs["unit"]
+            value = self.run.graph.nodes[key].get("initial_output", self.node.get("initial_output"))
+            number = (
+                {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value
+            )
+            usual = not isinstance(number, (int, float))
+            found[name] = x if usual else x.like(jnp.full(x.shape, number, x.dtype))
+        return found
 
 
 def hold(layer: Layer, mask: Tensor, new: Tensor, old: Tensor) -> Tensor:

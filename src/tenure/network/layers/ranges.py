@@ -240,7 +240,7 @@ class TopK(Layer):
             if same is not None:
                 dim.declare_same_as(same)
             else:
-                known.declare(dim.root, min(known.bound(k, dim), count), k)
+                known.declare(dim.root, min(known.bound(k, dim, count), count), k)
             return known.padded(dim), dim
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise self.error("k", k, "a number of at least 1, or the name of a layer, is needed")

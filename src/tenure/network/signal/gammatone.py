@@ -15,7 +15,7 @@ def centre_frequencies(count: int, low: float, high: float) -> np.ndarray:
     """Frequencies [count] in Hz from `low` to `high`, at equal distances along the basilar membrane.
 
     >>> centre_frequencies(3, 100.0, 3500.0).round(1).tolist()
-    [100.0, 799.1, 3500.0]
+    [100.0, 800.6, 3500.0]
     """
     ends = np.log10(np.array([low, high]) / _A + _K) / _SLOPE
     return _A * (10 ** (_SLOPE * np.linspace(*ends, count)) - _K)

@@ -39,26 +39,14 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def has_loop(net: Any) -> bool:
-    """Whether a dictionary has a `rec` layer whose unit is a dictionary, at any depth.
+def out_of_scope(row: Mapping[str, Any]) -> str:
+    """Why a case is not one of a network alone: it is one of an optimizer. "" if it is.
 
-    >>> has_loop({"a": {"class": "rec", "unit": {"output": {}}}}), has_loop({"a": {"class": "rec", "unit": "lstm"}})
-    (True, False)
+    >>> out_of_scope({"kind": "train_steps"}), out_of_scope({"flags": ["rec", "search"]})
+    ('train_steps', '')
     """
-    if isinstance(net, Mapping):
-        if net.get("class") == "rec" and isinstance(net.get("unit"), Mapping):
-            return True
-        return any(has_loop(v) for v in net.values())
-    return isinstance(net, list) and any(has_loop(v) for v in net)
-
-
-def out_of_scope(row: Mapping[str, Any], data: Mapping[str, Any]) -> str:
-    """Why a case is left for later: it needs an optimizer, a search, or a loop. "" if it is not."""
-    if row.get("kind") == "train_steps" or "train_steps" in row.get("flags", ()):
-        return "train_steps"
-    if "search" in row.get("flags", ()):
-        return "search"
-    return "rec" if has_loop(data.get("net_dict")) else ""
+    trains = row.get("kind") == "train_steps" or "train_steps" in row.get("flags", ())
+    return "train_steps" if trains else ""
 
 
 def summary(verdicts: Iterable[Verdict]) -> str:
