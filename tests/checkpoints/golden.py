@@ -66,8 +66,13 @@ def cases():
     net = tn.transform_with_state(staged, stages=STAGES)
     plan = net.plan(jnp.ones((2, 3)))
     yield "staged", dict(plan=plan, params=numbers(plan.params), state=numbers(plan.state))
+    plan = model.plan(TOKENS)
+    params = numbers(plan.params)
+    opt_state = numbers(jax.eval_shape(optax.adam(1e-3).init, params))
+    arguments = dict(plan=plan, params=params, opt_state=opt_state, step=5, key=jax.random.key(3), metadata={"a": 1})
+    yield "sharded", arguments  # written by two processes: `tests/checkpoints/sharded_worker.py`
 
 
 if __name__ == "__main__":
-    for name, arguments in cases():
+    for name, arguments in list(cases())[:-1]:
         print(tn.save(pathlib.Path(sys.argv[1]) / name, **arguments))

@@ -22,4 +22,4 @@ def test_a_golden_checkpoint_is_read(folder):
 
 
 def test_there_are_golden_checkpoints():
-    assert len(FOLDERS) >= 2
+    assert len(FOLDERS) >= 3

@@ -178,6 +178,8 @@ def test_debris_is_known_and_cleaned(model, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
     (path / "params-2.safetensors").write_bytes(b"half")  # as if killed while overwriting
     (path / "tenure.json.new").write_bytes(b"half")
+    (path / ".tmpQx3fZ9").write_bytes(b"half")
+    (path / "params-3.ocdbt.orbax-checkpoint-tmp").mkdir()
     (path / "notes.txt").write_text("mine")
     assert tn.restore(path).step == 1
     tn.save(path, model.plan, model.params, step=2, overwrite=True)

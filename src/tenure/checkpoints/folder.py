@@ -26,7 +26,11 @@ from tenure.checkpoints.errors import CheckpointError, DamagedError, ExistingPat
 from tenure.core.errors import brief
 
 Fill = Callable[[Path, int], dict[str, Any]]
-_OURS = re.compile(r"(params|state|training)(-\d+)?(\.safetensors|\.ocdbt)|tenure\.json\.new")
+_OURS = re.compile(
+    r"(params|state|training)(-\d+)?(\.safetensors|\.ocdbt)|tenure\.json\.new"
+    r"|\.tmp\w{6}"  # what safetensors writes to before it renames
+    r"|(params|state|training)(-\d+)?\.ocdbt\..+"  # what orbax does
+)
 
 
 def as_path(path: Any) -> Path:

@@ -66,7 +66,7 @@ def make_plan(
 
     try:
         with without_collection():
-            shapes = iter(jax.eval_shape(in_single_lanes(run, axes), [_spec(leaves[i]) for i in dynamic]))
+            shapes = iter(jax.eval_shape(in_single_lanes(run, axes), [spec_of(leaves[i]) for i in dynamic]))
     except NameError as e:
         axis = unbound_axis(e)
         if axis is None or axis in axes:
@@ -101,7 +101,7 @@ def is_array(leaf: Any) -> bool:
     return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
 
 
-def _spec(leaf: Any) -> jax.ShapeDtypeStruct:
+def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
     weak = getattr(leaf, "weak_type", False)
     return jax.ShapeDtypeStruct(
         leaf.shape,

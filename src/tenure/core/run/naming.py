@@ -15,7 +15,7 @@ from tenure.core.sites import Site, call_site
 
 T = TypeVar("T", bound=Callable[..., Any])
 
-_NUMBERED = re.compile(r"(.*)_(0|[1-9]\d*)$")
+NUMBERED = re.compile(r"(.*)_(0|[1-9]\d*)$")
 _HUMPS = re.compile(r"((?<=[a-z0-9])[A-Z]|(?!^)(?<!_)[A-Z](?=[a-z]))")
 
 
@@ -51,7 +51,7 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
         return str(name)
     scope = frame.scope
     base, number = name, None
-    if match := _NUMBERED.match(name):
+    if match := NUMBERED.match(name):
         base, number = match[1], int(match[2])
     count = scope.counters.get(base, 0)
     if number is None:

@@ -234,10 +234,12 @@ def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
 
 def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
     """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
-    birth = None if scope.module is None else scope.module.__dict__["_born"]
-    if birth is None or asked.site is not birth.site:  # a layer's request stands at the line that built the layer
+    construction = None if scope.module is None else scope.module.__dict__["_construction"]
+    if (
+        construction is None or asked.site is not construction.site
+    ):  # a layer's request stands at the line that built the layer
         return True
-    return any(init is a for a in (*birth.args, *birth.kwargs.values()))
+    return any(init is a for a in (*construction.args, *construction.kwargs.values()))
 
 
 def _check_given(asked: Request, source: Source) -> None:

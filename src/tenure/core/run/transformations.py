@@ -25,10 +25,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _pure(frame: Frame, fun: Callable[..., Any]) -> Callable[..., Any]:
     """`fun` with what it wrote as a second result; the same names each time that JAX runs it."""
-    mark = frame.mark()
+    snapshot = frame.snapshot()
 
     def pure(*args: Any, _entries: Mapping[Entry, Any] = {}, _index: Any = None, **kwargs: Any) -> Any:
-        with frame.inside(mark, _entries, _index) as writes:
+        with frame.branch(snapshot, _entries, _index) as writes:
             out = fun(*args, **kwargs)
         return out, writes
 
@@ -46,7 +46,7 @@ def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             frame = current_frame(f"tn.{name}")
             out, writes = jax_transform(_pure(frame, fun), **options)(*args, **kwargs)
-            frame.absorb(writes)
+            frame.merge(writes)
             return out
 
         return wrapped
@@ -83,7 +83,7 @@ def value_and_grad(
             return value, (aux, writes)
 
         (value, (aux, writes)), grads = jax.value_and_grad(with_aux, argnums, has_aux=True, **options)(*args, **kwargs)
-        frame.absorb(writes)
+        frame.merge(writes)
         return ((value, aux) if has_aux else value), grads
 
     return wrapped
@@ -134,7 +134,7 @@ def vmap(
             out, writes = mapped(*args)
         except ValueError as e:
             raise _lanes_differ(pure, in_axes, name, axis_size, args, axis_name is not None) or e from None
-        frame.absorb(writes)
+        frame.merge(writes)
         return out
 
     return wrapped
@@ -193,12 +193,12 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
     """
     if not frame.unmade():
         return
-    mark = scope, counters, used, _ = frame.mark()
+    snapshot = scope, counters, used, _ = frame.snapshot()
     for body in bodies:
         _, writes = _pure(frame, body)(*args)
         made = {e: v for e, v in writes.items() if e[0] in ("params", "initial")}
-        frame.absorb({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
-    scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(mark[3])
+        frame.merge({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
+    scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(snapshot[3])
 
 
 def _first(xs: Any, reverse: bool = False) -> Any:
@@ -264,7 +264,7 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse:
         return (inner, _next_carry(entries, writes)), y
 
     (out, entries), ys = jax.lax.scan(body, (init, carried), (xs, steps), length, reverse, unroll)
-    frame.absorb(entries)
+    frame.merge(entries)
     return out, ys
 
 
@@ -296,7 +296,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         return out, _next_carry(entries, writes), None if step is None else step + 1
 
     out, entries, _ = jax.lax.while_loop(cond, body, (init, carried, count))
-    frame.absorb(entries)
+    frame.merge(entries)
     return out
 
 
@@ -316,7 +316,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
         return out, _next_carry(entries, writes)
 
     out, entries = jax.lax.fori_loop(lower, upper, body, (init, carried))
-    frame.absorb(entries)
+    frame.merge(entries)
     return out
 
 
@@ -352,5 +352,5 @@ def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable
         return run
 
     out, entries = select([full(b) for b in branches], carried, *operands)
-    frame.absorb(entries)
+    frame.merge(entries)
     return out

@@ -17,7 +17,7 @@ import numpy as np
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
 from tenure.core.model.kinds import in_evaluation
-from tenure.core.model.planning import _spec, is_array, linked
+from tenure.core.model.planning import is_array, linked, spec_of
 from tenure.core.model.plans import Plans
 from tenure.core.model.watch import Watch
 from tenure.core.notation import paths
@@ -190,7 +190,7 @@ class Model:
             frame.forget()
             return made
 
-        values = Sliced.of(run, [_spec(leaves[i]) for i in dynamic])
+        values = Sliced.of(run, [spec_of(leaves[i]) for i in dynamic])
         frame, out, stand_ins = found
         if made_of_borrowers(frame) and values.uses_stand_ins:
             raise deferral.AbandonedError if counted else _BorrowedAtInit

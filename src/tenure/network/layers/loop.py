@@ -221,7 +221,7 @@ class _Pass:
         self.over = {k: v for k, v in outputs.items() if any(x.has(self.time) for x in tensors(v))}
         self.known = {k: v for k, v in outputs.items() if k not in self.over}
         self.arrays = {k: _in_front(v, self.time) for k, v in self.over.items()}
-        self.beam = self._beam_dim(self._width(self.around)) if self.chooser else None
+        self.beam = self._beam_dim(self._likely_width()) if self.chooser else None
         self._find_forms()
         kept = self._kept()
         if self.outer.dry:
@@ -231,12 +231,24 @@ class _Pass:
     def _width(self, beam: Dim | None) -> int:
         return 1 if beam is None else sizes.current().padded(beam)
 
+    def _likely_width(self) -> int:
+        """How many hypotheses there will be after a step, going by what the last choice says."""
+        size = self.graph.nodes[self.chooser[-1]].get("beam_size")
+        known = isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10_000
+        return max(self._width(self.around), size if known else 1)
+
+    def _likely(self, key: str, x: Tensor) -> Tensor:
+        """What the output of a layer may look like: that of a choice has a beam."""
+        return expand(x, self.beam, self.beam.size or 1) if self.beam is not None and key in self.chooser else x
+
     def _beam_dim(self, size: int) -> Dim:
         return self.loop.new_dim("beam", size, BEAM, special=True)
 
     def _find_forms(self) -> None:
         for _ in range(3):
-            self.forms = forms.find(self.graph, self.split.inside, lambda: self._step_run(0, None, None), self._label)
+            self.forms = forms.find(
+                self.graph, self.split.inside, lambda: self._step_run(0, None, None), self._label, self._likely
+            )
             if self.beam is None:
                 return
             made = self.forms.outputs[self.chooser[-1]].tensor.beam_dim
