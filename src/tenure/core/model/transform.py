@@ -25,6 +25,7 @@ from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
+from tenure.core.traces import without_collection
 from tenure.core.trees import flat, nest
 
 
@@ -82,9 +83,10 @@ class _Model:
         """Draws the owners' values, and the states'."""
         key = as_key(key)
         plan = self.plan(*args, **kwargs)
-        drawn, late = draw(plan, plan.slots, key)
+        with without_collection():
+            drawn, late = draw(plan, plan.slots, key)
+            state, late_state = draw(plan, plan.states, key)
         params = {p: v for p, v in drawn.items() if p in plan.slots}
-        state, late_state = draw(plan, plan.states, key)
         state |= {p: v for p, v in drawn.items() if p in plan.states}
         deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
         if deferred:
