@@ -80,6 +80,7 @@ def write(folder):
             name = f"{page.stem.replace('-', '_').lower()}_{number}"
             (folder / f"{name}.py").write_text(LOOSE + (block if whole else IMPORTS + block), encoding="utf-8")
     settings = {"extraPaths": [str(ROOT / "src")], "typeCheckingMode": "standard", "reportUndefinedVariable": False}
+    settings |= {"reportPossiblyUnbound": False, "reportPossiblyUnboundVariable": False}  # of loops that run
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
 
 

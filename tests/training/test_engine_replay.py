@@ -19,6 +19,12 @@ def test_topic(topic):
     assert failing.keys() == {name for name in KNOWN if name.startswith(f"{topic}/")}, failing
 
 
+@recorded
+@pytest.mark.parametrize("name", ["a2_12ax_blstm_chunked/forward", "b_ff_frames/eval_seq_txt", "c_blstm_ctc/priors"])
+def test_runs(name):
+    assert [v.problems for v in replay(FOLDER, "runs", name)] == [()]
+
+
 def case(folder, topic, **fields):
     (folder / topic).mkdir(exist_ok=True)
     with (folder / topic / "cases.jsonl").open("a") as file:

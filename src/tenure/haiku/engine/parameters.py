@@ -71,7 +71,7 @@ def scope_name(frame: HaikuFrame) -> str:
 
 def check_boundary(module: Any) -> None:
     """Raises if a module was built outside of the transparently lifted function that uses it."""
-    if module.__dict__["_born"].epoch < _closed.get():
+    if module.__dict__["_construction"].epoch < _closed.get():
         raise ValueError(
             "You can't functionally close over a module which has been intitialized outside of the function wrapped in "
             f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{module.module_name}'."
@@ -83,7 +83,7 @@ def outer_value(frame: HaikuFrame, module: str, name: str) -> Any:
     around = getattr(frame, "stack_around", None)
     if around is None or frame.scope.module is None or ownership.get("forced_names_in_stacks") == "haiku":
         return None
-    if not frame.scope.module.__dict__["_born"].forced:
+    if not frame.scope.module.__dict__["_construction"].forced:
         return None
     return around.params.get(module, {}).get(name)
 

@@ -39,10 +39,10 @@ _TABLE = """
 task: what to do: train, eval, search, forward, compute_priors, initialize_model, cleanup_old_models, nop
 behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
 random_seed: of parameters, dropout and noise
+devices: how many devices a batch is spread over, or "all"
 # model
 network: the dictionary of layers
 get_network: function (epoch) -> dictionary of layers
-get_model: function (epoch) -> a Tenure model with a loss
 num_inputs: size of the stream "data"
 num_outputs: sizes of streams: {"classes": [dim, 1]}
 extern_data: the streams, with shapes and types
@@ -50,14 +50,16 @@ target: the default target stream
 default_input: the default input stream
 model: where checkpoints go, as a prefix of file names
 save_interval: so many epochs lie between two checkpoints
+save_every_minutes: inside an epoch, a checkpoint is written after so many minutes
+reset_optimizer: True: optimizer states start anew when a training goes on
 load: a checkpoint to start from, or to evaluate
 load_epoch: the epoch to load
 epoch: the epoch to load
 start_epoch: the epoch to start with, or "auto"
-start_batch: only "auto": inside of an epoch, a training goes on where it stopped
 import_model_train_epoch1: a checkpoint to start the first epoch from
 preload_from_files: parts of checkpoints to start from
 allow_random_model_init: a task without training may start from random parameters
+padding_legacy: whether padding and evaluation change what RETURNN lets them change
 reuse_legacy: whether shared parameters are read as RETURNN has them today
 # batches
 batch_size: padded frames of a batch
@@ -78,7 +80,6 @@ seq_drop: the share of sequences that is left out at random
 recurrent_net: False: frames of all sequences in one row
 on_size_limit: "chunk" cuts what is too long for a batch of evaluation
 forward_batch_size: batch_size of evaluation, search and forward
-buckets: padded shapes of batches
 # optimizer
 optimizer: {"class": "adam", …}
 adam: True: Adam
@@ -97,7 +98,6 @@ gradient_noise: standard deviation of noise on gradients
 accum_grad_multiple_step: gradients of so many steps are added up
 grad_norm_to_clip_to_zero: gradients with a greater norm count as zero
 gradient_nan_inf_filter: entries that are no numbers count as zero
-maximize_grad_norm: scale of the norm of gradients in the loss
 decouple_constraints: L2 is a decay of the weights
 decouple_constraints_factor: of that decay
 stop_on_nonfinite_train_score: stop when a score is no number
@@ -129,13 +129,11 @@ pretrain: "default", or how networks grow
 pretrain_construction_algo: from_input or from_output
 pretrain_repetitions: so many epochs for each network
 pretrain_copy_output_layer: whether the output layer is kept
-pretrain_greedy: only new layers are trained
 # data
 train: the data set to train on
 dev: the data set to evaluate on
 eval: another data set to evaluate on
 eval_datasets: further data sets to evaluate on
-search_data: the data set to search on
 forward_data: the data set for forward
 cache_size: memory for data
 # epochs
@@ -146,10 +144,6 @@ log_batch_size: tell the size of each batch
 cleanup_old_models: which checkpoints are kept
 calculate_exp_loss: also tell exp of losses
 # search and forward
-search_output_layer: the layer with the hypotheses
-search_output_file: where they go
-search_output_file_format: txt or py
-search_do_eval: also tell their errors
 output_file: where forward writes
 forward_output_layer: the layer that is written
 eval_output_file: where scores go
@@ -165,7 +159,8 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     on_startup_info use_cache_manager forward_use_search_flag debug_unbroadcast log_batch_info check_unsupported_device
     optimize_move_layers_out sprint_trainer_exec_path sprint_interface_dataset_opts deterministic_train startup_callback
     torch_amp default_batch_norm check_learning_rates load_ignore_missing_vars order hidden_type loss activation dropout
-    hidden_sizes gate_factors truncate lreg save_on_exit"""
+    hidden_sizes gate_factors truncate lreg save_on_exit start_batch search_data search_output_layer search_output_file
+    search_output_file_format search_do_eval"""
 _NOT_DONE = {
     "use_horovod": "several devices are the keys 'devices' and 'mesh'",
     "horovod_dataset_distribution": "several devices are the keys 'devices' and 'mesh'",
@@ -182,7 +177,11 @@ _NOT_DONE = {
     "reset_updater_vars_mod_step": "optimizer states are kept",
     "shuffle_batches": "use batching = 'laplace:.100'",
     "batch_pruning": "leave sequences out with max_seq_length",
-    "get_train_step": "write get_model",
+    "get_train_step": "write network or get_network",
+    "get_model": "write network or get_network",
+    "buckets": "lengths are padded to a fixed grid",
+    "maximize_grad_norm": "add a loss",
+    "pretrain_greedy": "all layers are trained",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
     "quick_eval": "use dev with fixed_random_subset",

@@ -9,7 +9,7 @@ from tenure.training.data import generated, joined
 from tenure.training.data.base import DataSet
 from tenure.training.data.hdf import HDFDataset, NextGenHDFDataset
 from tenure.training.data.ogg_zip import OggZipDataset
-from tenure.training.data.registry import construct, register
+from tenure.training.data.registry import construct, dataset, register
 from tenure.training.data.static import StaticDataset
 from tenure.training.data.text_corpus import LmDataset, TranslationDataset
 
@@ -46,3 +46,5 @@ def _plain(name: str, cls: type[DataSet]) -> None:
 
 for _name, _cls in _PLAIN.items():
     _plain(_name, _cls)
+
+__all__ = ["dataset"]

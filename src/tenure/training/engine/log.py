@@ -1,0 +1,44 @@
+"""Where a training says what it does: the terminal, and the files of the key `log`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class Log:
+    """Lines with a verbosity from 1 to 5.
+
+    Attributes:
+      verbosity: lines of a higher one are left out.
+    """
+
+    def __init__(self, verbosity: int = 3, files: tuple[Path, ...] = (), out: TextIO | None = None):
+        self.verbosity, self._out = verbosity, out
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._files = [path.open("a", encoding="utf-8") for path in files]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Log:
+        """The keys `log` and `log_verbosity`. A name without a folder is not a file's but the standard output's."""
+        log, verbosity = config.get("log") or [], config.get("log_verbosity", 3)
+        if isinstance(verbosity, list):
+            verbosity = max((int(v) for v in verbosity), default=3)
+        names = [log] if isinstance(log, str) else list(log)
+        files = tuple(Path(name) for name in names if isinstance(name, str) and "/" in name)
+        return cls(int(verbosity), files)
+
+    def say(self, line: str, verbosity: int = 3) -> None:
+        """Writes a line.
+
+        >>> Log(2).say("not told"), Log(2).say("told", 2)
+        told
+        (None, None)
+        """
+        if verbosity > self.verbosity:
+            return
+        for file in (self._out or sys.stdout, *self._files):
+            print(line, file=file, flush=True)

@@ -1,0 +1,84 @@
+"""The network of a config, and its values by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.core.errors import brief
+from tenure.network.graph import Flags
+from tenure.network.model import Network
+from tenure.training.errors import ConfigError
+
+TRAINING = Flags(True, True, False)
+Tree = Mapping[str, Mapping[str, Any]]
+
+
+def extern_data(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The declared inputs: `extern_data`, or the older `num_inputs` and `num_outputs`.
+
+    >>> extern_data({"num_inputs": 9, "num_outputs": 2})
+    {'data': {'dim': 9}, 'classes': {'dim': 2, 'sparse': True}}
+    """
+    if config.get("extern_data"):
+        return dict(config["extern_data"])
+    inputs, outputs = config.get("num_inputs"), config.get("num_outputs")
+    if outputs is None:
+        raise ConfigError(
+            "the config does not say what the network is fed", ways=["extern_data = {'data': {'dim': 40}}"]
+        )
+    if not isinstance(outputs, Mapping):
+        outputs = {"classes": (outputs, 1) if isinstance(outputs, int) else outputs}
+    found = {key: _entry(key, value) for key, value in outputs.items()}
+    return found if "data" in found or inputs is None else {"data": {"dim": inputs}, **found}
+
+
+def _entry(key: str, value: Any) -> Any:
+    if isinstance(value, int):
+        return {"dim": value, **({} if key == "data" else {"sparse": True})}
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2:
+        dim, ndim = value
+        return {"dim": dim, **({"sparse": True} if ndim == 1 else {})}
+    raise ConfigError(f"num_outputs[{key!r}] is {brief(value)}", ways=["[dim, 2], or [dim, 1] for indices"])
+
+
+def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
+    """The network of a dictionary, as the config has it read."""
+    layers = {name: options for name, options in net.items() if not name.startswith("#")}
+    return Network(
+        layers,
+        extern_data(config),
+        behavior_version=int(config.get("behavior_version") or 0),
+        default_input=config.get("default_input") or "data",
+        default_target=config.get("target") or "classes",
+        config=dict(config),
+        reuse="legacy" if config.get("reuse_legacy") else "owner_final",
+        padding="legacy" if config.get("padding_legacy") else "ignored",
+    )
+
+
+def flat(*trees: Tree) -> dict[str, np.ndarray]:
+    """Values by the names that RETURNN gives to its variables: "layer/W"."""
+    return {
+        f"{module}/{name}": np.asarray(v) for tree in trees for module, of in tree.items() for name, v in of.items()
+    }
+
+
+def filled(tree: Tree, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tree with values by name; what has none stays.
+
+    >>> filled({"h": {"b": np.zeros(1), "W": np.zeros(1)}}, {"h/b": np.ones(1)})["h"]["b"]
+    Array([1.], dtype=float32)
+    """
+    return {
+        module: {
+            name: jnp.asarray(values[f"{module}/{name}"], jnp.asarray(v).dtype) if f"{module}/{name}" in values else v
+            for name, v in of.items()
+        }
+        for module, of in tree.items()
+    }

@@ -1,0 +1,105 @@
+"""The files of a training: a checkpoint for each epoch, ours or RETURNN's, and one inside an epoch."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tenure.checkpoints.opened import Opened
+from tenure.convert import tensorflow
+from tenure.core.errors import brief
+from tenure.training.errors import ConfigError
+
+UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The checkpoints under one prefix: "net/model" has "net/model.001", "net/model.pretrain.001", …
+
+    Attributes:
+      prefix: the key `model`.
+    """
+
+    prefix: Path
+
+    def path(self, epoch: int, pretraining: bool = False) -> Path:
+        """The name of an epoch's checkpoint."""
+        return self.prefix.with_name(f"{self.prefix.name}{'.pretrain' if pretraining else ''}.{epoch:03}")
+
+    @property
+    def unfinished(self) -> Path:
+        """The checkpoint inside an epoch."""
+        return self.prefix.with_name(f"{self.prefix.name}.{UNFINISHED}")
+
+    def existing(self) -> dict[int, Path]:
+        """All checkpoints of whole epochs, by epoch."""
+        pattern = re.compile(re.escape(self.prefix.name) + r"(?:\.pretrain)?\.(\d{3,})(?:\.index)?")
+        found: dict[int, Path] = {}
+        for path in sorted(self.prefix.parent.glob(f"{self.prefix.name}.*")):
+            match = pattern.fullmatch(path.name)
+            if match and path.is_dir() == (not path.name.endswith(".index")) and not path.is_symlink():
+                found[int(match[1])] = path.with_name(path.name.removesuffix(".index"))
+        return dict(sorted(found.items()))
+
+    def remove(self, path: Path) -> None:
+        """Removes one checkpoint that `existing` has given."""
+        if path.is_dir():
+            shutil.rmtree(path)
+        for ending in (".index", ".data-00000-of-00001", ".meta"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def metadata(path: Path) -> Mapping[str, Any]:
+    """What was saved beside the arrays of one of our checkpoints."""
+    return Opened(path).body["metadata"] or {}
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a checkpoint is a folder that `tn.save` wrote."""
+    return path.is_dir()
+
+
+def read(path: Any) -> Mapping[str, Any]:
+    """The values of a checkpoint by RETURNN's names: one of RETURNN, or one of ours.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    path = Path(path)
+    if is_ours(path):
+        opened = Opened(path)
+        found = {name: leaf.read() for group in ("params", "state") for name, leaf in opened.leaves(group).items()}
+        return {**found, "global_step": opened.body["step"] or 0}
+    prefix = path.with_name(path.name.removesuffix(".index"))
+    if not prefix.with_name(f"{prefix.name}.index").exists():
+        raise ConfigError(
+            f"there is no checkpoint {brief(str(path))}", ways=["a folder of tenure's", "NAME of NAME.index"]
+        )
+    return tensorflow.read(prefix)
+
+
+def to_keep(
+    existing: Mapping[int, Path], option: Any, best: Callable[[int], list[int]], fixed: Mapping[str, Any] | None = None
+) -> set[int]:
+    """The epochs whose checkpoints `cleanup_old_models` keeps.
+
+    Args:
+      existing: all checkpoints.
+      option: True, or a dictionary.
+      best: the n best epochs.
+      fixed: values where the option says nothing.
+    """
+    given = {**(fixed or {}), **(option if isinstance(option, Mapping) else {})}
+    for key in given.keys() - {"keep_last_n", "keep_best_n", "keep"}:
+        raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=["keep_last_n, keep_best_n, keep"])
+    keep = given.get("keep")
+    always = set(keep) if isinstance(keep, list | tuple | set | range) else {10, 20, 40, 80, 160, 240}
+    if callable(keep):
+        always = {epoch for epoch in existing if keep(epoch)}
+    last = sorted(existing)[-max(int(given.get("keep_last_n", 2)), 1) :]
+    return (always | set(last) | set(best(int(given.get("keep_best_n", 4))))) & set(existing)

@@ -1,0 +1,1 @@
+"""Optimizers as configs ask for them: RETURNN's numbers, as optax transformations."""

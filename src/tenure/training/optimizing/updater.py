@@ -1,0 +1,213 @@
+"""From gradients to new parameters, as a config asks for it: per layer, accumulated, clipped, with decoupled constraints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tenure.core.errors import brief, nearest
+from tenure.training.errors import ConfigError
+from tenure.training.optimizing.clipping import Clipping
+from tenure.training.optimizing.kinds import Direction, kind
+
+Params = Any  # {module: {name: array}}
+Path = tuple[str, str]
+_OF_LAYERS = (
+    *("optimizer", "accum_grad_multiple_step"),
+    *(f.name for f in dataclasses.fields(Clipping)),
+)
+_GIVEN_ALONE = ("adam", "nadam", "adagrad", "adadelta", "rmsprop", "momentum", "nesterov_momentum")
+_GIVEN_AS = {"momentum": "momentum", "nesterov_momentum": "momentum", "rmsprop": "decay"}
+_NOT_DONE = (
+    "maximize_grad_norm",
+    "gradient_clip_global_norm_tag",
+    "extra_updates",
+    "debug_grad_summaries",
+    "reset_updater_vars_mod_step",
+)
+DECOUPLED = 1.0  # RETURNN's default of decouple_constraints_factor
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Parameters that share an optimizer.
+
+    Attributes:
+      paths: of them.
+      direction: the optimizer.
+      multiplier: of the learning rate.
+      clipping: what is done to their gradients before.
+      every: after how many steps they are updated.
+    """
+
+    paths: frozenset[Path]
+    direction: Direction
+    multiplier: float
+    clipping: Clipping
+    every: int
+
+
+class Updater:
+    """What a training step does with gradients.
+
+    Attributes:
+      parts: of the parameters, by their optimizer.
+      decoupled: whether constraints stay out of the objective, and how much of them is applied by themselves.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        trainable: Mapping[str, Mapping[str, bool]],
+        layers: Mapping[str, Mapping[str, Any]] | None = None,
+    ):
+        """What a config asks for.
+
+        Args:
+          config: key → value.
+          trainable: which parameters are trained, in the form of the parameters.
+          layers: module → its layer's `updater_opts`, for layers that have some.
+
+        Raises:
+          ConfigError: an option is unknown or cannot be used.
+        """
+        for name in _NOT_DONE:
+            if config.get(name):
+                raise ConfigError(f"{name} is not done here", ways=[f"remove {name}"])
+        self.decoupled = (
+            float(config.get("decouple_constraints_factor", DECOUPLED)) if config.get("decouple_constraints") else None
+        )
+        groups: dict[str, tuple[dict[str, Any], set[Path]]] = {}
+        for module, names in trainable.items():
+            own = _own_options(module, layers or {})
+            wanted = {**{k: config[k] for k in _OF_LAYERS if config.get(k) is not None}, **own}
+            wanted["optimizer"] = own.get("optimizer") or _optimizer(config)
+            chosen = groups.setdefault(repr(sorted(wanted.items())), (wanted, set()))[1]
+            chosen.update((module, name) for name, trained in names.items() if trained)
+        self.parts = [
+            _part(options, paths, config.get("optimizer_epsilon")) for options, paths in groups.values() if paths
+        ]
+
+    def init(self, params: Params) -> Any:
+        """The state before the first step."""
+        return [_start(part, _chosen(params, part.paths)) for part in self.parts]
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """All parameters that are trained."""
+        return frozenset().union(*(part.paths for part in self.parts))
+
+    def update(
+        self,
+        grads: Params,
+        state: Any,
+        params: Params,
+        *,
+        learning_rate: Any,
+        step: Any,
+        key: jax.Array | None = None,
+        constraints: Params | None = None,
+    ) -> tuple[Params, Any]:
+        """New parameters and the new state.
+
+        Args:
+          grads: of the objective, for all trained parameters at least.
+          state: from `init` or the step before.
+          params: all parameters.
+          learning_rate: of this step.
+          step: how many steps there were.
+          key: for noise.
+          constraints: the gradients of the constraints, where those are decoupled.
+        """
+        result = {module: dict(names) for module, names in params.items()}
+        after = []
+        for number, (part, before) in enumerate(zip(self.parts, state, strict=True)):
+            own = None if key is None else jax.random.fold_in(key, number)
+            pulls = None if constraints is None else _chosen(constraints, part.paths)
+            new, now = self._of_part(
+                part, before, _chosen(grads, part.paths), _chosen(params, part.paths), learning_rate, step, own, pulls
+            )
+            after.append(now)
+            for (module, name), value in new.items():
+                result[module][name] = value
+        return result, after
+
+    def _of_part(
+        self, part: Part, state: Any, grads: Any, params: Any, rate: Any, step: Any, key: Any, pulls: Any
+    ) -> tuple[Any, Any]:
+        rate = rate * part.multiplier
+
+        def moved(state: Any) -> Any:
+            clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step)
+            updates, optimizer = part.direction.update(clipped, state["optimizer"], params, learning_rate=rate)
+            new = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates)
+            if pulls is not None:
+                new = jax.tree.map(lambda p, c: (p - self.decoupled * c).astype(p.dtype), new, pulls)
+            rest = {"sum": jax.tree.map(jnp.zeros_like, state["sum"])} if part.every > 1 else {}
+            return new, {"optimizer": optimizer, **rest}
+
+        if part.every == 1:
+            return moved(state)
+        state = {**state, "sum": jax.tree.map(jnp.add, state["sum"], grads)}
+        return jax.lax.cond(step % part.every == part.every - 1, moved, lambda state: (params, state), state)
+
+
+def _chosen(tree: Params, paths: frozenset[Path]) -> dict[Path, Any]:
+    return {(module, name): tree[module][name] for module, name in sorted(paths)}
+
+
+def _start(part: Part, params: dict[Path, Any]) -> Any:
+    rest = {"sum": jax.tree.map(jnp.zeros_like, params)} if part.every > 1 else {}
+    return {"optimizer": part.direction.init(params), **rest}
+
+
+def _own_options(module: str, layers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The `updater_opts` of the layer that has the module, or of the innermost around it that has some."""
+    around = [name for name in layers if module == name or module.startswith(f"{name}/")]
+    if not around:
+        return {}
+    name = max(around, key=len)
+    for key in layers[name].keys() - set(_OF_LAYERS):
+        raise ConfigError(
+            f"updater_opts of layer {name!r} have no {key!r}",
+            near=nearest(key, _OF_LAYERS),
+            ways=list(_OF_LAYERS) if key != "learning_rate_multiplier" else ["within 'optimizer'"],
+        )
+    return dict(layers[name])
+
+
+def _optimizer(config: Mapping[str, Any]) -> Any:
+    """The key `optimizer`, or the older keys that name one each."""
+    if config.get("optimizer"):
+        return config["optimizer"]
+    for name in _GIVEN_ALONE:
+        if config.get(name):
+            option = _GIVEN_AS.get(name)
+            more = {"use_nesterov": True} if name == "nesterov_momentum" else {}
+            kind = "momentum" if more else name
+            return {"class": kind, **({option: float(config[name])} if option else {}), **more}
+    return {"class": "gradientdescent"}
+
+
+def _part(options: Mapping[str, Any], paths: set[Path], epsilon: Any) -> Part:
+    optimizer = options["optimizer"]
+    if isinstance(optimizer, str):
+        optimizer = {"class": optimizer}
+    if not isinstance(optimizer, Mapping):
+        raise ConfigError(f"optimizer is {brief(optimizer)}", ways=["{'class': 'adam'}"])
+    direction, multiplier = kind(optimizer, None if epsilon is None else float(epsilon))
+    every = int(options.get("accum_grad_multiple_step") or 1)
+    return Part(frozenset(paths), direction, multiplier, Clipping.from_config(options), every)
+
+
+def layers_with_options(nodes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Module → `updater_opts`, of a network's graph.
+
+    Args:
+      nodes: key → node.
+    """
+    return {node.scope: node.get("updater_opts") for node in nodes.values() if node.get("updater_opts")}

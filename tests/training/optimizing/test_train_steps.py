@@ -1,0 +1,86 @@
+"""RETURNN's recorded training steps: the same objectives and parameters after each step."""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from tenure.network.graph import Flags
+from tenure.network.model import Network
+from tenure.returnn.replay.case import load
+from tenure.training.engine.model import filled, flat
+from tenure.training.engine.step import State, Steps
+from tenure.training.errors import ConfigError
+from tenure.training.optimizing.clipping import Clipping
+from tenure.training.optimizing.updater import Updater, layers_with_options
+from tenure.training.rates.dynamic import dynamic
+
+FOLDER = Path(os.environ.get("TENURE_REPLAY", Path(__file__).parents[4] / "shared" / "replay")) / "cases"
+INDEX = FOLDER / "index.json"
+ROWS = [r for r in json.loads(INDEX.read_text()) if r.get("kind") == "train_steps"] if INDEX.exists() else []
+
+
+@pytest.mark.skipif(not ROWS, reason="no recorded cases beside the repository (TENURE_REPLAY names another folder)")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
+def test_steps(row):
+    case = load(FOLDER / row["file"])
+    config, values = case.data["config"], case.values()
+    network = Network(case.net, case.extern_data, behavior_version=case.data["behavior_version"], reuse="legacy")
+    batches = [batch(case, inputs) for inputs in case.data["inputs_per_step"]]
+    params, state = (filled(tree, values) for tree in network.init(jax.random.key(0), batches[0]))
+    options = layers_with_options(network.graph(Flags(True, True, False)).nodes)
+    updater = Updater(config, network.trainable(), options)
+    steps, now = Steps(network, updater), State(params, state, updater.init(params))
+    rate = dynamic(config.get("dynamic_learning_rate"))
+    for number, (fed, expected) in enumerate(zip(batches, case.data["steps"], strict=True)):
+        effective = rate(np.float32(config["learning_rate"]), number)
+        np.testing.assert_allclose(effective, expected["learning_rate"], rtol=1e-6)
+        now, _, objective = steps.train(now, fed, effective, number, jax.random.key(number))
+        np.testing.assert_allclose(objective, expected["objective_before"], 1e-4, 1e-4)
+        found = flat(now.params)
+        for name in case.data["trainable"]:
+            after = case.array(case.data["params_after_step"][number][name])
+            np.testing.assert_allclose(found[name], after, 1e-3, 1e-4, err_msg=f"{name} after step {number}")
+
+
+def batch(case, inputs):
+    lengths = {key: case.array(of) if isinstance(of, dict) else of for key, of in case.data["seq_lens"].items()}
+    return {key: (case.array(of), np.asarray(lengths[key], "int32")) for key, of in inputs.items()}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"optimizer": {"class": "adamm"}}, "nearest names: adam"),
+        ({"optimizer": {"class": "adam", "beta": 1}}, "has no option 'beta'"),
+        ({"optimizer": 5}, "optimizer is 5"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(config, said):
+    with pytest.raises(ConfigError, match=said):
+        Updater(config, {"h": {"W": True}})
+
+
+def test_options_of_a_layer_that_are_none_are_refused():
+    with pytest.raises(ConfigError, match="updater_opts of layer 'h' have no 'learning_rate_multiplier'"):
+        Updater({}, {"h": {"W": True}}, {"h": {"learning_rate_multiplier": 2}})
+
+
+def test_gradients_that_are_no_numbers_can_count_as_zero():
+    grads = {"a": np.float32([1, np.nan, np.inf])}
+    assert Clipping(gradient_nan_inf_filter=True)(grads)["a"].tolist() == [1, 0, 0]
+
+
+def test_a_norm_that_is_too_large_can_count_as_zero():
+    grads = {"a": np.float32([3]), "b": np.float32([4])}
+    assert Clipping(grad_norm_to_clip_to_zero=4.9)(grads)["a"].tolist() == [0]
+    assert Clipping(grad_norm_to_clip_to_zero=5.1)(grads)["a"].tolist() == [3]
+
+
+def test_noise_gets_less_with_the_steps():
+    grads, key = {"a": np.zeros(10_000, "float32")}, jax.random.key(0)
+    first, later = (Clipping(gradient_noise=1.0)(grads, key, step)["a"].std() for step in (0, 99))
+    np.testing.assert_allclose([first, later], [1, 100**-0.275], rtol=0.05)
