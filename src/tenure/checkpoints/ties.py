@@ -393,7 +393,7 @@ class Matching:
         missing = []
         for path in wanted:
             if path not in self.found:
-                if path in choices.template and (choices.partial or not choices.strict):
+                if path in choices.template and (choices.partial or not choices.strict or self._is_new_stage(path)):
                     self._notes.add("missing", path, "not in the file: left as it was")
                     self.found[path] = Held(path, choices.template[path])
                 else:
@@ -404,6 +404,14 @@ class Matching:
         dtypes = [e for e in self._notes.entries if e.kind == "dtype"]
         if missing or (choices.strict and (left or dtypes)):
             raise self._contents(missing, left if choices.strict else [], dtypes if choices.strict else [])
+
+    def _is_new_stage(self, path: str) -> bool:
+        """Whether a leaf is kept by a stage for one use that the model has and the file has not."""
+        row = self._rows[path]
+        if not row.part_of or path in self.assigned:
+            return False
+        before = self._file.rows.get(row.part_of)
+        return before is not None and before.stages != self._rows[row.part_of].stages
 
     def _contents(self, missing: list[str], left: list[str], dtypes: list[Any]) -> ContentError:
         parties = [dataclasses.replace(self._rows[p].party("missing")) for p in missing[:6]]
