@@ -79,6 +79,7 @@ class Frame:
       layers: written state, innermost transformation last.
       trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
       opener: the Python frame that opened that trace; see `sites.opener`.
+      stand_ins: the values that a plan works with, by shape and dtype.
       training: whether stochastic stages draw.
       staged: `table.Staged.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
@@ -117,6 +118,7 @@ class Frame:
         self.order = itertools.count()
         self.trace: Any = None
         self.opener = 0
+        self.stand_ins: dict[Any, jax.Array] = {}
         self.outer: Any = None
 
     @property
@@ -136,6 +138,15 @@ class Frame:
     def skipping(self) -> tuple[str, Site] | None:
         """The raw JAX transformation around the code that would not run it again, and the line that called it."""
         return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
+
+    def stand_in(self, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        """A value to plan with: one for all parameters of a shape and a dtype, outside of transformations."""
+        if self.inner:
+            return placeholder(shape, dtype, inner=True)
+        key = shape, dtype
+        if key not in self.stand_ins:
+            self.stand_ins[key] = placeholder(shape, dtype)
+        return self.stand_ins[key]
 
     @property
     def planning(self) -> bool:
@@ -162,7 +173,7 @@ class Frame:
         """Forgets what belongs to the trace that ends; the recorded requests live on."""
         self.keys = None
         self.sources.release()
-        self.makers = {}
+        self.makers, self.stand_ins = {}, {}
 
     def read(self, entry: Entry, default: Any = None) -> Any:
         """The newest value written for an entry, or `default`."""

@@ -6,8 +6,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from tenure.core.errors import Party, TenureError, brief
+from tenure.core.keys import drawing, initialising, made_key
 from tenure.core.run.rng import next_rng_key
+from tenure.core.traces import outermost
 
 #: What the first argument of an initialiser that takes a key is called.
 KEYS = ("key", "rng", "prng_key", "rng_key")
@@ -30,6 +36,11 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
     >>> model.init(jax.random.key(0))["~"]["w"].shape
     (2, 3)
     """
+    if (init is jnp.zeros or init is jnp.ones) and not outermost():
+        return jax.lax.broadcast(np.asarray(init is jnp.ones, dtype), tuple(shape))  # one operation instead of several
+    alike = _alike(init, shape, dtype)
+    if alike is not None:
+        return _drawn(made_key(drawing().key), alike)  # type: ignore[union-attr]
     try:
         return init(next_rng_key(), shape, dtype) if takes_key(init) else init(shape, dtype)
     except TypeError as e:
@@ -41,6 +52,45 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
             parties=[asked],
             ways=["init=lambda shape, dtype: jnp.zeros(shape, dtype)", "an initialiser of jax.nn.initializers"],
         ) from None
+
+
+_CONSTANT = ("Constant", "Identity")  # of Tenure's initialisers, those that draw nothing
+
+
+class _Alike:
+    """An initialiser of Tenure's with a shape and a dtype: equal to those that draw the same, so that JAX traces it once."""
+
+    __slots__ = ("dtype", "init", "key", "shape")
+
+    def __init__(self, init: Any, shape: tuple[int, ...], dtype: Any):
+        self.init, self.shape, self.dtype = init, shape, dtype
+        self.key = type(init), tuple(sorted(vars(init).items())), shape, str(dtype)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Alike) and self.key == other.key
+
+
+def _alike(init: Any, shape: Sequence[int], dtype: Any) -> _Alike | None:
+    """Within a trace, what an initialiser of Tenure's is to draw; None for any other, and outside of a trace."""
+    keys = drawing()
+    if keys is None or keys.key is None or keys.count or not type(init).__module__.startswith("tenure.initializers"):
+        return None
+    if (
+        type(init).__name__ in _CONSTANT
+        or outermost()
+        or not all(isinstance(v, (int, float, str, type(None))) for v in vars(init).values())
+    ):
+        return None
+    return _Alike(init, tuple(shape), dtype)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _drawn(key: Any, alike: _Alike) -> Any:
+    with initialising(key):
+        return alike.init(alike.shape, alike.dtype)
 
 
 def takes_key(init: Any) -> bool:

@@ -25,7 +25,7 @@ from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
-from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.frame import Frame, Mode, Scope, current_frame
 from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
@@ -104,7 +104,7 @@ def plan_parameter(
     earlier = frame.requests.get(path)
     if earlier is not None:
         check_repeated(earlier, frame.makers[path], dataclasses.replace(asked, **more), maker(frame))
-        return placeholder(earlier.shape, earlier.dtype, frame.inner)
+        return frame.stand_in(earlier.shape, earlier.dtype)
     if source.kind == "forbid":
         raise _forbidden(asked)
     if source.kind == "given":
@@ -121,7 +121,7 @@ def plan_parameter(
         more["shape"], more["dtype"] = made.shape, made.dtype
     frame.requests[path] = asked = dataclasses.replace(asked, **more)
     frame.makers[path] = maker(frame)
-    return placeholder(asked.shape, asked.dtype, frame.inner)
+    return frame.stand_in(asked.shape, asked.dtype)
 
 
 def _forbidden(asked: Request) -> ForbiddenSlotError:

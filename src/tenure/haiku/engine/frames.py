@@ -189,8 +189,6 @@ class HaikuFrame(Frame):
             return placeholder(slot.shape, slot.dtype)
         return values.evaluate(self.lender, slot.path)
 
-    def stacked_params(self, prefix: str) -> dict[str, Any]:
-        raise NotImplementedError  # a Haiku layer stack scans over an inner transform instead
 
 
 def the_frame(what: str) -> HaikuFrame:
