@@ -128,9 +128,10 @@ class _Search:
 
     def settle(self) -> None:
         """Raises what is wrong with a layer although its inputs have their final form."""
-        for key in self.inside:
-            if key in self.failed:
-                raise self.failed[key]
+        failed = [key for key in self.inside if key in self.failed]
+        causes = [key for key in failed if self.vague.isdisjoint(self.graph.nodes[key].deps)]
+        for key in (causes or failed)[:1]:
+            raise self.failed[key]
 
     def _reach(self, key: str) -> None:
         """Computes a node after all that it needs within the step."""

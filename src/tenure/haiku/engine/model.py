@@ -96,7 +96,7 @@ class Model:
         if plan is None and (self.ties or self.stages):
             plan = self.plans.of(args, kwargs)
         if plan is None:
-            around = Watch([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 with output.silent("drop"):
                     plan = self._trace(PRNGSequence(0), args, kwargs).plan
@@ -110,7 +110,7 @@ class Model:
         """The owners' initial values, and the states' first ones."""
         known = self.plans.known(args, kwargs) in self.as_it_is
         if not known and outermost():
-            around = Watch([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 with output.silent():
                     made = self._try(rng, args, kwargs)
@@ -162,7 +162,7 @@ class Model:
     def _try(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
         """Runs the function abstractly, with initialisers left for afterwards where that is possible."""
         if deferral.possible(rng):
-            around = Watch([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 return self._trace(rng, args, kwargs, counted=True)
             except deferral.AbandonedError:

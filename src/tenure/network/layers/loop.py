@@ -221,6 +221,8 @@ class _Pass:
         self.over = {k: v for k, v in outputs.items() if any(x.has(self.time) for x in tensors(v))}
         self.known = {k: v for k, v in outputs.items() if k not in self.over}
         self.arrays = {k: _in_front(v, self.time) for k, v in self.over.items()}
+        self.lengths = sizes.current().over(self.time)  # of dims that are as long as the step says
+        self.arrays[_LENGTHS] = [jnp.moveaxis(n.data, n.axis(self.time), 0) for n in self.lengths.values()]
         self.beam = self._beam_dim(self._likely_width()) if self.chooser else None
         self._find_forms()
         kept = self._kept()
@@ -280,6 +282,7 @@ class _Pass:
         slices = self._slices()
         frame = {k: map_tensors(_first_frame, v) if carry is None else _filled(v, frames[k]) for k, v in slices.items()}
         run.outputs |= frame
+        self._tell_lengths(None if carry is None else frames[_LENGTHS])
         if carry is None:
             run.dry = True
         else:
@@ -292,6 +295,14 @@ class _Pass:
         if self.beam is not None:
             self._start_search(run, carry, number)
         return run
+
+    def _tell_lengths(self, frames: Any) -> None:
+        """The lengths that dims have in this step, made before the loop for all steps, become known."""
+        known = sizes.current()
+        for i, (dim, lengths) in enumerate(self.lengths.items()):
+            axis = lengths.axis(self.time)
+            first = _Whole(lengths, self.time)[0] if frames is None else frames[i]
+            known.declare(dim, known.padded(dim), lengths.without(axis).like(first))
 
     def _slices(self) -> dict[str, Output]:
         """The sequences as layers inside see them, with the array of the whole sequence."""
@@ -600,6 +611,7 @@ class _Pass:
         )
 
 
+_LENGTHS = ":lengths"
 _PROBABILITIES = ("softmax", "log_softmax")
 
 
