@@ -291,7 +291,7 @@ def test_padding_changes_no_output_within_the_lengths():
     _, params, _ = model()
     forward = compiled(outputs, params, batch())
     plain = forward(params, batch())
-    for name, how in FILLS.items():
+    for name, how in {**FILLS, "NaN inside": {"inner": np.nan}}.items():
         for key, x in forward(params, batch(**how)).items():
             if key != "data:fill":
                 wanted, found = counted(plain[key]), counted(x)
@@ -430,3 +430,28 @@ f = jax.export.deserialize(bytearray(open(sys.argv[1], "rb").read()))
 np.save(sys.argv[3], f.call((x["data"], x["lengths"])))"""
     subprocess.run([sys.executable, "-c", program, file, tmp_path / "x.npz", tmp_path / "y.npy"], check=True)
     assert np.allclose(np.load(tmp_path / "y.npy"), forward(x), atol=1e-6)
+
+
+def test_sequences_without_frames_give_numbers():
+    """What goes over nothing gives zeros, and no NaN in gradients."""
+    net = {
+        "att": {"class": "self_attention", "num_heads": 1, "total_key_dim": 2, "n_out": 6, "from": "data"},
+        "energy": {"class": "reduce", "mode": "sum", "axis": "F", "from": "att"},
+        "weights": {"class": "softmax_over_spatial", "from": "energy"},
+        "context": {"class": "generic_attention", "weights": "weights", "base": "data", "from": []},
+        "norm": {"class": "norm", "axis": "T", "from": "data"},
+        "mean": {"class": "reduce", "mode": "mean", "axis": "T", "from": "norm"},
+        "old": {"class": "dot_attention", "from": "mean", "base": "data", "base_ctx": "att"},
+        "lstm": {"class": "rec", "unit": "nativelstm2", "n_out": 6, "direction": -1, "from": "data"},
+        "last": {"class": "get_last_hidden_state", "from": "lstm", "n_out": 12, "combine": "concat"},
+        "output": {"class": "linear", "n_out": 2, "activation": None, "from": ["context", "mean", "old", "last"]},
+    }
+    made = network.Network(net, {"data": INPUTS["data"]})
+    x, lengths = batch()["data"][0], np.array([6, 0, 1])
+    params, state = made.init(jax.random.key(0))
+
+    def total(params, x):
+        return jnp.sum(made.apply(params, state, None, {"data": (x, lengths)})[0].outputs["output"].data ** 2)
+
+    found = compiled(jax.value_and_grad(total, (0, 1)), params, x)(params, x)
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))

@@ -159,6 +159,7 @@ CLASSES = """
     synthetic_gradient tikhonov_regularization tile tile_features time_chunking time_unchunking top_k train_flag
     transpose transposed_conv twod_lstm unflatten_batch unflatten_nd unmask unsegment_input variable variable_assign
     variable_read weighted_sum window
+    choice_get_beam_scores choice_get_src_beams rec_last_output rec_unstack
 """
 
 

@@ -40,6 +40,16 @@ def get_state(
 
     Raises:
       MissingParameterError: there is no value, and no initialiser to make one.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def counter():
+    ...     count = tn.get_state("count", (), jnp.int32, init=jnp.zeros)
+    ...     tn.set_state("count", count + 1)
+    ...     return count
+    >>> model = tn.transform_with_state(counter)
+    >>> params, state = model.init(None)
+    >>> model.apply(params, state, None)
+    (Array(0, dtype=int32), {'~': {'count': Array(1, dtype=int32)}})
     """
     frame = current_frame("get_state")
     if frame.planning:
@@ -70,6 +80,11 @@ def set_state(name: str, value: Any) -> None:
     Raises:
       LeakedTracerError: inside a raw JAX transformation, which the value would outlive.
       NoInverseError: the state is borrowed through a view that has no inverse.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform_with_state(lambda x: tn.set_state("last", x))
+    >>> model.apply({}, {}, None, jnp.ones(2))
+    (None, {'~': {'last': Array([1., 1.], dtype=float32)}})
     """
     frame = current_frame("set_state")
     path = paths.join(frame.scope.path, name)

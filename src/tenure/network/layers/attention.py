@@ -77,6 +77,7 @@ class SelfAttention(Layer):
             raise self.error("from", self.node.get("from"), f"{source!r} has no time axis")
         x = x.feature_last()
         x = x.move_axis(x.time_axis, 1)  # type: ignore[arg-type]
+        x = self.beyond(x, [1], 0)
         in_dim = x.feature_dim
         if in_dim is None:
             raise self.error("from", self.node.get("from"), f"{source!r} has no feature dim")

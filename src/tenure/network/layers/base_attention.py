@@ -23,7 +23,8 @@ class Attention(Layer):
         x = x.feature_last()
         if x.ndim != 3 or x.batch_axis is None or x.feature_axis is None:
             raise self.error(option, self.node.get(option), f"[batch, time, features] is needed, not {x!r}")
-        return x.batch_first()
+        x = x.batch_first()
+        return x if self.run.single_step else self.beyond(x, [1], 0)
 
     def vector(self, x: Tensor) -> Tensor:
         """[B, F]."""

@@ -69,7 +69,7 @@ class Dot(Layer):
             var = self.axes(a, var1, allow_int=old), self.axes(b, var2, allow_int=old)
         empty = old and (add_var2_if_empty is None or add_var2_if_empty)
         more = [self.new_dim("dummy-var2", 1, SPATIAL)] if empty and not var[1] else []
-        return product(a, b, reduced, var, more, use_mask=use_mask)
+        return product(a, b, reduced, var, more, use_mask=use_mask, both=not self.run.single_step)
 
 
 def _lookup(values: Tensor, axis: int, indices: Tensor) -> Tensor:
@@ -104,8 +104,18 @@ def product(
     more: Sequence[Dim] = (),
     *,
     use_mask: bool = True,
+    both: bool = False,
 ) -> Tensor:
-    """The product, summed over `reduced`; the result's axes are those shared, then `var` of both, then `more`."""
+    """The product, summed over `reduced`; the result's axes are those shared, then `var` of both, then `more`.
+
+    Args:
+      a, b: the factors.
+      reduced: their axes that are summed over.
+      var: their axes that only one of them has.
+      more: dims of size 1 at the end.
+      use_mask: whether what is beyond a sequence's end is left out.
+      both: whether it is left out of both, so that it may be NaN; of one, it need only be finite.
+    """
     rest_a = [i for i in range(a.ndim) if i not in (*reduced[0], *var[0])]
     rest_b = [i for i in range(b.ndim) if i not in (*reduced[1], *var[1])]
     places = ops.match([b.dims[j] for j in rest_b], [a.dims[i] for i in rest_a], broadcast=True)
@@ -117,7 +127,7 @@ def product(
         if a.shape[i] != b.shape[j]:
             raise ops.DimError(f"{a.dims[i]!r} of {a!r} and {b.dims[j]!r} of {b!r} differ in size")
     if use_mask:
-        a, b = _masked(a, b, reduced)
+        a, b = _masked(a, b, reduced, both)
     letters = iter(string.ascii_letters)
     names_a = {i: next(letters) for i in range(a.ndim)}
     names_b = {j: next(letters) for j in range(b.ndim)}
@@ -141,8 +151,8 @@ def _time(a: Tensor, b: Tensor, names_a: dict[int, str], names_b: dict[int, str]
     return None if a.time_axis is None and b.time_axis is None else AUTO
 
 
-def _masked(a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """What is beyond a sequence's end does not count: one of the two is zero there."""
+def _masked(a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]], both: bool) -> tuple[Tensor, Tensor]:
+    """What is beyond a sequence's end does not count: one of the two is zero there, or each is."""
     for i, j in zip(*reduced, strict=True):
         for x, axis, which in ((a, i, 0), (b, j, 1)):
             if not x.dims[axis].is_dynamic:
@@ -152,7 +162,8 @@ def _masked(a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]]) 
             except ops.DimError:  # the lengths go over an axis that only the other has
                 continue
             a, b = (done, b) if which == 0 else (a, done)
-            break
+            if not both:
+                break
     return a, b
 
 
@@ -191,7 +202,8 @@ class GenericAttention(Layer):
             moved = [i for i in range(weights.ndim) if i not in squeezed]
             kept, time = [moved.index(i) for i in kept], moved.index(time)
             weights = without_axes(weights, squeezed, jnp.squeeze(weights.data, tuple(squeezed)))
-        return product(weights, base, ([time], [base.time_axis]), (sorted(kept), [base.feature_axis]))
+        once = not self.run.single_step  # in each step of a loop, the frames would be copied for it
+        return product(weights, base, ([time], [base.time_axis]), (sorted(kept), [base.feature_axis]), both=once)
 
     def _time_axis(self, weights: Tensor, base: Tensor) -> int:
         dynamic = weights.dynamic_axes

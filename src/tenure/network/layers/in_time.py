@@ -140,7 +140,8 @@ class ShiftAxis(Layer):
         data = source.data[(slice(None),) * at + (kept,)]
         if pad:
             value = self.entry("pad_value", pad_value, source.dtype)
-            data = sizes.lengthened(data, at, *((gone, 0) if amount > 0 else (0, gone)), value)
+            before, after = (gone, 0) if amount > 0 else (0, gone)
+            data = sizes.lengthened(data, at, before, after, value)
             if not adjust_size_info:
                 return source.like(self._ended(source, at, data, amount, pad_value))
         return source.replace_dim(at, self._dim(source.dims[at], data.shape[at], amount, pad, adjust_size_info)).like(

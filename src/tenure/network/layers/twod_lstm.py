@@ -54,6 +54,7 @@ class TwoDLSTM(Layer):
         x, out = batch_time(self, "from", sources[0]), self.feature_out()
         step = sources[1].time_axis is None
         y = sources[1].feature_last().batch_first() if step else batch_time(self, "from", sources[1])
+        x = self.beyond(x, [1], 0)
         start = recurrent_weights_init or forward_weights_init or "glorot_uniform"
         n, f, g = out.root.size or 0, x.shape[-1], y.shape[-1]
         across, down = (self.param(f"rec-twod/{name}_re", (n, 5 * n), start) for name in ("Vh", "Vv"))

@@ -17,8 +17,8 @@ def centre_frequencies(count: int, low: float, high: float) -> np.ndarray:
     >>> centre_frequencies(3, 100.0, 3500.0).round(1).tolist()
     [100.0, 800.6, 3500.0]
     """
-    ends = np.log10(np.array([low, high]) / _A + _K) / _SLOPE
-    return _A * (10 ** (_SLOPE * np.linspace(*ends, count)) - _K)
+    first, last = (np.log10(frequency / _A + _K) / _SLOPE for frequency in (low, high))
+    return _A * (10 ** (_SLOPE * np.linspace(first, last, count)) - _K)
 
 
 def gammatone_filters(

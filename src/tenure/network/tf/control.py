@@ -30,8 +30,8 @@ def cond(
     """One of two results; both are computed where the condition is not known."""
     true_fn, false_fn = true_fn or fn1, false_fn or fn2
     if is_static(pred):
-        return (true_fn if pred else false_fn)()  # type: ignore[misc]
-    return jax.tree.map(lambda a, b: jnp.where(pred, a, b), true_fn(), false_fn())  # type: ignore[misc]
+        return (true_fn if pred else false_fn)()
+    return jax.tree.map(lambda a, b: jnp.where(pred, a, b), true_fn(), false_fn())
 
 
 def while_loop(
@@ -237,8 +237,16 @@ def nothing(*args: Any, **keywords: Any) -> None:
 
 def table() -> dict[str, Function]:
     """All of them by TensorFlow's name."""
-    scopes = ("device", "control_dependencies", "name_scope", "variable_scope", "colocate_with", "GradientTape")
-    silent = ("Assert", "assert_equal", "assert_greater", "assert_less", "assert_rank", "group", "no_op")
+    scopes = ("device", "control_dependencies", "name_scope", "variable_scope", "colocate_with")
+    silent: tuple[str, ...] = (
+        "Assert",
+        "assert_equal",
+        "assert_greater",
+        "assert_less",
+        "assert_rank",
+        "group",
+        "no_op",
+    )
     silent += (
         "assert_greater_equal",
         "assert_less_equal",
@@ -250,6 +258,6 @@ def table() -> dict[str, Function]:
         "cond": cond,
         "while_loop": while_loop,
         "map_fn": map_fn,
-        **dict.fromkeys(scopes[:-1], _scope),
+        **dict.fromkeys(scopes, _scope),
         **dict.fromkeys(silent, nothing),
     }

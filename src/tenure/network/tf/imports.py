@@ -108,7 +108,8 @@ class _Copy:
     """Functions with other builtins, as far as they share their globals."""
 
     def __init__(self, known: dict[str, Any]):
-        self.known, self.made = known, {}
+        self.known = known
+        self.made: dict[int, types.FunctionType] = {}
         self.globals = {**known, "__builtins__": builtins()}
         for name, value in known.items():
             if isinstance(value, types.FunctionType) and value.__globals__ is known:

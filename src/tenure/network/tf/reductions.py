@@ -70,7 +70,7 @@ def _mean_of_segments(data: Any, ids: Any, count: int, **how: Any) -> jax.Array:
     return total / jnp.maximum(number, 1).reshape(-1, *[1] * (total.ndim - 1))
 
 
-_SEGMENTS = {
+_SEGMENTS: dict[str, Function] = {
     "max": jax.ops.segment_max,
     "mean": _mean_of_segments,
     "min": jax.ops.segment_min,
