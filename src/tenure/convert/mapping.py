@@ -37,6 +37,7 @@ def apply(weights: Weights, rules: Rules | Mapping[str, Any] | None) -> Weights:
     Raises:
       MapError: a rule is for nothing, a name is without a rule, two rules make one name, or a view does not fit.
 
+    >>> from tenure.convert.weights import held
     >>> theirs = Weights("theirs.pt", "torch", {"wte": held(np.ones((5, 2)))}, ties={"lm_head": "wte"})
     >>> ours = apply(theirs, {"wte": "embed/embeddings", "lm_head | transpose": "head/w"})
     >>> ours.shape("head/w"), ours.ties
