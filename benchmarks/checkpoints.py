@@ -83,7 +83,7 @@ def measure(gib: float, rounds: int, folder: Path) -> Samples:
     saving = savers(plan, params, folder)
     for i, who in turns(list(saving), rounds + 1):
         (folder / "peer.safetensors").unlink(missing_ok=True) if who == PEER else shutil.rmtree(folder / who, True)
-        os.sync()
+        os.sync()  # nobody pays for what others wrote
         (Samples() if i == 0 else samples).timed("save", who, saving[who])
     loading = loaders(plan, folder)
     for i, who in turns(list(loading), rounds + 1):
