@@ -73,7 +73,10 @@ def rows() -> dict[str, tuple[int, int, int]]:
     """The walks by what is counted: calls and changes of file on top of those of a model without parameters."""
     found = {}
     least = walks(nothing)
-    for name, function in (("one nn.Linear", one_linear), ("an owner with a stage, and a borrower", owner_and_borrower)):
+    for name, function in (
+        ("one nn.Linear", one_linear),
+        ("an owner with a stage, and a borrower", owner_and_borrower),
+    ):
         for phase, all_of_it, without in zip(("plan", "apply"), walks(function), least, strict=True):
             found[f"{name}: {phase}"] = (all_of_it[0] - without[0], all_of_it[1], all_of_it[2] - without[2])
     net = tn.network(NETWORK, {"data": {"dim": 4}})

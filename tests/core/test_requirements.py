@@ -431,7 +431,7 @@ def test_r41_placement_lists_the_ties_that_cross_stages():
     ledger = tn.transform(ZOO["transitive"].function).plan(X).ledger
     rows = ledger.placement({"first": ["source_embed/**", "target_embed/**"], "last": "**"})
     assert rows == [
-        {"owner": "source_embed/w", "owner_stage": "first", "user": "output_prob/w", "user_stage": "last", "bytes": 96}
+        {"owner": "source_embed/w", "owner_part": "first", "user": "output_prob/w", "user_part": "last", "bytes": 96}
     ]
     with pytest.raises(errors.RuleError, match="output_prob"):
         ledger.placement({"first": ["source_embed/**", "target_embed/**"]})

@@ -6,7 +6,11 @@ from tenure.returnn.replay import check, load
 from tests.replay.cases import FOLDER, KNOWN, WHOLE, in_scope
 
 CASES = in_scope()
-SHARE, LOOPS, SMALL = 16, 40, 40_000  # of so many cases without and with loops, and of so few bytes, one is in the fast suite
+SHARE, LOOPS, SMALL = (
+    16,
+    40,
+    40_000,
+)  # of so many cases without and with loops, and of so few bytes, one is in the fast suite
 
 
 def params():

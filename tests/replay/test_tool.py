@@ -166,8 +166,8 @@ def test_the_command(tmp_path, capsys):
     other["losses"]["output"]["loss"] = 0.0
     (tmp_path / "b.json").write_text(json.dumps(other))
     np.savez(tmp_path / "b.npz", **arrays)
-    looped = {"id": "loop#0", "net_dict": {"output": {"class": "rec", "unit": {}}}, "flags": []}
-    (tmp_path / "c.json").write_text(json.dumps(looped))
+    trained = {"id": "steps#0", "kind": "train_steps", "net_dict": {}, "flags": []}
+    (tmp_path / "c.json").write_text(json.dumps(trained))
     assert main([str(tmp_path), "--json", str(tmp_path / "out.txt")]) == 1
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == "replay: 1 of 2 cases pass"

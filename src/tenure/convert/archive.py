@@ -73,7 +73,9 @@ class Archive:
         between = max(0, size - _LONGEST_END) + at - start - length
         record = tail[max(0, at - 20) :].startswith(b"PK\x06\x07")
         if not large and (count != len(self.members) or between not in ((0, 76) if record else (0,))):
-            raise damaged(self.path, "the archive's directory", f"{count} members, of which {len(self.members)} are found")
+            raise damaged(
+                self.path, "the archive's directory", f"{count} members, of which {len(self.members)} are found"
+            )
         if not self.members and size > _EMPTY:
             raise damaged(self.path, "the archive's directory", "it has no members")
 

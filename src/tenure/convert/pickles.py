@@ -40,13 +40,24 @@ class Named:
     state: Any = None
 
 
-def load(cursor: Cursor, builders: Builders, persistent: Callable[[Any], Any] | None = None) -> Any:
+class Object(dict[str, Any]):
+    """An object of some class, as the dict of its attributes."""
+
+    def _build(self, state: Any) -> Object:
+        self.update(table(_want(state, dict).items()))
+        return self
+
+
+def load(
+    cursor: Cursor, builders: Builders, persistent: Callable[[Any], Any] | None = None, *, objects: bool = False
+) -> Any:
     """What a pickle stands for.
 
     Args:
       cursor: the pickle's bytes.
       builders: "module.name" → what makes a value of the arguments.
       persistent: makes a value of what the pickle keeps outside of itself.
+      objects: whether objects of any class are read, as the dicts of their attributes; their classes are never looked at.
 
     Raises:
       FileError: it is no pickle, or needs something that is in no table.
@@ -55,7 +66,7 @@ def load(cursor: Cursor, builders: Builders, persistent: Callable[[Any], Any] | 
     >>> load(Cursor("x.pkl", pickle.dumps({"a": (1, [2.5])})), {})
     {'a': (1, [2.5])}
     """
-    machine = _Machine(cursor, builders, persistent)
+    machine = _Machine(cursor, builders, persistent, objects)
     data = bytes(cursor.data)
     try:
         for count, (op, arg, at) in enumerate(pickletools.genops(data)):
@@ -75,8 +86,10 @@ def load(cursor: Cursor, builders: Builders, persistent: Callable[[Any], Any] | 
 class _Machine:
     """A stack, and what is to be found again."""
 
-    def __init__(self, cursor: Cursor, builders: Builders, persistent: Callable[[Any], Any] | None):
-        self.cursor, self.builders, self.persistent = cursor, builders, persistent
+    def __init__(
+        self, cursor: Cursor, builders: Builders, persistent: Callable[[Any], Any] | None, objects: bool
+    ) -> None:
+        self.cursor, self.builders, self.persistent, self.objects = cursor, builders, persistent, objects
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
@@ -180,7 +193,10 @@ class _Machine:
         args, function = self.stack.pop(), _want(self.stack.pop(), Named)
         self.stack.append(self._call(function.name, _want(args, tuple)))
 
-    _newobj = _reduce
+    def _newobj(self, _: Any) -> None:
+        args, cls = self.stack.pop(), _want(self.stack.pop(), Named)
+        known = cls.name in self.builders or not self.objects
+        self.stack.append(self._call(cls.name, _want(args, tuple)) if known or args else Object())
 
     def _call(self, name: str, args: tuple[Any, ...]) -> Any:
         if name not in self.builders:

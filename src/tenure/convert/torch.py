@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from tenure.convert import archive, pickles
-from tenure.convert.cursor import MAX_DIMS, size_of
+from tenure.convert.cursor import MAX_DIMS, open_bytes, size_of
 from tenure.convert.errors import damaged, unsupported
 from tenure.convert.files import replaced
 from tenure.convert.trees import flattened
@@ -37,6 +37,7 @@ _STORAGES = {
     "ComplexFloatStorage": np.complex64,
     "ComplexDoubleStorage": np.complex128,
 }
+_PARTS = {"_modules", "_parameters", "_buffers"}  # of a torch.nn.Module
 _NAMES = {np.dtype(dtype): name for name, dtype in _STORAGES.items()}
 
 
@@ -70,7 +71,7 @@ class _View:
 
 
 def read(path: str | Path, max_bytes: int | None = None) -> Weights:
-    """The tensors of a state dict, or of a nested one, by names with dots between.
+    """The tensors of a state dict, of a nested one, or of a module that was saved whole, by names with dots between.
 
     Args:
       path: the file.
@@ -79,16 +80,22 @@ def read(path: str | Path, max_bytes: int | None = None) -> Weights:
     Raises:
       FileError: it is damaged, or more than tensors, containers and numbers.
     """
+    if bytes(open_bytes(path)[:2]) == b"\x80\x02":
+        raise unsupported(
+            path, "byte 0", "PyTorch's format from before 1.6", ["save it again with PyTorch 1.6 or later"]
+        )
     opened = archive.Archive(path, max_bytes)
     found = [name for name in opened.members if name.rpartition("/")[2] == "data.pkl"]
     if len(found) != 1:
-        raise damaged(path, "the archive's directory", "one 'data.pkl' is needed (TorchScript's archives are read too)")
+        raise damaged(path, "the archive's directory", "one 'data.pkl' is needed")
     root = found[0].removesuffix("data.pkl")
     _check_byte_order(opened, root)
     storages: dict[str, _Storage] = {}
-    tree = pickles.load(opened.cursor(found[0]), _BUILDERS, lambda id: _storage(opened, root, id, storages))
+    tree = pickles.load(
+        opened.cursor(found[0]), _BUILDERS, lambda id: _storage(opened, root, id, storages), objects=True
+    )
     try:
-        views = {n: v for n, v in flattened(tree, ".").items() if isinstance(v, _View)}
+        views = {_plain_name(n): v for n, v in flattened(tree, ".").items() if isinstance(v, _View)}
     except ValueError as error:
         raise damaged(path, f"the member '{found[0]}'", str(error)) from None
     tensors: dict[str, Tensor] = {}
@@ -101,6 +108,11 @@ def read(path: str | Path, max_bytes: int | None = None) -> Weights:
         seen[view] = name
         tensors[name] = Tensor(view.shape, view.storage.dtype, functools.partial(_load, opened, view))
     return Weights(path, "torch", tensors, ties)
+
+
+def _plain_name(name: str) -> str:
+    """The name that a state dict has: a module that was saved whole keeps its parts in dicts of its own."""
+    return ".".join(part for part in name.split(".") if part not in _PARTS)
 
 
 def _check_byte_order(opened: archive.Archive, root: str) -> None:
@@ -142,6 +154,7 @@ _BUILDERS: pickles.Builders = {
     "torch.Size": lambda sizes: tuple(sizes),
     "torch.device": lambda *args: None,
     "builtins.set": lambda items=(): list(items),
+    "__builtin__.set": lambda items=(): list(items),
 }
 
 
@@ -152,6 +165,12 @@ def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] |
       path: the file.
       values: arrays by name.
       ties: further names, and the name whose array each of them is, without views.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.pt"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
     """
     arrays = {name: np.asarray(value, order="C") for name, value in values.items()}
     for name, array in arrays.items():

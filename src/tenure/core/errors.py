@@ -68,7 +68,15 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 class TenureError(ValueError):
-    """A rule of ownership was broken. Its message names the rule, the parties and the ways out."""
+    """A rule of ownership was broken. Its message names the rule, the parties and the ways out.
+
+    >>> import tenure as tn
+    >>> try:
+    ...     tn.Ref.parse("embed/w | transpos")
+    ... except tn.TenureError as e:
+    ...     print(e.near)
+    ('transpose',)
+    """
 
     def __init__(
         self,

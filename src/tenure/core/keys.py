@@ -63,8 +63,17 @@ class _Row(NamedTuple):
     impl: Any
 
 
+class _Traced(NamedTuple):
+    """One of several keys in a trace, taken out when somebody draws."""
+
+    keys: Any
+    place: int
+
+
 def made_key(key: Any) -> Any:
     """The key that `owner_keys` stands for."""
+    if isinstance(key, _Traced):
+        return key.keys[key.place]
     return jax.random.wrap_key_data(jnp.asarray(key.data), impl=key.impl) if isinstance(key, _Row) else key
 
 
@@ -125,7 +134,7 @@ def owner_keys(root: jax.Array, paths: list[str]) -> list[Any]:
     hashes = np.array([hash32(path) for path in paths], np.uint32)
     drawn = _fold_all(root, hashes)
     if isinstance(drawn, jax.core.Tracer):
-        return list(drawn)
+        return [_Traced(drawn, place) for place in range(len(paths))]
     if jax.dtypes.issubdtype(drawn.dtype, jax.dtypes.prng_key):
         impl = jax.random.key_impl(drawn)
         return [_Row(data, impl) for data in np.asarray(jax.random.key_data(drawn))]

@@ -133,6 +133,10 @@ def combine(*trees: Params) -> Tree:
 
     Raises:
       TreeError: a tree is none, or two of them have one leaf.
+
+    >>> import tenure as tn
+    >>> tn.combine({"a": {"w": 1}}, {"a": {"b": 2}})
+    {'a': {'w': 1, 'b': 2}}
     """
     new: Tree = {}
     for tree in trees:

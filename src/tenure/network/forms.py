@@ -62,7 +62,13 @@ def signature(tree: Any) -> Any:
     return tuple(found)
 
 
-def find(graph: LoopGraph, inside: list[str], start: Callable[[], Run], label: Callable[[Tensor], Tensor]) -> Forms:
+def find(
+    graph: LoopGraph,
+    inside: list[str],
+    start: Callable[[], Run],
+    label: Callable[[Tensor], Tensor],
+    likely: Callable[[str, Tensor], Tensor],
+) -> Forms:
     """The form of what the layers inside of a loop give.
 
     Args:
@@ -70,6 +76,7 @@ def find(graph: LoopGraph, inside: list[str], start: Callable[[], Run], label: C
       inside: its layers that run step by step.
       start: makes a pass with all that there is before the first step.
       label: gives a tensor of one step the dims that it has in the next one.
+      likely: completes what a layer says of its output before its inputs are known.
 
     Raises:
       TenureError: a layer does not fit its inputs.
@@ -77,7 +84,7 @@ def find(graph: LoopGraph, inside: list[str], start: Callable[[], Run], label: C
     found: dict[str, Output] = {}
 
     def look() -> Any:
-        search = _Search(graph, inside, label)
+        search = _Search(graph, inside, label, likely)
         with sizes.inner():
             with ops.guessing():
                 any(search.round(start()) for _ in range(_ROUNDS))
@@ -96,8 +103,8 @@ class _Search:
       outputs: what the nodes gave in the last round.
     """
 
-    def __init__(self, graph: LoopGraph, inside: list[str], label: Callable[[Tensor], Tensor]):
-        self.graph, self.inside, self.label = graph, inside, label
+    def __init__(self, graph: LoopGraph, inside: list[str], label: Callable[[Tensor], Tensor], likely: Any):
+        self.graph, self.inside, self.label, self.likely = graph, inside, label, likely
         self.outputs: dict[str, Output] = {}
         self.guess: dict[str, Output] = {}
         self.memory: dict[str, tuple[Any, Output, TenureError | None]] = {}
@@ -121,9 +128,10 @@ class _Search:
 
     def settle(self) -> None:
         """Raises what is wrong with a layer although its inputs have their final form."""
-        for key in self.inside:
-            if key in self.failed:
-                raise self.failed[key]
+        failed = [key for key in self.inside if key in self.failed]
+        causes = [key for key in failed if self.vague.isdisjoint(self.graph.nodes[key].deps)]
+        for key in (causes or failed)[:1]:
+            raise self.failed[key]
 
     def _reach(self, key: str) -> None:
         """Computes a node after all that it needs within the step."""
@@ -171,7 +179,7 @@ class _Search:
             found = node.cls.first_output(self.run, node) or node.cls.likely_output(self.run, node)  # type: ignore[attr-defined]
         except (TenureError, TypeError, ValueError, LookupError):
             found = None
-        return Tensor(jnp.zeros((), self._dtype(node)), ()) if found is None else found
+        return Tensor(jnp.zeros((), self._dtype(node)), ()) if found is None else self.likely(key, found)
 
     @staticmethod
     def _dtype(node: Any) -> Any:

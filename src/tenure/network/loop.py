@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenure.network import registry
-from tenure.network.dims import Dim
 from tenure.network.graph import Graph, Level, Node
 
 PREV = "prev:"
@@ -40,7 +39,7 @@ class LoopGraph(Graph):
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
-        known = bool(owner.get("from")) or unstacks or isinstance(owner.get("axis"), Dim)
+        known = bool(owner.get("from")) or unstacks
         self.open_ended = not known and "end" in unit and (self.flags.search or not owner.get("target"))
 
     def build(self, roots: Iterable[str] | None = None) -> Graph:

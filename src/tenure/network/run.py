@@ -20,6 +20,7 @@ from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Node
 from tenure.network.handed import Layer, Network
 from tenure.network.lanes import over_lanes
+from tenure.network.losses.lanes import hide, unhide
 from tenure.network.losses.outputs import output_dim
 from tenure.network.noise import with_noise
 from tenure.network.output import Output, tensors
@@ -149,10 +150,15 @@ class Run:
         if layer.sees_beams:
             return self._within(layer, given, states, layer)
 
-        def one(inputs: Any, number: Any) -> Output:
-            return self._within(layer, *inputs, layer)
+        losses: dict[str, Any] = {}
 
-        return over_lanes(beam, (given, states), one)
+        def one(inputs: Any, number: Any) -> Output:
+            losses.clear()
+            return hide(self._within(layer, *inputs, layer, losses), losses)
+
+        out, found = unhide(over_lanes(beam, (given, states), one), losses)
+        self.losses.update(found)
+        return out
 
     def _over_steps(self, layer: Layer, given: Any, time: Dim) -> Output:
         """All steps of a layer that has none of its own, at once."""
@@ -177,8 +183,12 @@ class Run:
             view.states = states
         return view
 
-    def _within(self, layer: Layer, given: Mapping[str, Output], states: Any, call: Callable[[], Output]) -> Output:
+    def _within(
+        self, layer: Layer, given: Mapping[str, Output], states: Any, call: Callable[[], Output], losses: Any = None
+    ) -> Output:
         layer.run = self._view(given, {**self.states, layer.node.key: states} if states else {})
+        if losses is not None:
+            layer.run.losses = losses
         try:
             return call()
         finally:

@@ -118,11 +118,11 @@ def until_ended(
         (carry, n), given = lifting.scan(body, start, (jnp.arange(capacity, dtype=jnp.int32), frames), length=capacity)
         return carry, given, n
 
-    shapes = lifting.eval_shape(lambda c: step(c, jnp.zeros((), jnp.int32), at(0))[1], carry) if capacity else None
-    if shapes is None or frame.planning:
+    if frame.planning or not capacity:
         first = step(carry, jnp.zeros((), jnp.int32), jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), frames))
         room = jax.tree.map(lambda x: jnp.broadcast_to(x, (capacity, *x.shape)), first[1])
         return carry, room, jnp.zeros((), jnp.int32)
+    shapes = lifting.eval_shape(lambda c: step(c, jnp.zeros((), jnp.int32), at(0))[1], carry)
     room = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), shapes)
 
     def one(state: Any) -> Any:

@@ -65,6 +65,13 @@ def merge(
 
     Raises:
       MergeError: the stage is for one use of a weight that others use too, or is none of the weight's.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["lora(2)"]})
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> merged = tn.merge(plan, params, "linear/w")
+    >>> sorted(params["linear"]), sorted(merged.params["linear"]), merged.stages["linear/w"]
+    (['w', 'w.lora.down', 'w.lora.up'], ['w'], [None])
     """
     slot = plan.slots[plan.ledger[path].path]
     own, use = _labels(slot.stages), _labels(slot.use_stages)
@@ -109,6 +116,15 @@ def unmerge(
       removed: its leaves, as `merge` returned them.
       opt_state: where it holds trees like `params`, zeros are added for the leaves.
       state: the model's, where stages keep some.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["lora(2)"]})
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> merged = tn.merge(plan, params, "linear/w")
+    >>> plain = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages=merged.stages).plan(jnp.ones(4))
+    >>> again = tn.unmerge(plain, merged.params, "linear/w", "lora(2)", merged.removed)
+    >>> sorted(again.params["linear"]) == sorted(params["linear"])
+    True
     """
     slot, stage = plan.slots[owner_path(plan, path)], read(stage)
     frame = offline(plan, params, state)
@@ -153,6 +169,12 @@ def pack(
 
     Raises:
       UnknownStageError: no owner that the glob selects has a stage with such a form.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["quantise(8)"]})
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> tn.pack(plan, params).params["linear"]["w"].dtype
+    dtype('int8')
     """
     found = [p for p in plan.ledger.select(glob) if any(s.packed() for s in plan.slots[p].stages)]
     if not found:
@@ -191,6 +213,13 @@ def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | Non
 
     Raises:
       UnknownStageError: no switchable adapter of that name.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> stages = {"**/w": [tn.stages.LoRA(2, name="french", switchable=True)]}
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages=stages)
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> tn.activate(plan, params, None)["linear"]["w.french.gate"], tn.activate(plan, params, "french")["linear"]["w.french.gate"]
+    (Array(0., dtype=float32), Array(1., dtype=float32))
     """
     chosen = {adapters: 1.0} if isinstance(adapters, str) else dict(adapters or {})
     gates = {

@@ -60,6 +60,15 @@ def untie(
     Raises:
       UnknownSlotError: there is no such slot, or it owns its value already.
       OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> def f(x):
+    ...     return tn.nn.Linear(4, with_bias=False, name="b")(tn.nn.Linear(4, with_bias=False, name="a")(x))
+    >>> model = tn.transform(f, ties={"b/w": "a/w"})
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> free = tn.untie(plan, params, "b/w")
+    >>> free.ties, list(free.params)
+    ({'b/w': own}, ['a', 'b'])
     """
     row = plan.ledger[path]
     if row.kind != "borrowed":
@@ -115,6 +124,15 @@ def tie(
       NoInverseError: `take` names a borrower whose view has no inverse.
       UnknownSlotError, ViewShapeError: the tie does not fit the model.
       OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> def f(x):
+    ...     return tn.nn.Linear(4, with_bias=False, name="b")(tn.nn.Linear(4, with_bias=False, name="a")(x))
+    >>> model = tn.transform(f)
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> tied = tn.tie(plan, params, {"b/w": "a/w"}, take="a/w")
+    >>> tied.ties, list(tied.params)
+    ({'b/w': '/a/w'}, ['a'])
     """
     new, plain = copied(params), weights(plan, params, state)
     if not isinstance(ties, Mapping):

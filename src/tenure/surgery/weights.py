@@ -38,6 +38,12 @@ def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
 
     Returns:
       `{module: {name: array}}`, without the leaves that belong to stages.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["weight_norm"]})
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> bool(jnp.allclose(tn.weights(plan, params)["linear"]["w"], model.apply(params, None, jnp.eye(4)), atol=1e-6))
+    True
     """
     frame = offline(plan, params, state)
     return nest({s.path: weight_of(frame, s) for s in plain_owners(plan)})
@@ -93,6 +99,13 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
       NoInverseError: a stage has no way back, or not to this weight.
       ParameterShapeError: the weight has another shape.
       RuleError: the path is a borrower's, or a stage's leaf.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["weight_norm"]})
+    >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
+    >>> new = tn.assign(plan, params, {"linear/w": jnp.ones((4, 3))})
+    >>> bool(jnp.allclose(tn.weights(plan, new)["linear"]["w"], 1))
+    True
     """
     params, state = copied(params), copied(state) if state is not None else None
     frame = offline(plan, params, state)

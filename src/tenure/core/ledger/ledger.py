@@ -135,19 +135,19 @@ class Ledger(Rows):
         """
         return self.labels(sharding(self._params, mesh, rules))
 
-    def placement(self, stages: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
-        """The ties that cross a boundary between pipeline stages or FSDP units.
+    def placement(self, parts: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
+        """The ties that cross a boundary between the parts of a pipeline, or FSDP units.
 
         Args:
-          stages: stage name → glob, or globs, of the slots that it holds; the first match counts.
+          parts: a part's name → glob, or globs, of the slots that it holds; the first match counts.
 
         Returns:
-          For each: owner, its stage, user, its stage, the bytes of the owner.
+          For each: owner, its part, user, its part, the bytes of the owner.
 
         Raises:
-          RuleError: a slot that no stage holds.
+          RuleError: a slot that no part holds.
         """
-        return placement(self._params, stages)
+        return placement(self._params, parts)
 
     def diff(self, other: Ledger, names: tuple[str, str] = ("this", "other")) -> Differences:
         """How another ledger differs from this one: what is owned, borrowed, shaped or staged differently.

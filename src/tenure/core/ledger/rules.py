@@ -204,28 +204,26 @@ def _check_spec(spec: jax.sharding.PartitionSpec, row: Row, mesh: Any) -> None:
     raise RuleError(f"the spec {spec} of '{row.path}' {rule}", parties=[row.party("owner")], ways=[way])
 
 
-def placement(rows: Rows, stages: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
+def placement(rows: Rows, parts: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
     """The ties that cross a boundary; see `Ledger.placement`."""
-    if not isinstance(stages, Mapping):
-        raise RuleError(
-            f"stages are names → globs, not {brief(stages)}", ways=["{'first': 'embed/**', 'second': '**'}"]
-        )
-    patterns = {name: globs(g) for name, g in stages.items()}
+    if not isinstance(parts, Mapping):
+        raise RuleError(f"parts are names → globs, not {brief(parts)}", ways=["{'first': 'embed/**', 'second': '**'}"])
+    patterns = {name: globs(g) for name, g in parts.items()}
 
-    def stage(path: str) -> str:
+    def part(path: str) -> str:
         for name, some in patterns.items():
             if any(paths.matches(g, path) for g in some):
                 return name
         raise RuleError(
-            f"no stage holds '{path}'",
+            f"no part holds '{path}'",
             parties=[rows[path].party("slot")],
-            ways=["add a glob for it, or a last stage '**'"],
+            ways=["add a glob for it, or a last part '**'"],
         )
 
     return [
-        {"owner": o, "owner_stage": stage(o), "user": r.path, "user_stage": stage(r.path), "bytes": rows[o].bytes}
+        {"owner": o, "owner_part": part(o), "user": r.path, "user_part": part(r.path), "bytes": rows[o].bytes}
         for r in rows.values()
         if r.kind == "borrowed"
         for o in r.owners
-        if stage(o) != stage(r.path)
+        if part(o) != part(r.path)
     ]

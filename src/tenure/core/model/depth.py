@@ -17,7 +17,7 @@ def too_deep(error: RecursionError) -> NestingError | None:
     entry = error.__traceback__
     while entry is not None:
         frame = entry.tb_frame
-        if frame.f_code.co_filename.endswith("module.py") and frame.f_code.co_name in ("wrapped", "__call__"):
+        if frame.f_code.co_filename.endswith("module.py") and frame.f_code.co_name in ("wrapped", "_construct"):
             calls, last = calls + 1, frame
         entry = entry.tb_next
     if calls < _MANY or last is None:

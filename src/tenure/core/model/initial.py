@@ -43,7 +43,7 @@ def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], 
             continue
         except MissingRNGError:
             raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
-        if any(map(_has_ended, jax.tree.leaves(made))):
+        if _holds_values(slot.request.init) and any(map(_has_ended, jax.tree.leaves(made))):
             late += [slot.path, *_parts(slot)]
             continue
         drawn.update(made)
@@ -57,12 +57,17 @@ def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
 
     JAX notices values of a trace that is over only when the trace around ends.
     """
-    init = slot.request.init
-    held = getattr(init, "__closure__", None) or isinstance(init, functools.partial)
-    if outermost() or not (held or any(isinstance(v, jax.core.Tracer) for v in getattr(init, "__dict__", {}).values())):
+    if outermost() or not _holds_values(slot.request.init):
         return False
-    made = jax.make_jaxpr(lambda keys: _make(slot, keys))({path: keys.get(path) for path in [slot.path, *_parts(slot)]})
+    mine = {path: made_key(keys.get(path)) for path in [slot.path, *_parts(slot)]}
+    made = jax.make_jaxpr(lambda keys: _make(slot, keys))(mine)
     return any(isinstance(const, jax.core.Tracer) for const in made.consts)
+
+
+def _holds_values(init: Any) -> bool:
+    """Whether an initialiser may hold a value that was traced: a closure, a partial function, an object with arrays."""
+    held = getattr(init, "__closure__", None) or isinstance(init, functools.partial)
+    return bool(held) or any(isinstance(v, jax.core.Tracer) for v in getattr(init, "__dict__", {}).values())
 
 
 def _has_ended(value: Any) -> bool:

@@ -24,6 +24,7 @@ from tenure.core.sites import Site, raised_at
 from tenure.core.slots.link import link
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources, Wildcard
+from tenure.core.traces import without_collection
 
 
 def make_plan(
@@ -64,7 +65,8 @@ def make_plan(
         return [o for o, t in zip(outs, traced, strict=True) if t]
 
     try:
-        shapes = iter(jax.eval_shape(in_single_lanes(run, axes), [_spec(leaves[i]) for i in dynamic]))
+        with without_collection():
+            shapes = iter(jax.eval_shape(in_single_lanes(run, axes), [spec_of(leaves[i]) for i in dynamic]))
     except NameError as e:
         axis = unbound_axis(e)
         if axis is None or axis in axes:
@@ -76,7 +78,8 @@ def make_plan(
         raise too_deep(e) or e from None
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
-    plan = linked(frame, out, ties, stages)
+    with without_collection():
+        plan = linked(frame, out, ties, stages)
     plan.axes = axes
     return plan
 
@@ -98,7 +101,7 @@ def is_array(leaf: Any) -> bool:
     return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
 
 
-def _spec(leaf: Any) -> jax.ShapeDtypeStruct:
+def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
     weak = getattr(leaf, "weak_type", False)
     return jax.ShapeDtypeStruct(
         leaf.shape,

@@ -25,6 +25,7 @@ from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
+from tenure.core.traces import without_collection
 from tenure.core.trees import flat, nest
 
 
@@ -82,9 +83,10 @@ class _Model:
         """Draws the owners' values, and the states'."""
         key = as_key(key)
         plan = self.plan(*args, **kwargs)
-        drawn, late = draw(plan, plan.slots, key)
+        with without_collection():
+            drawn, late = draw(plan, plan.slots, key)
+            state, late_state = draw(plan, plan.states, key)
         params = {p: v for p, v in drawn.items() if p in plan.slots}
-        state, late_state = draw(plan, plan.states, key)
         state |= {p: v for p, v in drawn.items() if p in plan.states}
         deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
         if deferred:
@@ -265,6 +267,13 @@ def transform_with_state(
 
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform_with_state(lambda x: tn.nn.BatchNorm(False, False, 0.5)(x))
+    >>> params, state = model.init(jax.random.key(0), jnp.ones((2, 1)))
+    >>> out, state = model.apply(params, state, None, jnp.ones((2, 1)))
+    >>> out.tolist(), sorted(state)
+    ([[0.0], [0.0]], ['batch_norm/~/mean_ema', 'batch_norm/~/var_ema'])
     """
     return _transformed_with_state(_Model(function, ties, stages, on_borrowed, strict=strict))
 
@@ -306,7 +315,12 @@ def training(flag: bool) -> Iterator[None]:
 
 
 def running_init() -> bool:
-    """Whether the function runs to find out, or to make, its parameters: while planning or initialising."""
+    """Whether the function runs to find out, or to make, its parameters: while planning or initialising.
+
+    >>> import tenure as tn
+    >>> tn.transform(tn.running_init).apply({}, None)
+    False
+    """
     return current_frame("running_init").mode is not Mode.APPLY
 
 

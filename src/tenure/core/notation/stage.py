@@ -143,7 +143,7 @@ class Stage(operation.Operation):
         raise NotImplementedError
 
     def begin(self, value: jax.Array, draw: Callable[[str], jax.Array]) -> tuple[jax.Array, Parts]:
-        """What is stored at first, for an initialiser that made `value`. Takes the way back by default."""
+        """What is stored at first, for an initialiser that made `value`: by default that value, and no leaf beside it."""
         return value, {}
 
     def assign(self, value: jax.Array, parts: Parts) -> tuple[jax.Array, Parts]:

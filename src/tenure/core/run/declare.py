@@ -35,6 +35,13 @@ def declare(
 
     Raises:
       DeclaredTwiceError: this module has declared it before.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> def f(x):
+    ...     tn.declare("table", (3, 3), init=jnp.ones)
+    ...     return tn.borrow("table") @ x
+    >>> tn.transform(f).init(None, jnp.ones(3))["~"]["table"].shape
+    (3, 3)
     """
     frame = current_frame("declare")
     scope = frame.scope
@@ -64,6 +71,17 @@ def borrow(name: str, view: Any = None) -> jax.Array:
 
     Raises:
       UndeclaredError: no module around this one has declared it.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> class Unembed(tn.Module):
+    ...     def __call__(self, x):
+    ...         return x @ tn.borrow("table", "transpose")
+    >>> class Model(tn.Module):
+    ...     def __call__(self, x):
+    ...         table = tn.declare("table", (5, 3), init=jnp.ones)
+    ...         return Unembed()(table[0] * x)
+    >>> tn.transform(lambda x: Model()(x)).plan(jnp.ones(3)).ledger.owner_of("model/unembed/table")
+    'model/table'
     """
     frame = current_frame("borrow")
     scope = frame.scope

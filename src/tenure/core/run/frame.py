@@ -54,7 +54,7 @@ class Scope:
         self.prefix = path if method == "__call__" else f"{path}/~" if method == "__init__" else f"{path}/~{method}"
 
 
-class Overlay:
+class StackSlice:
     """The layer of a stack that a scan body computes: one slice of each stacked owner, seen only inside."""
 
     def __init__(self, prefix: str, size: int, params: dict[str, Any] | None = None):
@@ -79,6 +79,7 @@ class Frame:
       layers: written state, innermost transformation last.
       trace: the JAX trace that the code belongs to: the model's, or that of one of Tenure's own transformations.
       opener: the Python frame that opened that trace; see `sites.opener`.
+      stand_ins: the values that a plan works with, by shape and dtype.
       training: whether stochastic stages draw.
       staged: `table.Staged.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
@@ -112,11 +113,12 @@ class Frame:
         self.staged: dict[str, Any] | None = None
         self.key_counts: dict[str, int] = {}
         self.scopes: list[Scope] = [Scope("", "__call__")]
-        self.overlays: list[Overlay] = []
+        self.stack_slices: list[StackSlice] = []
         self.epoch = 0
         self.order = itertools.count()
         self.trace: Any = None
         self.opener = 0
+        self.stand_ins: dict[Any, jax.Array] = {}
         self.outer: Any = None
 
     @property
@@ -136,6 +138,15 @@ class Frame:
     def skipping(self) -> tuple[str, Site] | None:
         """The raw JAX transformation around the code that would not run it again, and the line that called it."""
         return caching_transform(self.opener) if get_opaque_trace_state(convention="tenure") != self.trace else None
+
+    def stand_in(self, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+        """A value to plan with: one for all parameters of a shape and a dtype, outside of transformations."""
+        if self.inner:
+            return placeholder(shape, dtype, inner=True)
+        key = shape, dtype
+        if key not in self.stand_ins:
+            self.stand_ins[key] = placeholder(shape, dtype)
+        return self.stand_ins[key]
 
     @property
     def planning(self) -> bool:
@@ -162,7 +173,7 @@ class Frame:
         """Forgets what belongs to the trace that ends; the recorded requests live on."""
         self.keys = None
         self.sources.release()
-        self.makers = {}
+        self.makers, self.stand_ins = {}, {}
 
     def read(self, entry: Entry, default: Any = None) -> Any:
         """The newest value written for an entry, or `default`."""
@@ -182,27 +193,31 @@ class Frame:
             merged.update(layer)
         return merged
 
-    def mark(self) -> tuple[Any, ...]:
+    def snapshot(self) -> tuple[Any, ...]:
         """What a transformed function must start from, each time that JAX runs it."""
         scope = self.scope
         return scope, dict(scope.counters), dict(scope.used), dict(self.key_counts)
 
     @contextlib.contextmanager
-    def inside(
-        self, mark: tuple[Any, ...], entries: Mapping[Entry, Any], index: Any = None, overlay: Overlay | None = None
+    def branch(
+        self,
+        snapshot: tuple[Any, ...],
+        entries: Mapping[Entry, Any],
+        index: Any = None,
+        stack_slice: StackSlice | None = None,
     ) -> Iterator[dict[Entry, Any]]:
         """The body of a JAX transformation: its own trace, its own layer of writes, names from the same start.
 
         Args:
-          mark: `mark()` as it was when the transformation was called.
+          snapshot: `snapshot()` as it was when the transformation was called.
           entries: values of this trace for what the body may read (a loop's carried state).
           index: the step or lane, folded into the random keys drawn inside; a callable is asked when needed.
-          overlay: the layer's slices, in a layer stack.
+          stack_slice: the layer's slices, in a layer stack.
 
         Yields:
           What the body wrote.
         """
-        scope, counters, used, counts = mark
+        scope, counters, used, counts = snapshot
         writes: dict[Entry, Any] = {}
         saved = self.trace, self.opener, self.keys, self.epoch, self.scopes
         self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
@@ -213,17 +228,17 @@ class Frame:
         self.layers += [dict(entries), writes]
         if index is not None and self.keys is not None:
             self.keys = self.keys.at(index)
-        if overlay is not None:
-            self.overlays.append(overlay)
+        if stack_slice is not None:
+            self.stack_slices.append(stack_slice)
         try:
             yield writes
         finally:
             del self.layers[depth:]
             self.trace, self.opener, self.keys, self.epoch, self.scopes = saved
-            if overlay is not None:
-                self.overlays.pop()
+            if stack_slice is not None:
+                self.stack_slices.pop()
 
-    def absorb(self, writes: Mapping[Entry, Any]) -> None:
+    def merge(self, writes: Mapping[Entry, Any]) -> None:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
 
@@ -243,7 +258,7 @@ class Frame:
 
     def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
         """The layer stacks that a slot belongs to, outermost first."""
-        return tuple((o.prefix, o.size) for o in self.overlays if o.covers(path))
+        return tuple((o.prefix, o.size) for o in self.stack_slices if o.covers(path))
 
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""
@@ -254,8 +269,8 @@ class Frame:
                 leaves = {f"{module}/{name}": value for name, value in entries.items()}
                 found.update({path: value for path, value in leaves.items() if path not in covered})
         found.update({key: value for key, value in (self.staged or {}).items() if key.startswith(prefix + "/")})
-        for overlay in self.overlays:
-            found.update({p: v for p, v in overlay.params.items() if p in found})
+        for stack_slice in self.stack_slices:
+            found.update({p: v for p, v in stack_slice.params.items() if p in found})
         return found
 
 

@@ -66,22 +66,59 @@ def _installed(hook: Callable[..., Any], *kinds: str) -> Iterator[None]:
 
 
 def custom_creator(creator: Callable[..., Any], *, params: bool = True, state: bool = False):
-    """Within, `creator(next_creator, shape, dtype, init, context)` makes each new parameter (or state)."""
+    """Within, `creator(next_creator, shape, dtype, init, context)` makes each new parameter (or state).
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def zeros(next_creator, shape, dtype, init, context):
+    ...     return next_creator(shape, dtype, jnp.zeros)
+    >>> def f():
+    ...     with tn.custom_creator(zeros):
+    ...         return tn.get_parameter("w", (2,), init=jnp.ones)
+    >>> tn.transform(f).init(None)
+    {'~': {'w': Array([0., 0.], dtype=float32)}}
+    """
     return _installed(creator, *["param_creator"] * params, *["state_creator"] * state)
 
 
 def custom_getter(getter: Callable[..., Any], *, params: bool = True, state: bool = False):
-    """Within, `getter(next_getter, value, context)` answers each read of a parameter (or state)."""
+    """Within, `getter(next_getter, value, context)` answers each read of a parameter (or state).
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def f():
+    ...     with tn.custom_getter(lambda next_getter, value, context: next_getter(2 * value)):
+    ...         return tn.get_parameter("w", (2,), init=jnp.ones)
+    >>> tn.transform(f).apply({"~": {"w": jnp.ones(2)}}, None)
+    Array([2., 2.], dtype=float32)
+    """
     return _installed(getter, *["param_getter"] * params, *["state_getter"] * state)
 
 
 def custom_setter(setter: Callable[..., Any]):
-    """Within, `setter(next_setter, value, context)` handles each `set_state`."""
+    """Within, `setter(next_setter, value, context)` handles each `set_state`.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def f():
+    ...     with tn.custom_setter(lambda next_setter, value, context: next_setter(-value)):
+    ...         tn.set_state("n", jnp.ones(()))
+    >>> tn.transform_with_state(f).apply({}, {}, None)
+    (None, {'~': {'n': Array(-1., dtype=float32)}})
+    """
     return _installed(setter, "setter")
 
 
 def intercept_methods(interceptor: Callable[..., Any]):
-    """Within, `interceptor(next_method, args, kwargs, context)` handles each call of a module's method."""
+    """Within, `interceptor(next_method, args, kwargs, context)` handles each call of a module's method.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def show(next_method, args, kwargs, context):
+    ...     print(context.method_name)
+    ...     return next_method(*args, **kwargs)
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3)(x))
+    >>> with tn.intercept_methods(show):
+    ...     plan = model.plan(jnp.ones(2))
+    __init__
+    __call__
+    """
     return _installed(interceptor, "method")
 
 

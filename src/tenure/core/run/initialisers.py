@@ -6,8 +6,14 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from tenure.core.errors import Party, TenureError, brief
+from tenure.core.keys import drawing, initialising, made_key
 from tenure.core.run.rng import next_rng_key
+from tenure.core.traces import outermost
 
 #: What the first argument of an initialiser that takes a key is called.
 KEYS = ("key", "rng", "prng_key", "rng_key")
@@ -30,6 +36,13 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
     >>> model.init(jax.random.key(0))["~"]["w"].shape
     (2, 3)
     """
+    if (init is jnp.zeros or init is jnp.ones) and not outermost():
+        return jax.lax.broadcast(np.asarray(init is jnp.ones, dtype), tuple(shape))  # one operation instead of several
+    keys = drawing()
+    if keys is not None and keys.key is not None and not keys.count:
+        alike = alike_of(init, shape, dtype)
+        if alike is not None:
+            return drawn(made_key(keys.key), alike)
     try:
         return init(next_rng_key(), shape, dtype) if takes_key(init) else init(shape, dtype)
     except TypeError as e:
@@ -41,6 +54,42 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
             parties=[asked],
             ways=["init=lambda shape, dtype: jnp.zeros(shape, dtype)", "an initialiser of jax.nn.initializers"],
         ) from None
+
+
+_CONSTANT = ("Constant", "Identity")  # of Tenure's initialisers, those that draw nothing
+
+
+class Alike:
+    """An initialiser of Tenure's with a shape and a dtype: equal to those that draw the same, so that JAX traces it once."""
+
+    __slots__ = ("dtype", "init", "key", "shape")
+
+    def __init__(self, init: Any, shape: tuple[int, ...], dtype: Any):
+        self.init, self.shape, self.dtype = init, shape, dtype
+        self.key = type(init), tuple(sorted(vars(init).items())), shape, str(dtype)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Alike) and self.key == other.key
+
+
+def alike_of(init: Any, shape: Sequence[int], dtype: Any) -> Alike | None:
+    """Within a trace, what an initialiser of Tenure's is to draw; None for any other, and outside of a trace."""
+    kind = type(init)
+    if not kind.__module__.startswith("tenure.initializers") or kind.__name__ in _CONSTANT or outermost():
+        return None
+    if not all(isinstance(v, (int, float, str, type(None))) for v in vars(init).values()):
+        return None
+    return Alike(init, tuple(shape), dtype)
+
+
+@functools.partial(jax.jit, static_argnums=1, inline=True)
+def drawn(key: Any, alike: Alike) -> Any:
+    """What the initialiser draws with a key."""
+    with initialising(key):
+        return alike.init(alike.shape, alike.dtype)
 
 
 def takes_key(init: Any) -> bool:

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 
 from tenure.core.errors import LayerStackError, Party, brief
 from tenure.core.run import naming
-from tenure.core.run.frame import Entry, Frame, Overlay, current_frame
+from tenure.core.run.frame import Entry, Frame, StackSlice, current_frame
 from tenure.core.run.profile import by_profile
-from tenure.core.run.state import in_loop
+from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 
@@ -129,18 +129,18 @@ def _no_stack(rule: str, *ways: str) -> LayerStackError:
 
 def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, unroll: int | bool) -> Any:
     frame = current_frame("tn.layer_stack")
-    prefix, mark = frame.scope.path, frame.mark()
+    prefix, snapshot = frame.scope.path, frame.snapshot()
 
-    def step(overlay: Overlay, entries: Any, x: Any, inputs: Any, index: Any) -> Any:
-        with frame.inside(mark, entries, index, overlay) as writes:
+    def step(stack_slice: StackSlice, entries: Any, x: Any, inputs: Any, index: Any) -> Any:
+        with frame.branch(snapshot, entries, index, stack_slice) as writes:
             out, y = layer(x, inputs)
         _check_same(x, out)
         return (out, y), writes
 
     if frame.planning:
         one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(jnp.shape(a)[1:], jnp.result_type(a)), xs)
-        overlay = Overlay(prefix, size)
-        (x, y), _ = jax.eval_shape(lambda x, i: step(overlay, {}, x, i, None), x, one)
+        stack_slice = StackSlice(prefix, size)
+        (x, y), _ = jax.eval_shape(lambda x, i: step(stack_slice, {}, x, i, None), x, one)
         empty = jax.lax.empty
         return jax.tree.map(lambda a: empty(a.shape, a.dtype), x), jax.tree.map(
             lambda a: empty((size, *a.shape), a.dtype), y
@@ -155,17 +155,17 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
 
     def body(carry: Any, per_layer: Any) -> Any:
         (x, entries), (params, mine, inputs, index) = carry, per_layer
-        (x, y), writes = step(Overlay(prefix, size, params), {**entries, **mine}, x, inputs, index)
+        (x, y), writes = step(StackSlice(prefix, size, params), {**entries, **mine}, x, inputs, index)
         for entry in writes:
             if entry not in entries and entry not in mine:
-                raise in_loop(entry[1])
+                raise not_carried(entry[1], "tn.layer_stack")
         now = {**entries, **mine, **writes}
         return (x, {e: now[e] for e in entries}), (y, {e: now[e] for e in mine})
 
     (x, outside), (ys, inside) = jax.lax.scan(
         body, (x, outside), (params, inside, xs, steps), size, reverse=reverse, unroll=unroll
     )
-    frame.absorb({**outside, **inside})
+    frame.merge({**outside, **inside})
     return x, ys
 
 
@@ -175,7 +175,7 @@ def _create(frame: Frame, step: Any, prefix: str, x: Any, xs: Any, size: int, re
     inside = {e: v for e, v in frame.visible().items() if e[1].startswith(prefix + "/")}
     for i in reversed(range(size)) if reverse else range(size):
         pick = functools.partial(jax.tree.map, lambda a, i=i: a[i])
-        (x, y), writes = step(Overlay(prefix, size, pick(params)), pick(inside), x, pick(xs), i)
+        (x, y), writes = step(StackSlice(prefix, size, pick(params)), pick(inside), x, pick(xs), i)
         made.append({**pick(inside), **writes})
         outs.append(y)
     if reverse:
@@ -184,5 +184,5 @@ def _create(frame: Frame, step: Any, prefix: str, x: Any, xs: Any, size: int, re
     for entry in made[0]:
         mine = entry[1].startswith(prefix + "/")
         entries[entry] = jax.tree.map(lambda *v: jnp.stack(v), *(m[entry] for m in made)) if mine else made[-1][entry]
-    frame.absorb(entries)
+    frame.merge(entries)
     return x, jax.tree.map(lambda *v: jnp.stack(v), *outs) if outs and outs[0] is not None else None

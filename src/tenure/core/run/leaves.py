@@ -26,9 +26,9 @@ _COLLECTIONS = {"batch_stats", "cache", "intermediates", "constants"}  # that Fl
 def owned_value(frame: Frame, path: str) -> Any:
     """The leaf of an owner: inside its layer stack, that layer's slice. None if there is none."""
     frame.asked.add(path)
-    for overlay in reversed(frame.overlays):
-        if path in overlay.params:
-            return overlay.params[path]
+    for stack_slice in reversed(frame.stack_slices):
+        if path in stack_slice.params:
+            return stack_slice.params[path]
     module, name = paths.split(path)
     if frame.mode is Mode.INIT:
         value = frame.read(("params", path))
@@ -123,7 +123,7 @@ def leaf(frame: Frame, slot: Slot) -> Any:
     value = owned_value(frame, slot.path)
     if value is None:
         raise missing(frame, slot.path, slot.full_shape, slot.full_dtype, slot)
-    active = {overlay.prefix for overlay in frame.overlays}
+    active = {stack_slice.prefix for stack_slice in frame.stack_slices}
     wanted = slot.full_shape[sum(prefix in active for prefix, _ in slot.stack) :]
     if slot.staged and tuple(getattr(value, "shape", wanted)) != wanted:
         raise ParameterShapeError(

@@ -99,7 +99,7 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
             check = check_cached if frame.profile is None else frame.profile.check_cached
             check(frame, cls, site)
         module = cls.__new__(cls, *args, **kwargs)
-        module.__dict__["_born"] = _Birth(frame, args, kwargs, share, site, stages)
+        module.__dict__["_construction"] = Construction(frame, args, kwargs, share, site, stages)
         init = cls.__init__  # type: ignore[misc]
         frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
         try:
@@ -145,7 +145,7 @@ def _not_inside(cls: type) -> Any:
     )
 
 
-class _Birth:
+class Construction:
     """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
 
     __slots__ = (
@@ -171,7 +171,7 @@ class _Birth:
         scope = frame.scope
         self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
 
-    def replays(self, other: _Birth) -> bool:
+    def replays(self, other: Construction) -> bool:
         """Whether both are one line of one module's code, run again by another call of that module."""
         again = self.scope_id != other.scope_id or self.epoch != other.epoch
         same = self.parent == other.parent and self.method == other.method
@@ -244,26 +244,26 @@ class Module(metaclass=ModuleMeta):
         name = name if name is not None else self.__dict__.get("name")
         if name is None:
             name = naming.snake_case(type(self).__name__)
-        birth: _Birth = self.__dict__["_born"]
-        naming.check_name(name, birth.site)
-        birth.forced = isinstance(name, naming.ForcedName)
+        construction: Construction = self.__dict__["_construction"]
+        naming.check_name(name, construction.site)
+        construction.forced = isinstance(name, naming.ForcedName)
         inits = []
         while frame.scopes[-1].module is self:  # our own __init__ is not the scope that we are built in
             inits.append(frame.scopes.pop())
         try:
-            self.__dict__["module_name"] = path = naming.unique_name(frame, name, birth.site)
+            self.__dict__["module_name"] = path = naming.unique_name(frame, name, construction.site)
         finally:
             frame.scopes.extend(reversed(inits))
         self.__dict__["name"] = path.rpartition("/")[2]
         for scope in inits:
             scope.rename(path)
-        if birth.share is not None:
-            frame.sources.add_share(path, birth.share, birth.site)
-            birth.share = None
-        if birth.stages is not None:
+        if construction.share is not None:
+            frame.sources.add_share(path, construction.share, construction.site)
+            construction.share = None
+        if construction.stages is not None:
             if frame.planning:  # a run reads what the plan made of them
-                frame.sources.stages.add(path, birth.stages, birth.site)
-            birth.stages = None
+                frame.sources.stages.add(path, construction.stages, construction.site)
+            construction.stages = None
 
     __post_init__ = __init__
 
@@ -299,25 +299,26 @@ class Module(metaclass=ModuleMeta):
         return Ref(paths.join(self.module_name, paths.check(name, "parameter name")), (), absolute=True)
 
     def _asker(self) -> str:
-        birth = self.__dict__.get("_born")
+        construction = self.__dict__.get("_construction")
         cls = type(self)
         room = ".".join(part for part in cls.__module__.split(".")[1:2] if cls.__module__.startswith("tenure."))
         shown = f"{room}.{cls.__name__}" if room else cls.__name__
-        if birth is None:
+        if construction is None:
             return shown
-        if birth.text:
-            return birth.text
+        if construction.text:
+            return construction.text
         arguments = ", ".join(
-            [_brief(a) for a in birth.args] + [f"{k}={_brief(v)}" for k, v in birth.kwargs.items() if k != "name"]
+            [_brief(a) for a in construction.args]
+            + [f"{k}={_brief(v)}" for k, v in construction.kwargs.items() if k != "name"]
         )
-        birth.text = f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
-        return birth.text
+        construction.text = f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
+        return construction.text
 
     def __repr__(self) -> str:
-        birth: _Birth | None = self.__dict__.get("_born")
-        if birth is None or not birth.shown or not type(self).AUTO_REPR:
+        construction: Construction | None = self.__dict__.get("_construction")
+        if construction is None or not construction.shown or not type(self).AUTO_REPR:
             return object.__repr__(self)
-        return call_text(type(self), birth.args, birth.kwargs)
+        return call_text(type(self), construction.args, construction.kwargs)
 
 
 def _brief(value: Any) -> str:
@@ -372,5 +373,5 @@ def to_module(f: Callable[..., Any]) -> type[Module]:
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return f(*args, **kwargs)
 
-    ToModuleWrapper.__doc__ = f.__doc__ or "Module produced by `hk.to_module`."
+    ToModuleWrapper.__doc__ = f.__doc__ or "A module whose `__call__` is a function."
     return ToModuleWrapper

@@ -25,7 +25,7 @@ from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
-from tenure.core.run.frame import Frame, Mode, Scope, current_frame, placeholder
+from tenure.core.run.frame import Frame, Mode, Scope, current_frame
 from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
@@ -104,7 +104,7 @@ def plan_parameter(
     earlier = frame.requests.get(path)
     if earlier is not None:
         check_repeated(earlier, frame.makers[path], dataclasses.replace(asked, **more), maker(frame))
-        return placeholder(earlier.shape, earlier.dtype, frame.inner)
+        return frame.stand_in(earlier.shape, earlier.dtype)
     if source.kind == "forbid":
         raise _forbidden(asked)
     if source.kind == "given":
@@ -121,7 +121,7 @@ def plan_parameter(
         more["shape"], more["dtype"] = made.shape, made.dtype
     frame.requests[path] = asked = dataclasses.replace(asked, **more)
     frame.makers[path] = maker(frame)
-    return placeholder(asked.shape, asked.dtype, frame.inner)
+    return frame.stand_in(asked.shape, asked.dtype)
 
 
 def _forbidden(asked: Request) -> ForbiddenSlotError:
@@ -234,10 +234,12 @@ def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
 
 def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
     """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
-    birth = None if scope.module is None else scope.module.__dict__["_born"]
-    if birth is None or asked.site is not birth.site:  # a layer's request stands at the line that built the layer
+    construction = None if scope.module is None else scope.module.__dict__["_construction"]
+    if (
+        construction is None or asked.site is not construction.site
+    ):  # a layer's request stands at the line that built the layer
         return True
-    return any(init is a for a in (*birth.args, *birth.kwargs.values()))
+    return any(init is a for a in (*construction.args, *construction.kwargs.values()))
 
 
 def _check_given(asked: Request, source: Source) -> None:

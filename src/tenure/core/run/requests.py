@@ -23,7 +23,7 @@ def request(frame: Frame, path: str, shape: Any, dtype: Any, **more: Any) -> Req
     asker = "get_parameter"
     if module is not None:
         asker = module._asker()
-        site = module.__dict__["_born"].site if site.in_package else site
+        site = module.__dict__["_construction"].site if site.in_package else site
     order, stack = next(frame.order), frame.stack_of(path)
     return Request(path, shape, dtype, asker=asker, site=site, order=order, stack=stack, **more)
 
@@ -32,5 +32,5 @@ def maker(frame: Frame) -> Maker:
     """The module, or the name scope, that asks, and how it was built."""
     scope = frame.scope
     if scope.module is not None:
-        return scope.module, scope.module.__dict__["_born"]
+        return scope.module, scope.module.__dict__["_construction"]
     return scope, scope.origin

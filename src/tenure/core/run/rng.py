@@ -19,6 +19,11 @@ def next_rng_key() -> jax.Array:
     Raises:
       MissingRNGError: no key was given to `apply`.
       CachedTransformError: inside of a raw `jax.lax.scan`, `jax.jit` or the like, where every step would have one key.
+
+    >>> import jax, tenure as tn
+    >>> f = tn.transform(lambda: jax.random.uniform(tn.next_rng_key()) == jax.random.uniform(tn.next_rng_key()))
+    >>> bool(f.apply({}, jax.random.key(0)))
+    False
     """
     key = maybe_next_rng_key()
     if key is None and (frame := current_frame("next_rng_key")).profile is not None:
@@ -30,7 +35,12 @@ def next_rng_key() -> jax.Array:
 
 
 def maybe_next_rng_key() -> jax.Array | None:
-    """A new random key, or None where none was given."""
+    """A new random key, or None where none was given.
+
+    >>> import tenure as tn
+    >>> tn.transform(lambda: tn.maybe_next_rng_key() is None).apply({}, None)
+    True
+    """
     initialiser = drawing()
     if initialiser is not None:
         return initialiser.draw()
@@ -62,5 +72,10 @@ def _check_repeats(frame: Frame) -> None:
 
 
 def next_rng_keys(num: int) -> jax.Array:
-    """`num` new random keys, stacked."""
+    """`num` new random keys, stacked.
+
+    >>> import jax, tenure as tn
+    >>> tn.transform(lambda: tn.next_rng_keys(3)).apply({}, jax.random.key(0)).shape
+    (3,)
+    """
     return jax.random.split(next_rng_key(), num)

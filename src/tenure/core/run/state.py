@@ -40,6 +40,16 @@ def get_state(
 
     Raises:
       MissingParameterError: there is no value, and no initialiser to make one.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> def counter():
+    ...     count = tn.get_state("count", (), jnp.int32, init=jnp.zeros)
+    ...     tn.set_state("count", count + 1)
+    ...     return count
+    >>> model = tn.transform_with_state(counter)
+    >>> params, state = model.init(None)
+    >>> model.apply(params, state, None)
+    (Array(0, dtype=int32), {'~': {'count': Array(1, dtype=int32)}})
     """
     frame = current_frame("get_state")
     if frame.planning:
@@ -70,6 +80,11 @@ def set_state(name: str, value: Any) -> None:
     Raises:
       LeakedTracerError: inside a raw JAX transformation, which the value would outlive.
       NoInverseError: the state is borrowed through a view that has no inverse.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform_with_state(lambda x: tn.set_state("last", x))
+    >>> model.apply({}, {}, None, jnp.ones(2))
+    (None, {'~': {'last': Array([1., 1.], dtype=float32)}})
     """
     frame = current_frame("set_state")
     path = paths.join(frame.scope.path, name)
@@ -215,10 +230,16 @@ def _missing_state(frame: Frame, path: str) -> MissingParameterError:
     )
 
 
-def in_loop(path: str) -> StateError:
-    """The error of a state that a loop's body would create."""
+def not_carried(path: str, construct: str) -> StateError:
+    """The error of a state that the body of a construct sets, and that is not there before it."""
     return StateError(
-        f"the state '{path}' is first set inside a loop, whose steps must all carry it",
-        parties=[Party("state", path, "(no value before the loop)"), Party("loop", "", "", str(call_site()))],
-        ways=["read it with get_state(name, shape, dtype, init) so that init can make it", "set it before the loop"],
+        f"the state '{path}' is set inside of {construct}, and the state given to apply does not have it",
+        parties=[
+            Party("state", path, f"(no value before {construct})"),
+            Party("set in", construct, "", str(call_site())),
+        ],
+        ways=[
+            "use the state that init of this model returned: init makes what is first set inside",
+            "for params and state of another model, add what it lacks:  {**model.init(key, …)[1], **state}",
+        ],
     )

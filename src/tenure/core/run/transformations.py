@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from tenure.core.errors import Party, StateError
 from tenure.core.run.frame import Entry, Frame, current_frame
 from tenure.core.run.profile import by_profile
-from tenure.core.run.state import in_loop
+from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,10 +25,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _pure(frame: Frame, fun: Callable[..., Any]) -> Callable[..., Any]:
     """`fun` with what it wrote as a second result; the same names each time that JAX runs it."""
-    mark = frame.mark()
+    snapshot = frame.snapshot()
 
     def pure(*args: Any, _entries: Mapping[Entry, Any] = {}, _index: Any = None, **kwargs: Any) -> Any:
-        with frame.inside(mark, _entries, _index) as writes:
+        with frame.branch(snapshot, _entries, _index) as writes:
             out = fun(*args, **kwargs)
         return out, writes
 
@@ -46,7 +46,7 @@ def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             frame = current_frame(f"tn.{name}")
             out, writes = jax_transform(_pure(frame, fun), **options)(*args, **kwargs)
-            frame.absorb(writes)
+            frame.merge(writes)
             return out
 
         return wrapped
@@ -57,12 +57,24 @@ def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..
 
 
 jit = _lift(
-    "jit", jax.jit, """As `jax.jit`, inside of a transformed function. Traced anew at each call of the model."""
+    "jit",
+    jax.jit,
+    """As `jax.jit`, inside of a transformed function. Traced anew at each call of the model.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.jit(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
+    Array([2., 2.], dtype=float32)
+    """,
 )
 remat = _lift(
     "remat",
     jax.checkpoint,
-    """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.""",
+    """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.remat(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
+    Array([2., 2.], dtype=float32)
+    """,
 )
 
 
@@ -70,7 +82,12 @@ remat = _lift(
 def value_and_grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
-    """As `jax.value_and_grad`, inside of a transformed function: differentiates by the arguments, not by parameters."""
+    """As `jax.value_and_grad`, inside of a transformed function: differentiates by the arguments, not by parameters.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.value_and_grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
+    (Array(2., dtype=float32), Array([2., 2.], dtype=float32))
+    """
 
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +100,7 @@ def value_and_grad(
             return value, (aux, writes)
 
         (value, (aux, writes)), grads = jax.value_and_grad(with_aux, argnums, has_aux=True, **options)(*args, **kwargs)
-        frame.absorb(writes)
+        frame.merge(writes)
         return ((value, aux) if has_aux else value), grads
 
     return wrapped
@@ -93,7 +110,12 @@ def value_and_grad(
 def grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
-    """As `jax.grad`, inside of a transformed function: differentiates by the arguments, not by parameters."""
+    """As `jax.grad`, inside of a transformed function: differentiates by the arguments, not by parameters.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
+    Array([2., 2.], dtype=float32)
+    """
     both = value_and_grad(fun, argnums, has_aux, **options)
 
     @functools.wraps(fun)
@@ -122,6 +144,10 @@ def vmap(
 
     Raises:
       StateError: the lanes leave different states; average them first, say with `jax.lax.pmean(x, axis_name)`.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.vmap(lambda x: x + 1)(x)).apply({}, None, jnp.ones(2))
+    Array([2., 2.], dtype=float32)
     """
 
     @functools.wraps(fun)
@@ -134,7 +160,7 @@ def vmap(
             out, writes = mapped(*args)
         except ValueError as e:
             raise _lanes_differ(pure, in_axes, name, axis_size, args, axis_name is not None) or e from None
-        frame.absorb(writes)
+        frame.merge(writes)
         return out
 
     return wrapped
@@ -176,7 +202,12 @@ def _lanes_differ(pure: Any, in_axes: Any, name: Any, axis_size: Any, args: Any,
 
 @by_profile
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped."""
+    """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: jnp.zeros(tn.eval_shape(jnp.sum, x).shape)).apply({}, None, jnp.ones(2))
+    Array(0., dtype=float32)
+    """
     pure = _pure(current_frame("tn.eval_shape"), fun)
 
     @functools.wraps(fun)  # JAX's errors name the line of what it wraps
@@ -193,12 +224,12 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
     """
     if not frame.unmade():
         return
-    mark = scope, counters, used, _ = frame.mark()
+    snapshot = scope, counters, used, _ = frame.snapshot()
     for body in bodies:
         _, writes = _pure(frame, body)(*args)
         made = {e: v for e, v in writes.items() if e[0] in ("params", "initial")}
-        frame.absorb({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
-    scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(mark[3])
+        frame.merge({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
+    scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(snapshot[3])
 
 
 def _first(xs: Any, reverse: bool = False) -> Any:
@@ -215,10 +246,10 @@ def _carried(frame: Frame) -> dict[Entry, Any]:
     return {e: v for e, v in frame.visible().items() if e[0] == "state"}
 
 
-def _next_carry(carried: Mapping[Entry, Any], writes: Mapping[Entry, Any]) -> dict[Entry, Any]:
+def _next_carry(carried: Mapping[Entry, Any], writes: Mapping[Entry, Any], construct: str) -> dict[Entry, Any]:
     for entry in writes:
         if entry not in carried:
-            raise in_loop(entry[1])
+            raise not_carried(entry[1], construct)
     return {**carried, **writes}
 
 
@@ -231,7 +262,12 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> Any:
-    """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked."""
+    """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.scan(lambda c, x: (c + x, c), jnp.zeros(()), x)).apply({}, None, jnp.ones(2))
+    (Array(2., dtype=float32), Array([0., 1.], dtype=float32))
+    """
     frame = current_frame("tn.scan")
     if frame.planning:
         return _plan_scan(frame, f, init, xs, _length(xs, length))
@@ -261,22 +297,32 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse:
     def body(carry: Any, inputs: Any) -> Any:
         (inner, entries), (x, step) = carry, inputs
         (inner, y), writes = pure(inner, x, _entries=entries, _index=step)
-        return (inner, _next_carry(entries, writes)), y
+        return (inner, _next_carry(entries, writes, "tn.scan")), y
 
     (out, entries), ys = jax.lax.scan(body, (init, carried), (xs, steps), length, reverse, unroll)
-    frame.absorb(entries)
+    frame.merge(entries)
     return out, ys
 
 
 @by_profile
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """As `jax.lax.map`, inside of a transformed function."""
+    """As `jax.lax.map`, inside of a transformed function.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.map(lambda x: x + 1, x)).apply({}, None, jnp.ones(2))
+    Array([2., 2.], dtype=float32)
+    """
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 
 
 @by_profile
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any) -> Any:
-    """As `jax.lax.while_loop`, inside of a transformed function."""
+    """As `jax.lax.while_loop`, inside of a transformed function.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.while_loop(lambda v: v.sum() < 9, lambda v: 2 * v, x)).apply({}, None, jnp.ones(2))
+    Array([8., 8.], dtype=float32)
+    """
     frame = current_frame("tn.while_loop")
     if frame.planning:
         jax.eval_shape(_pure(frame, cond_fun), init)
@@ -293,16 +339,21 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     def body(carry: Any) -> Any:
         inner, entries, step = carry
         out, writes = step_fun(inner, _entries=entries, _index=step)
-        return out, _next_carry(entries, writes), None if step is None else step + 1
+        return out, _next_carry(entries, writes, "tn.while_loop"), None if step is None else step + 1
 
     out, entries, _ = jax.lax.while_loop(cond, body, (init, carried, count))
-    frame.absorb(entries)
+    frame.merge(entries)
     return out
 
 
 @by_profile
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
-    """As `jax.lax.fori_loop`, inside of a transformed function."""
+    """As `jax.lax.fori_loop`, inside of a transformed function.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.fori_loop(0, 3, lambda i, v: v + i, x)).apply({}, None, jnp.ones(2))
+    Array([4., 4.], dtype=float32)
+    """
     frame = current_frame("tn.fori_loop")
     if frame.planning:
         pure = _pure(frame, body_fun)
@@ -313,22 +364,32 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     def body(i: Any, carry: Any) -> Any:
         inner, entries = carry
         out, writes = pure(i, inner, _entries=entries, _index=i)
-        return out, _next_carry(entries, writes)
+        return out, _next_carry(entries, writes, "tn.fori_loop")
 
     out, entries = jax.lax.fori_loop(lower, upper, body, (init, carried))
-    frame.absorb(entries)
+    frame.merge(entries)
     return out
 
 
 @by_profile
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
-    """As `jax.lax.cond`, inside of a transformed function. Both branches are planned."""
+    """As `jax.lax.cond`, inside of a transformed function. Both branches are planned.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.cond(x[0] > 0, jnp.sin, jnp.zeros_like, x)).apply({}, None, jnp.ones(2))
+    Array([0.84147096, 0.84147096], dtype=float32)
+    """
     return _branches("cond", lambda fs, *args: jax.lax.cond(pred, *fs, *args), (true_fun, false_fun), operands)
 
 
 @by_profile
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """As `jax.lax.switch`, inside of a transformed function. All branches are planned."""
+    """As `jax.lax.switch`, inside of a transformed function. All branches are planned.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.switch(1, [jnp.sin, jnp.zeros_like], x)).apply({}, None, jnp.ones(2))
+    Array([0., 0.], dtype=float32)
+    """
     return _branches("switch", lambda fs, *args: jax.lax.switch(index, fs, *args), tuple(branches), operands)
 
 
@@ -347,10 +408,10 @@ def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable
             if not cell:  # names go on from the branch before, which JAX has traced by now
                 cell.append(_pure(frame, branch))
             out, writes = cell[0](*args, _entries=entries)
-            return out, _next_carry(entries, writes)
+            return out, _next_carry(entries, writes, f"tn.{name}")
 
         return run
 
     out, entries = select([full(b) for b in branches], carried, *operands)
-    frame.absorb(entries)
+    frame.merge(entries)
     return out

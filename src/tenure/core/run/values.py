@@ -15,7 +15,7 @@ from tenure.core.errors import GivenTooLateError, MissingRNGError, UnknownSlotEr
 from tenure.core.notation import paths
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.stage import Stage
-from tenure.core.run.frame import Frame, Mode, Overlay, Params, current_frame, placeholder
+from tenure.core.run.frame import Frame, Mode, Params, StackSlice, current_frame, placeholder
 from tenure.core.run.leaves import leaf, part
 from tenure.core.run.recipes import Recipe, applied, compiled_together, recipe_of
 from tenure.core.slots.plan import Plan
@@ -75,27 +75,27 @@ def made(frame: Frame, way: How) -> Any:
 
 def _all_layers(frame: Frame, way: PerLayer) -> Any:
     """A borrower's value: inside of its layer stacks, of the layer that runs; from outside, in each layer, stacked."""
-    active = {overlay.prefix for overlay in frame.overlays}
+    active = {stack_slice.prefix for stack_slice in frame.stack_slices}
     outside = [(prefix, size) for prefix, size in way.slot.stack if prefix not in active]
     if not outside:
         return made(frame, way.inner)
     prefix, size = outside[0]
 
     def layer(params: dict[str, Any]) -> Any:
-        frame.overlays.append(Overlay(prefix, size, params))
+        frame.stack_slices.append(StackSlice(prefix, size, params))
         try:
             return _all_layers(frame, way)
         finally:
-            frame.overlays.pop()
+            frame.stack_slices.pop()
 
     return jax.vmap(layer, axis_size=size)(frame.stacked_params(prefix))
 
 
 def _staged(frame: Frame, way: Staged) -> Any:
     """A value after its stages: as made before, or made now, and kept for the run's other users."""
-    for overlay in reversed(frame.overlays if frame.staged is not None else ()):
-        if way.key in overlay.params:
-            return overlay.params[way.key]
+    for stack_slice in reversed(frame.stack_slices if frame.staged is not None else ()):
+        if way.key in stack_slice.params:
+            return stack_slice.params[way.key]
     if frame.staged is not None and way.key in frame.staged:
         return frame.staged[way.key]
     value = _through_stages(frame, way, made(frame, way.source))
@@ -176,7 +176,7 @@ def _recipe_of(
     frame: Frame, slot: Slot, stages: tuple[Stage, ...], training: bool, draws: bool
 ) -> tuple[Recipe, dict[Any, str], dict[str, Any], Stage | None]:
     """What is done to a value, remembered by the plan; see `recipes.recipe_of`."""
-    active = tuple(overlay.prefix for overlay in frame.overlays)
+    active = tuple(stack_slice.prefix for stack_slice in frame.stack_slices)
     name = slot.path, tuple(s.label for s in stages), stages is slot.use_stages, training, draws, active
     recipes = frame.plan.recipes
     if name not in recipes:

@@ -26,6 +26,10 @@ class Plan:
       out: the shapes of what the function returns.
       ties, stages: the model's ties and stages as they were given.
       axes: the mapped axes that nobody mapped while planning.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> tn.transform(lambda x: tn.nn.Linear(3)(x)).plan(jnp.ones((2, 4)))
+    Plan(2 owners, 2 slots, 15 parameters)
     """
 
     def __init__(

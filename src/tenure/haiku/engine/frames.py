@@ -15,7 +15,7 @@ from tenure.core.errors import OutsideTransformError, Party, TenureError
 from tenure.core.model.kinds import in_evaluation
 from tenure.core.notation import paths
 from tenure.core.run import values
-from tenure.core.run.frame import Entry, Frame, Mode, Overlay, Scope, current_frame, maybe_frame, placeholder
+from tenure.core.run.frame import Entry, Frame, Mode, Scope, StackSlice, current_frame, maybe_frame, placeholder
 from tenure.core.run.values import apply_stages
 from tenure.core.sites import call_site, opener
 from tenure.core.slots.plan import Plan
@@ -121,7 +121,7 @@ class HaikuFrame(Frame):
             self.trace, self.opener = saved
 
     @contextlib.contextmanager
-    def branch(self, rng: Any, *, shares_names: bool) -> Iterator[None]:
+    def body(self, rng: Any, *, shares_names: bool) -> Iterator[None]:
         """The body of a JAX transformation: its own params, state and keys, copied from what is there.
 
         Args:
@@ -188,9 +188,6 @@ class HaikuFrame(Frame):
         if self.lender is None:
             return placeholder(slot.shape, slot.dtype)
         return values.evaluate(self.lender, slot.path)
-
-    def stacked_params(self, prefix: str) -> dict[str, Any]:
-        raise NotImplementedError  # a Haiku layer stack scans over an inner transform instead
 
 
 def the_frame(what: str) -> HaikuFrame:
@@ -262,4 +259,4 @@ def lift_prefix(frame: HaikuFrame) -> str | None:
 
 JaxUsageError.__module__ = "tenure.haiku"
 
-__all__ = ["Bundles", "HaikuFrame", "JaxUsageError", "Mode", "Overlay", "Scope", "StatePair", "current_frame", "jax"]
+__all__ = ["Bundles", "HaikuFrame", "JaxUsageError", "Mode", "Scope", "StackSlice", "StatePair", "current_frame", "jax"]

@@ -52,13 +52,13 @@ def run_body(
 ) -> tuple[Any, Changes]:
     """Calls `fun` in its own branch of the frame; returns its result and what it changed."""
     before = frame.params, frame.state
-    with frame.branch(rng, shares_names=shares_names):
+    with frame.body(rng, shares_names=shares_names):
         out = fun(*args, **kwargs)
         params = {} if frame.frozen else new_entries(before[0], frame.params)
         return out, Changes(params, new_entries(before[1], frame.state), rng_state(frame))
 
 
-def absorb(frame: HaikuFrame, changes: Changes) -> None:
+def merge_changes(frame: HaikuFrame, changes: Changes) -> None:
     """Takes over what a body changed."""
     for target, source in ((frame.params, changes.params), (frame.state, changes.state)):
         for module, bundle in source.items():
@@ -96,7 +96,7 @@ def _lifted(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[
             frame = the_frame(name)
             fresh = lambda *a, **k: pure(*a, **k)  # noqa: E731  # JAX must not take this call for an earlier one
             out, changes = jax_transform(fresh, *options, **_shifted(named))(rng_state(frame), *args, **kwargs)
-            absorb(frame, changes)
+            merge_changes(frame, changes)
             return out
 
         return wrapped
@@ -165,7 +165,7 @@ def value_and_grad(
 
         both = jax.value_and_grad(pure, argnums=argnums, has_aux=True, holomorphic=holomorphic)
         (value, (aux, changes)), grads = both(*args, hk_rng=rng_state(frame), **kwargs)
-        absorb(frame, changes)
+        merge_changes(frame, changes)
         return ((value, aux) if has_aux else value), grads
 
     return wrapped
@@ -282,7 +282,7 @@ def vmap(
                     "`split_rng` to False during initialization through `split_rng=(not hk.running_init())`."
                 ) from e
             raise
-        absorb(frame, changes._replace(rng=None) if split_rng else changes)
+        merge_changes(frame, changes._replace(rng=None) if split_rng else changes)
         return out
 
     return wrapped

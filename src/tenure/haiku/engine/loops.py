@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.haiku.engine.frames import HaikuFrame, the_frame
-from tenure.haiku.engine.jaxing import Changes, absorb, check_inside, new_entries, rng_state, run_body
+from tenure.haiku.engine.jaxing import Changes, check_inside, merge_changes, new_entries, rng_state, run_body
 
 _MISSING = object()
 
@@ -42,7 +42,7 @@ def _step(frame: HaikuFrame, fun: Callable[..., Any], carried: Any, args: Any) -
     """One run of a body with the carried state and keys: its result, its new parameters, what to carry on."""
     state, rng = carried
     before = frame.params
-    with frame.branch(rng, shares_names=False):
+    with frame.body(rng, shares_names=False):
         frame.state = {m: dict(bundle) for m, bundle in state.items()}
         out = fun(*args)
         _fill_keys(frame)
@@ -52,7 +52,7 @@ def _step(frame: HaikuFrame, fun: Callable[..., Any], carried: Any, args: Any) -
 
 def _finish(frame: HaikuFrame, carried: Any, params: Any = {}) -> None:
     state, rng = carried
-    absorb(frame, Changes(params, state, rng))
+    merge_changes(frame, Changes(params, state, rng))
 
 
 def _no_new(frame: HaikuFrame, params: Any) -> None:
@@ -139,7 +139,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     def test(carry: Any) -> Any:
         val, (state, rng) = carry
         before = rng_state(frame), frame.state
-        with frame.branch(rng, shares_names=False):
+        with frame.body(rng, shares_names=False):
             frame.state = {m: dict(bundle) for m, bundle in state.items()}
             entered, drawn = {m: dict(bundle) for m, bundle in frame.state.items()}, rng_state(frame)
             out = cond_fun(val)

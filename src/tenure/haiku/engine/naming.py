@@ -10,7 +10,7 @@ from typing import Any
 from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
 from tenure.core.run.frame import Frame, Scope
 from tenure.core.run.module import Module
-from tenure.core.run.naming import _NUMBERED, ForcedName, check_identifier
+from tenure.core.run.naming import NUMBERED, ForcedName, check_identifier
 from tenure.core.sites import Site
 from tenure.haiku.engine.frames import the_frame
 
@@ -47,7 +47,7 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
     if isinstance(name, ForcedName):
         return _reserve(scope, str(name), site)
     full = f"{scope.prefix}/{name}" if scope.prefix else name
-    match = _NUMBERED.match(full)
+    match = NUMBERED.match(full)
     if match is None:
         number = scope.counters.get(full, 0)
         full = f"{full}_{number}" if number else full
@@ -62,7 +62,7 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
 
 def _reserve(scope: Scope, full: str, site: Site) -> str:
     scope.used[full] = site
-    match = _NUMBERED.match(full)
+    match = NUMBERED.match(full)
     base, number = (match[1], int(match[2])) if match else (full, 0)
     scope.counters[base] = max(scope.counters.get(base, 0), number + 1)
     return full

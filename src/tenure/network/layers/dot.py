@@ -151,9 +151,7 @@ def _time(a: Tensor, b: Tensor, names_a: dict[int, str], names_b: dict[int, str]
     return None if a.time_axis is None and b.time_axis is None else AUTO
 
 
-def _masked(
-    a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]], both: bool
-) -> tuple[Tensor, Tensor]:
+def _masked(a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]], both: bool) -> tuple[Tensor, Tensor]:
     """What is beyond a sequence's end does not count: one of the two is zero there, or each is."""
     for i, j in zip(*reduced, strict=True):
         for x, axis, which in ((a, i, 0), (b, j, 1)):

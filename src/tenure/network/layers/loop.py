@@ -221,7 +221,9 @@ class _Pass:
         self.over = {k: v for k, v in outputs.items() if any(x.has(self.time) for x in tensors(v))}
         self.known = {k: v for k, v in outputs.items() if k not in self.over}
         self.arrays = {k: _in_front(v, self.time) for k, v in self.over.items()}
-        self.beam = self._beam_dim(self._width(self.around)) if self.chooser else None
+        self.lengths = sizes.current().over(self.time)  # of dims that are as long as the step says
+        self.arrays[_LENGTHS] = [jnp.moveaxis(n.data, n.axis(self.time), 0) for n in self.lengths.values()]
+        self.beam = self._beam_dim(self._likely_width()) if self.chooser else None
         self._find_forms()
         kept = self._kept()
         if self.outer.dry:
@@ -231,12 +233,24 @@ class _Pass:
     def _width(self, beam: Dim | None) -> int:
         return 1 if beam is None else sizes.current().padded(beam)
 
+    def _likely_width(self) -> int:
+        """How many hypotheses there will be after a step, going by what the last choice says."""
+        size = self.graph.nodes[self.chooser[-1]].get("beam_size")
+        known = isinstance(size, int) and not isinstance(size, bool) and 0 < size < 10_000
+        return max(self._width(self.around), size if known else 1)
+
+    def _likely(self, key: str, x: Tensor) -> Tensor:
+        """What the output of a layer may look like: that of a choice has a beam."""
+        return expand(x, self.beam, self.beam.size or 1) if self.beam is not None and key in self.chooser else x
+
     def _beam_dim(self, size: int) -> Dim:
         return self.loop.new_dim("beam", size, BEAM, special=True)
 
     def _find_forms(self) -> None:
         for _ in range(3):
-            self.forms = forms.find(self.graph, self.split.inside, lambda: self._step_run(0, None, None), self._label)
+            self.forms = forms.find(
+                self.graph, self.split.inside, lambda: self._step_run(0, None, None), self._label, self._likely
+            )
             if self.beam is None:
                 return
             made = self.forms.outputs[self.chooser[-1]].tensor.beam_dim
@@ -268,6 +282,7 @@ class _Pass:
         slices = self._slices()
         frame = {k: map_tensors(_first_frame, v) if carry is None else _filled(v, frames[k]) for k, v in slices.items()}
         run.outputs |= frame
+        self._tell_lengths(None if carry is None else frames[_LENGTHS])
         if carry is None:
             run.dry = True
         else:
@@ -280,6 +295,14 @@ class _Pass:
         if self.beam is not None:
             self._start_search(run, carry, number)
         return run
+
+    def _tell_lengths(self, frames: Any) -> None:
+        """The lengths that dims have in this step, made before the loop for all steps, become known."""
+        known = sizes.current()
+        for i, (dim, lengths) in enumerate(self.lengths.items()):
+            axis = lengths.axis(self.time)
+            first = _Whole(lengths, self.time)[0] if frames is None else frames[i]
+            known.declare(dim, known.padded(dim), lengths.without(axis).like(first))
 
     def _slices(self) -> dict[str, Output]:
         """The sequences as layers inside see them, with the array of the whole sequence."""
@@ -588,6 +611,7 @@ class _Pass:
         )
 
 
+_LENGTHS = ":lengths"
 _PROBABILITIES = ("softmax", "log_softmax")
 
 

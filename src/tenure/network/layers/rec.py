@@ -174,7 +174,10 @@ class Rec(CellLayer):
         use_global_rec_step_offset: bool = False,
         include_eos: bool = False,
         debug: bool | None = None,
+        remat: bool | int = False,
     ) -> Output:
+        if not isinstance(remat, int) or remat < 0:
+            raise self.error("remat", remat, "True, or a number of steps, is needed")
         if direction not in (None, 1, -1):
             raise self.error("direction", direction, "forward is 1, backward is -1")
         self.unsupported("a unit given by its name has no loop of layers", max_seq_len_via=max_seq_len_via)
@@ -195,7 +198,7 @@ class Rec(CellLayer):
         if isinstance(axis, Dim) and axis == single_step_dim and self.run.all_steps and self.run.loop_time is not None:
             source, axis = self.over_loop(source), self.run.loop_time
         at = self._axis(source, axis)
-        out = self.unroll(cell, source, at, inits, out_dim, reverse=direction == -1)
+        out = self.unroll(cell, source, at, inits, out_dim, reverse=direction == -1, remat=remat)
         return out if back_prop is not False else out.with_tensor(ops.map1(jax.lax.stop_gradient, out.tensor))
 
     def _axis(self, source: Tensor, axis: Any) -> int | None:

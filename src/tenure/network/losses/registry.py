@@ -9,14 +9,13 @@ from typing import Any
 import jax.numpy as jnp
 
 from tenure.core.errors import brief, nearest
-from tenure.network import sizes
-from tenure.network.dims import Dim
 from tenure.network.errors import OptionError, option_error
 from tenure.network.handed import Graph, Layer, Node
 from tenure.network.lanes import over_lanes
 from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
 from tenure.network.losses.base import Loss, LossValue
+from tenure.network.losses.lanes import packed, summed
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
@@ -41,7 +40,6 @@ LOSSES: dict[str, type[Loss]] = {
     "triplet_loss": sequences.Triplet,
     "via_layer": framewise.ViaLayer,
 }
-_PARTS = Dim(3, "loss, error, norm factor")
 UNIT = ":unit"  # the last part of the key of a layer that `masked_computation` runs
 _WHOLE = ("error_signal_layer", "align_layer")  # options of which more than the output is wanted
 
@@ -148,17 +146,9 @@ def add_loss(layer: Layer, out: Output) -> None:
 
     def one(given: Output, number: Any) -> Output:
         found.append(compute(layer, given))
-        parts = (found[-1].loss, found[-1].error, found[-1].norm_factor)
-        return Output(Tensor(jnp.stack([jnp.asarray(0.0 if p is None else p, jnp.float32) for p in parts]), (_PARTS,)))
+        return packed(found[-1])
 
-    total = jnp.sum(over_lanes(beam, out, one).tensor.data, axis=0)
-    factor = 1.0 / jnp.maximum(sizes.current().padded(beam), 1)
-    run.losses[loss_name(node)] = dataclasses.replace(
-        found[-1],
-        loss=None if found[-1].loss is None else total[0],
-        error=None if found[-1].error is None else total[1],
-        norm_factor=total[2] * factor**2,
-    )
+    run.losses[loss_name(node)] = summed(found[-1], over_lanes(beam, out, one).tensor.data)
 
 
 def loss_name(node: Node) -> str:
