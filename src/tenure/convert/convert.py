@@ -90,6 +90,7 @@ def tree(weights: Weights) -> dict[str, dict[str, Any]]:
     Raises:
       CheckpointError: numbers of 64 bits, which JAX has with `jax_enable_x64` only.
 
+    >>> from tenure.convert.weights import held
     >>> tree(Weights("memory", "", {"linear/b": held(np.zeros(2, "float32"))}))
     {'linear': {'b': Array([0., 0.], dtype=float32)}}
     """
@@ -115,6 +116,7 @@ def into(weights: Weights, plan: Any) -> dict[str, dict[str, Any]]:
     >>> import tenure as tn
     >>> from tenure import nn
     >>> plan = tn.transform(lambda x: nn.Linear(2, name="head")(x)).plan(jnp.ones(3))
+    >>> from tenure.convert.weights import held
     >>> half = {"head/w": held(np.ones((3, 2), "float16")), "head/b": held(np.zeros(2, "float16"))}
     >>> into(Weights("memory", "", half), plan)["head"]["b"].dtype
     dtype('float32')
@@ -173,6 +175,7 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
 
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.safetensors"
+    >>> from tenure.convert.weights import held
     >>> write(path, Weights("memory", "", {"w": held(np.ones(2))}, ties={"v": "w"}))
     >>> read(path).ties
     {'v': 'w'}

@@ -27,7 +27,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
-from tenure.core.traces import outermost
+from tenure.core.traces import outermost, without_collection
 from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
@@ -151,7 +151,8 @@ class Model:
         """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
         frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), profile=profile, rng=rng)
         frame.lender, frame.unplanned = lender, unplanned
-        out = self.run(frame, args, kwargs)
+        with without_collection():
+            out = self.run(frame, args, kwargs)
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
