@@ -39,10 +39,11 @@ def run(options: argparse.Namespace) -> int:
     remember_programs(options.cache / "xla")
     config, base, vocabulary = trained(options.start)
     model = build(config, stages_for(options.where, options.rank))
-    params = tn.combine(model.init(jax.random.key(0)), base)  # the adapter's first values, and what was trained
+    first = model.init(jax.random.key(0))  # the adapter's first values
+    params = tn.transfer(model.plan, base, old_plan=build(config).plan, params=first).params
     pairs = read_table(options.pairs) if options.pairs else load_pairs(options.cache / "translate", options.language)
     parts = split_pairs(pairs, options.held_out)
-    batches = [encoded(part, vocabulary) for part in (parts.train, parts.valid)]
+    train, valid = (encoded(part, vocabulary) for part in (parts.train, parts.valid))
     test = [p for p in parts.test if all(len(vocabulary.encode(t)) < LENGTHS[-1] for t in p[1:])]
     mask = model.ledger.mask("@lora")
     free, frozen = tn.partition(params, mask)
@@ -51,11 +52,11 @@ def run(options: argparse.Namespace) -> int:
     print(f"trainable: {count:,} of {model.count:,} parameters ({count / model.count:.1%})\n")
 
     before = score(model, params, vocabulary, test, "before")
-    free = adapt(model, free, frozen, *batches, clock, options)
+    free = adapt(model, free, frozen, train, valid, clock, options)
     params = tn.combine(frozen, free)
     after = score(model, params, vocabulary, test, "after")
     merged = merge(model, config, params, options.where)
-    same = check(model, params, *merged, batches[1])
+    same = check(model, params, *merged, valid)
     results = {"where": options.where, "language": options.language, "trainable": count, "parameters": model.count}
     results |= {"before": before, "after": after, "merged": same, "seconds": clock.elapsed}
     keep(options.out, model, free, results)

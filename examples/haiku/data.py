@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pydoc_data.topics
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     """Handwritten digits [1797, 8, 8, 1] in [0, 1], and their labels [1797]."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
+    found: Any = load_digits()
     return (found.images[..., None] / 16).astype(np.float32), found.target.astype(np.int32)
 
 

@@ -20,7 +20,7 @@ class CausalAttention(hk.MultiHeadAttention):
     """Attention to what came before."""
 
     def __call__(self, x: jax.Array) -> jax.Array:  # type: ignore[override]
-        mask = np.tril(np.ones((1, 1, x.shape[1], x.shape[1])))
+        mask = jax.numpy.asarray(np.tril(np.ones((1, 1, x.shape[1], x.shape[1]))))
         return super().__call__(x, x, x, mask=mask)
 
 

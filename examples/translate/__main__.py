@@ -20,7 +20,7 @@ def main() -> int:
         print("\nstopped; the same command continues from the last checkpoint", file=sys.stderr)
         return EXIT_CODE
     except (RuntimeError, ValueError, OSError) as error:
-        if type(error).__module__.startswith(__package__):
+        if type(error).__module__.startswith(__package__ or "examples"):
             print(f"error: {error}", file=sys.stderr)
             return 1
         raise

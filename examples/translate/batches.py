@@ -9,10 +9,10 @@ and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,6 +93,9 @@ class Batches:
     tokens: int
     seed: int = 0
     lengths: tuple[int, ...] = LENGTHS
+    _rows: dict[int, list[int]] = field(init=False, repr=False, compare=False)
+    _length: int = field(init=False, repr=False, compare=False)
+    _order: Callable[[int], Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         longest = max((example.length for example in self.examples), default=0)

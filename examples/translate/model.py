@@ -20,6 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 import tenure as tn
 from tenure import nets
@@ -63,9 +64,9 @@ class Translator:
 
     config: Config
     init: Callable[[Array], Params]
-    logits: Callable[[Params, Array | None, Array, Array], Array]
-    start: Callable[[Params, Array, int], Cache]
-    step: Callable[[Params, Array, Array, Cache], tuple[Array, Cache]]
+    logits: Callable[[Params, Array | None, ArrayLike, ArrayLike], Array]
+    start: Callable[[Params, ArrayLike, int], Cache]
+    step: Callable[[Params, ArrayLike, ArrayLike, Cache], tuple[Array, Cache]]
     plan: tn.Plan
 
     @property
@@ -113,15 +114,15 @@ def build(config: Config, stages: Mapping[str, Any] | None = None, ties: Mapping
         return network().step(pieces, position, cache)
 
     ties = (TIES if config.tied else {}) if ties is None else ties
-    forward, start, step = (tn.transform(each, ties=ties, stages=stages) for each in (forward, start, step))
+    scored, started, stepped = (tn.transform(each, ties=ties, stages=stages) for each in (forward, start, step))
     any_size = jax.ShapeDtypeStruct((1, 2), jnp.int32)
     return Translator(
         config=config,
-        init=lambda key: forward.init(key, any_size, any_size, False),
-        logits=lambda params, key, *args: forward.apply(params, key, *args, key is not None),
-        start=lambda params, source, length: start.apply(params, None, source, length),
-        step=lambda params, *args: step.apply(params, None, *args),
-        plan=forward.plan(any_size, any_size, False),
+        init=lambda key: scored.init(key, any_size, any_size, False),
+        logits=lambda params, key, *args: scored.apply(params, key, *args, key is not None),
+        start=lambda params, source, length: started.apply(params, None, source, length),
+        step=lambda params, *args: stepped.apply(params, None, *args),
+        plan=scored.plan(any_size, any_size, False),
     )
 
 

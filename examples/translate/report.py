@@ -46,7 +46,8 @@ def plot_curve(path: Path, curve: Sequence[Point], title: str) -> None:
 
 def scores(translations: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
     """Corpus BLEU and chrF by sacrebleu, with the signatures that make them comparable."""
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     bleu, chrf = BLEU(), CHRF()
     return {

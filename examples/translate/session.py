@@ -70,7 +70,7 @@ class Session:
             if about.get(name) != mine:
                 raise AnotherRunError(_differs(self.path, name, about.get(name), mine))
         found = tn.restore(self.path, self.model.plan, opt_state=self.progress.optimizer)
-        self.progress = Progress(found.params, found.opt_state, found.step)
+        self.progress = Progress(found.params, found.opt_state, found.step or 0)
         self.seconds, self.curve = about["seconds"], about["curve"]
 
     def _identity(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
 from .batches import Batch, Batches
 from .budget import Budget
@@ -69,8 +70,9 @@ def learning_rate(recipe: Recipe, step: int, fraction: float) -> float:
     return recipe.peak * min(1.0, (step + 1) / recipe.warmup) * max(0.0, 1.0 - fraction)
 
 
-def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> tuple[Array, Array]:
+def cross_entropy(logits: Array, labels: ArrayLike, smoothing: float = 0.0) -> tuple[Array, Array]:
     """The sum over the pieces that are not padding, and their number."""
+    labels = jnp.asarray(labels)
     real = labels != PAD
     picked = jnp.take_along_axis(logits, labels[..., None], -1)[..., 0]
     wanted = (1 - smoothing) * picked + smoothing * logits.mean(-1)

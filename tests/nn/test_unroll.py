@@ -26,6 +26,7 @@ CORES = {
     "rnn, one bias": (lambda cls: cls(nn.VanillaRNN)(3, double_bias=False), (5, 3)),
     "lstm": (lambda cls: cls(nn.LSTM)(3), (5, 2, 3)),
     "gru": (lambda cls: cls(nn.GRU)(3), (5, 2, 3)),
+    "reset-after gru": (lambda cls: cls(nn.ResetAfterGRU)(3), (5, 2, 3)),
     "reset": (lambda cls: nn.ResetCore(cls(nn.LSTM)(3)), (5, 2, 3)),
     "conv": (lambda cls: cls(nn.ConvNDLSTM)(1, (4,), 2, 3), (5, 2, 4, 2)),
 }

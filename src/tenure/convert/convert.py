@@ -43,6 +43,13 @@ def read(
 
     Raises:
       FileError: it is not there, damaged, or of a kind that is not read; the message names file and place.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.npz"
+    >>> np.savez(path, w=np.ones((2, 3)))
+    >>> weights = read(path)
+    >>> weights.format, weights.shape("w"), weights["w"].sum().item()
+    ('npz', (2, 3), 6.0)
     """
     found = formats.by_name(format) if format else formats.of_file(path)
     options = formats.keywords(found, {"allow_pickle": allow_pickle, "max_bytes": max_bytes, "group": group})
@@ -65,6 +72,12 @@ def load(
 
     Raises:
       FileError, MapError, CheckpointError: what is wrong with the file, the rules, or with both for this model.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.npz"
+    >>> np.savez(path, w=np.ones((2, 3), "float32"))
+    >>> load(path, {"w | transpose": "linear/w"})["linear"]["w"].shape
+    (3, 2)
     """
     rules = Rules.read(rules) if isinstance(rules, (str, Path)) else rules
     mapped = apply(read(path, **options), rules)
@@ -76,6 +89,10 @@ def tree(weights: Weights) -> dict[str, dict[str, Any]]:
 
     Raises:
       CheckpointError: numbers of 64 bits, which JAX has with `jax_enable_x64` only.
+
+    >>> from tenure.convert.weights import held
+    >>> tree(Weights("memory", "", {"linear/b": held(np.zeros(2, "float32"))}))
+    {'linear': {'b': Array([0., 0.], dtype=float32)}}
     """
     for path, tensor in weights.tensors.items():
         check_width(path, tensor.dtype)
@@ -95,6 +112,14 @@ def into(weights: Weights, plan: Any) -> dict[str, dict[str, Any]]:
 
     Raises:
       CheckpointError, TieValueError, NoInverseError: what the file lacks or has too much, or has otherwise.
+
+    >>> import tenure as tn
+    >>> from tenure import nn
+    >>> plan = tn.transform(lambda x: nn.Linear(2, name="head")(x)).plan(jnp.ones(3))
+    >>> from tenure.convert.weights import held
+    >>> half = {"head/w": held(np.ones((3, 2), "float16")), "head/b": held(np.zeros(2, "float16"))}
+    >>> into(Weights("memory", "", half), plan)["head"]["b"].dtype
+    dtype('float32')
     """
     model_ledger = getattr(plan, "ledger", plan)
     model = {r.path: r for r in model_ledger.rows if r.collection == "params"}
@@ -147,6 +172,13 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
 
     Raises:
       FileError: the path exists, or the format cannot hold something.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.safetensors"
+    >>> from tenure.convert.weights import held
+    >>> write(path, Weights("memory", "", {"w": held(np.ones(2))}, ties={"v": "w"}))
+    >>> read(path).ties
+    {'v': 'w'}
     """
     found = formats.by_name(format) if format else formats.for_output(path)
     if not found.writes:

@@ -120,6 +120,12 @@ def write(
       values: arrays by name.
       ties: aliases, and the name that each of them stands for, without views.
       about: `spec`, the model's kind, and its `revision`.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/model.bin"
+    >>> write(path, {"a/w": np.arange(3, dtype="int32")})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2], dtype=int32)}
     """
     about = about or {}
     out = bytearray(struct.pack("<I", _VERSION) + _text(about.get("spec", "")))

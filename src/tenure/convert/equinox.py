@@ -48,7 +48,14 @@ def _hyperparameters(cursor: Cursor) -> dict[str, Any]:
 
 
 def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
-    """What `equinox.tree_deserialise_leaves` reads into a model with as many leaves, in the order of `values`."""
+    """What `equinox.tree_deserialise_leaves` reads into a model with as many leaves, in the order of `values`.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.eqx"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'0': array([0, 1, 2])}
+    """
     with replaced(path) as file:
         if about:
             file.write(json.dumps(dict(about)).encode() + b"\n")

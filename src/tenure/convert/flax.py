@@ -103,7 +103,14 @@ def _joined(path: Any, tree: Any) -> Any:
 
 
 def write(path: str | Path, values: Mapping[str, Any]) -> None:
-    """What `flax.serialization.from_bytes` reads: nested dicts of arrays."""
+    """What `flax.serialization.from_bytes` reads: nested dicts of arrays.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.msgpack"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
+    """
     tree = nested({name: _encoded(np.asarray(value, order="C")) for name, value in values.items()})
     with replaced(path) as file:
         file.write(msgpack.encode(tree))

@@ -140,6 +140,12 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
       path: the file.
       values: arrays by name; the output projection is left out where it is the embedding.
       about: metadata: texts, truth values, numbers, and lists of these.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.gguf"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
     """
     arrays = {name: np.asarray(value, order="C") for name, value in values.items()}
     about = {key: value for key, value in (about or {}).items() if key != _ALIGNMENT}

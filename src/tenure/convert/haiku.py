@@ -30,6 +30,13 @@ def read(path: str | Path, *, allow_pickle: bool = False) -> Weights:
 
     Raises:
       FileError: `allow_pickle` is not set, the file is damaged, or it needs more than arrays and containers.
+
+    >>> import pickle, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "params.pkl"
+    >>> path.write_bytes(pickle.dumps({"linear": {"b": np.arange(3)}})) > 0
+    True
+    >>> dict(read(path, allow_pickle=True))
+    {'linear/b': array([0, 1, 2])}
     """
     if not allow_pickle:
         raise FileError(

@@ -79,6 +79,12 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
       path: the file.
       values: arrays by name, such as `dense/dense/kernel:0`.
       about: attributes of the file.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.h5"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
     """
     _check_h5py()
     import h5py

@@ -86,7 +86,12 @@ def _borrower(path: str, owners: Mapping[str, Form], ties: Mapping[str, str], or
 
 
 def ledger(weights: Any) -> Ledger:
-    """The ledger of a file's tensors and ties, under the file's names; names that are no paths are shown as paths."""
+    """The ledger of a file's tensors and ties, under the file's names; names that are no paths are shown as paths.
+
+    >>> from tenure.convert.weights import Weights, held
+    >>> ledger(Weights("theirs.pt", "torch", {"wte": held([[1.0], [2.0]])}, ties={"lm_head": "wte"})).users_of("~/wte")
+    ('~/wte', '~/lm_head')
+    """
     clean = {name: _shown(name) for name in weights}
     owners = {clean[n]: (t.shape, str(t.dtype)) for n, t in weights.tensors.items()}
     ties = {}

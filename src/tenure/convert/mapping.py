@@ -36,6 +36,12 @@ def apply(weights: Weights, rules: Rules | Mapping[str, Any] | None) -> Weights:
 
     Raises:
       MapError: a rule is for nothing, a name is without a rule, two rules make one name, or a view does not fit.
+
+    >>> from tenure.convert.weights import held
+    >>> theirs = Weights("theirs.pt", "torch", {"wte": held(np.ones((5, 2)))}, ties={"lm_head": "wte"})
+    >>> ours = apply(theirs, {"wte": "embed/embeddings", "lm_head | transpose": "head/w"})
+    >>> ours.shape("head/w"), ours.ties
+    ((2, 5), {'head/w': 'embed/embeddings | transpose'})
     """
     rules = Rules.of(rules)
     made = _made(weights, rules)
@@ -85,6 +91,12 @@ def _made(weights: Weights, rules: Rules) -> dict[str, _Made]:
         for text, target, order in hits:
             used.update(_mentioned(text))
             _put(made, rule, text, target, order, rules)
+    idle = [glob for glob in rules.drop if not fnmatch.filter(known, glob)]
+    if idle:
+        raise MapError(
+            f"{rules.path}: 'drop' has '{idle[0]}', which is nothing in '{name_of(weights.path)}'",
+            ways=["leave it out"],
+        )
     left = [n for n in known if n not in used and not any(fnmatch.fnmatchcase(n, glob) for glob in rules.drop)]
     if rules.rest == "keep":
         for name in left:

@@ -47,7 +47,14 @@ def _load(opened: archive.Archive, member: str) -> np.ndarray:
 
 
 def write(path: str | Path, values: Mapping[str, Any]) -> None:
-    """An `.npz` of arrays by name."""
+    """An `.npz` of arrays by name.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.npz"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
+    """
     with replaced(path) as file:
         archive.write(file, {f"{name}.npy": npy.encode(np.asarray(value)) for name, value in values.items()})
 

@@ -134,7 +134,14 @@ def _outside(path: Path, where: str, message: Message) -> Cursor:
 
 
 def write(path: str | Path, values: Mapping[str, Any]) -> None:
-    """A model whose graph has these initialisers, and no nodes."""
+    """A model whose graph has these initialisers, and no nodes.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.onnx"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
+    """
     messages = []
     for name, value in values.items():
         array = np.asarray(value, order="C")

@@ -155,6 +155,12 @@ def write(
       values: the arrays.
       ties: further names, and the name whose array each of them is, without views.
       about: further texts for `__metadata__`; `{"format": "pt"}` makes Hugging Face's libraries take the file.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.safetensors"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
     """
     arrays = {name: np.asarray(value, order="C") for name, value in values.items()}
     arrays = dict(sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])))

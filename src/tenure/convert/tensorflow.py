@@ -145,6 +145,12 @@ def write(path: str | Path, values: Mapping[str, Any]) -> None:
 
     Raises:
       FileError: an array of a dtype that TensorFlow does not have.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/model.001"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
     """
     prefix = prefix_of(path)
     arrays = {name: np.asarray(values[name]) for name in sorted(values, key=str.encode)}

@@ -165,6 +165,12 @@ def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] |
       path: the file.
       values: arrays by name.
       ties: further names, and the name whose array each of them is, without views.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/w.pt"
+    >>> write(path, {"a/w": np.arange(3)})
+    >>> dict(read(path))
+    {'a/w': array([0, 1, 2])}
     """
     arrays = {name: np.asarray(value, order="C") for name, value in values.items()}
     for name, array in arrays.items():

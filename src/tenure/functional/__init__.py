@@ -5,7 +5,7 @@ definitions differ, an argument says which one is meant.
 """
 
 from tenure.functional.attention import attend, attention_weights, softmax_of, with_weights
-from tenure.functional.cells import GATES, gru, lstm, lstm_cells
+from tenure.functional.cells import GATES, gru, gru_reset_after, lstm, lstm_cells
 from tenure.functional.conv import convolve
 from tenure.functional.dropout import dropped
 from tenure.functional.linear import affine
@@ -23,6 +23,7 @@ __all__ = [
     "differentiated_as",
     "dropped",
     "gru",
+    "gru_reset_after",
     "in_chunks",
     "lstm",
     "lstm_cells",

@@ -116,3 +116,26 @@ def gru(
         candidate = candidate + jnp.broadcast_to(bias[2 * n :], candidate.shape)
     candidate, update = activation(candidate), gates["u"]
     return update * h + (1 - update) * candidate if update_keeps else (1 - update) * h + update * candidate
+
+
+def gru_reset_after(x: jax.Array, from_state: jax.Array, h: jax.Array) -> jax.Array:
+    """`h' = (1 - u) h + u tanh(x + r (h C))`: a GRU whose reset gate comes after the matrix.
+
+    Source: Cho et al. 2014, https://arxiv.org/abs/1406.1078, as cuDNN computes it.
+
+    Args:
+      x: [..., 3 n], what the input adds to u, to r and to the candidate.
+      from_state: [..., 3 n], the state times its matrix, with a bias.
+      h: [..., n].
+
+    Returns:
+      h', [..., n].
+
+    >>> gru_reset_after(jnp.zeros((1, 3)), jnp.zeros((1, 3)), jnp.ones((1, 1)))
+    Array([[0.5]], dtype=float32)
+    """
+    update, reset, candidate = jnp.split(x, 3, axis=-1)
+    h_update, h_reset, h_candidate = jnp.split(from_state, 3, axis=-1)
+    update = jax.nn.sigmoid(update + h_update)
+    candidate = jnp.tanh(candidate + jax.nn.sigmoid(reset + h_reset) * h_candidate)
+    return (1 - update) * h + update * candidate

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import name_like, transparent
 from tenure.core.run.parameters import get_parameter
-from tenure.functional import GATES, affine, gru, lstm
+from tenure.functional import GATES, affine, gru, gru_reset_after, lstm
 from tenure.functional.recurrence import Product
 from tenure.initializers import Initializer, VarianceScaling
 from tenure.nn.axis_names import named, with_names
@@ -311,15 +311,33 @@ class ResetAfterGRU(GRU):
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One step from [..., inputs] and [..., hidden] to [..., hidden], twice."""
         x, h = jnp.asarray(inputs), jnp.asarray(state)
-        w_i, w_h, b = self._weights(x)
-        b_h = get_parameter("b_h", (3 * self.hidden_size,), x.dtype, self.b_init)
-        from_input, from_state = affine(x, w_i, b), affine(h, w_h, b_h)
-        update, reset, candidate = jnp.split(from_input, 3, axis=-1)
-        h_update, h_reset, h_candidate = jnp.split(from_state, 3, axis=-1)
-        update = jax.nn.sigmoid(update + h_update)
-        candidate = jnp.tanh(candidate + jax.nn.sigmoid(reset + h_reset) * h_candidate)
-        new = (1 - update) * h + update * candidate
+        w_i, w_h, b, b_h = self._all_weights(x)
+        new = gru_reset_after(affine(x, w_i, b), affine(h, w_h, b_h), h)
         return new, new
+
+    @transparent
+    def _all_weights(self, x: jax.Array) -> tuple[jax.Array, ...]:
+        weights = self._weights(x)
+        return (*weights, get_parameter("b_h", (3 * self.hidden_size,), x.dtype, self.b_init, axes=named("gates")))
+
+    def over_time(self, inputs: jax.Array, state: Any) -> Recurrence | None:
+        """See `RNNCore.over_time`."""
+        if type(self).__call__ is not ResetAfterGRU.__call__:
+            return None
+
+        def plain(params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            w_i, w_h, b, b_h = params
+            new = gru_reset_after(affine(x, w_i, b), affine(h, w_h, b_h), h)
+            return new, new
+
+        def step(product: Product, params: Any, x: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+            new = gru_reset_after(x, product("h", h) + params[3], h)
+            return new, new
+
+        def transform(params: Any, xs: jax.Array) -> jax.Array:
+            return affine(xs, params[0], params[2])
+
+        return Recurrence(self._all_weights(inputs), plain, transform, lambda params: {"h": params[1]}, step)
 
 
 def _gru_matrices(w_h: jax.Array) -> dict[str, jax.Array]:

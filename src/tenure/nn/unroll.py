@@ -56,9 +56,9 @@ def dynamic_unroll(
 ) -> tuple[Any, Any]:
     """Calls a core for each time step in a loop that is compiled once. Works outside of a transformed function too.
 
-    The gradients of the matrices of `VanillaRNN`, `LSTM`, `GRU`, the convolutional LSTMs, and of these in a `ResetCore`,
-    are each one product over all steps, made after the loop; see `functional.recurrence`. Other cores, and these where a
-    method interceptor watches, run step by step.
+    The gradients of the matrices of `VanillaRNN`, `LSTM`, `GRU`, `ResetAfterGRU`, the convolutional LSTMs, and of these in a
+    `ResetCore`, are each one product over all steps, made after the loop; see `functional.recurrence`. Other cores, and
+    these where a method interceptor watches, run step by step.
 
     Args:
       core: `output, state = core(input, state)`; a module, or a plain function.

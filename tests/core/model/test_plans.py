@@ -206,3 +206,20 @@ def test_a_haiku_program_that_logs_logs_once(caplog):
     caplog.clear()
     hk.transform(f).apply(params, None, X)
     assert [r.message for r in caplog.records] == ["running"]
+
+
+def test_other_values_of_an_array_make_no_plan_and_another_shape_does():
+    table, runs = jnp.ones((4, 4)), []
+
+    def f(x):
+        runs.append(tn.running_init())
+        return nn.Linear(3, share={"b": jnp.zeros(3)})(x @ table)
+
+    model = tn.transform(f)
+    params = model.init(KEY, X)
+    table = 2 * table
+    runs.clear()
+    model.apply(params, None, X)
+    assert runs == [False]
+    table = jnp.ones((4, 5))
+    assert model.plan(X).params["linear"]["w"].shape == (5, 3)

@@ -13,10 +13,11 @@ import os
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 _CONTAINERS = (list, dict, set, collections.deque)
 _ATOMS = (str, bytes, int, float, complex, bool, type(None))
@@ -34,16 +35,33 @@ _FIXED = tuple(
 )
 
 
+class _Array(NamedTuple):
+    """What a plan takes from an array: its values may change, and it is not kept alive."""
+
+    shape: Any
+    dtype: Any
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _planned(value: Any) -> Any:
+    """What a plan takes from a value."""
+    return _Array(value.shape, value.dtype) if isinstance(value, (jax.Array, np.ndarray)) else value
+
+
 class _Binding:
     """A name in a namespace, and what it stood for."""
 
-    __slots__ = ("name", "namespace", "saved")
+    __slots__ = ("name", "namespace", "saved", "seen")
 
-    def __init__(self, namespace: Any, name: str):
-        self.namespace, self.name, self.saved = namespace, name, namespace.get(name, _Binding)
+    def __init__(self, namespace: Any, name: str, seen: Callable[[Any], Any]):
+        self.namespace, self.name, self.seen = namespace, name, seen
+        self.saved = seen(namespace.get(name, _Binding))
 
     def same(self) -> bool:
-        return _alike(self.namespace.get(self.name, _Binding), self.saved)
+        return _alike(self.seen(self.namespace.get(self.name, _Binding)), self.saved)
 
     def put_back(self) -> None:
         if not isinstance(self.namespace, dict) or isinstance(self.saved, types.ModuleType):
@@ -57,14 +75,14 @@ class _Binding:
 class _Cell:
     """A variable that a function closes over."""
 
-    __slots__ = ("cell", "saved")
+    __slots__ = ("cell", "saved", "seen")
 
-    def __init__(self, cell: types.CellType):
-        self.cell, self.saved = cell, cell.cell_contents
+    def __init__(self, cell: types.CellType, seen: Callable[[Any], Any]):
+        self.cell, self.saved, self.seen = cell, seen(cell.cell_contents), seen
 
     def same(self) -> bool:
         try:
-            return _alike(self.cell.cell_contents, self.saved)
+            return _alike(self.seen(self.cell.cell_contents), self.saved)
         except ValueError:  # not assigned any more
             return False
 
@@ -75,19 +93,20 @@ class _Cell:
 class _Contents:
     """A list, a dict, a set or a deque, and what was in it."""
 
-    __slots__ = ("container", "saved")
+    __slots__ = ("container", "saved", "seen")
 
-    def __init__(self, container: Any):
-        self.container = container
-        self.saved = dict(container) if isinstance(container, dict) else list(container)
+    def __init__(self, container: Any, seen: Callable[[Any], Any]):
+        self.container, self.seen = container, seen
+        items = container.items() if isinstance(container, dict) else ()
+        self.saved = {k: seen(v) for k, v in items} if isinstance(container, dict) else list(map(seen, container))
 
     def same(self) -> bool:
         now, then = self.container, self.saved
         if len(now) != len(then):
             return False
         if isinstance(now, dict):
-            return all(k in then and _alike(v, then[k]) for k, v in now.items())
-        return all(map(_alike, now, then))
+            return all(k in then and _alike(self.seen(v), then[k]) for k, v in now.items())
+        return all(map(_alike, map(self.seen, now), then))
 
     def put_back(self) -> None:
         self.container.clear()
@@ -126,7 +145,7 @@ class _Slots:
 
 
 def _alike(one: Any, two: Any) -> bool:
-    return one is two or (type(one) is type(two) and isinstance(one, _ATOMS) and one == two)
+    return one is two or (type(one) is type(two) and isinstance(one, (*_ATOMS, _Array)) and one == two)
 
 
 class Watch:
@@ -139,8 +158,15 @@ class Watch:
     (False, True)
     """
 
-    def __init__(self, values: Iterable[Any]):
+    def __init__(self, values: Iterable[Any], exact: bool = False):
+        """Looks at what there is.
+
+        Args:
+          values: functions and objects.
+          exact: whether another array of the same shape and dtype is a change, and arrays are kept: for `restore`.
+        """
         self._seen: set[int] = set()
+        self._as = _as_is if exact else _planned
         self._kept: list[Any] = []  # an id is unique as long as what it names lives
         self._watched: list[Any] = []
         for value in values:
@@ -175,7 +201,7 @@ class Watch:
                 self._visit_class(value, depth)
         elif isinstance(value, _CONTAINERS):
             if len(value) <= _LONGEST:
-                self._watched.append(_Contents(value))
+                self._watched.append(_Contents(value, self._as))
                 self._visit_all(value.values() if isinstance(value, dict) else value, depth - 1)
         elif isinstance(value, tuple):
             self._visit_all(value, depth - 1)
@@ -186,10 +212,10 @@ class Watch:
     def _visit_object(self, value: Any, depth: int) -> None:
         attributes = getattr(value, "__dict__", None)
         if isinstance(attributes, dict):
-            self._watched += [_Keys(attributes), *(_Binding(attributes, name) for name in attributes)]
+            self._watched += [_Keys(attributes), *(_Binding(attributes, name, self._as) for name in attributes)]
             self._visit_all(list(attributes.values()), depth - 1)
-        for name in {n for cls in type(value).__mro__ for n in getattr(cls, "__slots__", ())}:
-            self._watched.append(_Binding(_Slots(value), name))
+        for name in {n for cls in type(value).__mro__ for n in _slots_of(cls)}:
+            self._watched.append(_Binding(_Slots(value), name, self._as))
             self._visit(getattr(value, name, None), depth - 1)
 
     def _visit_all(self, values: Iterable[Any], depth: int) -> None:
@@ -219,7 +245,7 @@ class Watch:
             return
         self._seen.add(id(cell))
         try:
-            self._watched.append(_Cell(cell))
+            self._watched.append(_Cell(cell, self._as))
         except ValueError:  # not assigned yet
             return
         self._visit(cell.cell_contents, depth - 1)
@@ -228,11 +254,11 @@ class Watch:
         """The globals that a function names, and what it names of the program's own modules."""
         names, namespace = set(_names(function.__code__)), function.__globals__
         for name in names:
-            self._watched.append(_Binding(namespace, name))
+            self._watched.append(_Binding(namespace, name, self._as))
             value = namespace.get(name)
             if isinstance(value, types.ModuleType):
                 if _is_program_module(value.__name__):
-                    self._watched += [_Binding(vars(value), n) for n in names & vars(value).keys()]
+                    self._watched += [_Binding(vars(value), n, self._as) for n in names & vars(value).keys()]
                     self._visit_all([vars(value)[n] for n in names & vars(value).keys()], depth - 1)
             else:
                 self._visit(value, depth - 1)
@@ -243,9 +269,14 @@ class Watch:
                 "__init__",
                 "__call__",
             ):  # of a class, what a program defines
-                self._watched.append(_Binding(vars(cls), name))
+                self._watched.append(_Binding(vars(cls), name, self._as))
                 self._visit(value, depth - 1)
         self._visit_all(cls.__bases__, depth - 1)
+
+
+def _slots_of(cls: type) -> Iterable[str]:
+    slots = vars(cls).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else slots
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

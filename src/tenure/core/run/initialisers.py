@@ -38,9 +38,11 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
     """
     if (init is jnp.zeros or init is jnp.ones) and not outermost():
         return jax.lax.broadcast(np.asarray(init is jnp.ones, dtype), tuple(shape))  # one operation instead of several
-    alike = _alike(init, shape, dtype)
-    if alike is not None:
-        return _drawn(made_key(drawing().key), alike)  # type: ignore[union-attr]
+    keys = drawing()
+    if keys is not None and keys.key is not None and not keys.count:
+        alike = alike_of(init, shape, dtype)
+        if alike is not None:
+            return drawn(made_key(keys.key), alike)
     try:
         return init(next_rng_key(), shape, dtype) if takes_key(init) else init(shape, dtype)
     except TypeError as e:
@@ -57,7 +59,7 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
 _CONSTANT = ("Constant", "Identity")  # of Tenure's initialisers, those that draw nothing
 
 
-class _Alike:
+class Alike:
     """An initialiser of Tenure's with a shape and a dtype: equal to those that draw the same, so that JAX traces it once."""
 
     __slots__ = ("dtype", "init", "key", "shape")
@@ -70,25 +72,22 @@ class _Alike:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Alike) and self.key == other.key
+        return isinstance(other, Alike) and self.key == other.key
 
 
-def _alike(init: Any, shape: Sequence[int], dtype: Any) -> _Alike | None:
+def alike_of(init: Any, shape: Sequence[int], dtype: Any) -> Alike | None:
     """Within a trace, what an initialiser of Tenure's is to draw; None for any other, and outside of a trace."""
-    keys = drawing()
-    if keys is None or keys.key is None or keys.count or not type(init).__module__.startswith("tenure.initializers"):
+    kind = type(init)
+    if not kind.__module__.startswith("tenure.initializers") or kind.__name__ in _CONSTANT or outermost():
         return None
-    if (
-        type(init).__name__ in _CONSTANT
-        or outermost()
-        or not all(isinstance(v, (int, float, str, type(None))) for v in vars(init).values())
-    ):
+    if not all(isinstance(v, (int, float, str, type(None))) for v in vars(init).values()):
         return None
-    return _Alike(init, tuple(shape), dtype)
+    return Alike(init, tuple(shape), dtype)
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _drawn(key: Any, alike: _Alike) -> Any:
+@functools.partial(jax.jit, static_argnums=1, inline=True)
+def drawn(key: Any, alike: Alike) -> Any:
+    """What the initialiser draws with a key."""
     with initialising(key):
         return alike.init(alike.shape, alike.dtype)
 

@@ -125,6 +125,11 @@ def possible(rng: PRNGSequence | None) -> bool:
     return not subkeys and key.dtype == jnp.uint32
 
 
+def draws_one_key(init: Any, dtype: Any) -> bool:
+    """Whether a known initialiser draws a single key."""
+    return _DRAWS.get(type(init)) == 1 and not jnp.issubdtype(dtype, jnp.complexfloating)
+
+
 def defer(keys: CountedKeys, init: Any, shape: Any, dtype: Any) -> Deferred | None:
     """The value that a known initialiser will make, or None."""
     draws = 0 if init is jnp.zeros or init is jnp.ones else _DRAWS.get(type(init))

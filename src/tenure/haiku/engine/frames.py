@@ -190,7 +190,6 @@ class HaikuFrame(Frame):
         return values.evaluate(self.lender, slot.path)
 
 
-
 def the_frame(what: str) -> HaikuFrame:
     """The running frame.
 

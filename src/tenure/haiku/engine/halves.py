@@ -35,7 +35,7 @@ class Half:
 
     def __init__(self, function: Callable[..., Any], made: tuple[Any, ...]):
         functools.update_wrapper(self, function)
-        del self.__wrapped__  # the signature is in __signature__
+        del self.__dict__["__wrapped__"]  # the signature is in __signature__
         self.function, self.made = function, made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -27,7 +27,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
-from tenure.core.traces import outermost
+from tenure.core.traces import outermost, without_collection
 from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
@@ -96,7 +96,7 @@ class Model:
         if plan is None and (self.ties or self.stages):
             plan = self.plans.of(args, kwargs)
         if plan is None:
-            around = Watch([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 with output.silent("drop"):
                     plan = self._trace(PRNGSequence(0), args, kwargs).plan
@@ -110,7 +110,7 @@ class Model:
         """The owners' initial values, and the states' first ones."""
         known = self.plans.known(args, kwargs) in self.as_it_is
         if not known and outermost():
-            around = Watch([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 with output.silent():
                     made = self._try(rng, args, kwargs)
@@ -151,7 +151,8 @@ class Model:
         """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
         frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), profile=profile, rng=rng)
         frame.lender, frame.unplanned = lender, unplanned
-        out = self.run(frame, args, kwargs)
+        with without_collection():
+            out = self.run(frame, args, kwargs)
         return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
@@ -161,7 +162,7 @@ class Model:
     def _try(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> Made:
         """Runs the function abstractly, with initialisers left for afterwards where that is possible."""
         if deferral.possible(rng):
-            around = Watch([self.function, *hooks.installed()])
+            around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 return self._trace(rng, args, kwargs, counted=True)
             except deferral.AbandonedError:

@@ -14,14 +14,16 @@ from tenure.core.notation.paths import join, split
 from tenure.core.run import hooks, leaves
 from tenure.core.run import parameters as core_parameters
 from tenure.core.run.frame import placeholder
+from tenure.core.run.initialisers import alike_of, drawn
 from tenure.core.run.requests import request
 from tenure.core.slots.requests import same_init
 from tenure.core.slots.slot import Request, Suggested, as_shape, named
 from tenure.core.slots.sources import OWN
 from tenure.haiku import ownership
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
-from tenure.haiku.engine.deferral import CountedKeys, defer
+from tenure.haiku.engine.deferral import CountedKeys, defer, draws_one_key
 from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
+from tenure.haiku.engine.keys import PRNGSequence
 from tenure.initializers import samples
 
 
@@ -110,7 +112,7 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
         elif creators:
             value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
         else:
-            value = samples.make(init, shape, dtype)
+            value = _made(keys, init, shape, dtype)
     except MissingRNGError as e:
         if frame.frozen:
             raise missing(frame, path, shape, dtype) from e
@@ -125,6 +127,12 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
     frame.params.setdefault(module, {})[name] = value
     record(frame, path, value, init, axes, stages)
     return value
+
+
+def _made(keys: Any, init: Any, shape: Any, dtype: Any) -> Any:
+    """What an initialiser makes; in a trace, one trace for all that draw the same distribution and shape."""
+    alike = alike_of(init, shape, dtype) if type(keys) is PRNGSequence and draws_one_key(init, dtype) else None
+    return samples.make(init, shape, dtype) if alike is None else drawn(next(keys), alike)
 
 
 def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, init: Any) -> Any:

@@ -144,6 +144,10 @@ log_batch_size: tell the size of each batch
 cleanup_old_models: which checkpoints are kept
 calculate_exp_loss: also tell exp of losses
 # search and forward
+search_data: the data set to search on
+search_output_layer: the layer with the hypotheses
+search_output_file: where they go
+search_output_file_format: txt or py
 output_file: where forward writes
 forward_output_layer: the layer that is written
 eval_output_file: where scores go
@@ -159,8 +163,7 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     on_startup_info use_cache_manager forward_use_search_flag debug_unbroadcast log_batch_info check_unsupported_device
     optimize_move_layers_out sprint_trainer_exec_path sprint_interface_dataset_opts deterministic_train startup_callback
     torch_amp default_batch_norm check_learning_rates load_ignore_missing_vars order hidden_type loss activation dropout
-    hidden_sizes gate_factors truncate lreg save_on_exit start_batch search_data search_output_layer search_output_file
-    search_output_file_format search_do_eval"""
+    hidden_sizes gate_factors truncate lreg save_on_exit start_batch search_do_eval"""
 _NOT_DONE = {
     "use_horovod": "several devices are the keys 'devices' and 'mesh'",
     "horovod_dataset_distribution": "several devices are the keys 'devices' and 'mesh'",

@@ -53,7 +53,8 @@ class Steps:
         self.network, self.updater = network, updater
         self.mesh = mesh if mesh is not None else Mesh(jax.devices()[:1], ("data",))
         self._train = jax.jit(self._train_step, donate_argnums=0)
-        self._evaluate = jax.jit(self._evaluation_step, static_argnames=("layers", "losses", "search"))
+        self._evaluate = jax.jit(self._evaluation_step, static_argnames=("layers", "losses"))
+        self._search = jax.jit(self._search_step, static_argnames="layers")
 
     def placed(self, tree: Any) -> Any:
         """The tree on all devices of the mesh."""
@@ -80,14 +81,18 @@ class Steps:
         *,
         layers: Sequence[str] = (),
         losses: bool = True,
-        search: bool = False,
         key: Any = None,
     ) -> tuple[Losses, dict[str, Any], Any]:
         """The losses, outputs of layers, and the network's state after it."""
         fed = self.fed(batch)
-        return self._evaluate(
-            state.params, state.state, fed, jnp.int32(step), key, layers=tuple(layers), losses=losses, search=search
-        )
+        return self._evaluate(state.params, state.state, fed, jnp.int32(step), key, layers=tuple(layers), losses=losses)
+
+    def searched(self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None) -> Result:
+        """What the network finds: outputs of layers, with the scores of hypotheses."""
+        return self._search(state.params, state.state, self.fed(batch), key, layers=tuple(layers))
+
+    def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any) -> Result:
+        return self.network.apply(params, state, key, batch, layers=layers, search=True)[0]
 
     def _train_step(self, state: State, batch: Any, rate: Any, step: Any, key: Any) -> tuple[State, Losses, Any]:
         updater = self.updater
@@ -112,11 +117,9 @@ class Steps:
         return State(params, new, optimizer), _told(result.losses), value
 
     def _evaluation_step(
-        self, params: Any, state: Any, batch: Any, step: Any, key: Any, *, layers: Any, losses: bool, search: bool
+        self, params: Any, state: Any, batch: Any, step: Any, key: Any, *, layers: Any, losses: bool
     ) -> tuple[Losses, dict[str, Any], Any]:
-        result, new = self.network.apply(
-            *(params, state, key, batch), step=step, layers=layers, losses=losses, search=search
-        )
+        result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
 
 

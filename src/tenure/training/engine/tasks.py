@@ -10,7 +10,7 @@ import numpy as np
 
 from tenure.core.errors import brief, nearest
 from tenure.training.config.config import Config
-from tenure.training.engine import lines
+from tenure.training.engine import lines, searching
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.log import Log
 from tenure.training.engine.outputs import Numbers, dictionary, rows, write_hdf
@@ -144,6 +144,11 @@ def _forwarded(
         yield from zip(batch.tags, rows(outputs[layer]), strict=True)
 
 
+def search(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
+    """The hypotheses of `search_output_layer` for `search_data`, written to `search_output_file`."""
+    searching.search(Training(config, log, watch), config)
+
+
 def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
     """The logarithm of the mean of the output layer's probabilities over the training data, as text."""
     path = _output_file(config)
@@ -180,6 +185,7 @@ TASKS: dict[str, Task] = {
     "train": train,
     "eval": evaluate,
     "forward": forward,
+    "search": search,
     "compute_priors": compute_priors,
     "initialize_model": initialize_model,
     "cleanup_old_models": cleanup_old_models,

@@ -181,7 +181,7 @@ class Training:
                 self.rates.path.write_text(text, encoding="utf-8")
             return restored.step or 0
         values = read(path)
-        self._fill(load(self._shapes(), values, path=str(path)))
+        self.fill(load(self._shapes(), values, path=str(path)))
         return int(np.asarray(values.get("global_step", 0)))
 
     def initial(self) -> int:
@@ -190,15 +190,16 @@ class Training:
         if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
             self.log.say(lines.load_model(str(given)))
             values = read(given)
-            self._fill(load(self._shapes(), values, path=str(given)))
+            self.fill(load(self._shapes(), values, path=str(given)))
         if entries := self.config.get("preload_from_files"):
-            self._fill(preload_all(entries, self._shapes(), read, training=True, first_epoch=True))
+            self.fill(preload_all(entries, self._shapes(), read, training=True, first_epoch=True))
         return step
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: value.shape for name, value in flat(self.state.params, self.state.state).items()}
 
-    def _fill(self, values: Mapping[str, Any]) -> None:
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """Takes values by name; the optimizer's state starts anew."""
         state = self.state
         params, kept = filled(state.params, values), filled(state.state, values)
         self.state = self.steps.placed(State(params, kept, self.steps.updater.init(params)))  # type: ignore[union-attr]
@@ -240,7 +241,7 @@ class Training:
             self.log.say(lines.load_model(str(path)))
             wanted = {name: shape for name, shape in self._shapes().items() if name not in loaded}
             loaded = {**load(wanted, read(path), path=str(path)), **loaded}
-        self._fill(loaded)
+        self.fill(loaded)
         return max(epoch, 1)
 
     # epochs

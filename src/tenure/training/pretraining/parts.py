@@ -82,6 +82,7 @@ class _Sizes:
         self, net: Mapping[str, Any], extern: Mapping[str, Any], outer: _Sizes | None = None, source: Any = None
     ):
         self.net, self.extern, self.outer, self.source = net, extern, outer, source
+        self._asked: set[str] = set()  # on the way: a layer in a loop may come back to itself
 
     def within(self, net: Mapping[str, Any], options: Any) -> _Sizes:
         """Inside of a layer with layers of its own."""
@@ -104,13 +105,30 @@ class _Sizes:
             return None
         if isinstance(options.get("n_out"), int):
             return options["n_out"]
-        inner = _inner(options)
+        out_type = options.get("out_type")
+        if isinstance(out_type, Mapping) and isinstance(out_type.get("dim"), int):
+            return out_type["dim"]
+        if name in self._asked:
+            return None
+        self._asked.add(name)
+        try:
+            return self._of_options(options)
+        finally:
+            self._asked.remove(name)
+
+    def _of_options(self, options: Mapping[str, Any]) -> int | None:
+        inner, kind = _inner(options), options.get("class")
         if inner is not None and "output" in inner:
             return self.within(inner, options).of("output")
-        if options.get("target") and options.get("class") in ("softmax", "linear", "choice"):
+        if options.get("target") and kind in ("softmax", "linear", "choice"):
             return self._data(options["target"])
+        if kind == "generic_attention" and isinstance(options.get("base"), str):
+            return self.of(options["base"])
         found = [self.of(source) for source in _names(options.get("from", "data"))]
-        return None if None in found else sum(found)  # type: ignore[arg-type]
+        if kind in ("eval", "combine"):
+            return next((size for size in found if size is not None), None)
+        total = None if None in found else sum(found)  # type: ignore[arg-type]
+        return total // options.get("num_pieces", 1) if kind == "reduce_out" and total else total
 
     def _data(self, key: str) -> int | None:
         if self.outer is not None and key in ("", "source"):
