@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     remember_programs(options.cache / "xla")
     config, base, vocabulary = trained(options.start)
     model = build(config, stages_for(options.where, options.rank))
-    params = tn.combine(model.init(jax.random.key(0)), base)  # the adapter's first values, and what was trained
+    first = model.init(jax.random.key(0))  # the adapter's first values
+    params = tn.transfer(model.plan, base, old_plan=build(config).plan, params=first).params
     pairs = read_table(options.pairs) if options.pairs else load_pairs(options.cache / "translate", options.language)
     parts = split_pairs(pairs, options.held_out)
     train, valid = (encoded(part, vocabulary) for part in (parts.train, parts.valid))

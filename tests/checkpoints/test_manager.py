@@ -131,6 +131,12 @@ def test_what_is_wrong_is_said(model, tmp_path):
     manager = tn.CheckpointManager(tmp_path, best=1, metric="loss")
     with pytest.raises(errors.CheckpointError, match="'loss'"):
         manager.save(1, plan, params, metrics={"accuracy": 1})
+    for metrics in ({"loss": "small"}, 5, [1]):
+        with pytest.raises(errors.CheckpointError, match="'loss'"):
+            manager.save(1, plan, params, metrics=metrics)
+    (tmp_path / "file").write_text("…")
+    with pytest.raises(errors.CheckpointError, match="can not be made"):
+        tn.CheckpointManager(tmp_path / "file")
     with pytest.raises(errors.CheckpointError, match="no whole checkpoint"):
         manager.restore(plan)
     manager.save(1, plan, params, metrics={"loss": 1})

@@ -29,7 +29,7 @@ def everything(model):
         opt_state=model.opt_state,
         step=7,
         key={"data": KEY, "dropout": [jax.random.key(1, impl="rbg"), jax.random.PRNGKey(2)]},
-        metadata={"corpus": "Ωmega", "curve": [1.5, None, True]},
+        metadata={"corpus": "Ωmega", "curve": [1.5, None, True, -1e300]},
     )
 
 
@@ -375,3 +375,20 @@ def test_models_of_the_other_front_ends(tmp_path):
     layers = {"out": {"class": "softmax", "from": "data", "n_out": 3, "target": "classes", "loss": "ce"}}
     data = {"data": {"dim": 4}, "classes": {"dim": 3, "sparse": True}}
     assert tn.network(layers, data)
+
+
+def test_metadata_with_numbers_that_are_none(model, tmp_path):
+    """A loss that is not a number keeps nobody from saving."""
+    metadata = {"losses": [float("nan"), float("inf")]}
+    found = tn.restore(tn.save(tmp_path / "a", model.plan, model.params, metadata=metadata)).metadata
+    assert np.isnan(found["losses"][0]) and found["losses"][1] == float("inf")
+
+
+def test_options_that_are_none(model, tmp_path):
+    path = tn.save(tmp_path / "a", model.plan, model.params)
+    for options in (dict(take=3), dict(only=5), dict(rename=5), dict(shardings=5), dict(params=5)):
+        with pytest.raises(tn.TenureError):
+            tn.restore(path, model.plan, **options)
+    for options in (dict(take=3), dict(resize=5), dict(rename=[1])):
+        with pytest.raises(tn.TenureError):
+            tn.transfer(model.plan, model.params, **options)

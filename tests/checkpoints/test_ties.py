@@ -293,3 +293,18 @@ def test_stages_that_act_in_training_only_change_nothing(tmp_path):
     params = model.init(jax.random.key(0), X)
     path = tn.save(tmp_path / "a", model.plan(X), params)
     assert equal(tn.restore(path, staged().plan(X)).params, params)
+
+
+def test_an_adapter_for_one_use_starts_as_it_is(tmp_path):
+    """The file knows nothing of it; the base is the file's."""
+    ties = {"head/w": "embed/w | transpose"}
+    adapted = tn.transform(two("transpose"), ties=ties, stages={"head/w": [tn.on_use("lora(2)")]})
+    plan, fresh = adapted.plan(X), adapted.init(jax.random.key(0), X)
+    tn.save(tmp_path / "a", plan_of("transpose", "tied"), {"embed": {"w": EMBED}})
+    found = tn.restore(tmp_path / "a", plan, params=fresh)
+    assert equal(found.params, {**fresh, "embed": {"w": EMBED}})
+    assert set(found.report.of("missing")) == {"head/w.lora.down", "head/w.lora.up"}
+    with pytest.raises(errors.ContentError, match=r"head/w\.lora\.down"):
+        tn.restore(tmp_path / "a", plan)
+    short = tn.save(tmp_path / "b", plan, found.params, only=["embed/w", "head/w.lora.down"])
+    assert equal(tn.restore(short, plan, params=fresh).params, found.params)

@@ -89,7 +89,10 @@ class CheckpointManager:
         self._background = background
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise CheckpointError(f"the folder '{self.path}' can not be made: {e}") from None
         self._leads = jax.process_index() == 0
         for name in {n.partition(".tenure-")[0][1:] for n in self._names() if folder.is_debris(n) and self._leads}:
             folder.clean_beside(self.path / name)
@@ -120,13 +123,12 @@ class CheckpointManager:
         """
         self.wait()
         step = as_step(step)
-        if self._metric is not None and self._metric not in (metrics or {}):
+        if self._metric is not None and self._metric not in _measured(metrics):
             raise CheckpointError(
                 f"the metric '{self._metric}', which says what is best, is not among the metrics of step {step}",
                 ways=[f"metrics={{'{self._metric}': …}}"],
             )
-        measured = {k: float(v) for k, v in (metrics or {}).items()}
-        kept = {_METRICS: {k: v if math.isfinite(v) else str(v) for k, v in measured.items()}, "metadata": metadata}
+        kept = {_METRICS: _measured(metrics), "metadata": metadata}
         taken = snapshot(plan, params, state, opt_state, step, key, kept, None, copy=self._background)
         if step in self.steps():
             raise CheckpointError(f"'{self.path}' has a checkpoint of step {step} already", ways=["save a later step"])
@@ -286,10 +288,24 @@ class CheckpointManager:
             self._thread.join()
 
 
+def _measured(metrics: Any) -> dict[str, float]:
+    """Metrics as plain numbers.
+
+    Raises:
+      CheckpointError: they are none.
+    """
+    try:
+        return {str(k): float(v) for k, v in (metrics or {}).items()}
+    except (TypeError, ValueError, AttributeError):
+        raise CheckpointError(
+            f"metrics are names → numbers, not {brief(metrics)}", ways=["metrics={'loss': 1.5}"]
+        ) from None
+
+
 def _metrics(body: Mapping[str, Any]) -> dict[str, float]:
     metadata = body["metadata"]
     found = metadata.get(_METRICS, {}) if isinstance(metadata, dict) else {}
-    return {k: float(v) for k, v in found.items() if isinstance(v, (int, float, str))}
+    return {k: float(v) for k, v in found.items() if isinstance(v, (int, float))} if isinstance(found, dict) else {}
 
 
 def _without_metrics(found: Restored) -> Restored:

@@ -37,16 +37,27 @@ def encode(body: Mapping[str, Any]) -> bytes:
       CheckpointError: the metadata are more than JSON can hold.
     """
     try:
-        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-        if json.loads(text).get("metadata") != body.get("metadata"):
-            raise TypeError("keys that are not strings, tuples or the like would come back as something else")
-        rest = text[1:].encode()
+        _check_plain(body.get("metadata"))
+        rest = json.dumps(body, separators=(",", ":"), ensure_ascii=False)[1:].encode()
     except (TypeError, ValueError, RecursionError) as e:
         raise CheckpointError(
             f"the metadata are more than JSON can hold: {brief(str(e), 200)}",
             ways=["numbers, strings, booleans, None, and lists and dicts of these with strings as keys"],
         ) from None
     return f'{{"tenure_checkpoint": {FORMAT}, "xxh3": "{checksum(rest)}",\n'.encode() + rest
+
+
+def _check_plain(value: Any) -> None:
+    """Raises `TypeError` for what would come back from JSON as something else."""
+    if type(value) is dict:
+        if odd := [k for k in value if type(k) is not str]:
+            raise TypeError(f"the key {brief(odd[0])} is no string")
+        value = list(value.values())
+    if type(value) is list:
+        for item in value:
+            _check_plain(item)
+    elif value is not None and type(value) not in (str, int, float, bool):
+        raise TypeError(f"{brief(value)} is {type(value).__name__}")
 
 
 def decode(data: bytes, path: Path) -> dict[str, Any]:

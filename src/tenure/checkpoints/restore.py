@@ -18,7 +18,7 @@ from tenure.checkpoints.report import Notes, Report
 from tenure.checkpoints.save import built, flat, ledger_of, tie_from_data
 from tenure.checkpoints.source import Leaf, Side
 from tenure.checkpoints.staged import assigner
-from tenure.checkpoints.ties import Choices, Matching
+from tenure.checkpoints.ties import Choices, Matching, names
 from tenure.core.errors import Party, RuleError, brief, nearest
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
@@ -118,7 +118,7 @@ def restore(
     if plan is None and opened.body["only"]:
         owners = [p for p in owners if p in file.leaves]
     choices = Choices(
-        take=(take,) if isinstance(take, str) else tuple(take),
+        take=names(take, "take"),
         strict=strict and only is None,
         partial=bool(opened.body["only"]) or all(p in model and model[p].part_of for p in file.leaves),
         template=flat(params or {}),

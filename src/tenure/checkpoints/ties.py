@@ -17,7 +17,16 @@ import numpy as np
 from tenure.checkpoints.errors import CheckpointError, ContentError, StagedFileError
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, distance, fits, others_of, structural, walked
-from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
+from tenure.core.errors import (
+    NoInverseError,
+    Party,
+    RuleError,
+    TieValueError,
+    UnknownSlotError,
+    ViewShapeError,
+    brief,
+    nearest,
+)
 from tenure.core.ledger.row import Row
 from tenure.core.notation.refs import Ref
 
@@ -43,6 +52,19 @@ class Choices:
     template: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resize: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     assign: Assign | None = None
+
+
+def names(value: Any, what: str) -> tuple[str, ...]:
+    """One path, or several.
+
+    Raises:
+      RuleError: it is neither.
+    """
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise RuleError(f"{what}={brief(value)} is no path, nor several", ways=[f"{what}='embed/w', or a list of paths"])
 
 
 class Matching:
@@ -371,7 +393,7 @@ class Matching:
         missing = []
         for path in wanted:
             if path not in self.found:
-                if path in choices.template and (choices.partial or not choices.strict):
+                if path in choices.template and (choices.partial or not choices.strict or self._is_new_stage(path)):
                     self._notes.add("missing", path, "not in the file: left as it was")
                     self.found[path] = Held(path, choices.template[path])
                 else:
@@ -382,6 +404,14 @@ class Matching:
         dtypes = [e for e in self._notes.entries if e.kind == "dtype"]
         if missing or (choices.strict and (left or dtypes)):
             raise self._contents(missing, left if choices.strict else [], dtypes if choices.strict else [])
+
+    def _is_new_stage(self, path: str) -> bool:
+        """Whether a leaf is kept by a stage for one use that the model has and the file has not."""
+        row = self._rows[path]
+        if not row.part_of or path in self.assigned:
+            return False
+        before = self._file.rows.get(row.part_of)
+        return before is not None and before.stages != self._rows[row.part_of].stages
 
     def _contents(self, missing: list[str], left: list[str], dtypes: list[Any]) -> ContentError:
         parties = [dataclasses.replace(self._rows[p].party("missing")) for p in missing[:6]]
@@ -434,4 +464,4 @@ def _resized(old: np.ndarray, new: np.ndarray, rows: Any) -> np.ndarray:
     return new
 
 
-__all__ = ["Choices", "Matching", "resized"]
+__all__ = ["Choices", "Matching", "names", "resized"]

@@ -14,7 +14,7 @@ from tenure.checkpoints.report import Notes, Report
 from tenure.checkpoints.save import flat, ledger_of
 from tenure.checkpoints.source import Held, Side, plain_row
 from tenure.checkpoints.staged import assigner
-from tenure.checkpoints.ties import Choices, Matching, resized
+from tenure.checkpoints.ties import Choices, Matching, names, resized
 from tenure.core.errors import Party, RuleError, brief
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.slots.plan import Plan
@@ -87,7 +87,7 @@ def transfer(
     model = {r.path: r for r in ledger.rows if r.collection == "params"}
     template = flat(params or {})
     choices = Choices(
-        take=(take,) if isinstance(take, str) else tuple(take),
+        take=names(take, "take"),
         strict=strict,
         partial=all(p in model and model[p].part_of for p in file.leaves),
         template=template,
@@ -125,9 +125,7 @@ def _old_side(given: dict[str, Any], old_plan: Any, rename: Rules | None, notes:
 
 
 def _resize(resize: Any, ledger: Ledger) -> dict[str, Any]:
-    if isinstance(resize, str):
-        resize = [resize]
-    chosen = dict(resize) if isinstance(resize, Mapping) else dict.fromkeys(resize)
+    chosen = dict(resize) if isinstance(resize, Mapping) else dict.fromkeys(names(resize, "resize"))
     for path in chosen:
         row = ledger[path] if isinstance(path, str) else None
         if row is None or row.kind != "owned":

@@ -7,6 +7,7 @@ counterpart is refused, by the name of the leaf.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -208,8 +209,8 @@ class _Adding:
             entries = [jnp.array(e, copy=True) for e in (row, column, full)]
         else:
             entries = self._factored(row, column, full, f"{where}/v_row/{owner}")
-        new = {f: self._put(getattr(node, f), lambda e=e: e) for f, e in zip(("v_row", "v_col", "v"), entries)}
-        return node._replace(**new)
+        made = dict(zip(("v_row", "v_col", "v"), entries, strict=True))
+        return node._replace(**{f: self._put(getattr(node, f), functools.partial(made.get, f)) for f in made})
 
     def _factored(self, row: Any, column: Any, full: Any, name: str) -> list[Any]:
         stored = tuple(self.owner.full_shape)
