@@ -37,7 +37,10 @@ BEFORE = {
     "cli": {"core", "checkpoints", "convert", "training", "returnn", "network"},
     "__main__": {"cli"},
 }
-TOOLS = {("returnn", "engine_replay")}  # commands above all rooms: they import what they like, and nobody imports them
+TOOLS = {
+    ("returnn", "engine_replay"),
+    ("returnn", "replay"),
+}  # commands above all rooms: they import what they like, and nobody imports them
 
 ROOMS_OF_THE_CORE = ["notation", "ledger", "slots", "run", "model"]
 

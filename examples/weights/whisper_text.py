@@ -45,7 +45,9 @@ class Transcriber:
         self.plan, self.params = whisper.load()
         config = convert.read(fetch("whisper")).about["config"]
         self.never, self.not_first = np.array(config["suppress_ids"]), np.array(config["suppress_ids_begin"])
-        self._decoder = {module: leaves for module, leaves in self.params.items() if module.startswith("decoder")}
+        heard = ("/attention/key", "/attention/value")  # what is heard goes through these once, at the start
+        used = [m for m in self.params if m.startswith("decoder") and not m.endswith(heard)]
+        self._decoder = {module: self.params[module] for module in used}
         self._start = jax.jit(tn.transform(whisper.start).apply)
         self._step = jax.jit(tn.transform(whisper.step).apply, donate_argnums=4)
 

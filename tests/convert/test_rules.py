@@ -61,9 +61,11 @@ def test_a_rule_for_nothing_is_an_error_with_the_nearest_name():
 def test_what_no_rule_is_for_is_an_error_unless_dropped_or_kept():
     with pytest.raises(MapError, match=r"no rule is for 1 of the 4(?s:.*)h.0.b"):
         convert.apply(layers(), {"h.{i}.w": "layer_{i}/w"})
+    with pytest.raises(MapError, match=r"'drop' has '\*.bias'"):
+        convert.apply(layers(), {"rules": {"h.{i}.w": "layer_{i}/w"}, "options": {"drop": ["*.bias"], "rest": "drop"}})
     rules = {"rules": {"h.{i}.w": "layer_{i}/w"}, "options": {"drop": ["*.b"]}}
     assert "h.0.b" not in convert.apply(layers(), rules)
-    assert "h.0.b" in convert.apply(layers(), {**rules, "options": {"rest": "keep"}})
+    assert "h.0.b" in convert.apply(layers(), {"rules": rules["rules"], "options": {"rest": "keep"}})
     assert "h.0.b" not in convert.apply(layers(), {**rules, "options": {"rest": "drop"}})
     assert sorted(convert.apply(layers(), None)) == sorted(layers())
 

@@ -94,9 +94,9 @@ def test_three_hundred_layers_are_planned_in_a_second():
     tn.network({"output": net["output"] | {"from": "data"}}, data)  # imports
 
     def seconds():
-        start = time.perf_counter()
+        start = time.process_time()
         tn.network(net, data)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(seconds() for _ in range(3)) < 1.0
 

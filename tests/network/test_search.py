@@ -213,3 +213,45 @@ def test_the_risk_of_hypotheses_is_differentiated():
     value, grads = jax.value_and_grad(risk)(params)
     assert np.isfinite(value) and all(np.all(np.isfinite(g)) for g in jax.tree.leaves(grads))
     assert float(jnp.abs(grads["output/rec/p"]["W"]).max()) > 0
+
+
+GOLD = {"data": (X, LENGTHS), "classes": (np.array([[1, 2, 0], [2, 0, 0]]), np.array([3, 2]))}
+
+
+def with_gold(net):
+    model = tn.network(net, DATA, check=False)
+    params, state = model.init(jax.random.key(0), GOLD, train=False, losses=False, search=True)
+    return model.apply(params, state, None, GOLD, losses=False, search=True)[0]
+
+
+def test_cheating_keeps_the_target_as_the_last_hypothesis():
+    out = with_gold(decoder({"cheating": "exclusive"})).outputs["output"]
+    np.testing.assert_array_equal(np.asarray(out.data)[:, -1].T, GOLD["classes"][0])
+
+
+def test_labels_of_two_inputs_are_chosen_together():
+    p2 = {"class": "softmax", "n_out": LABELS, "from": "s", "target": None}
+    e2 = {"class": "linear", "n_out": 3, "from": "prev:output/out_1"}
+    options = {"from": ["p", "p2"], "target": ["classes", "classes"], "beam_size": 5}
+    net = decoder(options, p2=p2, e2=e2)
+    net["output"]["unit"]["p"]["from"] = ["s", "att", "e2"]
+    result = with_gold(net)
+    assert np.all(np.diff(np.asarray(result.scores["output"].data), axis=0) <= 1e-6)
+
+
+def test_a_search_in_a_step_of_a_search_continues_its_hypotheses():
+    unit = {
+        "output": {"class": "choice", "target": "classes", "beam_size": 2, "from": "q", "initial_output": 0},
+        "q": {"class": "softmax", "n_out": LABELS, "from": ["base:s", "e"], "target": None},
+        "e": {"class": "linear", "n_out": 2, "from": "prev:output"},
+        "end": {"class": "compare", "value": 0, "from": "output"},
+    }
+    inner = {"class": "rec", "from": [], "max_seq_len": 2, "target": "classes", "unit": unit}
+    first = {"class": "gather", "from": "inner", "axis": "T", "position": "zero"}
+    zero = {"class": "constant", "value": 0, "dtype": "int32"}
+    net = decoder(
+        {"beam_size": 3}, inner=inner, first=first, zero=zero, f={"class": "linear", "n_out": 2, "from": "first"}
+    )
+    net["output"]["unit"]["p"]["from"] = ["s", "att", "f"]
+    scores = np.asarray(with_gold(net).scores["output"].data)
+    assert scores.shape == (3, 2) and np.all(np.isfinite(scores)) and np.all(np.diff(scores, axis=0) <= 1e-6)

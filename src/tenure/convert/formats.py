@@ -48,7 +48,7 @@ FORMATS = {
         Format("haiku", (".pkl", ".pickle"), writes=False),
         Format("flax", (".msgpack",)),
         Format("equinox", (".eqx",)),
-        Format("keras", (".h5", ".hdf5", ".keras")),
+        Format("keras", (".h5", ".hdf5")),
         Format("gguf", (".gguf",), about=True),
         Format("ctranslate2", ("model.bin",), ties=True, about=True),
         Format("onnx", (".onnx",)),

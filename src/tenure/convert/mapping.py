@@ -91,6 +91,12 @@ def _made(weights: Weights, rules: Rules) -> dict[str, _Made]:
         for text, target, order in hits:
             used.update(_mentioned(text))
             _put(made, rule, text, target, order, rules)
+    idle = [glob for glob in rules.drop if not fnmatch.filter(known, glob)]
+    if idle:
+        raise MapError(
+            f"{rules.path}: 'drop' has '{idle[0]}', which is nothing in '{name_of(weights.path)}'",
+            ways=["leave it out"],
+        )
     left = [n for n in known if n not in used and not any(fnmatch.fnmatchcase(n, glob) for glob in rules.drop)]
     if rules.rest == "keep":
         for name in left:

@@ -11,7 +11,7 @@ from jax import lax
 
 #: Into how many parts a batch is split for the gradient of a kernel, and from how many multiplications on.
 PARTS = 4
-LEAST_WORK = 50_000_000
+LEAST_WORK = 100_000_000
 
 
 def convolve(x: jax.Array, w: jax.Array, strides: Any, padding: Any, *, split: bool = True, **how: Any) -> jax.Array:
@@ -39,7 +39,11 @@ def convolve(x: jax.Array, w: jax.Array, strides: Any, padding: Any, *, split: b
 
     numbers = lax.conv_dimension_numbers(x.shape, w.shape, how.get("dimension_numbers"))
     batch, out = numbers.lhs_spec[0], numbers.out_spec[0]
-    if not split or not _pays(x.shape, w.shape, batch, numbers.rhs_spec[0]):
+    window = tuple(w.shape[axis] for axis in numbers.rhs_spec[2:])
+    if not split or not all(isinstance(size, int) for size in x.shape):  # a symbolic batch
+        return plain(x, w)
+    work = _work(x.shape, w.shape, w.shape[numbers.rhs_spec[1]], how.get("feature_group_count", 1), strides)
+    if not _pays(x.shape[batch], window, work):
         return plain(x, w)
 
     def in_parts(x: jax.Array, w: jax.Array) -> jax.Array:
@@ -57,10 +61,14 @@ def convolve(x: jax.Array, w: jax.Array, strides: Any, padding: Any, *, split: b
     return function(x, w)
 
 
-def _pays(x: tuple[int, ...], w: tuple[int, ...], batch: int, outputs: int) -> bool:
-    """Whether there is enough to do for several cores, and equal parts to do it in."""
-    if not all(isinstance(size, int) for size in x):  # a symbolic batch
-        return False
-    positions = math.prod(x) // max(x[batch], 1)
-    work = x[batch] * positions * math.prod(w) // max(w[1], 1)
-    return x[batch] % PARTS == 0 and x[batch] >= PARTS and work >= LEAST_WORK
+def _pays(batch: int, window: tuple[int, ...], work: int) -> bool:
+    """Whether the gradient in parts measured faster: much to do, equal parts of two examples or more, kernels of an area.
+
+    Kernels that are longer than 1 along one axis only are products of matrices to XLA, which uses all cores for them.
+    """
+    return sum(size > 1 for size in window) > 1 and batch % PARTS == 0 and batch >= 2 * PARTS and work >= LEAST_WORK
+
+
+def _work(x: tuple[int, ...], w: tuple[int, ...], inputs: int, groups: int, strides: Any) -> int:
+    """About how many multiplications a convolution takes, whose kernel sums over so many inputs of each group."""
+    return math.prod(x) * math.prod(w) // max(inputs * groups * math.prod(strides), 1)

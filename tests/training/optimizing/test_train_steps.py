@@ -8,15 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from tenure.network.graph import Flags
-from tenure.network.model import Network
-from tenure.returnn.replay.case import load
-from tenure.training.engine.model import filled, flat
-from tenure.training.engine.step import State, Steps
+from tenure.returnn.replay import check, load
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.clipping import Clipping
-from tenure.training.optimizing.updater import Updater, layers_with_options
-from tenure.training.rates.dynamic import dynamic
+from tenure.training.optimizing.updater import Updater
 
 FOLDER = Path(os.environ.get("TENURE_REPLAY", Path(__file__).parents[4] / "shared" / "replay")) / "cases"
 INDEX = FOLDER / "index.json"
@@ -26,29 +21,8 @@ ROWS = [r for r in json.loads(INDEX.read_text()) if r.get("kind") == "train_step
 @pytest.mark.skipif(not ROWS, reason="no recorded cases beside the repository (TENURE_REPLAY names another folder)")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
 def test_steps(row):
-    case = load(FOLDER / row["file"])
-    config, values = case.data["config"], case.values()
-    network = Network(case.net, case.extern_data, behavior_version=case.data["behavior_version"], reuse="legacy")
-    batches = [batch(case, inputs) for inputs in case.data["inputs_per_step"]]
-    params, state = (filled(tree, values) for tree in network.init(jax.random.key(0), batches[0]))
-    options = layers_with_options(network.graph(Flags(True, True, False)).nodes)
-    updater = Updater(config, network.trainable(), options)
-    steps, now = Steps(network, updater), State(params, state, updater.init(params))
-    rate = dynamic(config.get("dynamic_learning_rate"))
-    for number, (fed, expected) in enumerate(zip(batches, case.data["steps"], strict=True)):
-        effective = rate(np.float32(config["learning_rate"]), number)
-        np.testing.assert_allclose(effective, expected["learning_rate"], rtol=1e-6)
-        now, _, objective = steps.train(now, fed, effective, number, jax.random.key(number))
-        np.testing.assert_allclose(objective, expected["objective_before"], 1e-4, 1e-4)
-        found = flat(now.params)
-        for name in case.data["trainable"]:
-            after = case.array(case.data["params_after_step"][number][name])
-            np.testing.assert_allclose(found[name], after, 1e-3, 1e-4, err_msg=f"{name} after step {number}")
-
-
-def batch(case, inputs):
-    lengths = {key: case.array(of) if isinstance(of, dict) else of for key, of in case.data["seq_lens"].items()}
-    return {key: (case.array(of), np.asarray(lengths[key], "int32")) for key, of in inputs.items()}
+    verdict = check(load(FOLDER / row["file"]))
+    assert verdict.passed, "\n".join(verdict.problems)
 
 
 @pytest.mark.parametrize(

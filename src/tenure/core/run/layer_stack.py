@@ -14,7 +14,7 @@ from tenure.core.errors import LayerStackError, Party, brief
 from tenure.core.run import naming
 from tenure.core.run.frame import Entry, Frame, StackSlice, current_frame
 from tenure.core.run.profile import by_profile
-from tenure.core.run.state import in_loop
+from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 
@@ -158,7 +158,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
         (x, y), writes = step(StackSlice(prefix, size, params), {**entries, **mine}, x, inputs, index)
         for entry in writes:
             if entry not in entries and entry not in mine:
-                raise in_loop(entry[1])
+                raise not_carried(entry[1], "tn.layer_stack")
         now = {**entries, **mine, **writes}
         return (x, {e: now[e] for e in entries}), (y, {e: now[e] for e in mine})
 

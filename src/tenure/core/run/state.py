@@ -230,10 +230,16 @@ def _missing_state(frame: Frame, path: str) -> MissingParameterError:
     )
 
 
-def in_loop(path: str) -> StateError:
-    """The error of a state that a loop's body would create."""
+def not_carried(path: str, construct: str) -> StateError:
+    """The error of a state that the body of a construct sets, and that is not there before it."""
     return StateError(
-        f"the state '{path}' is first set inside a loop, whose steps must all carry it",
-        parties=[Party("state", path, "(no value before the loop)"), Party("loop", "", "", str(call_site()))],
-        ways=["read it with get_state(name, shape, dtype, init) so that init can make it", "set it before the loop"],
+        f"the state '{path}' is set inside of {construct}, and the state given to apply does not have it",
+        parties=[
+            Party("state", path, f"(no value before {construct})"),
+            Party("set in", construct, "", str(call_site())),
+        ],
+        ways=[
+            "use the state that init of this model returned: init makes what is first set inside",
+            "for params and state of another model, add what it lacks:  {**model.init(key, …)[1], **state}",
+        ],
     )

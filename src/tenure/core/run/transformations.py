@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from tenure.core.errors import Party, StateError
 from tenure.core.run.frame import Entry, Frame, current_frame
 from tenure.core.run.profile import by_profile
-from tenure.core.run.state import in_loop
+from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -246,10 +246,10 @@ def _carried(frame: Frame) -> dict[Entry, Any]:
     return {e: v for e, v in frame.visible().items() if e[0] == "state"}
 
 
-def _next_carry(carried: Mapping[Entry, Any], writes: Mapping[Entry, Any]) -> dict[Entry, Any]:
+def _next_carry(carried: Mapping[Entry, Any], writes: Mapping[Entry, Any], construct: str) -> dict[Entry, Any]:
     for entry in writes:
         if entry not in carried:
-            raise in_loop(entry[1])
+            raise not_carried(entry[1], construct)
     return {**carried, **writes}
 
 
@@ -297,7 +297,7 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse:
     def body(carry: Any, inputs: Any) -> Any:
         (inner, entries), (x, step) = carry, inputs
         (inner, y), writes = pure(inner, x, _entries=entries, _index=step)
-        return (inner, _next_carry(entries, writes)), y
+        return (inner, _next_carry(entries, writes, "tn.scan")), y
 
     (out, entries), ys = jax.lax.scan(body, (init, carried), (xs, steps), length, reverse, unroll)
     frame.merge(entries)
@@ -339,7 +339,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     def body(carry: Any) -> Any:
         inner, entries, step = carry
         out, writes = step_fun(inner, _entries=entries, _index=step)
-        return out, _next_carry(entries, writes), None if step is None else step + 1
+        return out, _next_carry(entries, writes, "tn.while_loop"), None if step is None else step + 1
 
     out, entries, _ = jax.lax.while_loop(cond, body, (init, carried, count))
     frame.merge(entries)
@@ -364,7 +364,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     def body(i: Any, carry: Any) -> Any:
         inner, entries = carry
         out, writes = pure(i, inner, _entries=entries, _index=i)
-        return out, _next_carry(entries, writes)
+        return out, _next_carry(entries, writes, "tn.fori_loop")
 
     out, entries = jax.lax.fori_loop(lower, upper, body, (init, carried))
     frame.merge(entries)
@@ -408,7 +408,7 @@ def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable
             if not cell:  # names go on from the branch before, which JAX has traced by now
                 cell.append(_pure(frame, branch))
             out, writes = cell[0](*args, _entries=entries)
-            return out, _next_carry(entries, writes)
+            return out, _next_carry(entries, writes, f"tn.{name}")
 
         return run
 

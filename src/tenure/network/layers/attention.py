@@ -183,7 +183,7 @@ class PositionalEncoding(Layer):
         around = tuple(d for i, d in enumerate(source.dims) if i != source.feature_axis)
         dims_of: tuple[Dim, ...] = () if step else (source.dims[self.axis(source, axis)],)
         shape = tuple(sizes.current().padded(d) for d in dims_of)
-        count = jnp.asarray(self.run.loop_step, jnp.int32) if step else jnp.arange(*shape)
+        count = jnp.asarray(self.run.loop_step, jnp.int32) if step else jnp.arange(shape[0])
         where = Tensor(jnp.full(shape, constant) if constant > -1 else count, dims_of)
         if offset is not None:
             where = ops.mapn(jnp.add, [where, offset], broadcast_all=True)

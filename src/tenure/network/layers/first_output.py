@@ -30,6 +30,8 @@ def first_output(run: Run, node: Node, like: Tensor, inputs: Mapping[str, Output
     Raises:
       OptionError: labels without an initial output, or one that is not known or does not fit.
     """
+    while node.class_name == "get_sub_layer" and node.get("initial_output") is None and node.sources:
+        node = run.graph.nodes[node.sources[0]]  # a part starts as the whole does
     value = node.refs.get("initial_output", node.get("initial_output"))
     if value is None:
         own = node.cls.first_output(run, node)  # type: ignore[attr-defined]

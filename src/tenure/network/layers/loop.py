@@ -227,6 +227,10 @@ class _Pass:
         self._find_forms()
         kept = self._kept()
         if self.outer.dry:
+            if self.beam is not None:
+                zeros = jnp.zeros((self.beam.size or 1, self._batch()))
+                pointers = None if self.around is None else zeros.astype(jnp.int32)
+                self.outer.beams.add(self.beam, Beam(self.around, pointers, zeros))
             return {k: self._stacked(k, self.forms.outputs[k]) for k in kept}
         return self._unfold(kept)
 
@@ -606,9 +610,12 @@ class _Pass:
     def _stacked(self, key: str, form: Output) -> Output:
         """A form over all steps, with placeholders."""
         n = sizes.current().padded(self.time)
-        return map_tensors(
-            lambda x: x.stacked(self.time, jnp.zeros((n, *x.shape), x.dtype), as_time=True), _portable(form)
-        )
+
+        def whole(x: Tensor) -> Tensor:
+            x = self._label(x.like(jnp.zeros(x.shape, x.dtype)))
+            return x.stacked(self.time, jnp.broadcast_to(x.data, (n, *x.shape)), as_time=True)
+
+        return map_tensors(whole, _portable(form))
 
 
 _LENGTHS = ":lengths"

@@ -184,6 +184,10 @@ def _count(view: View) -> jax.Array:
     output, target = view.output, view.target
     if output.batch_axis is not None and output.time_axis is not None:
         x = target if target is not None and target.time_axis is not None and target.batch_axis is not None else output
+        if x.beam_dim is not None and x.time_dim is not None:
+            lengths = sizes.current().lengths(x.time_dim)
+            frames = jnp.asarray(x.data.size, jnp.float32) if lengths is None else jnp.sum(lengths.data)
+            return frames.astype(jnp.float32)
         return jnp.sum(lengths_of(x)).astype(jnp.float32)
     if output.batch_axis is not None:
         return jnp.asarray(output.shape[output.batch_axis], jnp.float32)

@@ -18,6 +18,7 @@ from tenure.network.model import Network
 from tenure.network.result import Result
 from tenure.returnn.replay.case import Case
 from tenure.returnn.replay.compare import compare_output, same_values
+from tenure.returnn.replay.steps import differences
 
 # The state of RETURNN's random generators; here, random numbers come from keys.
 GENERATOR = "random_generator/StateVar"
@@ -66,6 +67,8 @@ def check(case: Case) -> Verdict:
         warnings.simplefilter("ignore")
         if case.data.get("kind") == "error":
             _refusal(case, verdict)
+        elif case.data.get("kind") == "train_steps":
+            _steps(case, verdict)
         else:
             _replay(case, verdict)
     verdict.seconds = time.perf_counter() - start
@@ -166,6 +169,20 @@ def _refusal(case: Case, verdict: Verdict) -> None:
             "constructs", f"is accepted; RETURNN says {case.data['expected_error']['message'][:200]!r}", "error"
         )
     verdict.parts.update(dict.fromkeys(PARTS, True))
+    return None
+
+
+def _steps(case: Case, verdict: Verdict) -> None:
+    """The steps of an optimizer."""
+    try:
+        network = _network(case)
+        verdict.parts["constructs"] = True
+        problems = differences(network, case)
+    except Exception as error:
+        return _raised("constructs", error, verdict)
+    verdict.parts.update(dict.fromkeys(PARTS, True))
+    for problem in problems:
+        verdict.fail("grads", problem)
     return None
 
 

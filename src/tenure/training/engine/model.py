@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.errors import brief
+from tenure.network import extern
 from tenure.network.graph import Flags
 from tenure.network.model import Network
 from tenure.training.errors import ConfigError
@@ -82,3 +84,22 @@ def filled(tree: Tree, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         }
         for module, of in tree.items()
     }
+
+
+def embeddings(network: Network) -> frozenset[tuple[str, str]]:
+    """The parameters of which a step reads some rows only: those of layers that are linear in labels."""
+    nodes = network.graph(TRAINING).nodes
+    shapes = extern.placeholders(network.templates)
+    batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if hasattr(x, "dtype") else x, shapes)
+    linear = {node.key: node for node in nodes.values() if node.class_name in ("linear", "hidden", "forward")}
+    if not linear:
+        return frozenset()
+    key = jax.random.key(0)
+    params, state = jax.eval_shape(lambda: network.init(key, batch))
+    result, _ = jax.eval_shape(lambda p, s: network.apply(p, s, key, batch, layers=("*",)), params, state)
+    found = set()
+    for node in linear.values():
+        outputs = [result.outputs.get(source) for source in node.sources]
+        if outputs and all(x is not None and x.sparse_dim is not None for x in outputs):
+            found.add((node.scope, "W"))
+    return frozenset(found)

@@ -23,7 +23,7 @@ from tenure.training.engine import lines
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
-from tenure.training.engine.model import TRAINING, build, extern_data, filled, flat
+from tenure.training.engine.model import TRAINING, build, embeddings, extern_data, filled, flat
 from tenure.training.engine.models import Models, is_ours, metadata, read, to_keep
 from tenure.training.engine.scores import Scores, Sum
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, training_options
@@ -131,7 +131,9 @@ class Training:
             values = carried(*before, net, flat(params, state), known, mode=mode, output=output)
             params, state = filled(params, values), filled(state, values)
         nodes = self.network.graph(TRAINING).nodes
-        updater = Updater(config, self.network.trainable(), layers_with_options(nodes))
+        lazy = config.get("nadam") or "nadam" in repr(config.get("optimizer")).lower()
+        rows = embeddings(self.network) if lazy else frozenset()
+        updater = Updater(config, self.network.trainable(), layers_with_options(nodes), rows)
         self.steps = Steps(self.network, updater, mesh_of(config))
         self.state = self.steps.placed(State(params, state, updater.init(params)))
         self.plan = self.network.plan(train=True)

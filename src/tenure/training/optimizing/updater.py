@@ -42,6 +42,7 @@ class Part:
       multiplier: of the learning rate.
       clipping: what is done to their gradients before.
       every: after how many steps they are updated.
+      lazy: whether rows of embeddings without a gradient are left as they are.
     """
 
     paths: frozenset[Path]
@@ -49,6 +50,7 @@ class Part:
     multiplier: float
     clipping: Clipping
     every: int
+    lazy: bool = False
 
 
 class Updater:
@@ -64,6 +66,7 @@ class Updater:
         config: Mapping[str, Any],
         trainable: Mapping[str, Mapping[str, bool]],
         layers: Mapping[str, Mapping[str, Any]] | None = None,
+        embeddings: frozenset[Path] = frozenset(),
     ):
         """What a config asks for.
 
@@ -71,6 +74,7 @@ class Updater:
           config: key → value.
           trainable: which parameters are trained, in the form of the parameters.
           layers: module → its layer's `updater_opts`, for layers that have some.
+          embeddings: parameters of which a step reads some rows only: nadam leaves the others as they are.
 
         Raises:
           ConfigError: an option is unknown or cannot be used.
@@ -81,6 +85,7 @@ class Updater:
         self.decoupled = (
             float(config.get("decouple_constraints_factor", DECOUPLED)) if config.get("decouple_constraints") else None
         )
+        self._embeddings = embeddings
         groups: dict[str, tuple[dict[str, Any], set[Path]]] = {}
         for module, names in trainable.items():
             own = _own_options(module, layers or {})
@@ -136,6 +141,12 @@ class Updater:
                 result[module][name] = value
         return result, after
 
+    def _of_rows(self, path: Path, update: Any, grad: Any) -> Any:
+        """The update of an embedding: of the rows that have a gradient."""
+        if path not in self._embeddings:
+            return update
+        return jnp.where(jnp.any(grad != 0, axis=tuple(range(1, grad.ndim)), keepdims=True), update, 0)
+
     def _of_part(
         self, part: Part, state: Any, grads: Any, params: Any, rate: Any, step: Any, key: Any, pulls: Any
     ) -> tuple[Any, Any]:
@@ -144,6 +155,8 @@ class Updater:
         def moved(state: Any) -> Any:
             clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step)
             updates, optimizer = part.direction.update(clipped, state["optimizer"], params, learning_rate=rate)
+            if part.lazy and part.every == 1:
+                updates = {path: self._of_rows(path, u, grads[path]) for path, u in updates.items()}
             new = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates)
             if pulls is not None:
                 new = jax.tree.map(lambda p, c: (p - self.decoupled * c).astype(p.dtype), new, pulls)
@@ -154,6 +167,10 @@ class Updater:
             return moved(state)
         state = {**state, "sum": jax.tree.map(jnp.add, state["sum"], grads)}
         return jax.lax.cond(step % part.every == part.every - 1, moved, lambda state: (params, state), state)
+
+
+def _is_lazy(optimizer: Mapping[str, Any]) -> bool:
+    return str(optimizer.get("class", "")).lower().removesuffix("optimizer") == "nadam"
 
 
 def _chosen(tree: Params, paths: frozenset[Path]) -> dict[Path, Any]:
@@ -201,7 +218,7 @@ def _part(options: Mapping[str, Any], paths: set[Path], epsilon: Any) -> Part:
         raise ConfigError(f"optimizer is {brief(optimizer)}", ways=["{'class': 'adam'}"])
     direction, multiplier = kind(optimizer, None if epsilon is None else float(epsilon))
     every = int(options.get("accum_grad_multiple_step") or 1)
-    return Part(frozenset(paths), direction, multiplier, Clipping.from_config(options), every)
+    return Part(frozenset(paths), direction, multiplier, Clipping.from_config(options), every, _is_lazy(optimizer))
 
 
 def layers_with_options(nodes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -96,7 +96,9 @@ def _trained(case: Case, config: Mapping[str, Any], folder: Path, seen: list[dic
         got = {k: v for k, v in mine.get(place, {}).items() if k in wanted}
         problems += differences(wanted, got, f"step {place}")
     models = Models(folder / config["model"]).existing()
-    problems += differences(expected["checkpoints_kept"], [p.name for p in models.values()], "checkpoints")
+    problems += differences(
+        sorted(expected["checkpoints_kept"]), sorted(p.name for p in models.values()), "checkpoints"
+    )
     for path in models.values():
         wanted = expected["checkpoint_values"].get(path.name, {})
         arrays = {name: np.asarray(value) for name, value in read(path).items()}

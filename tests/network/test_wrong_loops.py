@@ -1,0 +1,14 @@
+"""Wrong dictionaries with loops and searches; `python -m tests.stress.loops --times N` makes many more."""
+
+import random
+
+import pytest
+
+from tests.stress.loops import attempt, mutated
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_builds_or_says_which_layer_is_wrong(seed):
+    rng = random.Random(seed)
+    problems = [attempt(mutated(rng), seconds=5.0) for _ in range(6)]
+    assert not any(problems), problems
