@@ -217,7 +217,7 @@ def _circles(needs: Mapping[str, list[str]]) -> list[list[str]]:
                     low[key] = min(low[key], index[other])
             else:
                 if low[key] == index[key]:
-                    group = []
+                    group: list[str] = []
                     while not group or group[-1] != key:
                         group.append(stack.pop())
                         on_stack.discard(group[-1])

@@ -74,7 +74,7 @@ class Run:
         finish: Callable[[Layer, Output], Output] | None = None,
     ):
         self.network, self.graph, self.flags, self.outer = network, graph, flags, outer
-        self.finish = finish or (outer.finish if outer is not None else _unchanged)
+        self.finish: Callable[[Layer, Output], Output] = finish or (outer.finish if outer is not None else _unchanged)
         self.step: Any = 0 if outer is None else outer.step
         self.outputs: dict[str, Output] = {}
         self.missing: set[str] = set()
@@ -87,7 +87,7 @@ class Run:
         self.dropped: dict[Any, Tensor] = {}
         self.scopes: dict[str, str] = {}
         self.states: dict[str, Any] = {}
-        self.beams = Beams(None if outer is None else outer.beams)
+        self.beams: Beams = Beams(None if outer is None else outer.beams)
         self.single_step = False
         self.loop_time: Dim | None = None
         self.loop_dim: Dim | None = None
@@ -154,10 +154,11 @@ class Run:
 
         def one(inputs: Any, number: Any) -> Output:
             losses.clear()
-            return hide(self._within(layer, *inputs, layer, losses), losses)
+            outputs, kept = inputs
+            return hide(self._within(layer, outputs, kept, layer, losses), losses)
 
-        out, found = unhide(over_lanes(beam, (given, states), one), losses)
-        self.losses.update(found)
+        out, summed = unhide(over_lanes(beam, (given, states), one), losses)
+        self.losses.update(summed)
         return out
 
     def _over_steps(self, layer: Layer, given: Any, time: Dim) -> Output:

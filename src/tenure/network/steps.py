@@ -69,7 +69,7 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
     def body(carry: Carry, inputs: Any) -> Any:
         return step(carry, *inputs)
 
-    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames))  # type: ignore[no-any-return]
+    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames))
 
 
 def until_ended(
@@ -131,8 +131,8 @@ def until_ended(
         room = jax.tree.map(lambda r, x: jax.lax.dynamic_update_index_in_dim(r, x, t, 0), room, given)
         return t + 1, carry, room
 
-    start = (jnp.zeros((), jnp.int32), carry, room)
-    n, carry, room = lifting.while_loop(lambda s: going(s[0], s[1]), one, start)
+    before = (jnp.zeros((), jnp.int32), carry, room)
+    n, carry, room = lifting.while_loop(lambda s: going(s[0], s[1]), one, before)
     return carry, room, n
 
 

@@ -201,7 +201,7 @@ class Tensor:
         """The dims of one slice along an axis; the array stays as it is, and is replaced by the caller."""
 
         def shift(at: int | None) -> int | None:
-            return None if at in (None, axis) else at - (at > axis)  # type: ignore[operator]
+            return None if at is None or at == axis else at - (at > axis)
 
         dims = (*self.dims[:axis], *self.dims[axis + 1 :])
         time = AUTO if self.time_axis == axis else shift(self.time_axis)

@@ -73,7 +73,7 @@ CLEANERS: dict[str, Clean] = {
         basic_cleaners,
     )
 }
-_MADE = {"get_remove_chars": get_remove_chars, "get_replace": get_replace}
+_MADE: dict[str, Callable[..., Clean]] = {"get_remove_chars": get_remove_chars, "get_replace": get_replace}
 _CALL = re.compile(r"(\w+)\((.*)\)$", re.DOTALL)
 
 

@@ -204,7 +204,7 @@ class _Pass:
             return zeros
         starts = node.get("initial_state") is not None and node.get("initial_output") is None
         if starts and hasattr(node.cls, "output_of_first_state"):
-            found = self.run.build(node).output_of_first_state(zeros)  # type: ignore[attr-defined]
+            found = self.run.build(node).output_of_first_state(zeros)
             return zeros.like(jnp.broadcast_to(ops.aligned(found, zeros.dims), zeros.shape))
         return first_output(
             self.run, node, zeros, self.forms.outputs if self.split.inside and hasattr(self, "forms") else {}
@@ -404,7 +404,8 @@ class _Pass:
                 k: {n: self._like(later(run.outputs[k].state[n]), x) for n, x in of.items()}
                 for k, of in carry.states.items()
             }
-            new = Carry(*self._held(run, outputs, states, carry, later), hypotheses)
+            outputs, states = self._held(run, outputs, states, carry, later)
+            new = Carry(outputs, states, hypotheses)
             kept = {k: map_tensors(later, _portable(run.outputs[k])) for k in self.kept}
             given = ({k: _data(v) for k, v in kept.items()}, pointers, self._new_lengths(kept, later))
             self.meta = {k: map_tensors(lambda x: x.like(None), v) for k, v in kept.items()}
@@ -455,8 +456,8 @@ class _Pass:
         old = Hypotheses(scores.astype(jnp.float32), follow(old.ended), follow(old.lengths), follow(old.origin))
         ended = old.ended
         if self.graph.open_ended:
-            end = self._label(run.beams.read(run.outputs[self._end].tensor, last))
-            ended = ended | jnp.broadcast_to(ops.aligned(end, (self.beam, batch_dim())), ended.shape)
+            over = self._label(run.beams.read(run.outputs[self._end].tensor, last))
+            ended = ended | jnp.broadcast_to(ops.aligned(over, (self.beam, batch_dim())), ended.shape)
         else:
             ended = jnp.broadcast_to(self._behind(number + 1), ended.shape)
         return self._counted(old, ended), pointers

@@ -128,8 +128,7 @@ class MaskedComputation(Layer):
             number = (
                 {"zeros": 0, "ones": 1, None: 0}.get(value, value) if isinstance(value, (str, type(None))) else value
             )
-            usual = not isinstance(number, (int, float))
-            found[name] = x if usual else x.like(jnp.full(x.shape, number, x.dtype))
+            found[name] = x.like(jnp.full(x.shape, number, x.dtype)) if isinstance(number, (int, float)) else x
         return found
 
 

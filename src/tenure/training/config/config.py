@@ -6,6 +6,7 @@ loaded, is a list of texts, which the reading functions make numbers of. A typed
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,20 +85,20 @@ class Config:
             return default
         return ",".join(self.texts[key]) if index is None else self.texts[key][index]
 
-    def int(self, key: str, default: Any = None, index: int = 0) -> Any:
+    def int(self, key: str, default: Any = None, index: builtins.int = 0) -> Any:
         """The value as a whole number."""
         return self._one(key, default, index, int, int)
 
-    def float(self, key: str, default: Any = None, index: int = 0) -> Any:
+    def float(self, key: str, default: Any = None, index: builtins.int = 0) -> Any:
         """The value as a number."""
         return self._one(key, default, index, (int, float, str), float)
 
-    def bool(self, key: str, default: Any = None, index: int = 0) -> Any:
+    def bool(self, key: str, default: Any = None, index: builtins.int = 0) -> Any:
         """The value as yes or no."""
         value = self._one(key, default, index, int, _truth)
         return bool(value) if key in self.typed and value is not None else value
 
-    def bool_or_other(self, key: str, default: Any = None, index: int = 0) -> Any:
+    def bool_or_other(self, key: str, default: Any = None, index: builtins.int = 0) -> Any:
         """The value as yes or no where it says so, else as it is."""
         if key in self.typed:
             return _at(self.typed_value(key), index)
@@ -151,7 +152,7 @@ class Config:
             raise self._error(key, text, "a pair of whole numbers such as 50:25")
         return tuple(self._read(key, part, int) for part in parts)
 
-    def _one(self, key: str, default: Any, index: int, types: Any, read: Callable[[Any], Any]) -> Any:
+    def _one(self, key: str, default: Any, index: builtins.int, types: Any, read: Callable[[Any], Any]) -> Any:
         self.asked.add(key)
         if key in self.typed:
             value = _at(self.typed[key], index)

@@ -8,6 +8,7 @@ import json
 import linecache
 import re
 import sys
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def _names_read(tree: ast.AST) -> set[str]:
     return found
 
 
-class _Scope(type(sys)):
+class _Scope(types.ModuleType):
     """The module that a config's classes and functions say they are of."""
 
     def __init__(self, name: str, scope: dict[str, Any]):

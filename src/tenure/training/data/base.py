@@ -16,7 +16,7 @@ import numpy as np
 
 from tenure.core.errors import nearest
 from tenure.training.batching.frames import Frames
-from tenure.training.data.order import Order
+from tenure.training.data.order import Indices, Order
 from tenure.training.errors import DataSetError
 
 
@@ -77,13 +77,13 @@ class Epoch(Sequence):
     """
 
     load: Callable[[int], Item]
-    indices: Sequence[int]
+    indices: Indices
     measure: Callable[[int], Frames]
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, position):  # type: ignore[override]
+    def __getitem__(self, position: Any) -> Any:
         return self.load(int(self.indices[position]))
 
     def lengths(self, position: int) -> Frames:
@@ -161,14 +161,14 @@ class DataSet(ABC):
             )
         return self.by_tag[tag]
 
-    def indices(self, epoch: int) -> Sequence[int]:
+    def indices(self, epoch: int) -> Indices:
         """The sequences of an epoch, in order."""
         count = self.count()
         if count == float("inf"):
             return range(2**62)
         return self.order.indices(epoch, int(count), lambda: self.sort_lengths(epoch), lambda: self.tags)
 
-    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Sequence[int] | None = None) -> Epoch:
+    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Indices | None = None) -> Epoch:
         """The sequences of an epoch.
 
         Args:

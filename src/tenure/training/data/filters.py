@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tenure.core.errors import brief, nearest
+from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
 
 _LIMITS = ("max_mean_len", "debug_msg_prefix", "max_len", "min_len", "use_new_filter")
@@ -54,7 +55,7 @@ class EpochFilter:
             found.append((key[0], key[1], limits))
         return cls(tuple(found))
 
-    def kept(self, epoch: int, indices: Sequence[int], length: Callable[[int], int]) -> Sequence[int]:
+    def kept(self, epoch: int, indices: Indices, length: Callable[[int], int]) -> Indices:
         """The sequences of an epoch that are short enough, in their order: the shortest ones, until their mean length reaches the limit."""
         for first, last, limits in self.limits:
             if first <= epoch and (last is None or epoch <= last):
@@ -62,7 +63,7 @@ class EpochFilter:
         return indices
 
 
-def _within_mean(indices: Sequence[int], lengths: Sequence[int], limit: float) -> Sequence[int]:
+def _within_mean(indices: Indices, lengths: Sequence[int], limit: float) -> Indices:
     order = np.argsort(lengths, kind="stable")
     means = np.cumsum(np.asarray(lengths)[order]) / np.arange(1, len(order) + 1)
     count = int(np.searchsorted(means, limit)) + 1

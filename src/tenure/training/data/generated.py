@@ -57,7 +57,7 @@ class Generated(DataSet):
 
     def generator(self, index: int, epoch: int) -> np.random.RandomState:
         """Random numbers of a sequence."""
-        return np.random.RandomState((self.order.seed(epoch), index))  # type: ignore[arg-type]
+        return np.random.RandomState((self.order.seed(epoch), index))
 
 
 def _dense(dim: int) -> Stream:

@@ -12,7 +12,7 @@ import numpy as np
 from tenure.core.errors import nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Epoch, Item, Stream
-from tenure.training.data.order import Order
+from tenure.training.data.order import Indices, Order
 from tenure.training.data.registry import dataset
 from tenure.training.errors import DataSetError
 from tenure.training.literals import read_lines, read_value
@@ -118,12 +118,12 @@ class MetaDataset(DataSet):
         key = "data" if "data" in self.data_map else next(iter(self.data_map))
         return np.array([self.measure(index, epoch)[key] for index in range(self.count())])
 
-    def indices(self, epoch: int) -> Sequence[int]:
+    def indices(self, epoch: int) -> Indices:
         if self.seq_order_control_dataset is None:
             return super().indices(epoch)
         return [self.find(self.control.tag(int(index))) for index in self.control.indices(epoch)]
 
-    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Sequence[int] | None = None) -> Epoch:
+    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Indices | None = None) -> Epoch:
         made = super().epoch(number, tags=tags, indices=indices)
         if self.seq_order_control_dataset is None:
             return made
@@ -209,7 +209,7 @@ class CombinedDataset(DataSet):
         name, inside = self._find(index)
         return self.parts[name].tag(inside)
 
-    def indices(self, epoch: int) -> Sequence[int]:
+    def indices(self, epoch: int) -> Indices:
         own = [
             [int(start) + int(i) for i in part.indices(epoch)]
             for part, start in zip(self.parts.values(), self._starts, strict=False)
@@ -367,7 +367,7 @@ class ConcatDataset(DataSet):
     def count(self) -> int:
         return sum(int(part.count()) for part in self.parts)
 
-    def indices(self, epoch: int) -> Sequence[int]:
+    def indices(self, epoch: int) -> Indices:
         starts = np.cumsum([0, *(int(part.count()) for part in self.parts)])
         return [
             int(start) + int(i) for part, start in zip(self.parts, starts, strict=False) for i in part.indices(epoch)
@@ -417,7 +417,7 @@ class MultiEpochDataset(DataSet):
     def load(self, index: int, epoch: int) -> Item:
         return self.part.load(index, epoch)
 
-    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Sequence[int] | None = None) -> Epoch:
+    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Indices | None = None) -> Epoch:
         inner = [self.part.epoch((number - 1) * self.multi_epoch + i + 1) for i in range(self.multi_epoch)]
         places = [(epoch, place) for epoch in inner for place in range(len(epoch))]
 
@@ -458,7 +458,7 @@ class VariableDataset(DataSet):
     def load(self, index: int, epoch: int) -> Item:
         return self._of(epoch).load(index, epoch)
 
-    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Sequence[int] | None = None) -> Epoch:
+    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Indices | None = None) -> Epoch:
         return self._of(number).epoch(number, tags=tags, indices=indices)
 
 

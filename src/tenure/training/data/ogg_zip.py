@@ -18,6 +18,7 @@ from tenure.training.audio.features import Features
 from tenure.training.audio.reading import read_audio
 from tenure.training.data.base import DataSet, Item, Stream
 from tenure.training.data.filters import EpochFilter, random_subset
+from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
 from tenure.training.literals import read_lines
 from tenure.training.text import cleaner
@@ -145,7 +146,7 @@ class OggZipDataset(DataSet):
         """The text of a sequence."""
         return self._clean(self.entries[index][1].get("text", ""))
 
-    def indices(self, epoch: int) -> Sequence[int]:
+    def indices(self, epoch: int) -> Indices:
         found = super().indices(epoch)
         return self._filter.kept(epoch, found, lambda index: int(self.entries[index][1]["duration"] * 100))
 

@@ -17,6 +17,7 @@ from tenure.core.errors import brief, nearest
 from tenure.training.errors import OrderError
 
 Lengths = Callable[[], np.ndarray]
+Indices = Sequence[int] | np.ndarray
 Method = str | Callable[..., str]
 
 

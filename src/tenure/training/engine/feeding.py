@@ -24,7 +24,8 @@ from tenure.training.errors import BatchError, DataSetError
 _LIMITS = ("packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size", "max_total_num_seqs", "seq_drop")
 _GROWTH = 1.125  # of the lengths in the grid of padded shapes
 _LEAST = 8
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 AHEAD = 4  # batches that are loaded before they are needed
 
 
@@ -36,7 +37,7 @@ def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str]) ->
       training: whether for training, where a random share of sequences may be left out.
       keys: the streams that count.
     """
-    size = config.get("batch_size") or 10_000
+    size: Any = config.get("batch_size") or 10_000
     if not training:
         size = config.get("forward_batch_size") or size
     taken = _LIMITS if training else [k for k in _LIMITS if k not in ("max_total_num_seqs", "seq_drop")]

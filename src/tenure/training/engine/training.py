@@ -135,7 +135,7 @@ class Training:
         rows = embeddings(self.network) if lazy else frozenset()
         updater = Updater(config, self.network.trainable(), layers_with_options(nodes), rows)
         self.steps = Steps(self.network, updater, mesh_of(config))
-        self.state = self.steps.placed(State(params, state, updater.init(params)))
+        self.state: State = self.steps.placed(State(params, state, updater.init(params)))
         self.plan = self.network.plan(train=True)
         self._net = net
 

@@ -38,7 +38,7 @@ class Clipping:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Clipping:
         """Those of a config, or of a layer's `updater_opts`."""
-        fields = {f.name: f.default for f in dataclasses.fields(cls)}
+        fields: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(cls)}
         return cls(**{name: type(default)(config.get(name) or default) for name, default in fields.items()})
 
     def __call__(self, grads: Tree, key: jax.Array | None = None, step: Any = 0) -> Tree:
@@ -80,6 +80,6 @@ def _noisy(grads: Tree, key: jax.Array, variance: float, step: Any) -> Tree:
     leaves, structure = jax.tree.flatten(grads)
     deviation = jnp.sqrt(variance / (1.0 + step) ** 0.55)
     keys = jax.random.split(key, len(leaves))
-    return structure.unflatten(
-        [g + deviation * jax.random.normal(k, g.shape, g.dtype) for g, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(
+        structure, [g + deviation * jax.random.normal(k, g.shape, g.dtype) for g, k in zip(leaves, keys, strict=True)]
     )

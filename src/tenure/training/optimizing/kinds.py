@@ -7,7 +7,7 @@ epsilon to the uncorrected root, for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from tenure.core.errors import brief, nearest
 from tenure.training.errors import ConfigError
 
 EPSILON = 1e-16  # RETURNN's default of optimizer_epsilon
-Direction = optax.GradientTransformationExtraArgs
+Direction: TypeAlias = optax.GradientTransformationExtraArgs
 
 
 def _of(init: Callable[[Any], Any], update: Callable[..., Any]) -> Direction:

@@ -61,7 +61,7 @@ def _inner(options: Any) -> Mapping[str, Any] | None:
 
 
 def _parts(local: str, shape: Sequence[int], options: Mapping[str, Any], layer: str, sizes: _Sizes) -> Parts:
-    parts = [(size,) for size in shape]
+    parts: list[tuple[int, ...]] = [(size,) for size in shape]
     if not shape:
         return ()
     kind, size = options.get("class"), options.get("n_out")

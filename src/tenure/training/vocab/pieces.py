@@ -46,10 +46,11 @@ class SentencePieces(Vocabulary):
         labels = [self.model.IdToPiece(i) for i in range(self.model.GetPieceSize())]
         ids = {"unknown_label": self.model.unk_id(), "bos_label": self.model.bos_id(), "eos_label": self.model.eos_id()}
         ids["pad_label"] = self.model.pad_id()
-        super().__init__(labels=labels, **{k: v for k, v in ids.items() if v >= 0}, **options)
+        special: dict[str, Any] = {k: v for k, v in ids.items() if v >= 0}
+        super().__init__(labels=labels, **special, **options)
         self.name = model_file
         self.add_bos, self.add_eos, self.reverse = add_bos, add_eos, reverse
-        self.sampling = {"enable_sampling": enable_sampling, "alpha": alpha, "nbest_size": nbest_size}
+        self.sampling: dict[str, Any] = {"enable_sampling": enable_sampling, "alpha": alpha, "nbest_size": nbest_size}
 
     def get_seq(self, text: str) -> list[int]:
         found = self.model.encode(text, out_type=int, **self.sampling)

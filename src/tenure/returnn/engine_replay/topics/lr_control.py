@@ -114,7 +114,7 @@ def _engine(given: Mapping[str, Any], expected: Mapping[str, Any], found: dict[s
         overrides = plan.network(epoch).get("#config", {}) if plan and epoch <= plan.epochs else {}
         loaded = epoch_to_go_back_to(epoch, rates, config, plan)
         rate = rate_of_epoch(epoch, rates, config, plan, overrides)
-        row = {"epoch": epoch, "learning_rate": rate, "is_pretrain": bool(plan) and epoch <= plan.epochs}
+        row = {"epoch": epoch, "learning_rate": rate, "is_pretrain": plan is not None and epoch <= plan.epochs}
         found["epochs"].append(row | ({} if loaded is None else {"model_loaded_from_epoch": loaded}))
         for scores in given["errors"][epoch - 1] if epoch <= len(given["errors"]) else ():
             rates.record(epoch, scores)

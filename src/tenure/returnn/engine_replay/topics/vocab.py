@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tenure.returnn.engine_replay.cases import Case
@@ -42,11 +43,11 @@ def _vocab(given: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, A
     look = expected["lookup"]
     found["lookup"] = {
         "label_to_id": {
-            name: _try(lambda n=name: vocab.label_to_id(n), look["label_to_id"][name]) for name in look["label_to_id"]
+            name: _try(partial(vocab.label_to_id, name), look["label_to_id"][name]) for name in look["label_to_id"]
         },
         "label_to_id_default_none": {name: vocab.label_to_id(name, None) for name in look["label_to_id_default_none"]},
         "id_to_label": [
-            [i, _try(lambda i=i: vocab.id_to_label(i), label), _valid(vocab, i, valid)]
+            [i, _try(partial(vocab.id_to_label, i), label), _valid(vocab, i, valid)]
             for i, label, valid in look["id_to_label"]
         ],
     }
