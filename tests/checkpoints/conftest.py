@@ -1,0 +1,3 @@
+"""What pytest must not import: programs of other processes."""
+
+collect_ignore = ["sharded_worker.py"]
