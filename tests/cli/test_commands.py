@@ -73,6 +73,26 @@ def test_errors_are_sentences_not_tracebacks(folder, capsys):
     assert "'none.npz' is not there" in capsys.readouterr().err
 
 
+def test_an_output_that_cannot_be_is_a_sentence(folder, capsys):
+    for output, said in {
+        "m.safetensors/w.npz": "'m.safetensors/w.npz' cannot be written: Not a directory",
+        "none/w.npz": "'none/w.npz' cannot be written: No such file or directory",
+        "w.safetensor": "the ending '.safetensor' of 'w.safetensor' says no format that is known",
+    }.items():
+        assert main(["convert", "m.safetensors", output]) == 1
+        assert f"error: {said}" in capsys.readouterr().err
+    assert not (folder / "w.safetensor").exists()
+    assert main(["convert", "m.safetensors", "v1.2"]) == main(["convert", "m.safetensors", "a.bin", "--to", "tenure"]) == 0
+    assert (folder / "v1.2" / "tenure.json").exists() and (folder / "a.bin" / "tenure.json").exists()
+
+
+def test_a_tolerance_is_a_distance(folder, capsys):
+    for tolerance in ("nan", "-1", "much"):
+        with pytest.raises(SystemExit) as leave:
+            main(["diff", "m.safetensors", "m.safetensors", f"--tolerance={tolerance}"])
+        assert leave.value.code == 2 and "invalid distance value" in capsys.readouterr().err
+
+
 def test_inspect(folder, capsys):
     assert main(["inspect", "m.safetensors"]) == 0
     said = capsys.readouterr().out

@@ -38,7 +38,8 @@ def replaced(path: str | Path) -> Iterator[BinaryIO]:
             f"'{name_of(path)}' cannot be written: {error.strerror or error}", ways=["check the folder and the disk"]
         ) from None
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # also where the folder is none: the error above says so
+            os.unlink(temporary)
 
 
 def temporary_name(path: str | Path) -> str:

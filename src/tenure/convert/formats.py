@@ -142,8 +142,23 @@ def _of_folder(folder: Path) -> Format:
 
 
 def for_output(path: str | Path) -> Format:
-    """The format that a new file's name asks for: Tenure's own for a name without a known ending."""
-    return _by_ending(Path(path)) or FORMATS["tenure"]
+    """The format that a new file's name asks for: Tenure's own for a name without an ending, such as `step_10` or `v1.2`.
+
+    Raises:
+      UnsupportedFileError: no format has the ending.
+    """
+    found = _by_ending(Path(path))
+    ending = Path(path).suffix
+    if found is None and ending[1:2].isalpha() and ending != ".tenure" and not Path(path).is_dir():
+        raise UnsupportedFileError(
+            f"the ending '{ending}' of '{name_of(path)}' says no format that is known",
+            near=nearest(ending, [e for f in FORMATS.values() for e in f.endings]),
+            ways=[
+                "--to FORMAT says which; --to tenure writes a folder",
+                "formats: " + ", ".join(f.name for f in FORMATS.values() if f.writes),
+            ],
+        )
+    return found or FORMATS["tenure"]
 
 
 def keywords(found: Format, options: Mapping[str, Any]) -> dict[str, Any]:

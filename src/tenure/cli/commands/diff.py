@@ -16,8 +16,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     files.reading(parser, "first", "second")
     files.mapping(parser)
     parser.add_argument(
-        "--tolerance", type=float, default=0.0, metavar="T", help="the largest |Δ| that is no difference"
+        "--tolerance", type=_distance, default=0.0, metavar="T", help="the largest |Δ| that is no difference"
     )
+
+
+def _distance(text: str) -> float:
+    """A number that a difference can be compared with; NaN would make all files equal."""
+    value = float(text)
+    if not value >= 0:
+        raise ValueError(text)
+    return value
+
+
+_distance.__name__ = "distance"  # argparse says: invalid distance value
 
 
 def run(given: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from tenure.network import extern
 from tenure.network.graph import Flags
 from tenure.network.model import Network
 from tenure.training.errors import ConfigError
+from tenure.training.pretraining.plan import Pretraining
 
 TRAINING = Flags(True, True, False)
 Tree = Mapping[str, Mapping[str, Any]]
@@ -47,6 +48,29 @@ def _entry(key: str, value: Any) -> Any:
         dim, ndim = value
         return {"dim": dim, **({"sparse": True} if ndim == 1 else {})}
     raise ConfigError(f"num_outputs[{key!r}] is {brief(value)}", ways=["[dim, 2], or [dim, 1] for indices"])
+
+
+def network_of(config: Mapping[str, Any], epoch: int, pretraining: Pretraining | None = None) -> Mapping[str, Any]:
+    """The dictionary of layers of an epoch.
+
+    Args:
+      config: key → value.
+      epoch: counted from 1.
+      pretraining: of the config.
+
+    Raises:
+      ConfigError: the config has none.
+
+    >>> network_of({"get_network": lambda epoch: {"#epoch": epoch}}, 3)
+    {'#epoch': 3}
+    """
+    if pretraining is not None:
+        return pretraining.network(epoch)
+    make = config.get("get_network")
+    net = make(epoch=epoch) if callable(make) else config.get("network")
+    if not isinstance(net, Mapping):
+        raise ConfigError("the config has no 'network'", ways=["network = {…}", "def get_network(epoch): …"])
+    return net
 
 
 def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:

@@ -23,7 +23,7 @@ from tenure.training.engine import lines
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
-from tenure.training.engine.model import TRAINING, build, embeddings, extern_data, filled, flat
+from tenure.training.engine.model import TRAINING, build, embeddings, extern_data, filled, flat, network_of
 from tenure.training.engine.models import Models, is_ours, metadata, read, to_keep
 from tenure.training.engine.scores import Scores, Sum
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, training_options
@@ -99,13 +99,7 @@ class Training:
 
     def network_of(self, epoch: int) -> Mapping[str, Any]:
         """The dictionary of layers of an epoch."""
-        if self.pretraining is not None:
-            return self.pretraining.network(epoch)
-        make = self.config.get("get_network")
-        net = make(epoch=epoch) if callable(make) else self.config.get("network")
-        if not isinstance(net, Mapping):
-            raise ConfigError("the config has no 'network'", ways=["network = {…}", "def get_network(epoch): …"])
-        return net
+        return network_of(self.config, epoch, self.pretraining)
 
     def config_of(self, epoch: int) -> dict[str, Any]:
         """The config of an epoch: with the `#config` of its network."""

@@ -1,0 +1,104 @@
+"""What commands on configs share: their arguments, and reading the config that these name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Options = Callable[[argparse.ArgumentParser], None]
+USAGE = "CONFIG … [++key value] [-e EPOCH]"
+
+
+def arguments(parser: argparse.ArgumentParser, options: Options) -> None:
+    """Arguments of a command that reads a config, as RETURNN's command line names it.
+
+    Args:
+      parser: of the command.
+      options: adds the command's own options, all of which are long.
+    """
+    options(parser)
+    parser.add_argument(
+        "given", nargs=argparse.REMAINDER, metavar=USAGE,
+        help="config files, which are code and run, and values as `tenure train` takes them",
+    )  # fmt: skip
+
+
+def own_options(given: argparse.Namespace, options: Options) -> argparse.Namespace:
+    """The command's own options, which may also be written after the config.
+
+    Args:
+      given: what the command was given.
+      options: as for `arguments`.
+
+    Returns:
+      `given` with these options; what is left of its `given` is the config.
+    """
+    parser = argparse.ArgumentParser(prog=f"tenure {given.command}", add_help=False, allow_abbrev=False)
+    options(parser)
+    rest = given.given
+    given.given = []
+    given, given.given = parser.parse_known_args(rest, given)
+    return given
+
+
+def read(given: argparse.Namespace) -> Any:
+    """The config that the arguments name, with its keys checked. It is code, and runs; a line on the error stream says so.
+
+    Raises:
+      ConfigError: no config is named, it cannot be read, or a key is wrong.
+    """
+    from tenure.training.config import from_command_line
+    from tenure.training.config.command_line import parse
+    from tenure.training.config.keys import check_keys
+    from tenure.training.errors import ConfigError
+
+    files = parse(given.given).files
+    if not files:
+        raise ConfigError(f"tenure {given.command} needs a config", ways=[f"tenure {given.command} config.py"])
+    print(f"runs {', '.join(files)}: a config is code", file=sys.stderr)
+    config = from_command_line(given.given)
+    check_keys(config)
+    return config
+
+
+def network(config: Any) -> Any:
+    """The network of a config: of the epoch that it names (`-e`), else of the last one.
+
+    Raises:
+      ConfigError: the config has no network.
+      TenureError: the network is wrong.
+    """
+    from tenure.training.engine.model import build, network_of
+    from tenure.training.engine.settings import values
+    from tenure.training.pretraining.overrides import overridden
+    from tenure.training.pretraining.plan import Pretraining
+
+    given = values(config)
+    pretraining = Pretraining.from_config(given)
+    net = network_of(given, epoch(given, pretraining), pretraining)
+    return build(overridden(given, net.get("#config") or {}), net)
+
+
+def epoch(config: Mapping[str, Any], pretraining: Any = None) -> int:
+    """The epoch whose network is meant.
+
+    >>> epoch({"epoch": 3}), epoch({"num_epochs": 40}), epoch({})
+    (3, 40, 5)
+    """
+    named = config.get("epoch") or config.get("load_epoch")
+    after = 0 if pretraining is None else pretraining.epochs + 1
+    return int(named or max(int(config.get("num_epochs") or 5), after))
+
+
+def write_page(path: Path, page: str) -> None:
+    """Writes a page, whole or not at all; "-" is the standard output."""
+    from tenure.training.files import write_text
+
+    if str(path) == "-":
+        print(page)
+        return
+    write_text(path, page)
+    print(path)

@@ -1,0 +1,25 @@
+"""`tenure keys`: the table of all keys."""
+
+import json
+
+from tenure.training.config.keys import KEYS, NOT_DONE
+from tests.cli.process import tenure
+
+
+def test_all_keys_are_listed_with_their_class():
+    done = tenure("keys", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {key["name"]: key["state"] for key in json.loads(done.stdout)} == {n: k.state for n, k in KEYS.items()}
+
+
+def test_keys_are_filtered_by_name_and_by_class():
+    refused = tenure("keys", "HOROVOD", "--class", "not-done")
+    names = [name for name, key in KEYS.items() if "horovod" in name and key.state == NOT_DONE]
+    shown = [line.split()[0] for line in refused.stdout.splitlines() if line.startswith("  ")]
+    assert refused.returncode == 0 and names and shown == names
+    assert f"{len(names)} keys: {len(names)} not done" in refused.stdout
+
+
+def test_a_word_that_no_key_has_is_answered_with_the_nearest_key():
+    missing = tenure("keys", "batch_sise")
+    assert missing.returncode == 1 and "batch_size" in missing.stdout and not missing.stderr
