@@ -166,7 +166,10 @@ class Pool(windows.Sliding):
         positions = x.dims[first:-1]
         pads = windows.paddings(w, positions, x.shape[first:-1])
         data = pool(windows.merged_batch(x, first), w, pads, kind, counted)
-        return windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), x.dims[-1])
+        y = windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), x.dims[-1])
+        if kind == "avg" or not self.masks(use_time_mask):
+            return y
+        return windows.masked(y, first, len(w.sizes), 0.0)  # windows beyond the end hold -inf, which ruins gradients
 
 
 def pool(

@@ -25,7 +25,7 @@ def read_audio(content: bytes, name: str) -> tuple[np.ndarray, int]:
     try:
         import soundfile
     except ImportError:
-        raise DataSetError(f"'{name}' needs the package soundfile", ways=["pip install soundfile"]) from None
+        raise DataSetError(f"'{name}' needs the package soundfile", ways=["pip install 'tenure[train]'"]) from None
     try:
         return soundfile.read(io.BytesIO(content), dtype="float64")
     except RuntimeError as error:

@@ -25,7 +25,7 @@ def open_hdf(path: str) -> Any:
     try:
         import h5py
     except ImportError:
-        raise DataSetError(f"'{path}' needs the package h5py", ways=["pip install h5py"]) from None
+        raise DataSetError(f"'{path}' needs the package h5py", ways=["pip install 'tenure[train]'"]) from None
     file = Path(path)
     if not file.is_file():
         names = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
