@@ -19,7 +19,7 @@ import numpy as np
 
 import tenure as tn
 from tenure.returnn.checkpoints import load, preload_all
-from tenure.training.engine import lines
+from tenure.training.engine import lines, lock
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
@@ -243,7 +243,15 @@ class Training:
     # epochs
 
     def run(self) -> None:
-        """Trains until `num_epochs`."""
+        """Trains until `num_epochs`.
+
+        Raises:
+          TrainingError: another process trains the same model.
+        """
+        with lock.held(self.models.prefix):
+            self._run()
+
+    def _run(self) -> None:
         position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self._signals():
