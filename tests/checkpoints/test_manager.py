@@ -99,6 +99,27 @@ def test_an_error_in_the_background_is_raised_at_the_next_call(model, tmp_path):
     assert manager.steps() == [1]
 
 
+def test_a_question_is_a_call_too(model, tmp_path):
+    plan, params = model
+    manager = tn.CheckpointManager(tmp_path)
+    for ask in (manager.steps, manager.latest_step, manager.best_step, manager.metrics, manager.skipped):
+        (tmp_path / "step_1").write_text("a file where a folder should be")
+        manager.save(1, plan, params)
+        manager._thread.join()
+        with pytest.raises(errors.CheckpointError, match="is no checkpoint, and is not overwritten"):
+            ask()
+        ask()  # once
+        (tmp_path / "step_1").unlink()
+
+
+def test_a_failed_save_does_not_hide_the_error_of_the_block(model, tmp_path, caplog):
+    (tmp_path / "step_1").write_text("a file where a folder should be")
+    with pytest.raises(ZeroDivisionError), tn.CheckpointManager(tmp_path) as manager:
+        manager.save(1, *model)
+        raise ZeroDivisionError
+    assert "is no checkpoint, and is not overwritten" in caplog.text
+
+
 def test_a_failed_save_in_the_background_does_not_count(model, tmp_path):
     import resource
     import signal

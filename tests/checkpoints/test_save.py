@@ -299,6 +299,16 @@ assert equal((found.params, again.params, again.opt_state), (model.params, model
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_sharding_that_does_not_suit_is_told(model, tmp_path):
+    path = tn.save(tmp_path / "a", model.plan, model.params, opt_state=model.opt_state)
+    spec = jax.sharding.PartitionSpec
+    mesh = jax.make_mesh((1, 1), ("x", "y"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
+    for wrong in (jax.sharding.NamedSharding(mesh, spec("x", "y")), spec("x")):
+        shardings = jax.tree.map(lambda _, wrong=wrong: wrong, model.params)
+        with pytest.raises(RuleError, match=r"'.+/b' \(\d+,\) can not be spread|PartitionSpec needs a mesh"):
+            tn.restore(path, model.plan, shardings=shardings)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="limits on files are POSIX's")
 def test_a_full_disk_leaves_the_old_checkpoint(model, tmp_path):
     import resource

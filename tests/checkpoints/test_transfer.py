@@ -167,8 +167,9 @@ def test_a_vocabulary_in_another_order(old):
     moved = tn.transfer(of_size(3).plan(TOKENS), params, old_plan=plan, params=fresh, resize=rows)
     table, old_table = moved.params["source"]["embeddings"], params["source"]["embeddings"]
     assert np.array_equal(table, jnp.stack([old_table[10], fresh["source"]["embeddings"][1], old_table[2]]))
-    with pytest.raises(errors.ContentError, match="do not make"):
-        tn.transfer(of_size(3).plan(TOKENS), params, params=fresh, resize=dict.fromkeys(rows, [99, 0, 0]))
+    for wrong in ([99, 0, 0], [-2, 0, 0], [0.0, 1.0, 2.0], ["a", "b", "c"]):
+        with pytest.raises(errors.ContentError, match="do not make"):
+            tn.transfer(of_size(3).plan(TOKENS), params, params=fresh, resize=dict.fromkeys(rows, wrong))
 
 
 def test_resizing_does_not_hide_different_values(old):
@@ -224,3 +225,46 @@ def test_old_params_that_are_not_of_the_old_plan(old):
     _, plan, params = old
     with pytest.raises(errors.ContentError, match="elsewhere/w"):
         tn.transfer(plan, {**params, "elsewhere": {"w": jnp.ones(2)}}, old_plan=plan)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [optax.adam(1e-3), optax.adafactor(1e-3, min_dim_size_to_factor=2), optax.sm3(0.1, 0.9)],
+    ids=["adam", "adafactor", "sm3"],
+)
+def test_a_vocabulary_in_another_order_takes_its_optimizer_state_along(old, optimizer):
+    """Of the same size, so that no shape tells."""
+    model, plan, params = old
+    grads = jax.grad(lambda p: (model.apply(p, None, TOKENS) ** 2).sum())(params)
+    state = optimizer.update(grads, optimizer.init(params), params)[1]
+    order = np.random.RandomState(0).permutation(11)
+
+    def ordered(tree):
+        return jax.tree.map(lambda a: a[order] if jnp.shape(a)[:1] == (11,) else a, tree)
+
+    moved = tn.transfer(
+        plan,
+        params,
+        params=params,
+        resize={"source/embeddings": order, "output/b": order},
+        opt_state=state,
+        new_opt_state=optimizer.init(params),
+    )
+    assert not equal(params, ordered(params)) and equal(moved.params, ordered(params))
+    assert not equal(state, ordered(state)) and equal(moved.opt_state, ordered(state))
+    logits = model.apply(params, None, TOKENS * 0 + order[3])[..., order]
+    assert np.allclose(model.apply(moved.params, None, TOKENS * 0 + 3), logits, atol=1e-6)
+
+
+def test_another_order_is_never_half_done(old):
+    _, plan, params = old
+    order = np.arange(11)[::-1]
+    with pytest.raises(errors.ContentError, match="nothing says the values of new ones"):
+        tn.transfer(plan, params, resize={"source/embeddings": order})
+    adapted = tn.transform(translator, stages={"source/embeddings": ["lora(2)"]})
+    fresh = adapted.init(KEY, TOKENS)
+    with pytest.raises(RuleError, match="does not say what becomes of 'source/embeddings.lora.down'"):
+        there = adapted.plan(TOKENS)
+        tn.transfer(there, fresh, old_plan=there, params=fresh, resize={"source/embeddings": order})
+    with pytest.raises(RuleError, match="other rows and other stages"):
+        tn.transfer(adapted.plan(TOKENS), params, params=fresh, resize={"source/embeddings": order})

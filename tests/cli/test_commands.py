@@ -82,7 +82,9 @@ def test_an_output_that_cannot_be_is_a_sentence(folder, capsys):
         assert main(["convert", "m.safetensors", output]) == 1
         assert f"error: {said}" in capsys.readouterr().err
     assert not (folder / "w.safetensor").exists()
-    assert main(["convert", "m.safetensors", "v1.2"]) == main(["convert", "m.safetensors", "a.bin", "--to", "tenure"]) == 0
+    assert (
+        main(["convert", "m.safetensors", "v1.2"]) == main(["convert", "m.safetensors", "a.bin", "--to", "tenure"]) == 0
+    )
     assert (folder / "v1.2" / "tenure.json").exists() and (folder / "a.bin" / "tenure.json").exists()
 
 

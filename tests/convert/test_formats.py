@@ -331,3 +331,20 @@ def test_an_archive_whose_directory_is_empty_is_damaged(tmp_path):
         assert at == 8 and list(found) == ["w"]  # how many are on this disk, which nobody asks
     np.savez(tmp_path / "none.npz")
     assert len(convert.read(tmp_path / "none.npz")) == 0
+
+
+def test_what_a_format_cannot_hold_is_refused_by_name(tmp_path):
+    half = np.asarray(jnp.ones((2, 2), "bfloat16"))
+    for file, array in {"w.h5": half, "w.gguf": np.array([True]), "model.bin": np.arange(2)}.items():
+        with pytest.raises(FileError, match=f"{file}' can not be written: its format can not hold 'a/w', an array of"):
+            convert.write(tmp_path / file, Weights("", "", {"a/w": held(array)}))
+    with pytest.raises(FileError, match="w.pkl' can not be written: the format 'haiku' is only read"):
+        convert.write(tmp_path / "w.pkl", Weights("", "", {"a": held(half)}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_keras_files_with_values_of_no_number_are_refused(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["a/w"] = np.zeros(3, np.dtype("V2"))
+    with pytest.raises(FileError, match=r"w\.h5' is damaged at the data set 'a/w': its values are"):
+        convert.read(tmp_path / "w.h5")

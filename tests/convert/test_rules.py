@@ -163,3 +163,27 @@ def test_a_placeholder_may_stand_for_some_texts_only_and_rename_them():
     found = convert.apply(weights, rules)
     assert {n: found.shape(n) for n in found} == {"norm/w": (3, 2), "norm/b": (3,)}
     assert sorted(convert.apply(found, rules.reversed())) == ["n.bias", "n.weight"]
+
+
+def test_a_tie_of_the_rules_in_a_circle_is_the_fault_of_the_rules():
+    for ties in ({"a": "a"}, {"a": "b", "b": "a"}):
+        with pytest.raises(MapError, match="the rules: the tie of 'a' leads back to itself"):
+            convert.apply(
+                Weights("", "", {"a": held(np.ones(2)), "b": held(np.ones(2))}),
+                {"options": {"rest": "keep"}, "ties": ties},
+            )
+
+
+def test_what_is_wrong_in_a_rule_names_the_file_and_the_rule(tmp_path):
+    path = tmp_path / "rules.toml"
+    for rules, said in {
+        '[rules]\n"a | nix" = "x"': r"rules\.toml: the rule 'a | nix': there is no view 'nix'",
+        '[rules]\n"a | transpose(" = "x"': r"rules\.toml: the rule 'a | transpose\('",
+        '[ties]\n"x" = "a | nix"': r"rules\.toml: the tie of 'x': there is no view 'nix'",
+    }.items():
+        path.write_text(rules)
+        with pytest.raises(TenureError, match=said.replace("|", r"\|")):
+            convert.Rules.read(path)
+    for junk in ("junk", [1], {3: "x"}):
+        with pytest.raises(MapError, match="rules are a dict of texts"):
+            convert.Rules.of(junk)

@@ -161,6 +161,11 @@ class CheckpointManager:
             self._thread = None
         self._raise()
 
+    def _told(self) -> None:
+        """Raises the error of a save that is over; one that is under way is not waited for."""
+        if self._thread is not None and not self._thread.is_alive():
+            self.wait()
+
     def _raise(self) -> None:
         error, self._error = self._error, None
         if isinstance(error, CheckpointError) or (error is not None and not isinstance(error, Exception)):
@@ -199,19 +204,23 @@ class CheckpointManager:
 
     def steps(self) -> list[int]:
         """The steps whose checkpoints are complete, oldest first. Complete: manifest, sizes and headers are as written."""
+        self._told()
         return sorted(self._complete())
 
     def latest_step(self) -> int | None:
         """The newest complete step; None if there is none."""
+        self._told()
         return max(self._complete(), default=None)
 
     def best_step(self) -> int | None:
         """The complete step with the best metric; None if there is none."""
+        self._told()
         ranked = self._ranked(self._complete())
         return ranked[0] if ranked else None
 
     def metrics(self) -> dict[int, dict[str, float]]:
         """Step → the metrics that were saved with it."""
+        self._told()
         return {step: _metrics(body) for step, body in sorted(self._complete().items())}
 
     def _ranked(self, found: Mapping[int, Mapping[str, Any]]) -> list[int]:
@@ -222,6 +231,7 @@ class CheckpointManager:
 
     def skipped(self) -> list[Skipped]:
         """What lies in the folder and is no complete checkpoint: half-written, damaged, or of a later format."""
+        self._told()
         found = []
         for name in sorted(self._names()):
             path = self.path / name
@@ -253,12 +263,12 @@ class CheckpointManager:
         """
         self.wait()
         if step is not None:
-            return _without_metrics(restore(self.path / f"step_{step}", plan, **options))
+            return _without_metrics(restore(self.path / f"step_{as_step(step)}", plan, **options))
         reasons: dict[str, str] = {}
         for name in sorted(filter(_NAME.fullmatch, self._names()), key=lambda n: -int(n[5:])):
             try:
                 found = restore(self.path / name, plan, **options)
-                return _without_metrics(_told(found, reasons))
+                return _without_metrics(_with_skipped(found, reasons))
             except DamagedError as e:
                 reasons[name] = e.rule
             except NewerFormatError:
@@ -284,8 +294,10 @@ class CheckpointManager:
     def __exit__(self, kind: Any, *_: Any) -> None:
         if kind is None:
             self.wait()
-        elif self._thread is not None:
+        elif self._thread is not None:  # the block's own error goes on; that of the save must not hide it
             self._thread.join()
+            if self._error is not None:
+                log.error("a checkpoint could not be written: %s", self._error)
 
 
 def _measured(metrics: Any) -> dict[str, float]:
@@ -314,5 +326,5 @@ def _without_metrics(found: Restored) -> Restored:
     return found
 
 
-def _told(found: Restored, reasons: Mapping[str, str]) -> Restored:
+def _with_skipped(found: Restored, reasons: Mapping[str, str]) -> Restored:
     return found._replace(report=found.report.with_skipped(reasons)) if reasons else found

@@ -19,7 +19,7 @@ from tenure.checkpoints.save import built, flat, ledger_of, tie_from_data
 from tenure.checkpoints.source import Leaf, Side
 from tenure.checkpoints.staged import assigner
 from tenure.checkpoints.ties import Choices, Matching, names
-from tenure.core.errors import Party, RuleError, brief, nearest
+from tenure.core.errors import Party, RuleError, TenureError, brief, nearest
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rules import globs
@@ -130,7 +130,7 @@ def restore(
     matching = Matching(file, model, choices, notes)
     matching.run(wanted)
     where = _sharding_of(shardings)
-    placed = nest({p: matching.found[p].place(where(p)) for p in wanted})
+    placed = nest({p: _placed(p, matching.found[p], where(p)) for p in wanted})
     states = _state(opened, plan, state, matching, notes, strict)
     training = opened.leaves("training")
     optimizer = None if opt_state is None else _optimizer(opened, training, opt_state, renamed)
@@ -188,6 +188,28 @@ def _sharding_of(shardings: Any) -> Callable[[str], Any]:
     return choose
 
 
+def _placed(name: str, found: Leaf, sharding: Any) -> Any:
+    """A leaf on the devices that a sharding says, which must suit its shape."""
+    if sharding is None:
+        return found.place(None)
+    try:
+        if isinstance(sharding, jax.sharding.PartitionSpec):
+            raise TypeError("a PartitionSpec needs a mesh")
+        if isinstance(sharding, jax.sharding.Sharding) and not getattr(found, "form", "").startswith("prng:"):
+            sharding.shard_shape(tuple(found.shape))
+        return found.place(sharding)
+    except TenureError:
+        raise
+    except (ValueError, TypeError, LookupError) as e:
+        raise RuleError(
+            f"'{name}' {tuple(found.shape)} can not be spread as {brief(sharding, 120)}: {brief(str(e), 200)}",
+            ways=[
+                "jax.sharding.NamedSharding(mesh, spec), with a spec for each parameter",
+                "plan.ledger.shardings(mesh, rules)",
+            ],
+        ) from None
+
+
 def _state(opened: Opened, plan: Any, template: Any, matching: Matching, notes: Notes, strict: bool) -> Any:
     found = opened.leaves("state")
     if isinstance(plan, Plan):
@@ -238,7 +260,7 @@ def _optimizer(opened: Opened, found: Mapping[str, Any], template: Any, renamed:
         )
     for name, spec in wanted.items():
         _check_shape("optimizer state", name, there[name], spec)
-    return leaves.refilled(template, {n: there[n].place(_place_of(spec)) for n, spec in wanted.items()})
+    return leaves.refilled(template, {n: _placed(n, there[n], _place_of(spec)) for n, spec in wanted.items()})
 
 
 def _place_of(spec: Any) -> Any:

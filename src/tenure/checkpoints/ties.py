@@ -175,6 +175,12 @@ class Matching:
                 parties=[row.party("model"), Party("file", source.path, f"{leaf.shape} {leaf.dtype}")],
                 ways=["give the plan itself, not only its ledger"],
             )
+        if self._choices.resize.get(owner) is not None:
+            raise RuleError(
+                f"'{owner}' can not get other rows and other stages ({', '.join(structural(row))}) at once",
+                parties=[row.party("model")],
+                ways=["transfer twice: into a model with the new rows, and from there into the one with the stages"],
+            )
         made = assign(owner, leaf.read())
         self._notes.add("assigned", owner, f"the file's plain weight, through {', '.join(structural(row))}")
         for path, array in made.items():
@@ -362,8 +368,14 @@ class Matching:
         row, choices = self._rows[owner], self._choices
         if source.layers > 1 and row.shape[-len(leaf.shape) :] == tuple(leaf.shape):  # one value for all layers
             leaf = Held(owner, jax.numpy.broadcast_to(leaf.read(), row.shape))
-        if tuple(leaf.shape) != row.shape:
+        if tuple(leaf.shape) != row.shape or choices.resize.get(owner) is not None:
             leaf = self._reshaped(owner, leaf)
+        elif row.part_of and owner not in choices.resize and choices.resize.get(row.part_of) is not None:
+            raise RuleError(
+                f"resize= gives '{row.part_of}' other rows, and does not say what becomes of '{owner}', which is of its stage",
+                parties=[row.party("model")],
+                ways=[f"resize={{'{row.part_of}': rows, '{owner}': rows}}, or None where its rows stay"],
+            )
         wanted, stored = row.dtype, str(leaf.dtype)
         if wanted not in (stored, source.dtype):  # params that were cast stay as they are
             self._notes.add("dtype", owner, f"{stored} in the file, {wanted} in the model")
@@ -379,6 +391,12 @@ class Matching:
         if not choices.strict and owner in choices.template:
             self._notes.add("reshaped", owner, f"{leaf.shape} in the file, {row.shape} in the model: left as it was")
             return Held(owner, choices.template[owner])
+        if tuple(leaf.shape) == row.shape:
+            raise ContentError(
+                f"resize= gives '{owner}' other rows, and nothing says the values of new ones",
+                parties=[row.party("model")],
+                ways=["params=model.init(key, …)"],
+            )
         raise ContentError(
             f"'{owner}' is {tuple(leaf.shape)} in the file, and {row.shape} in the model",
             parties=[row.party("model"), Party("file", owner, f"{tuple(leaf.shape)} {leaf.dtype}")],
@@ -452,9 +470,10 @@ def resized(old: Any, new: Any, rows: Any = None) -> Any:
 def _resized(old: np.ndarray, new: np.ndarray, rows: Any) -> np.ndarray:
     if rows is not None:
         index = np.asarray(rows)
-        if index.shape != new.shape[:1] or old.shape[1:] != new.shape[1:] or (index >= len(old)).any():
+        numbers = index.dtype.kind in "iu" and index.shape == new.shape[:1] and new.ndim > 0
+        if not numbers or old.shape[1:] != new.shape[1:] or ((index >= len(old)) | (index < -1)).any():
             raise ContentError(
-                f"{index.shape} rows of {old.shape} do not make {new.shape}",
+                f"{index.shape} rows of {old.shape} do not make {new.shape}: {brief(rows)}",
                 ways=["one number for each row of the new array: the old row's, or -1"],
             )
         new[index >= 0] = old[index[index >= 0]]

@@ -150,10 +150,10 @@ def _optimizer(
     values = {}
     missing, used = [], set()
     for name, fresh in leaves.named(new).items():
-        owner = _owner_of(name, ledger.owners)
+        owner, axis = _owner_of(name, ledger.owners)
         if name in there:
             used.add(name)
-            values[name] = _fitted(name, owner, there[name], fresh, file, choices, notes)
+            values[name] = _fitted(name, owner, axis, there[name], fresh, file, choices, notes)
         elif owner is not None and not file.has(owner):
             values[name] = fresh
             notes.add("missing", name, "a new leaf of the optimizer: as it starts")
@@ -174,27 +174,56 @@ def _optimizer(
     return leaves.refilled(new, values)
 
 
-def _owner_of(name: str, owners: Iterable[str]) -> str | None:
-    """The parameter that a leaf of an optimizer belongs to."""
-    found = [o for o in owners if name == o or name.endswith("/" + o)]
-    return max(found, key=len) if found else None
+def _owner_of(name: str, owners: Iterable[str]) -> tuple[str | None, int | None]:
+    """The parameter that a leaf of an optimizer belongs to, and its axis, where there is one leaf for each (SM3)."""
+    owners = list(owners)
+    found = [o for o in owners if f"/{name}".endswith(f"/{o}")]
+    if found:
+        return max(found, key=len), None
+    whole, _, last = name.rpartition("/")
+    found = [o for o in owners if f"/{whole}".endswith(f"/{o}")] if last.isdecimal() else []
+    return (max(found, key=len), int(last)) if found else (None, None)
 
 
-def _fitted(name: str, owner: str | None, old: Any, fresh: Any, file: Side, choices: Choices, notes: Notes) -> Any:
-    """An old leaf with the shape of the new one."""
+def _fitted(
+    name: str, owner: str | None, axis: int | None, old: Any, fresh: Any, file: Side, choices: Choices, notes: Notes
+) -> Any:
+    """An old leaf with the shape of the new one, and its rows in the new order."""
     before, after = tuple(np.shape(old)), tuple(np.shape(fresh))
-    if before == after:
-        return old
     if owner is not None and owner in choices.resize and owner in file.leaves and len(before) == len(after):
-        stored, wanted = tuple(file.leaves[owner].shape), tuple(np.shape(choices.template[owner]))
+        stored, wanted = tuple(file.leaves[owner].shape), tuple(choices.template.get(owner, file.leaves[owner]).shape)
+        rows = _rows_of(name, owner, axis, before, stored, choices.resize[owner])
         changes = {(a, b) for a, b in zip(stored, wanted, strict=True) if a != b}
-        rows = choices.resize[owner]
         moved = {(a, b) for a, b in zip(before, after, strict=True) if a != b}
-        if moved <= changes and (rows is None or before[0] == stored[0]):
+        if moved <= changes and (moved or rows is not None):
             notes.add("resized", name, f"{before} → {after}")
             return resized(old, fresh, rows)
+    if before == after:
+        return old
     raise ContentError(
         f"the optimizer's leaf '{name}' is {before}, and must be {after}",
         parties=[Party("old", name, str(before)), Party("new", name, str(after))],
         ways=[f"resize='{owner}'" if owner else "use the same optimizer", "start the optimizer anew"],
+    )
+
+
+def _rows_of(name: str, owner: str, axis: int | None, before: tuple, stored: tuple, rows: Any) -> Any:
+    """The rows for a leaf of an optimizer: those of its parameter, or None if its first axis is no axis of rows.
+
+    Raises:
+      ContentError: nothing tells.
+    """
+    if rows is None or before == stored or axis == 0:
+        return rows
+    if axis is not None or before in ((), (1,)):  # Adafactor's placeholders
+        return None
+    axes = [i for i, n in enumerate(stored) if (n,) == before]
+    if axes == [0]:
+        return rows
+    if axes and 0 not in axes:
+        return None
+    raise ContentError(
+        f"the optimizer's leaf '{name}' {before} does not say which of its values belong to which row of '{owner}' {stored}",
+        parties=[Party("old", name, str(before))],
+        ways=["start the optimizer anew"],
     )

@@ -14,7 +14,7 @@ from tenure.checkpoints.report import Notes
 from tenure.checkpoints.source import Held, Side
 from tenure.checkpoints.ties import Choices, Matching
 from tenure.convert import formats, names
-from tenure.convert.errors import FileError, name_of, unsupported
+from tenure.convert.errors import FileError, UnsupportedFileError, name_of
 from tenure.convert.ledger import ledger
 from tenure.convert.mapping import apply
 from tenure.convert.rules import Rules
@@ -182,7 +182,9 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
     """
     found = formats.by_name(format) if format else formats.for_output(path)
     if not found.writes:
-        raise unsupported(path, "the format", f"'{found.name}', which is not written", ["write .npz"])
+        raise UnsupportedFileError(
+            f"'{name_of(path)}' can not be written: the format '{found.name}' is only read", ways=["write .npz"]
+        )
     _make_way(found, Path(path), force)
     kept = {name: text for name, text in weights.ties.items() if _said(found, text)}
     copies = {name: weights[name] for name in weights.ties if name not in kept and not _by_absence(found, name)}

@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from tenure.convert.cursor import Cursor, open_bytes, size_of
-from tenure.convert.errors import unsupported
+from tenure.convert.errors import unsupported, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.safetensors import parse_json
 from tenure.convert.weights import Tensor, Weights
@@ -133,7 +133,7 @@ def write(
     for name, value in values.items():
         array = np.asarray(value, order="C")
         if array.dtype not in _CODES:
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}", ["cast it: 'name | cast(\"float32\")'"])
+            raise unwritable(path, name, array.dtype)
         out += _text(name) + struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
         out += struct.pack("<BI", _CODES[array.dtype], array.nbytes) + array.tobytes()
     out += struct.pack("<I", len(ties or {}))

@@ -56,6 +56,14 @@ def unsupported(path: Any, where: str, what: str, ways: Sequence[str] = ()) -> U
     return UnsupportedFileError(f"'{name_of(path)}' has {what} at {where}, which is not read", ways=ways)
 
 
+def unwritable(path: Any, name: str, dtype: Any) -> UnsupportedFileError:
+    """The error for an array that the format of a file to be written can not hold."""
+    return UnsupportedFileError(
+        f"'{name_of(path)}' can not be written: its format can not hold '{name}', an array of {dtype}",
+        ways=["cast it by a rule:  \"name | cast('float32')\"", "write another format, such as .safetensors"],
+    )
+
+
 def unknown_tensor(path: Any, name: str, known: Iterable[str]) -> UnknownTensorError:
     """The error for a name that the file does not have."""
     return UnknownTensorError(
@@ -75,4 +83,5 @@ __all__ = [
     "name_of",
     "unknown_tensor",
     "unsupported",
+    "unwritable",
 ]

@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from tenure.convert.cursor import Cursor, open_bytes, size_of
-from tenure.convert.errors import damaged, unsupported
+from tenure.convert.errors import damaged, unsupported, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.gguf_blocks import TABLED, TYPES, tabled
 from tenure.convert.weights import Tensor, Weights
@@ -155,7 +155,7 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
     offset = 0
     for name, array in arrays.items():
         if array.dtype not in _CODES:
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(path, name, array.dtype)
         out += _encoded_text(name) + struct.pack(f"<I{array.ndim}Q", array.ndim, *array.shape[::-1])
         out += struct.pack("<IQ", _CODES[array.dtype], offset)
         offset += -(-array.nbytes // 32) * 32

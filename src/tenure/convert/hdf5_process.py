@@ -43,6 +43,8 @@ def values(name, item):
     import numpy as np
 
     where = f"the data set '{name[:200]}'"
+    if item.dtype.kind == "V":
+        refuse(where, f"its values are {str(item.dtype)[:60]}, which are not read")
     if item.external or item.is_virtual:
         refuse(where, "its values are in other files, which are not read")
     for code in item._filters:
@@ -68,7 +70,7 @@ def main(path, seconds, memory):
             names: list[str] = []
             file.visit(names.append)
             found = [(n, file[n]) for n in names]
-            arrays = [(n, values(n, d)) for n, d in found if isinstance(d, h5py.Dataset) and d.dtype.kind in "biufc"]
+            arrays = [(n, values(n, d)) for n, d in found if isinstance(d, h5py.Dataset) and d.dtype.kind in "biufcV"]
             about = {key: plain(value) for key, value in file.attrs.items()}
     except Exception as error:
         refuse("its structure", f"HDF5 says: {type(error).__name__}: {str(error)[:300]}")

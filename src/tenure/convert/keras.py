@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tenure.convert.cursor import Cursor
-from tenure.convert.errors import FileError, damaged, name_of
+from tenure.convert.errors import FileError, damaged, name_of, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.safetensors import parse_json
 from tenure.convert.weights import Weights, held
@@ -90,7 +90,9 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
     import h5py
 
     layers: dict[str, list[str]] = {}
-    for name in values:
+    for name, value in values.items():
+        if np.asarray(value).dtype.kind not in "biufc":
+            raise unwritable(path, name, np.asarray(value).dtype)
         layer, _, rest = name.partition("/")
         layers.setdefault(layer, []).append(rest)
     with replaced(path) as out, h5py.File(out, "w") as file:

@@ -58,10 +58,24 @@ def apply(weights: Weights, rules: Rules | Mapping[str, Any] | None) -> Weights:
             raise MapError(
                 f"{rules.path}: [ties] says '{name}' = '{text}', and there is no '{kept}'", near=nearest(kept, tensors)
             )
+    _check_ends(rules, ties)
     found = Weights(weights.path, weights.format, tensors, ties, weights.about)
     for name in rules.ties:
         _shape_of(found, name)
     return found
+
+
+def _check_ends(rules: Rules, ties: Mapping[str, str]) -> None:
+    """No tie of the rules leads back to itself."""
+    for name in rules.ties:
+        seen = [name]
+        while seen[-1] in ties:
+            seen.append(names.parse(ties[seen[-1]])[0])
+            if seen[-1] in seen[:-1]:
+                raise MapError(
+                    f"{rules.path}: the tie of '{name}' leads back to itself: {' → '.join(seen)}",
+                    ways=["tie a name to one that the file has"],
+                )
 
 
 def _shape_of(found: Weights, name: str) -> None:

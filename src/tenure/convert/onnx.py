@@ -11,7 +11,7 @@ import numpy as np
 
 from tenure.convert import protobuf
 from tenure.convert.cursor import Cursor, open_bytes, size_of
-from tenure.convert.errors import damaged, unsupported
+from tenure.convert.errors import damaged, unsupported, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.protobuf import Message
 from tenure.convert.weights import Tensor, Weights
@@ -146,7 +146,7 @@ def write(path: str | Path, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         array = np.asarray(value, order="C")
         if array.dtype not in _CODES:
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(path, name, array.dtype)
         dims = b"".join(protobuf.varint(_DIMS << 3) + protobuf.varint(size) for size in array.shape)
         head = dims + protobuf.whole(_TYPE, _CODES[array.dtype])
         messages.append(head + protobuf.block(_NAME, name.encode()) + protobuf.block(_RAW, array.tobytes()))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tenure.convert.cursor import size_of
-from tenure.convert.errors import FileError, damaged, name_of, unsupported
+from tenure.convert.errors import FileError, damaged, name_of, unwritable
 from tenure.convert.trees import flattened, nested
 from tenure.convert.weights import Tensor, Weights
 
@@ -122,7 +122,7 @@ def write(path: str | Path, values: Mapping[str, Any]) -> None:
     arrays = {name: np.asarray(value) for name, value in values.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "biufcV":
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(path, name, array.dtype)
     folder = Path(path).absolute()
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)

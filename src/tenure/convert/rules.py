@@ -31,7 +31,7 @@ from typing import Any
 
 from tenure.convert.errors import MapError, name_of
 from tenure.convert.names import parse
-from tenure.core.errors import brief, nearest
+from tenure.core.errors import TenureError, brief, nearest
 from tenure.core.notation import views
 
 _PLACE = re.compile(r"\{(\*|[A-Za-z_]\w*)(?:=([^{}|]*))?\}")
@@ -166,6 +166,10 @@ class Rules:
             return data
         if data is None:
             return Rules(rest="keep")
+        if not isinstance(data, Mapping) or not all(isinstance(key, str) for key in data):
+            raise MapError(
+                f"{path}: rules are a dict of texts, not {brief(data)}", ways=['{"theirs | transpose": "ours/w"}']
+            )
         if data and all(isinstance(value, str) for value in data.values()):
             data = {"rules": data}
         options = data.get("options", {})
@@ -175,8 +179,8 @@ class Rules:
         for rule in made:
             _check_rule(rule, path)
         ties = dict(data.get("ties", {}))
-        for text in ties.values():
-            parse(text)
+        for name, text in ties.items():
+            _read(text, f"{path}: the tie of '{name}'")
         return Rules(tuple(made), ties, tuple(options.get("drop", ())), options.get("rest", "error"), path)
 
     @staticmethod
@@ -226,13 +230,21 @@ def _check(data: Mapping[str, Any], options: Any, path: str) -> None:
         raise MapError(f"{path}: 'rest' is one of {', '.join(_RESTS)}, not {brief(options['rest'])}")
 
 
+def _read(text: str, place: str) -> None:
+    """Whether a name with views can be read; an error names the file and the rule."""
+    try:
+        parse(text)
+    except TenureError as error:
+        raise type(error)(f"{place}: {error.rule}", parties=error.parties, near=error.near, ways=error.ways) from None
+
+
 def _check_rule(rule: Rule, path: str) -> None:
     """Whether the rule can be read at all, before any name is compared with it."""
     try:
         if rule.regex:
             re.compile(rule.source)
             return
-        parse(rule.source)
+        _read(rule.source, f"{path}: the rule {brief(rule.source)}")
         sources = {place[1] for place in _PLACE.finditer(rule.source.partition("|")[0])} - {"*"}
         re.compile(_expression(rule.source.partition("|")[0].strip()))
     except re.error as error:

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from tenure.convert.cursor import Cursor, open_bytes, size_of
-from tenure.convert.errors import damaged, unsupported
+from tenure.convert.errors import damaged, unsupported, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.weights import Tensor, Weights
 
@@ -170,7 +170,7 @@ def write(
     offset = 0
     for name, array in arrays.items():
         if array.dtype not in _CODES:
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(path, name, array.dtype)
         header[name] = {
             "dtype": _CODES[array.dtype],
             "shape": list(array.shape),

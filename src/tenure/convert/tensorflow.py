@@ -17,7 +17,7 @@ import numpy as np
 from tenure.convert import protobuf, sorted_table
 from tenure.convert.crc32c import crc32c, masked
 from tenure.convert.cursor import MAX_DIMS, Cursor, open_bytes, size_of
-from tenure.convert.errors import damaged, unsupported
+from tenure.convert.errors import damaged, unsupported, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.protobuf import Message
 from tenure.convert.weights import Tensor, Weights
@@ -158,7 +158,7 @@ def write(path: str | Path, values: Mapping[str, Any]) -> None:
     offset = 0
     for name, array in arrays.items():
         if array.dtype not in _CODES:
-            raise unsupported(prefix, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(prefix, name, array.dtype)
         entries.append((name.encode(), _entry(array, offset)))
         offset += array.nbytes
     with replaced(_shard(prefix, 0, 1)) as file:

@@ -13,7 +13,7 @@ import numpy as np
 from tenure.checkpoints.manifest import NAME
 from tenure.checkpoints.opened import Opened
 from tenure.checkpoints.save import save
-from tenure.convert.errors import unsupported
+from tenure.convert.errors import unwritable
 from tenure.convert.ledger import ledger_of
 from tenure.convert.weights import Tensor, Weights
 
@@ -65,7 +65,7 @@ def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] |
     params: dict[str, dict[str, Any]] = {}
     for name, array in arrays.items():
         if array.dtype.kind not in "biufcV":
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(path, name, array.dtype)
         module, _, last = name.rpartition("/")
         params.setdefault(module or "~", {})[last] = array
     save(path, ledger, params, overwrite=os.path.lexists(path))

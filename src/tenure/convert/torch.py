@@ -18,7 +18,7 @@ import numpy as np
 
 from tenure.convert import archive, pickles
 from tenure.convert.cursor import MAX_DIMS, open_bytes, size_of
-from tenure.convert.errors import damaged, unsupported
+from tenure.convert.errors import damaged, unsupported, unwritable
 from tenure.convert.files import replaced
 from tenure.convert.trees import flattened
 from tenure.convert.weights import Tensor, Weights
@@ -175,7 +175,7 @@ def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] |
     arrays = {name: np.asarray(value, order="C") for name, value in values.items()}
     for name, array in arrays.items():
         if array.dtype not in _NAMES:
-            raise unsupported(path, f"'{name}'", f"an array of {array.dtype}")
+            raise unwritable(path, name, array.dtype)
     keys = {name: str(i) for i, name in enumerate(arrays)}
     kept = {name: name for name in arrays} | dict(ties or {})
     root = Path(path).stem

@@ -2,6 +2,13 @@
 
 Calling the package is `tn.training(flag)`, the context manager, which Python binds this package's name over once the
 package is imported.
+
+>>> import jax.numpy as jnp, tenure as tn, tenure.training
+>>> def f(x):
+...     with tn.training(False):
+...         return tn.nn.dropout(0.5, x)
+>>> tn.transform(f).apply({}, None, jnp.ones(2))
+Array([1., 1.], dtype=float32)
 """
 
 from __future__ import annotations

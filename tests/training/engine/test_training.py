@@ -82,6 +82,21 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, ste
     assert first == second
 
 
+@pytest.mark.parametrize("change", [{"batch_size": 250}, {"batching": "sorted"}, {"train": {"num_seqs": 11}}])
+def test_an_epoch_does_not_go_on_with_other_batches(tmp_path, change):
+    given = config(tmp_path)
+    with pytest.raises(Stopped):
+        Training(given, Log(0), StopAt(2)).run()
+    if "train" in change:
+        change = {"train": {**given["train"], **change["train"]}}
+    with pytest.raises(TrainingError, match="its batches are not those from before the stop") as refused:
+        Training({**given, **change}, Log(0)).run()
+    unfinished = Models(tmp_path / "net" / "model").unfinished
+    assert unfinished.exists() and f"remove '{unfinished}'" in str(refused.value)
+    Models(tmp_path / "net" / "model").remove(unfinished)
+    Training({**given, **change, "num_epochs": 1}, Log(0)).run()
+
+
 def test_more_epochs_go_on_where_the_last_one_ended(tmp_path):
     whole = run(tmp_path / "whole")
     run_one = config(tmp_path / "parts", num_epochs=1)

@@ -21,12 +21,14 @@ class Padded:
       lengths: [rows] int32, by stream.
       tags: of the rows' sequences.
       indices: of the rows' sequences, in the order of the epoch.
+      planned: the batch of which these are the arrays.
     """
 
     arrays: Mapping[str, np.ndarray]
     lengths: Mapping[str, np.ndarray]
     tags: tuple[str, ...]
     indices: tuple[int, ...]
+    planned: Batch
 
 
 def padded(
@@ -50,7 +52,7 @@ def padded(
         arrays[key], lengths[key] = _stream(batch, values, key, size, rows or batch.rows)
     last = {piece.row: piece for piece in batch.pieces}
     tags = tuple(loaded[last[row].index][0] for row in range(batch.rows))
-    return Padded(arrays, lengths, tags, tuple(last[row].index for row in range(batch.rows)))
+    return Padded(arrays, lengths, tags, tuple(last[row].index for row in range(batch.rows)), batch)
 
 
 def _stream(

@@ -10,7 +10,7 @@ import numpy as np
 
 from tenure.core.errors import brief, nearest
 from tenure.training.config.config import Config
-from tenure.training.engine import lines, searching
+from tenure.training.engine import lines, lock, searching
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.log import Log
 from tenure.training.engine.outputs import Numbers, dictionary, rows, write_hdf
@@ -166,14 +166,17 @@ def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | No
 def initialize_model(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
     """Saves the network as it is before the first epoch."""
     training = Training(config, log, watch)
-    training.set_network(1)
-    step = training.initial()
-    training.commit(training.models.path(0), step, epoch=0)
+    with lock.held(training.models.prefix):
+        training.set_network(1)
+        step = training.initial()
+        training.commit(training.models.path(0), step, epoch=0)
 
 
 def cleanup_old_models(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
     """Removes checkpoints that need not be kept."""
-    Training({"cleanup_old_models": True, **config}, log, watch).cleanup()
+    training = Training({"cleanup_old_models": True, **config}, log, watch)
+    with lock.held(training.models.prefix):
+        training.cleanup()
 
 
 def nothing(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:

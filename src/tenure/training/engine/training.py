@@ -19,7 +19,7 @@ import numpy as np
 
 import tenure as tn
 from tenure.returnn.checkpoints import load, preload_all
-from tenure.training.engine import lines
+from tenure.training.engine import lines, lock
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
@@ -28,6 +28,7 @@ from tenure.training.engine.models import Models, is_ours, metadata, read, to_ke
 from tenure.training.engine.scores import Scores, Sum
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, training_options
 from tenure.training.engine.step import State, Steps
+from tenure.training.engine.trail import followed
 from tenure.training.errors import ConfigError, TrainingError
 from tenure.training.optimizing.updater import Updater, layers_with_options
 from tenure.training.pretraining.carry import carried
@@ -150,6 +151,7 @@ class Training:
             self.set_network(last + 1)
             restored = self._restored(self.models.unfinished)
             self._scores = _scores_of(restored.metadata["scores"])
+            self._batches = restored.metadata.get("batches")
             return Position(last + 1, restored.metadata["done"], restored.step or 0)
         return Position(last + 1, 0, step)
 
@@ -243,7 +245,15 @@ class Training:
     # epochs
 
     def run(self) -> None:
-        """Trains until `num_epochs`."""
+        """Trains until `num_epochs`.
+
+        Raises:
+          TrainingError: another process trains the same model.
+        """
+        with lock.held(self.models.prefix):
+            self._run()
+
+    def _run(self) -> None:
         position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self._signals():
@@ -297,7 +307,11 @@ class Training:
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began, effective = self.is_pretraining(position.epoch), time.monotonic(), rate
         waiting: list[Any] = []
-        for batch in feed.batches(position.epoch, position.done):
+        sequences = feed.data.epoch(position.epoch)
+        before = self.__dict__.pop("_batches", None) if position.done else None
+        self._trail = followed(feed, sequences, position.epoch, position.done, before, self.models.unfinished)
+        for batch in feed.batches(position.epoch, position.done, sequences):
+            self._trail.add(batch.planned)
             effective = float(self.dynamic(np.float32(rate), position.step))
             key = jax.random.fold_in(self.key, 2 * position.step + 1)
             self.state, losses, objective = self.steps.train(self.state, feed.fed(batch), effective, position.step, key)
@@ -342,7 +356,8 @@ class Training:
         while waiting:
             self._tell(position.epoch, waiting.pop(0), scores, self.is_pretraining(position.epoch))
         kept = {name: [s.loss, s.error, s.count] for name, s in scores.sums.items()}
-        self.commit(self.models.unfinished, position.step, epoch=position.epoch, done=position.done, scores=kept)
+        told = {"epoch": position.epoch, "done": position.done, "scores": kept, "batches": self._trail.text}
+        self.commit(self.models.unfinished, position.step, **told)
         if self._stop:
             raise Stopped(
                 f"stopped in epoch {position.epoch} after {position.done} steps, which are saved; the same command goes on",

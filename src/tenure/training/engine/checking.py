@@ -1,0 +1,196 @@
+"""What can be known of a training before it starts: its keys, its files, its networks, and one batch of each of its data sets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenure.core.errors import TenureError, brief, nearest
+from tenure.network.model import Network
+from tenure.training.config.config import Config
+from tenure.training.config.keys import check_keys
+from tenure.training.data.classes import dataset
+from tenure.training.engine.feeding import Feed, check_not_empty
+from tenure.training.engine.log import Log
+from tenure.training.engine.mesh import mesh_of
+from tenure.training.engine.model import TRAINING, build
+from tenure.training.engine.models import to_keep
+from tenure.training.engine.settings import evaluation_options, evaluation_sets, named, training_options, values
+from tenure.training.engine.tasks import TASKS
+from tenure.training.engine.training import Training
+from tenure.training.errors import ConfigError, DataSetError
+from tenure.training.optimizing.updater import Updater, layers_with_options
+
+_FILES = ("files", "path", "segment_file")  # and all options that end in "_file"
+_MOST = 5  # missing files of one data set that are named
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+      about: what: "keys", "network of epoch 1", "data set 'train'", …
+      says: what it is, or what is wrong with it.
+      wrong: whether the training cannot do with it.
+    """
+
+    about: str
+    says: str
+    wrong: bool = False
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """Looks at all that can be checked without training. Nothing is written.
+
+    Args:
+      config: that was loaded.
+    """
+    given = values(config)
+    task = str(given.get("task") or "train")
+    yield _tried("keys", lambda: _keys(config, task))
+    training: list[Training] = []
+    yield _tried("settings", lambda: _settings(given, training))
+    networks: dict[int, Network] = {}
+    for epoch in _epochs(training[0], given) if training else ():
+        yield _tried(f"network of epoch {epoch}", lambda: _network(training[0], epoch, networks, task))  # noqa: B023
+    yield _tried("checkpoints", lambda: _checkpoints(given))
+    for name, options, defaults in _data_sets(given, task):
+        missing = list(missing_files(options))
+        if missing:
+            yield Finding(f"data set {name!r}", _told(missing), wrong=True)
+        else:
+            network = networks[max(networks)] if networks else None
+            yield _tried(f"data set {name!r}", lambda: _data(given, name, options, defaults, network))  # noqa: B023
+
+
+def _tried(about: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(about, check())
+    except (TenureError, OSError) as error:
+        return Finding(about, str(error), wrong=True)
+
+
+def _keys(config: Config, task: str) -> str:
+    unread = check_keys(config)
+    if task not in TASKS:
+        raise ConfigError(f"task is {brief(task)}", near=nearest(task, TASKS), ways=[", ".join(TASKS)])
+    return f"task {task}" + (f"; names that are no keys: {', '.join(sorted(unread))}" if unread else "")
+
+
+def _settings(given: Mapping[str, Any], training: list[Training]) -> str:
+    made = Training(given, Log(0))
+    if given.get("cleanup_old_models"):
+        to_keep({}, given["cleanup_old_models"], lambda count: [])
+    devices = mesh_of(given).size
+    training.append(made)
+    control = given.get("learning_rate_control") or "constant"
+    return f"learning_rate_control {control}, {devices} device{'s' * (devices > 1)}"
+
+
+def _epochs(training: Training, given: Mapping[str, Any]) -> list[int]:
+    """Where networks change: the first epoch, those of pretraining, and the last one."""
+    found, first = [1], 1
+    for stage in training.pretraining.stages if training.pretraining is not None else ():
+        first += stage.epochs
+        found.append(first)
+    last = int(given.get("num_epochs") or 5)
+    changes = callable(given.get("get_network")) and training.pretraining is None and last > 1
+    return [*found, last] if changes else found
+
+
+def _network(training: Training, epoch: int, networks: dict[int, Network], task: str) -> str:
+    config = training.config_of(epoch)
+    network = build(config, training.network_of(epoch))
+    plan = network.plan(train=True)
+    Updater(config, network.trainable(), layers_with_options(network.graph(TRAINING).nodes))
+    if task == "search":
+        network.plan(search=True)
+    networks[epoch] = network
+    shapes = ", ".join(f"{key} {tensor}" for key, tensor in plan.out.outputs.items())
+    return f"{len(network.net)} layers, {plan.ledger.count():,} parameters; {shapes}"
+
+
+def _checkpoints(given: Mapping[str, Any]) -> str:
+    entries = given.get("preload_from_files") or {}
+    wanted = [given.get("load"), given.get("import_model_train_epoch1")]
+    wanted += [of.get("filename") for of in entries.values() if isinstance(of, Mapping)]
+    names = [str(name) for name in wanted if name]
+    missing = [n for n in names if not Path(n).exists() and not Path(f"{n.removesuffix('.index')}.index").exists()]
+    if missing:
+        raise ConfigError(_told(missing))
+    return f"{len(names)} to read" if names else "none to read"
+
+
+def _data_sets(given: Mapping[str, Any], task: str) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    """(name, options, options that hold where it says nothing) of the data sets that a task reads."""
+    evaluation = evaluation_options(given)
+    if task in ("train", "compute_priors"):
+        yield "train", named(given, given.get("train")), training_options(given)
+    if task in ("train", "eval"):
+        for name, options in evaluation_sets(given).items():
+            yield name, named(given, options), evaluation
+    if task in ("forward", "search"):
+        name = f"{task}_data" if given.get(f"{task}_data") else "eval"
+        yield name, named(given, given.get(name)), evaluation if task == "forward" else {}
+
+
+def missing_files(options: Any) -> Iterator[str]:
+    """The files and folders that options of a data set name, and that are not there.
+
+    >>> list(missing_files({"class": "MetaDataset", "datasets": {"a": {"class": "HDFDataset", "files": ["none.hdf"]}}}))
+    ['none.hdf']
+    """
+    if not isinstance(options, Mapping):
+        return
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            yield from missing_files(value)
+        if isinstance(key, str) and (key in _FILES or key.endswith("_file")):
+            named_here = value.values() if isinstance(value, Mapping) else value
+            for name in [named_here] if isinstance(named_here, str) else named_here or ():
+                if isinstance(name, str) and not Path(name).exists():
+                    yield name
+
+
+def _told(missing: list[str]) -> str:
+    more = f", and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
+    return f"not there: {', '.join(map(repr, missing[:_MOST]))}{more}"
+
+
+def _data(
+    given: Mapping[str, Any], name: str, options: Any, defaults: Mapping[str, Any], network: Network | None
+) -> str:
+    """Opens a data set, and has the network, if there is one, take the shapes of its first batch."""
+    if network is None:
+        return f"{dataset(options, **defaults).count():,} sequences"
+    training = name == "train"
+    feed = Feed.of(options, defaults, given, network, training=training)
+    with contextlib.closing(feed.batches(1)) as batches:  # type: ignore[type-var]
+        batch = next(batches, None)
+    if batch is None:
+        check_not_empty(0, f"the data set {name!r}")
+    assert batch is not None
+    for key in feed.keys:
+        _check_labels(key, batch, network)
+    network.plan(feed.fed(batch), train=training)
+    shapes = ", ".join(f"{key} {batch.arrays[key].shape}" for key in feed.keys)
+    return f"{feed.data.count():,} sequences; first batch: {shapes}"
+
+
+def _check_labels(key: str, batch: Any, network: Network) -> None:
+    of = network.templates[key].tensor.sparse_dim
+    array = batch.arrays[key]
+    size = of.size if of is not None else None
+    if size is None or not array.size or 0 <= int(np.min(array)) <= int(np.max(array)) < size:
+        return
+    where = int(np.argmax(np.where(array < 0, size, array)) // max(array[0].size, 1))
+    raise DataSetError(
+        f"the stream {key!r} has labels from {np.min(array)} to {np.max(array)}, and the config says that there are {size}",
+        ways=[f"the sequence {batch.tags[where]!r}", f"the size of {key!r} in extern_data or num_outputs"],
+    )

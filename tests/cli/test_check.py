@@ -1,0 +1,55 @@
+"""`tenure check CONFIG`: what can be known of a training before it starts."""
+
+import pytest
+
+from tests.cli.process import tenure, write
+
+
+def test_a_good_config_passes_and_nothing_is_written(tmp_path):
+    said = tenure("check", write(tmp_path), "-e", "2", folder=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+    lines = said.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        *("ok     keys", "ok     settings", "ok     network of epoch 1", "ok     checkpoints"),
+        *("ok     data set 'train'", "ok     data set 'dev'", "nothing wrong was found"),
+    ]
+    assert "110 parameters" in lines[2] and "12 sequences; first batch: data (" in lines[4]
+    assert said.stderr == "runs train.config: a config is code\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["train.config"]
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    more = """
+batchsize = 3
+load = "no/model.003"
+def get_network(epoch):
+    return network if epoch < 2 else {"output": {"class": "softmax", "loss": "ce", "from": "h4"}}
+train = {"class": "HDFDataset", "files": [f"{i}.hdf" for i in range(7)]}
+dev = {"class": "MetaDataset", "datasets": {"a": {"class": "OggZipDataset", "path": "a.zip"}}, "data_map": {}}
+eval = {"class": "ExternSprintDataset"}
+"""
+    said = tenure("check", write(tmp_path, more), folder=tmp_path)
+    assert said.returncode == 1 and "Traceback" not in said.stderr
+    assert "wrong  keys: the config sets 'batchsize', which is no key; 'batch_size' is" in said.stdout
+    assert "ok     network of epoch 1" in said.stdout
+    assert "wrong  network of epoch 2: layer 'output': option 'from' names 'h4'" in said.stdout
+    assert "wrong  checkpoints: not there: 'no/model.003'" in said.stdout
+    assert "'train': not there: '0.hdf', '1.hdf', '2.hdf', '3.hdf', '4.hdf', and 2 more" in said.stdout
+    assert "'dev': not there: 'a.zip'" in said.stdout
+    assert "wrong  data set 'eval': the data set class 'ExternSprintDataset'" in said.stdout
+    assert said.stdout.endswith("6 wrong\n")
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        ("num_inputs = 7\ndel network['b']['reuse_params']\n", "wrong  data set 'train'"),
+        ("num_outputs = 1\n", "has labels from 0 to 1, and the config says that there are 1"),
+        ("optimizer = {'class': 'adm'}\n", "nearest names: adam"),
+        ("model = None\n", "wrong  settings: 'model'"),
+        ("max_seq_length = 1\n", "wrong  data set 'train': the data set 'train' has no batch"),
+    ],
+)
+def test_what_does_not_fit_is_found(tmp_path, more, words):
+    said = tenure("check", write(tmp_path, more), folder=tmp_path)
+    assert said.returncode == 1 and words in said.stdout and "Traceback" not in said.stderr, said.stdout + said.stderr
