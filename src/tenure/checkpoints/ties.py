@@ -16,7 +16,8 @@ import numpy as np
 
 from tenure.checkpoints.errors import CheckpointError, ContentError, StagedFileError
 from tenure.checkpoints.report import Notes
-from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, distance, fits, others_of, structural, walked
+from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, fits, others_of, structural, walked
+from tenure.core.compare import distance
 from tenure.core.errors import (
     NoInverseError,
     Party,
