@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 import tenure as tn
 
@@ -31,3 +32,53 @@ def test_ctc_over_max_pooled_frames_has_gradients():
     found = [jax.value_and_grad(objective)(params, one) for one in alone]
     np.testing.assert_allclose(loss, sum(x for x, _ in found), rtol=1e-5)
     jax.tree.map(lambda x, a, b: np.testing.assert_allclose(x, a + b, atol=1e-5), gradients, *(g for _, g in found))
+
+
+ALIGNED = {"data": {"dim": 4}, "align": {"dim": 6, "sparse": True, "available_for_inference": False}}
+
+
+def transducer():
+    """Labels and blanks (5) over the frames of an encoder; the language model moves on after labels only."""
+    unit = {
+        "emit": {"class": "compare", "from": "output", "value": 5, "kind": "not_equal", "initial_output": True},
+        "label": {"class": "eval", "from": "output", "eval": "tf.minimum(source(0), 4)", "initial_output": 0},
+        "embed": {"class": "linear", "from": "output", "activation": None, "n_out": 3, "initial_output": 0},
+        "lm": {
+            "class": "masked_computation",
+            "mask": "prev:emit",
+            "from": "prev:label",
+            "unit": {
+                "class": "subnetwork",
+                "from": "data",
+                "subnetwork": {
+                    "embed": {"class": "linear", "n_out": 3, "activation": None, "from": "data"},
+                    "output": {"class": "rec", "unit": "nativelstm2", "n_out": 3, "from": "embed"},
+                },
+            },
+        },
+        "lm_frames": {"class": "unmask", "from": "lm", "mask": "prev:emit"},
+        "s": {"class": "rec", "unit": "nativelstm2", "n_out": 3, "from": ["data:source", "prev:embed", "lm_frames"]},
+        "p": {"class": "softmax", "from": "s", "target": "align", "loss": "ce"},
+        "output": {"class": "choice", "from": "p", "target": "align", "beam_size": 4, "initial_output": 0},
+    }
+    return {
+        "encoder": {"class": "linear", "activation": "tanh", "n_out": 3, "from": "data"},
+        "output": {"class": "rec", "from": "encoder", "target": "align", "unit": unit},
+        "decision": {"class": "decide", "from": "output", "is_output_layer": True},
+    }
+
+
+def test_labels_of_a_choice_are_one_for_each_frame_of_the_encoder():
+    """An alignment has a time of its own, is the loop's target, and may be padded to another size."""
+    model = tn.network(transducer(), ALIGNED, behavior_version=0)
+    rng, lengths = np.random.RandomState(0), np.array([7, 4])
+    frames, labels = rng.randn(2, 7, 4).astype("float32"), rng.randint(6, size=(2, 9))
+    batch = {"data": (frames, lengths), "align": (labels, lengths)}
+    params, state = model.init(jax.random.key(0), batch)
+    result, _ = model.apply(params, state, None, batch)
+    cut, _ = model.apply(params, state, None, batch | {"align": (labels[:, :7], lengths)})
+    np.testing.assert_allclose(result.objective, cut.objective, rtol=1e-6)
+    found, _ = model.apply(params, state, None, {"data": (frames, lengths)}, search=True, losses=False)
+    assert [list(n.data) for n in found.outputs["decision"].lengths.values()] == [[7, 4]]
+    with pytest.raises(tn.TenureError, match=r"'output/output' has \[9, 4\] labels for \[7, 4\] steps"):
+        model.apply(params, state, None, batch | {"align": (labels, np.array([9, 4]))})

@@ -187,12 +187,24 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
         )
     _make_way(found, Path(path), force)
     kept = {name: text for name, text in weights.ties.items() if _said(found, text)}
-    copies = {name: weights[name] for name in weights.ties if name not in kept and not _by_absence(found, name)}
+    copies = {name: weights[name] for name in copied(path, weights, found.name)}
     values = {**{name: tensor.load() for name, tensor in weights.tensors.items()}, **copies}
     options: dict[str, Any] = {"ties": kept} if found.ties else {}
     if found.about:
         options["about"] = _about(found, weights)
     found.module.write(path, values, **options)
+
+
+def copied(path: str | Path, weights: Weights, format: str | None = None) -> tuple[str, ...]:
+    """The tied names that `write` writes as copies, as the format cannot say their ties.
+
+    >>> from tenure.convert.weights import held
+    >>> weights = Weights("memory", "", {"w": held(np.ones(2))}, ties={"v": "w"})
+    >>> copied("w.npz", weights), copied("w.safetensors", weights)
+    (('v',), ())
+    """
+    found = formats.by_name(format) if format else formats.for_output(path)
+    return tuple(n for n, text in weights.ties.items() if not _said(found, text) and not _by_absence(found, n))
 
 
 def _make_way(found: formats.Format, path: Path, force: bool) -> None:
@@ -220,4 +232,4 @@ def _about(found: formats.Format, weights: Weights) -> dict[str, Any]:
     return {"format": "pt"} if found.name == "safetensors" else {}
 
 
-__all__ = ["into", "load", "read", "tree", "write"]
+__all__ = ["copied", "into", "load", "read", "tree", "write"]

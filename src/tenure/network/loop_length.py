@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import TenureError
+from tenure.core.errors import TenureError, brief
 from tenure.network import expressions, sizes
 from tenure.network.dims import Dim
 from tenure.network.graph import Graph, Key, Node
@@ -111,18 +112,42 @@ def _unstacked(loop: Layer, graph: LoopGraph, axis: Dim | None) -> Dim | None:
     return None
 
 
-def fitted(loop: Layer, graph: LoopGraph, x: Tensor, dim: Dim) -> Tensor:
-    """A sequence whose frames the body sees, over the dim that the loop goes over; whole, if it has other lengths."""
+def fitted(loop: Layer, graph: LoopGraph, key: Key, x: Tensor, dim: Dim) -> Tensor:
+    """A sequence whose frames the body sees, over the dim that the loop goes over; whole, if it has other lengths.
+
+    The labels of a choice are one for each step, even if they are padded to another size.
+
+    Raises:
+      OptionError: a choice has more or fewer labels than there are steps.
+    """
     if x.has(dim) or x.time_axis is None:
         return x
     at, n = x.time_axis, sizes.current().padded(dim)
     if x.shape[at] == n:
         return x.replace_dim(at, dim)
-    if not graph.open_ended:
+    chooser = _chooser(graph, key)
+    if chooser is not None:
+        _check_lengths(loop, chooser, x, dim)
+    elif not graph.open_ended:
         return x  # it is another sequence, which is there as a whole
     y = x.move_axis(at, 0)
     data = jnp.concatenate([y.data, jnp.zeros((max(0, n - y.shape[0]), *y.shape[1:]), y.dtype)])[:n]
     return y.replace_dim(0, dim).like(data)
+
+
+def _chooser(graph: LoopGraph, key: Key) -> Node | None:
+    """The choice inside whose labels a sequence is."""
+    choices = (node for node in graph.nodes.values() if node.class_name == "choice")
+    return next((node for node in choices if f"data:{node.get('target')}" == key), None)
+
+
+def _check_lengths(loop: Layer, chooser: Node, x: Tensor, dim: Dim) -> None:
+    known = sizes.current()
+    found = [known.lengths(d) for d in (x.time_dim, dim) if d is not None]
+    labels, steps = (None if n is None or isinstance(n.data, jax.core.Tracer) else n.data for n in found)
+    if labels is not None and steps is not None and not jnp.array_equal(labels, steps):
+        rule = f"'{chooser.key}' has {brief(labels.tolist())} labels for {brief(steps.tolist())} steps"
+        raise loop.error("target", loop.node.get("target"), rule, ["one label for each step, such as an alignment"])
 
 
 def limit(loop: Layer, graph: LoopGraph, dim: Dim) -> Any:
