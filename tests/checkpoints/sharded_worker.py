@@ -67,7 +67,9 @@ if TASK == "save":
     manager = tn.CheckpointManager(f"{FOLDER}/manager", last=1)
     for step in (4, 5):
         manager.save(step, plan, params, key=key, metadata={"a": 1})
-    assert manager.steps() == [5]
+    assert manager.latest_step() == 5
+    if INDEX == "0":  # which removes the older one
+        assert manager.steps() == [5]
     check(manager.restore(plan, shardings=specs))
 found = tn.restore(
     f"{FOLDER}/run",

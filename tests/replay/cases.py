@@ -14,6 +14,7 @@ FOLDER = BESIDE if WHOLE else unpacked()
 
 # Cases that do not pass, and why.
 KNOWN = {
+    "test_TFNetworkLayer.py::test_specaugment_pure_returnn#0": "its outputs are the states of TensorFlow's generators of random numbers, which differ from JAX's",
     "test_TFNetworkLayer.py::test_MergeDimsLayer_SplitBatchTimeLayer_time_major#0": "its layer 'input' is no part of the dictionary: the test made it by hand",
     "test_TFNetworkLayer.py::test_reduce_repeat_1102#0": "one dim has the lengths of an input and, after 'repeat', others: the recorded input contradicts itself",
     "test_TFNetworkRecLayer.py::test_reclayer_optimize_out_dot#2": "it is a part of a network: the layers outside of the loop that it names are no part of the dictionary",

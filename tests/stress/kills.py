@@ -125,13 +125,12 @@ def run(times: int, seed: int, say=print) -> None:
 def killed(mode: str, folder: Path, before: int, rng: random.Random) -> int:
     """Starts a process, kills it at a random moment, and returns the step that is there."""
     command = [sys.executable, "-m", "tests.stress.kills", "--write", mode, str(folder), str(before + 1)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(rng.uniform(0.0, 0.3))
-    process.kill()
-    said = [int(line) for line in process.stdout.read().split()]
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.uniform(0.0, 0.3))
+        process.kill()
+        said = [int(line) for line in process.stdout.read().split()]
     return check(mode, folder, max([before, *said]), bool(said))
 
 

@@ -148,7 +148,8 @@ def add_loss(layer: Layer, out: Output) -> None:
         found.append(compute(layer, given))
         return packed(found[-1])
 
-    run.losses[loss_name(node)] = summed(found[-1], over_lanes(beam, out, one).tensor.data)
+    lanes = over_lanes(beam, out, one).tensor.data
+    run.losses[loss_name(node)] = summed(found[-1], lanes)
 
 
 def loss_name(node: Node) -> str:
