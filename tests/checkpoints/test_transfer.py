@@ -268,3 +268,11 @@ def test_another_order_is_never_half_done(old):
         tn.transfer(there, fresh, old_plan=there, params=fresh, resize={"source/embeddings": order})
     with pytest.raises(RuleError, match="other rows and other stages"):
         tn.transfer(adapted.plan(TOKENS), params, params=fresh, resize={"source/embeddings": order})
+
+
+def test_what_params_gives_for_missing_leaves_has_the_shape_of_the_model(old):
+    _, plan, params = old
+    for given in ({"mix": params["mix"]}, {**params, "output": {"b": jnp.ones(3)}}):
+        wrong = {**params, "output": {"b": jnp.ones(7)}}
+        with pytest.raises(errors.ContentError, match=r"params= has \(7,\) for 'output/b', which is \(11,\)"):
+            tn.transfer(plan, given, params=wrong, strict=False)

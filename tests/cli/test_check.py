@@ -44,7 +44,7 @@ eval = {"class": "ExternSprintDataset"}
     "more, words",
     [
         ("num_inputs = 7\ndel network['b']['reuse_params']\n", "wrong  data set 'train'"),
-        ("num_outputs = 1\n", "has labels from 0 to 1, and the config says that there are 1"),
+        ("num_outputs = 1\n", "'seq-0' has the label 1 in the stream 'classes', and the network has 1 labels"),
         ("optimizer = {'class': 'adm'}\n", "nearest names: adam"),
         ("model = None\n", "wrong  settings: 'model'"),
         ("max_seq_length = 1\n", "wrong  data set 'train': the data set 'train' has no batch"),

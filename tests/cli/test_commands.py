@@ -143,6 +143,39 @@ def test_diff(folder, capsys):
     assert "≠ x" not in capsys.readouterr().out
 
 
+def test_integers_are_compared_as_integers(folder, capsys):
+    for name, value in {"a.npz": 2**62 + 1, "b.npz": 2**62, "c.npz": -(2**63)}.items():
+        convert.write(name, Weights("", "", {"x": held(np.array([value, 1]))}))
+    assert main(["diff", "a.npz", "a.npz"]) == 0
+    assert main(["diff", "a.npz", "b.npz", "--tolerance", "1"]) == 0
+    capsys.readouterr()
+    assert main(["diff", "a.npz", "b.npz"]) == 1
+    assert "max|Δ| 1 (" in capsys.readouterr().out
+    assert main(["diff", "c.npz", "a.npz"]) == 1
+    assert "max|Δ| 1.38e+19 (" in capsys.readouterr().out
+
+
+def test_what_would_do_nothing_is_told(folder, capsys):
+    for arguments in (
+        ["convert", "m.safetensors", "w.npz", "--reverse"],
+        ["diff", *["m.safetensors"] * 2, "--reverse"],
+    ):
+        assert main(arguments) == 1
+        assert "--reverse turns rules round, and there are none" in capsys.readouterr().err
+    assert main(["convert", "m.safetensors", "checkpoint", "--map", "rules.toml"]) == 0
+    for arguments in (["convert", "checkpoint", "w.npz"], ["inspect", "checkpoint"]):
+        assert main([*arguments, "--group", "training"]) == 1
+        assert "'checkpoint' has no group 'training'" in capsys.readouterr().err
+    assert not (folder / "w.npz").exists()
+
+
+def test_ties_that_became_copies_are_told(folder, capsys):
+    assert main(["convert", "m.safetensors", "w.npz"]) == 0
+    assert "lm_head = wte  (written as a copy)" in capsys.readouterr().out
+    assert main(["convert", "m.safetensors", "w.pt"]) == 0
+    assert "written as a copy" not in capsys.readouterr().out
+
+
 def test_every_command_has_help():
     for name in names():
         with pytest.raises(SystemExit) as leave:

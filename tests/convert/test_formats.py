@@ -12,6 +12,7 @@ import pytest
 
 from tenure import convert
 from tenure.convert import FileError, Weights, formats, held
+from tenure.core.errors import TenureError
 from tests.convert.samples import WRITTEN, arrays, weights
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
@@ -348,3 +349,18 @@ def test_keras_files_with_values_of_no_number_are_refused(tmp_path):
         file["a/w"] = np.zeros(3, np.dtype("V2"))
     with pytest.raises(FileError, match=r"w\.h5' is damaged at the data set 'a/w': its values are"):
         convert.read(tmp_path / "w.h5")
+
+
+def test_arguments_of_another_kind_are_told(tmp_path):
+    for path in (None, b"w.npz", "a\0b", ""):
+        with pytest.raises(FileError, match="is no path"):
+            convert.read(path)
+        with pytest.raises(FileError, match="is no path"):
+            convert.write(path, weights())
+    with pytest.raises(convert.MapError, match="what is written are Weights, not 3"):
+        convert.write(tmp_path / "w.npz", 3)
+    for array in (np.array([{}]), np.array(["text"])):
+        with pytest.raises(FileError, match="its format can not hold 'a'"):
+            convert.write(tmp_path / "w.npz", Weights("", "", {"a": held(array)}))
+    with pytest.raises(TenureError, match="a plan is needed"):
+        convert.into(weights(), 3)

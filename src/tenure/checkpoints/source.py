@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.checkpoints import leaves
+from tenure.core.compare import distance
 from tenure.core.errors import NoInverseError, TenureError, ViewShapeError
 from tenure.core.ledger.row import Row
 from tenure.core.notation import views
@@ -249,18 +250,6 @@ def structural(row: Row) -> tuple[str, ...]:
             return not text.startswith("on_use(")
 
     return tuple(text for text in row.stages if defines(text))
-
-
-def distance(a: Any, b: Any) -> float:
-    """max|Δ| of two arrays that can be broadcast to each other; infinite where only one is a number."""
-    x, y = (np.asarray(v) for v in (a, b))
-    if x.dtype.kind not in "fc" and x.dtype.kind not in "biu":
-        x, y = x.astype(np.float32), y.astype(np.float32)  # those of ml_dtypes
-    wide = np.complex128 if "c" in (x.dtype.kind, y.dtype.kind) else np.float64
-    x, y = x.astype(wide), y.astype(wide)
-    with np.errstate(invalid="ignore"):
-        gap = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
-    return float(np.max(np.where(np.isnan(gap), np.inf, gap), initial=0.0))
 
 
 def same(a: Any, b: Any) -> bool:

@@ -16,7 +16,8 @@ import numpy as np
 
 from tenure.checkpoints.errors import CheckpointError, ContentError, StagedFileError
 from tenure.checkpoints.report import Notes
-from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, distance, fits, others_of, structural, walked
+from tenure.checkpoints.source import Held, Leaf, Side, as_jax, backwards, fits, others_of, structural, walked
+from tenure.core.compare import distance
 from tenure.core.errors import (
     NoInverseError,
     Party,
@@ -390,7 +391,7 @@ class Matching:
             return Held(owner, resized(leaf.read(), choices.template[owner], choices.resize[owner]))
         if not choices.strict and owner in choices.template:
             self._notes.add("reshaped", owner, f"{leaf.shape} in the file, {row.shape} in the model: left as it was")
-            return Held(owner, choices.template[owner])
+            return Held(owner, self._template(owner))
         if tuple(leaf.shape) == row.shape:
             raise ContentError(
                 f"resize= gives '{owner}' other rows, and nothing says the values of new ones",
@@ -406,6 +407,17 @@ class Matching:
             ],
         )
 
+    def _template(self, path: str) -> Any:
+        """The value that `params=` gives, which must be one of the model."""
+        value, row = self._choices.template[path], self._rows[path]
+        if np.shape(value) != row.shape:
+            raise ContentError(
+                f"params= has {np.shape(value)} for '{path}', which is {row.shape} in the model",
+                parties=[row.party("model")],
+                ways=["params=model.init(key, …)"],
+            )
+        return value
+
     def _finish(self, wanted: list[str]) -> None:
         choices = self._choices
         missing = []
@@ -413,7 +425,7 @@ class Matching:
             if path not in self.found:
                 if path in choices.template and (choices.partial or not choices.strict or self._is_new_stage(path)):
                     self._notes.add("missing", path, "not in the file: left as it was")
-                    self.found[path] = Held(path, choices.template[path])
+                    self.found[path] = Held(path, self._template(path))
                 else:
                     missing.append(path)
         left = [p for p in self._file.leaves if p not in self.used]

@@ -28,10 +28,16 @@ def read(path: Path, given: argparse.Namespace) -> Any:
 
 
 def rules(given: argparse.Namespace) -> Any:
-    """The rules that `--map` names, turned round with `--reverse`; None without."""
+    """The rules that `--map` names, turned round with `--reverse`; None without.
+
+    Raises:
+      MapError: there is nothing to turn round, or the rules cannot be read.
+    """
     from tenure import convert
 
     if given.map is None:
+        if given.reverse:
+            raise convert.MapError("--reverse turns rules round, and there are none", ways=["--map RULES"])
         return None
     found = convert.Rules.read(given.map)
     return found.reversed() if given.reverse else found

@@ -8,7 +8,7 @@ tn.convert.write("model.npz", mapped)
 
 from __future__ import annotations
 
-from tenure.convert.convert import into, load, read, tree, write
+from tenure.convert.convert import copied, into, load, read, tree, write
 from tenure.convert.errors import DamagedFileError, FileError, MapError, UnknownTensorError, UnsupportedFileError
 from tenure.convert.ledger import ledger
 from tenure.convert.mapping import apply
@@ -26,6 +26,7 @@ __all__ = [
     "UnsupportedFileError",
     "Weights",
     "apply",
+    "copied",
     "held",
     "into",
     "ledger",

@@ -51,7 +51,7 @@ class Archive:
         if total > limit:
             raise DamagedFileError(
                 f"'{name_of(path)}' has {size:,} bytes and would unpack to {total:,}, more than {limit:,}",
-                ways=[f"if you trust the file:  tenure.convert.read(path, max_bytes={total})"],
+                ways=[f"if you trust the file:  --max-bytes {total}, or tn.convert.read(path, max_bytes={total})"],
             )
         for info in self.members.values():
             if info.compress_type not in _READABLE or info.flag_bits & 1:

@@ -11,14 +11,17 @@ import numpy as np
 
 from tenure.checkpoints.leaves import check_width
 from tenure.checkpoints.report import Notes
+from tenure.checkpoints.save import ledger_of
 from tenure.checkpoints.source import Held, Side
 from tenure.checkpoints.ties import Choices, Matching
 from tenure.convert import formats, names
-from tenure.convert.errors import FileError, UnsupportedFileError, name_of
+from tenure.convert.errors import FileError, MapError, UnsupportedFileError, name_of, unwritable
+from tenure.convert.files import check_path
 from tenure.convert.ledger import ledger
 from tenure.convert.mapping import apply
 from tenure.convert.rules import Rules
 from tenure.convert.weights import Weights
+from tenure.core.errors import brief
 from tenure.core.ledger.row import Row
 from tenure.core.notation import paths
 from tenure.core.trees import nest
@@ -51,6 +54,7 @@ def read(
     >>> weights.format, weights.shape("w"), weights["w"].sum().item()
     ('npz', (2, 3), 6.0)
     """
+    check_path(path)
     found = formats.by_name(format) if format else formats.of_file(path)
     options = formats.keywords(found, {"allow_pickle": allow_pickle, "max_bytes": max_bytes, "group": group})
     if found.name == "safetensors" and Path(path).is_dir():
@@ -121,7 +125,7 @@ def into(weights: Weights, plan: Any) -> dict[str, dict[str, Any]]:
     >>> into(Weights("memory", "", half), plan)["head"]["b"].dtype
     dtype('float32')
     """
-    model_ledger = getattr(plan, "ledger", plan)
+    model_ledger = ledger_of(plan)
     model = {r.path: r for r in model_ledger.rows if r.collection == "params"}
     weights = _addressed(weights, model)
     file_rows = {r.path: r for r in ledger(weights).rows}
@@ -172,6 +176,7 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
 
     Raises:
       FileError: the path exists, or the format cannot hold something.
+      MapError: `weights` are none.
 
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.safetensors"
@@ -180,6 +185,12 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
     >>> read(path).ties
     {'v': 'w'}
     """
+    check_path(path)
+    if not isinstance(weights, Weights):
+        raise MapError(
+            f"what is written are Weights, not {brief(weights, 80)}",
+            ways=["tn.convert.read(path)", "Weights('memory', '', {name: held(array)})"],
+        )
     found = formats.by_name(format) if format else formats.for_output(path)
     if not found.writes:
         raise UnsupportedFileError(
@@ -187,12 +198,30 @@ def write(path: str | Path, weights: Weights, format: str | None = None, *, forc
         )
     _make_way(found, Path(path), force)
     kept = {name: text for name, text in weights.ties.items() if _said(found, text)}
-    copies = {name: weights[name] for name in weights.ties if name not in kept and not _by_absence(found, name)}
-    values = {**{name: tensor.load() for name, tensor in weights.tensors.items()}, **copies}
+    copies = {name: weights[name] for name in copied(path, weights, found.name)}
+    values = {**{name: _numbers(path, name, tensor.load()) for name, tensor in weights.tensors.items()}, **copies}
     options: dict[str, Any] = {"ties": kept} if found.ties else {}
     if found.about:
         options["about"] = _about(found, weights)
     found.module.write(path, values, **options)
+
+
+def _numbers(path: str | Path, name: str, value: np.ndarray) -> np.ndarray:
+    if value.dtype.hasobject or value.dtype.kind in "SUMm":
+        raise unwritable(path, name, value.dtype)
+    return value
+
+
+def copied(path: str | Path, weights: Weights, format: str | None = None) -> tuple[str, ...]:
+    """The tied names that `write` writes as copies, as the format cannot say their ties.
+
+    >>> from tenure.convert.weights import held
+    >>> weights = Weights("memory", "", {"w": held(np.ones(2))}, ties={"v": "w"})
+    >>> copied("w.npz", weights), copied("w.safetensors", weights)
+    (('v',), ())
+    """
+    found = formats.by_name(format) if format else formats.for_output(path)
+    return tuple(n for n, text in weights.ties.items() if not _said(found, text) and not _by_absence(found, n))
 
 
 def _make_way(found: formats.Format, path: Path, force: bool) -> None:
@@ -220,4 +249,4 @@ def _about(found: formats.Format, weights: Weights) -> dict[str, Any]:
     return {"format": "pt"} if found.name == "safetensors" else {}
 
 
-__all__ = ["into", "load", "read", "tree", "write"]
+__all__ = ["copied", "into", "load", "read", "tree", "write"]

@@ -6,9 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tenure.convert.errors import FileError, name_of
+from tenure.core.errors import brief
 
 
 @contextlib.contextmanager
@@ -42,6 +43,12 @@ def replaced(path: str | Path) -> Iterator[BinaryIO]:
             os.unlink(temporary)
 
 
+def check_path(path: Any) -> None:
+    """Raises `FileError` for what is no path."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in str(path):
+        raise FileError(f"{brief(path)} is no path", ways=["name a file or a folder of weights"])
+
+
 def temporary_name(path: str | Path) -> str:
     """Where a file is written before it is moved to `path`: beside it."""
     return f"{os.fspath(path)}.{os.getpid()}.tmp"
@@ -56,4 +63,4 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-__all__ = ["replaced", "sync_folder", "temporary_name"]
+__all__ = ["check_path", "replaced", "sync_folder", "temporary_name"]

@@ -13,9 +13,10 @@ import numpy as np
 from tenure.checkpoints.manifest import NAME
 from tenure.checkpoints.opened import Opened
 from tenure.checkpoints.save import save
-from tenure.convert.errors import unwritable
+from tenure.convert.errors import FileError, name_of, unwritable
 from tenure.convert.ledger import ledger_of
 from tenure.convert.weights import Tensor, Weights
+from tenure.core.errors import brief
 
 
 def read(path: str | Path, group: str = "params") -> Weights:
@@ -27,8 +28,12 @@ def read(path: str | Path, group: str = "params") -> Weights:
 
     Raises:
       CheckpointError: it is none, or damaged.
+      FileError: it has no such group.
     """
     opened = Opened(path)
+    if group not in opened.body["groups"]:
+        there = ", ".join(opened.body["groups"])
+        raise FileError(f"'{name_of(path)}' has no group '{brief(group)[1:-1]}'", ways=[f"groups in it: {there}"])
     leaves = opened.leaves(group)
     tensors = {
         name: Tensor(tuple(leaf.shape), np.dtype(leaf.dtype), functools.partial(_read, leaf))

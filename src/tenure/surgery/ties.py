@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 
-from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief
+from tenure.core.compare import distance
+from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.misfit import Misfit
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
@@ -138,6 +138,12 @@ def tie(
     if not isinstance(ties, Mapping):
         raise UnknownSlotError(f"ties is {brief(ties)}, not a dict", ways=["{'head/w': 'embed/w | transpose'}"])
     gone = []
+    sides = {plan.ledger[p].path for user, target in ties.items() for p in (user, Ref.parse(target).path)}
+    if take is not None and plan.ledger[take].path not in sides:
+        raise UnknownSlotError(
+            f"take={brief(take)} is no side of these ties", near=nearest(take, sides), ways=["name the slot to keep"]
+        )
+    _check_ends(plan, ties)
     for user, target in ties.items():
         ref = Ref.parse(target)
         row, lender = plan.ledger[user], plan.ledger[ref.path]
@@ -163,6 +169,19 @@ def tie(
 
     absolute = {user: str(Ref(Ref.parse(t).path, Ref.parse(t).views, True)) for user, t in ties.items()}
     return Retied({**plan.ties, **absolute}, drop(new), without_owners(plan, params, gone, opt_state), plan.stages)
+
+
+def _check_ends(plan: Plan, ties: Mapping[str, Any]) -> None:
+    """No slot borrows from itself, nor in a circle."""
+    lenders = {plan.ledger[user].path: plan.ledger[Ref.parse(target).path].path for user, target in ties.items()}
+    for user in lenders:
+        seen = [user]
+        while seen[-1] in lenders:
+            seen.append(lenders[seen[-1]])
+            if seen[-1] in seen[:-1]:
+                raise UnknownSlotError(
+                    f"'{user}' would borrow from itself: {' → '.join(seen)}", ways=["tie to an owner that stays"]
+                )
 
 
 def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mapping[str, Any] | None) -> Tree:
@@ -213,10 +232,10 @@ def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:
             parties=[row.party("user"), lender.party("owner")],
             ways=[_way(row.path, ref, seen.shape, mine.shape), "leave them untied"],
         )
-    distance = float(np.max(np.abs(np.asarray(mine, np.float64) - np.asarray(seen, np.float64)), initial=0.0))
-    if distance > 0:
+    gap = distance(mine, seen)
+    if gap > 0:
         raise TieValueError(
-            f"'{row.path}' and '{ref}' have different values: max|Δ| = {distance:.3g}",
+            f"'{row.path}' and '{ref}' have different values: max|Δ| = {gap:.3g}",
             parties=[
                 row.party("user"),
                 Party("owner", lender.path, f"{lender.shape} {lender.dtype}", lender.site, lender.asker),

@@ -97,6 +97,13 @@ def test_an_epoch_does_not_go_on_with_other_batches(tmp_path, change):
     Training({**given, **change, "num_epochs": 1}, Log(0)).run()
 
 
+def test_a_label_that_the_network_does_not_have_is_told_with_its_sequence(tmp_path):
+    data = [{"data": np.zeros((3, 9), "float32"), "classes": np.array(c, "int32")} for c in ([0, 1, 1], [0, 5, 1])]
+    train = {"class": "StaticDataset", "data": data, "output_dim": {"data": [9, 2], "classes": [2, 1]}}
+    with pytest.raises(DataSetError, match="'seq-1' has the label 5 in the stream 'classes'.* 2 labels"):
+        run(tmp_path, train=train, batching="default")
+
+
 def test_more_epochs_go_on_where_the_last_one_ended(tmp_path):
     whole = run(tmp_path / "whole")
     run_one = config(tmp_path / "parts", num_epochs=1)

@@ -27,6 +27,7 @@ def run(given: argparse.Namespace) -> int:
     convert.write(given.output, weights, given.to, force=given.force)
     total = sum(tensor.count for tensor in weights.tensors.values())
     print(f"{given.output}: {len(weights.tensors)} tensors, {total:,} values, {len(weights.ties)} ties")
+    copied = convert.copied(given.output, weights, given.to)
     for name, kept in weights.ties.items():
-        print(f"  {name} = {kept}")
+        print(f"  {name} = {kept}" + ("  (written as a copy)" if name in copied else ""))
     return 0

@@ -36,8 +36,9 @@ def run(given: argparse.Namespace) -> int:
     from tenure import convert
 
     first, second = files.read(given.first, given), files.read(given.second, given)
-    if given.map is not None:  # names of the first file → names of the second
-        first = convert.apply(first, files.rules(given))
+    rules = files.rules(given)
+    if rules is not None:  # names of the first file → names of the second
+        first = convert.apply(first, rules)
     found = list(differences(first, second, given.tolerance))
     for line in found:
         print(line)
@@ -75,7 +76,11 @@ def _values(name: str, first: Any, second: Any, tolerance: float) -> Iterator[st
     x, y = np.asarray(a, wide), np.asarray(b, wide)
     with np.errstate(invalid="ignore", over="ignore"):
         delta = np.abs(x - y)
-    delta = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.where(np.isnan(delta), np.inf, delta))
+    same = (x == y) | (np.isnan(x) & np.isnan(y))
+    if a.dtype.kind in "iu" and b.dtype.kind in "iu":  # beyond 2**53 floats are too coarse
+        far = np.array(a, object) - np.array(b, object) if (same & (a != b)).any() else delta
+        delta, same = np.abs(far).astype(np.float64), a == b
+    delta = np.where(same, 0.0, np.where(np.isnan(delta), np.inf, delta))
     apart = int((delta > tolerance).sum())
     if apart:
         scale = float(np.abs(y[np.isfinite(y)]).max(initial=0.0))

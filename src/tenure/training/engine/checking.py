@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tenure.core.errors import TenureError, brief, nearest
 from tenure.network.model import Network
 from tenure.training.config.config import Config
@@ -23,7 +21,7 @@ from tenure.training.engine.models import to_keep
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named, training_options, values
 from tenure.training.engine.tasks import TASKS
 from tenure.training.engine.training import Training
-from tenure.training.errors import ConfigError, DataSetError
+from tenure.training.errors import ConfigError
 from tenure.training.optimizing.updater import Updater, layers_with_options
 
 _FILES = ("files", "path", "segment_file")  # and all options that end in "_file"
@@ -176,21 +174,6 @@ def _data(
     if batch is None:
         check_not_empty(0, f"the data set {name!r}")
     assert batch is not None
-    for key in feed.keys:
-        _check_labels(key, batch, network)
     network.plan(feed.fed(batch), train=training)
     shapes = ", ".join(f"{key} {batch.arrays[key].shape}" for key in feed.keys)
     return f"{feed.data.count():,} sequences; first batch: {shapes}"
-
-
-def _check_labels(key: str, batch: Any, network: Network) -> None:
-    of = network.templates[key].tensor.sparse_dim
-    array = batch.arrays[key]
-    size = of.size if of is not None else None
-    if size is None or not array.size or 0 <= int(np.min(array)) <= int(np.max(array)) < size:
-        return
-    where = int(np.argmax(np.where(array < 0, size, array)) // max(array[0].size, 1))
-    raise DataSetError(
-        f"the stream {key!r} has labels from {np.min(array)} to {np.max(array)}, and the config says that there are {size}",
-        ways=[f"the sequence {batch.tags[where]!r}", f"the size of {key!r} in extern_data or num_outputs"],
-    )

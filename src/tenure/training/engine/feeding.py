@@ -6,12 +6,13 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
 from tenure.core.errors import nearest
+from tenure.network.extern import Template
 from tenure.network.model import Network
 from tenure.training.batching.arrays import Padded, padded
 from tenure.training.batching.chunking import Chunking
@@ -58,6 +59,7 @@ class Feed:
       keys: the streams that are fed, with whether they have lengths.
       dtypes: of their arrays.
       chunking, context: how sequences are cut.
+      labels: how many labels the network has for a stream, for those that are sparse.
       exact: whether arrays are as long as the longest sequence; else as the next length of a grid, so that few shapes are compiled.
     """
 
@@ -68,6 +70,7 @@ class Feed:
     chunking: Chunking | None = None
     context: Context | None = None
     exact: bool = False
+    labels: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -115,6 +118,7 @@ class Feed:
             Chunking.parse(both.get("chunking"), both.get("min_chunk_size", 0), both.get("chunking_variance", 0)),
             Context.parse(both.get("context_window")),
             bool(config.get("padding_legacy")),
+            {key: size for key in keys if (size := _labels(network.templates[key])) is not None},
         )
 
     def plan(self, epoch: int, order: Epoch | None = None) -> Iterator[Batch]:
@@ -144,12 +148,47 @@ class Feed:
         return ahead(itertools.islice(self.plan(epoch, sequences), skip, None), filled)
 
     def fed(self, batch: Padded) -> dict[str, Any]:
-        """What the network takes of a batch."""
+        """What the network takes of a batch.
+
+        Raises:
+          DataSetError: a label is none of those that the network has.
+        """
+        for key, size in self.labels.items():
+            check_labels(key, batch, size)
         found = {}
         for key, with_lengths in self.keys.items():
             array = batch.arrays[key].astype(self.dtypes[key], copy=False)
             found[key] = (array, batch.lengths[key]) if with_lengths else array
         return found
+
+
+def _labels(template: Template) -> int | None:
+    """How many labels an input has; None if it is not sparse, or nobody knows."""
+    dim = template.tensor.sparse_dim
+    return None if dim is None else dim.size
+
+
+def check_labels(key: str, batch: Padded, size: int) -> None:
+    """Refuses labels that a network does not have.
+
+    Args:
+      key: of the stream.
+      batch: with its arrays.
+      size: how many labels there are.
+
+    Raises:
+      DataSetError: there are others; the message names the sequence.
+    """
+    array = batch.arrays[key]
+    if not array.size or (array.min() >= 0 and array.max() < size):
+        return
+    wrong = ((array < 0) | (array >= size)).reshape(len(array), -1)
+    row = int(wrong.any(axis=1).argmax())
+    raise DataSetError(
+        f"the sequence {batch.tags[row]!r} has the label {array[row].flat[int(wrong[row].argmax())]} in the stream {key!r}, "
+        f"and the network has {size} labels there, from 0",
+        ways=[f"the size of {key!r} in extern_data or num_outputs", "the vocabulary of the data set"],
+    )
 
 
 def grid(length: int) -> int:
