@@ -124,7 +124,8 @@ class Run:
             self.learn(out.tensor)
             out = self.finish(layer, out)
         except TenureError as e:
-            raise self._named(node, e) from e
+            named = self._named(node, e)
+            raise named from (e if named is not e else e.__cause__)
         except _FAULTS as e:
             raise self._failed(node, e) from e
         self.outputs[node.key] = out

@@ -144,10 +144,15 @@ def adapt(
     """A TensorFlow call's arguments as numpy's: old words replaced, `name` dropped, `x` and `y` by position."""
     keywords = {OLD_WORDS.get(key, key): value for key, value in keywords.items() if key != "name"}
     rest = [keywords.pop(key) for key in order[len(args) :] if key in keywords]
+    args = (*args, *rest)
+    if "axis" in order:  # several axes are a tuple that is known, not an array
+        at = order.index("axis")
+        if at < len(args) and isinstance(args[at], list | tuple | np.ndarray):
+            args, keywords = args[:at], keywords | dict(zip(order[at:], args[at:], strict=False))
     axis = keywords.get("axis")
     if isinstance(axis, list | np.ndarray):
-        keywords["axis"] = tuple(int(a) for a in axis)
-    return (*args, *rest), keywords
+        keywords["axis"] = tuple(int(a) for a in np.reshape(axis, -1))
+    return args, keywords
 
 
 def on_jax(function: Callable[..., Any], order: tuple[str, ...] = ("x", "y")) -> Callable[..., Any]:
