@@ -112,7 +112,7 @@ def _unstacked(loop: Layer, graph: LoopGraph, axis: Dim | None) -> Dim | None:
     return None
 
 
-def fitted(loop: Layer, graph: LoopGraph, key: Key, x: Tensor, dim: Dim) -> Tensor:
+def fitted(loop: Layer, graph: LoopGraph, key: str, x: Tensor, dim: Dim) -> Tensor:
     """A sequence whose frames the body sees, over the dim that the loop goes over; whole, if it has other lengths.
 
     The labels of a choice are one for each step, even if they are padded to another size.
@@ -135,7 +135,7 @@ def fitted(loop: Layer, graph: LoopGraph, key: Key, x: Tensor, dim: Dim) -> Tens
     return y.replace_dim(0, dim).like(data)
 
 
-def _chooser(graph: LoopGraph, key: Key) -> Node | None:
+def _chooser(graph: LoopGraph, key: str) -> Node | None:
     """The choice inside whose labels a sequence is."""
     choices = (node for node in graph.nodes.values() if node.class_name == "choice")
     return next((node for node in choices if f"data:{node.get('target')}" == key), None)
