@@ -63,8 +63,8 @@ def test_a_missing_file_names_what_is_there(tmp_path):
 
 
 def test_json_has_comments_and_typed_values(tmp_path):
-    config = config_of(tmp_path, '{// lr\n"lr": 0.5, "url": "http://x", "n": null}', "++lr", "2")
-    assert (config.typed["lr"], config.typed["url"], config.typed["n"]) == (2, "http://x", None)
+    config = config_of(tmp_path, '{// lr\n"lr": 0.5, "page": "http://x", "n": null}', "++lr", "2")
+    assert (config.typed["lr"], config.typed["page"], config.typed["n"]) == (2, "http://x", None)
 
 
 @pytest.mark.parametrize(
