@@ -29,6 +29,7 @@ def test_case(row):
     assert verdict.passed, "\n".join(verdict.problems)
 
 
+@pytest.mark.skipif(not WHOLE, reason="a share of all recorded cases, of which the archive is a selection")
 def test_what_does_not_pass_is_little_and_known():
-    assert not WHOLE or set(KNOWN) <= {row["id"] for row in CASES}
+    assert set(KNOWN) <= {row["id"] for row in CASES}
     assert len(KNOWN) <= 0.03 * len(CASES)
