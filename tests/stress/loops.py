@@ -15,6 +15,7 @@ import warnings
 
 from tenure import TenureError
 from tenure.network.model import Network
+from tests.replay.mutations import at, places
 
 DATA = {"data": {"dim": 4}, "classes": {"dim": 7, "sparse": True, "available_for_inference": False}}
 JUNK = [
@@ -135,20 +136,6 @@ NETS = [
     decoder(2, **TWO),
     decoder(2, **NESTED),
 ]
-
-
-def places(value, path=()):
-    """The paths of everything inside of a dictionary."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
-def at(value, path):
-    for key in path:
-        value = value[key]
-    return value
 
 
 def mutated(rng):
