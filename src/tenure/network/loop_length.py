@@ -125,7 +125,7 @@ def fitted(loop: Layer, graph: LoopGraph, key: str, x: Tensor, dim: Dim) -> Tens
     at, n = x.time_axis, sizes.current().padded(dim)
     if x.shape[at] == n:
         return x.replace_dim(at, dim)
-    chooser = _chooser(graph, key)
+    chooser = _labelled(graph, key)
     if chooser is not None:
         _check_lengths(loop, chooser, x, dim)
     elif not graph.open_ended:
@@ -135,10 +135,11 @@ def fitted(loop: Layer, graph: LoopGraph, key: str, x: Tensor, dim: Dim) -> Tens
     return y.replace_dim(0, dim).like(data)
 
 
-def _chooser(graph: LoopGraph, key: str) -> Node | None:
-    """The choice inside whose labels a sequence is."""
+def _labelled(graph: LoopGraph, key: str) -> Node | None:
+    """The choice inside that takes its labels from a sequence: in a search none does, unless it cheats."""
     choices = (node for node in graph.nodes.values() if node.class_name == "choice")
-    return next((node for node in choices if f"data:{node.get('target')}" == key), None)
+    reading = (node for node in choices if not graph.flags.search or node.get("cheating"))
+    return next((node for node in reading if f"data:{node.get('target')}" == key), None)
 
 
 def _check_lengths(loop: Layer, chooser: Node, x: Tensor, dim: Dim) -> None:
