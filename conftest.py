@@ -1,6 +1,8 @@
 """What all tests share: XLA compiles quickly rather than well, as tests run each program once or twice."""
 
+import gc
 import os
+from pathlib import Path
 
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
@@ -8,3 +10,23 @@ if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):  # b
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
 
 os.environ["COLUMNS"] = "120"  # tables that fit the terminal are the same in every terminal
+
+TESTS_BETWEEN, MOST_MAPPINGS = 20, 20_000
+_tests_run = 0
+
+
+def pytest_runtest_teardown():
+    """Forgets compiled programs before there are too many: each has mappings of memory, of which Linux allows a process
+    65,530, and XLA crashes beyond that."""
+    global _tests_run
+    _tests_run += 1
+    if _tests_run % TESTS_BETWEEN == 0 and _mappings() > MOST_MAPPINGS:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
+
+
+def _mappings() -> int:
+    maps = Path("/proc/self/maps")
+    return maps.read_bytes().count(b"\n") if maps.exists() else 0
