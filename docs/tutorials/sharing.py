@@ -51,7 +51,11 @@ show(by_address)
 
 # %%
 try:
-    show(lambda tokens: nn.Linear(VOCAB, name="head", share={"w": "embed/embeddings"})(nn.Embed(VOCAB, SIZE, name="embed")(tokens)))
+    show(
+        lambda tokens: nn.Linear(VOCAB, name="head", share={"w": "embed/embeddings"})(
+            nn.Embed(VOCAB, SIZE, name="embed")(tokens)
+        )
+    )
 except tn.TenureError as error:
     print(error)
 
@@ -112,7 +116,9 @@ show(ahead)
 # %%
 def sliced(x):
     joint = nn.Linear(3 * SIZE, name="qkv")
-    keys = nn.Linear(SIZE, name="keys", share={"w": joint.ref("w")[:, SIZE : 2 * SIZE], "b": joint.ref("b")[SIZE : 2 * SIZE]})
+    keys = nn.Linear(
+        SIZE, name="keys", share={"w": joint.ref("w")[:, SIZE : 2 * SIZE], "b": joint.ref("b")[SIZE : 2 * SIZE]}
+    )
     return joint(x).sum() + keys(x).sum()
 
 

@@ -94,7 +94,7 @@ plt.figure(figsize=(7, 2.6))
 plt.plot(losses, lw=1)
 plt.xlabel("step")
 plt.ylabel("nats per character")
-plt.tight_layout();
+plt.tight_layout()
 
 # %% [markdown]
 # ## Samples
