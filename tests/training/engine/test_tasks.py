@@ -82,7 +82,7 @@ def test_analyze_tells_statistics_of_frames(trained):
 
 @pytest.mark.slow
 def test_the_commands_are_the_tasks(tmp_path):
-    name = write(tmp_path, "network['best'] = {**%r, 'from': 'output'}\nsearch_output_layer = 'best'\n" % BEST)
+    name = write(tmp_path, f"network['best'] = {BEST}\nsearch_output_layer = 'best'\n")
     assert tenure("train", name, folder=tmp_path).returncode == 0
     evaluated = tenure("eval", name, folder=tmp_path)
     assert evaluated.returncode == 0 and "dev: score" in evaluated.stdout, evaluated.stderr

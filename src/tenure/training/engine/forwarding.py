@@ -19,7 +19,6 @@ from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
 from tenure.training.files import write_text
 
-
 _FLAGS = Flags(False, False, False)
 
 
