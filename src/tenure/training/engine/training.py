@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -40,6 +40,19 @@ from tenure.training.rates.epochs import epoch_to_go_back_to, rate_of_epoch
 
 Config = Mapping[str, Any]
 Watch = Callable[[str, Mapping[str, Any]], None]
+
+
+class Seen(Protocol):
+    """What looks at layers of each batch that is evaluated.
+
+    Attributes:
+      layers: their names.
+    """
+
+    layers: tuple[str, ...]
+
+    def take(self, tags: Sequence[str], outputs: Mapping[str, Any]) -> None:
+        """Takes their outputs."""
 
 
 class Stopped(TrainingError):
@@ -251,7 +264,10 @@ class Training:
           TrainingError: another process trains the same model.
         """
         with lock.held(self.models.prefix):
-            self._run()
+            try:
+                self._run()
+            finally:
+                self.watch("end", {"training": self})
 
     def _run(self) -> None:
         position = self.start()
@@ -300,6 +316,7 @@ class Training:
         self.log.say(lines.epoch_score(epoch, *scores.shown(), took, pretraining))
         self._evaluate(epoch)
         self.cleanup()
+        self.watch("evaluated", {"epoch": epoch, "training": self})
 
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
         feed = Feed.of(config.get("train"), training_options(config), config, self.network, training=True)
@@ -315,7 +332,7 @@ class Training:
             effective = float(self.dynamic(np.float32(rate), position.step))
             key = jax.random.fold_in(self.key, 2 * position.step + 1)
             self.state, losses, objective = self.steps.train(self.state, feed.fed(batch), effective, position.step, key)
-            waiting.append((position.done, batch, losses, objective))
+            waiting.append((position.done, batch, losses, objective, (effective, len(sequences))))
             position.done, position.step = position.done + 1, position.step + 1
             if len(waiting) > 1:  # the device computes one step while the one before is looked at
                 self._tell(position.epoch, waiting.pop(0), scores, pretraining)
@@ -327,7 +344,7 @@ class Training:
         return scores, effective
 
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
-        number, batch, losses, objective = step
+        number, batch, losses, objective, (rate, count) = step
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
             raise TrainingError(
@@ -341,7 +358,7 @@ class Training:
             )
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
-        self.watch("step", told)
+        self.watch("step", {**told, "rate": rate, "sequences": count})
         line = lines.step(epoch, number, costs, sizes, len(batch.tags), pretraining=pretraining)
         self.log.say(line, 5)
 
@@ -409,21 +426,33 @@ class Training:
         if found:
             self.log.say(lines.evaluation_scores(found))
 
-    def evaluated(self, epoch: int, name: str, options: Any) -> Scores:
-        """The scores of one data set."""
+    def evaluated(self, epoch: int, name: str, options: Any, seen: Seen | None = None) -> Scores:
+        """The scores of one data set.
+
+        Args:
+          epoch: whose config counts.
+          name: of the data set.
+          options: of the data set.
+          seen: is shown further layers of each batch.
+        """
         config = self.config_of(epoch)
         defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
         feed = Feed.of(options, defaults, config, self.network, training=False)
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
-        for batch in feed.batches(1 if not config.get("dev_epochs") else epoch):
+        of = 1 if not config.get("dev_epochs") else epoch
+        sequences = feed.data.epoch(of)
+        for batch in feed.batches(of, order=sequences):
             key = jax.random.fold_in(self.key, count)
-            losses, _, state = self.steps.evaluate(self.state, feed.fed(batch), key=key)
+            layers = seen.layers if seen is not None else ()
+            losses, outputs, state = self.steps.evaluate(self.state, feed.fed(batch), layers=layers, key=key)
+            if seen is not None:
+                seen.take(batch.tags, outputs)
             if config.get("padding_legacy"):  # in old versions, RETURNN's running means see what is evaluated
                 self.state = self.state._replace(state=state)
             costs = scores.add(jax.device_get(losses))
             sizes = {k: int(np.max(v, initial=0)) for k, v in sorted(batch.lengths.items())}
             told = {"epoch": epoch, "dataset": name, "step": count, "costs": costs, "sizes": sizes, "batch": batch}
-            self.watch("step", told)
+            self.watch("step", {**told, "sequences": len(sequences)})
             count += 1
         check_not_empty(count, f"the data set {name!r}")
         took = time.monotonic() - began
