@@ -302,3 +302,24 @@ def test_a_fraction_of_a_symbolic_size_is_refused_with_a_way_out():
     shapes = jax.ShapeDtypeStruct((b, t, 5), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.int32)
     with pytest.raises(tn.TenureError, match=r"(?s)max_seq_len.*3 // 2"):
         jax.export.export(jax.jit(lambda x, n: model.apply(params, state, None, {"data": (x, n)}, losses=False, search=True)[0].outputs["decision"].data))(*shapes)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_padding_of_nan_changes_no_gradient_of_the_risk_of_hypotheses():
+    net = decoder({"beam_size": 3}, rec={"max_seq_len": "max_len_from('base:enc')"})
+    net["extra.search:output"] = dict(net["output"])
+    opts = {"loss": {"class": "edit_distance"}, "loss_kind": "error"}
+    net["risk"] = {"class": "copy", "from": "extra.search:output", "loss": "expected_loss", "loss_opts": opts, "target": "classes"}  # fmt: skip
+    model, labels = tn.network(net, DATA), (np.array([[1, 2, 0], [2, 0, 0]]), np.array([3, 2]))
+    keep = np.arange(4)[None, :, None] < LENGTHS[:, None, None]
+    params, state = model.init(jax.random.key(0), {"data": (X, LENGTHS), "classes": labels})
+
+    @jax.jit
+    @jax.value_and_grad
+    def risk(params, x):
+        batch = {"data": (x, LENGTHS), "classes": labels}
+        return model.apply(params, state, jax.random.key(1), batch, train=True)[0].objective
+
+    (a, da), (b, db) = risk(params, X), risk(params, np.where(keep, X, np.nan).astype("float32"))
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), da, db)
