@@ -18,6 +18,7 @@ from tenure.training.engine.settings import evaluation_options, evaluation_sets,
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
 from tenure.training.files import write_text
+from tenure.training.watching.watch import watch_of
 
 
 def run(config: Config | Mapping[str, Any], log: Log | None = None, watch: Watch | None = None) -> None:
@@ -30,7 +31,8 @@ def run(config: Config | Mapping[str, Any], log: Log | None = None, watch: Watch
     task = given.get("task") or "train"
     if task not in TASKS:
         raise ConfigError(f"task is {brief(task)}", near=nearest(str(task), TASKS), ways=[", ".join(TASKS)])
-    TASKS[task](given, log, watch)
+    log = log or Log.from_config(given)
+    TASKS[task](given, log, watch_of(given, log, watch))
 
 
 def train(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:

@@ -37,6 +37,7 @@ from tenure.training.pretraining.plan import Pretraining
 from tenure.training.rates.control import LearningRates
 from tenure.training.rates.dynamic import dynamic
 from tenure.training.rates.epochs import epoch_to_go_back_to, rate_of_epoch
+from tenure.training.rates.file import parse
 
 Config = Mapping[str, Any]
 Watch = Callable[[str, Mapping[str, Any]], None]
@@ -177,6 +178,8 @@ class Training:
             text = (restored.metadata or {}).get("rates")
             if text and self.rates.path is not None and not self.rates.path.exists():
                 self.rates.path.write_text(text, encoding="utf-8")
+            elif text and self.rates.path is None:
+                self.rates.take(parse(text, str(path)))
             return restored.step or 0
         values = read(path)
         self.fill(load(self._shapes(), values, path=str(path)))
@@ -319,7 +322,8 @@ class Training:
             effective = float(self.dynamic(np.float32(rate), position.step))
             key = jax.random.fold_in(self.key, 2 * position.step + 1)
             self.state, losses, objective = self.steps.train(self.state, feed.fed(batch), effective, position.step, key)
-            waiting.append((position.done, batch, losses, objective, (effective, len(sequences))))
+            more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
+            waiting.append((position.done, batch, losses, objective, more))
             position.done, position.step = position.done + 1, position.step + 1
             if len(waiting) > 1:  # the device computes one step while the one before is looked at
                 self._tell(position.epoch, waiting.pop(0), scores, pretraining)
@@ -331,7 +335,7 @@ class Training:
         return scores, effective
 
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
-        number, batch, losses, objective, (rate, count) = step
+        number, batch, losses, objective, more = step
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
             raise TrainingError(
@@ -345,7 +349,7 @@ class Training:
             )
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
-        self.watch("step", {**told, "rate": rate, "sequences": count})
+        self.watch("step", {**told, **more})
         line = lines.step(epoch, number, costs, sizes, len(batch.tags), pretraining=pretraining)
         self.log.say(line, 5)
 
