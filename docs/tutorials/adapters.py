@@ -7,7 +7,6 @@
 
 # %%
 import jax
-import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
@@ -60,7 +59,9 @@ def accuracy(model, params, images):
 
 base = tn.transform(classifier)
 base_params = base.init(jax.random.key(0), images[:1])
-base_params = fit(base, *tn.partition(base_params, base.plan(images[:1]).ledger.mask("**")), images[train], labels[train], 200)
+base_params = fit(
+    base, *tn.partition(base_params, base.plan(images[:1]).ledger.mask("**")), images[train], labels[train], 200
+)
 mirrored = images[:, :, ::-1]
 print(f"digits {accuracy(base, base_params, images):.3f}, mirrored {accuracy(base, base_params, mirrored):.3f}")
 
@@ -91,7 +92,9 @@ print("same outputs as before:", np.allclose(before, base.apply(base_params, Non
 adapter, frozen = tn.partition(moved.params, plan.ledger.mask("@lora"))
 adapter = fit(adapted, adapter, frozen, mirrored[train], labels[train], 300)
 params = tn.combine(adapter, frozen)
-print(f"mirrored {accuracy(adapted, params, mirrored):.3f}, with {sum(x.size for x in jax.tree.leaves(adapter)):,} numbers trained")
+print(
+    f"mirrored {accuracy(adapted, params, mirrored):.3f}, with {sum(x.size for x in jax.tree.leaves(adapter)):,} numbers trained"
+)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(7, 2.8))
@@ -99,8 +102,7 @@ for ax, name, (model, values) in zip(axes, ("base", "adapted"), ((base, base_par
     guesses = np.asarray(model.apply(values, None, mirrored[test]).argmax(-1))
     ax.imshow(np.histogram2d(labels[test], guesses, bins=range(11))[0], cmap="Blues")
     ax.set(title=f"{name}, mirrored digits", xlabel="said", ylabel="is")
-plt.tight_layout();
-
+plt.tight_layout()
 # %% [markdown]
 # ## Merged
 #
@@ -111,7 +113,12 @@ merged = tn.merge(plan, params, "first/w", "lora")
 half = tn.transform(classifier, stages=merged.stages)
 merged = tn.merge(half.plan(images[:1]), merged.params, "second/w", "lora")
 print(merged.stages, sorted(merged.params["first"]))
-print("same outputs:", np.allclose(base.apply(merged.params, None, mirrored[test]), adapted.apply(params, None, mirrored[test]), atol=1e-4))
+print(
+    "same outputs:",
+    np.allclose(
+        base.apply(merged.params, None, mirrored[test]), adapted.apply(params, None, mirrored[test]), atol=1e-4
+    ),
+)
 
 # %% [markdown]
 # An adapted model's parameters handed to the plain one are an error, not a silent loss of the adapter:
