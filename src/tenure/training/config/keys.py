@@ -36,7 +36,7 @@ class Key:
 
 _TABLE = """
 # task
-task: what to do: train, eval, search, forward, compute_priors, initialize_model, cleanup_old_models, nop
+task: what to do: train, eval, search, forward, compute_priors, analyze, initialize_model, cleanup_old_models, nop
 behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
@@ -152,12 +152,16 @@ search_data: the data set to search on
 search_output_layer: the layer with the hypotheses
 search_output_file: where they go
 search_output_file_format: txt or py
+search_do_eval: False: a search does not look at targets, which need not be there
+search_scores: False: WER, CER, BLEU and chrF of a search are not computed
+search_scores_file: where they go, as JSON
 output_file: where forward writes
 forward_output_layer: the layer that is written
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
 output_per_seq_format: score, error, num_frames
 loss_name: the loss that is written
+sil_label_idx: the label of silence, for the task analyze
 """
 _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_device truncation debug_print_layer_output_template debug_mode
     debug_add_check_numerics_on_output debug_add_check_numerics_ops tf_log_memory_usage tf_session_opts
@@ -167,7 +171,7 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     on_startup_info use_cache_manager forward_use_search_flag debug_unbroadcast log_batch_info check_unsupported_device
     optimize_move_layers_out sprint_trainer_exec_path sprint_interface_dataset_opts deterministic_train startup_callback
     torch_amp default_batch_norm check_learning_rates load_ignore_missing_vars order hidden_type loss activation dropout
-    hidden_sizes gate_factors truncate lreg save_on_exit start_batch search_do_eval"""
+    hidden_sizes gate_factors truncate lreg save_on_exit start_batch"""
 _NOT_DONE = {
     "use_horovod": "several devices are the keys 'devices' and 'mesh'",
     "horovod_dataset_distribution": "several devices are the keys 'devices' and 'mesh'",

@@ -150,6 +150,11 @@ def searched(index: int, tag: str, layer: str, output: Any) -> str:
     return f"seq_idx: {index}, seq_tag: {tag!r}, output{many} {layer!r}: {output!r}"
 
 
+def text_scores(found: Any) -> str:
+    """How good the texts of a search are."""
+    return f"Search scores: {found}"
+
+
 def scores_per_sequence(name: str) -> str:
     """Where the scores of each sequence go."""
     return f"Write eval results per seq to {name!r}"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -41,6 +41,19 @@ from tenure.training.rates.file import parse
 
 Config = Mapping[str, Any]
 Watch = Callable[[str, Mapping[str, Any]], None]
+
+
+class Seen(Protocol):
+    """What looks at layers of each batch that is evaluated.
+
+    Attributes:
+      layers: their names.
+    """
+
+    layers: tuple[str, ...]
+
+    def take(self, tags: Sequence[str], outputs: Mapping[str, Any]) -> None:
+        """Takes their outputs."""
 
 
 class Stopped(TrainingError):
@@ -417,8 +430,15 @@ class Training:
         if found:
             self.log.say(lines.evaluation_scores(found))
 
-    def evaluated(self, epoch: int, name: str, options: Any) -> Scores:
-        """The scores of one data set."""
+    def evaluated(self, epoch: int, name: str, options: Any, seen: Seen | None = None) -> Scores:
+        """The scores of one data set.
+
+        Args:
+          epoch: whose config counts.
+          name: of the data set.
+          options: of the data set.
+          seen: is shown further layers of each batch.
+        """
         config = self.config_of(epoch)
         defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
         feed = Feed.of(options, defaults, config, self.network, training=False)
@@ -427,7 +447,10 @@ class Training:
         sequences = feed.data.epoch(of)
         for batch in feed.batches(of, order=sequences):
             key = jax.random.fold_in(self.key, count)
-            losses, _, state = self.steps.evaluate(self.state, feed.fed(batch), key=key)
+            layers = seen.layers if seen is not None else ()
+            losses, outputs, state = self.steps.evaluate(self.state, feed.fed(batch), layers=layers, key=key)
+            if seen is not None:
+                seen.take(batch.tags, outputs)
             if config.get("padding_legacy"):  # in old versions, RETURNN's running means see what is evaluated
                 self.state = self.state._replace(state=state)
             costs = scores.add(jax.device_get(losses))
