@@ -34,6 +34,7 @@ def config(folder, **more):
         "optimizer": {"class": "adam"},
         "learning_rate": 0.01,
         "num_epochs": 2,
+        "report": False,
         **more,
     }
 

@@ -145,6 +145,10 @@ early_stop: end when the best score is so many epochs old; also {"patience", "me
 log: files of the log
 log_verbosity: how much is told, 1 to 5
 log_batch_size: tell the size of each batch
+report: False: no scores.json, curves.png and report.html beside the checkpoints
+use_tensorboard: True: curves for TensorBoard, in tf_log_dir or beside the checkpoints
+tf_log_dir: the folder of TensorBoard's files
+tensorboard_opts: {"log_every_n_train_steps": 100}
 cleanup_old_models: which checkpoints are kept
 calculate_exp_loss: also tell exp of losses
 # search and forward
@@ -164,7 +168,7 @@ loss_name: the loss that is written
 sil_label_idx: the label of silence, for the task analyze
 """
 _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_device truncation debug_print_layer_output_template debug_mode
-    debug_add_check_numerics_on_output debug_add_check_numerics_ops tf_log_memory_usage tf_session_opts tf_log_dir
+    debug_add_check_numerics_on_output debug_add_check_numerics_ops tf_log_memory_usage tf_session_opts
     store_metadata_mod_step debug_grad_summaries patch_atfork log_verbose_version need_data cache window_pad
     debug_runtime_sanity_checks debug_shell_in_runner debug_save_updater_vars debug_dump_whole_tensor
     watch_memory tf_use_xla store_tf_profile use_train_proc_manager interactive mean_normalized_sgd_log description

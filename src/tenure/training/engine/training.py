@@ -114,18 +114,18 @@ class Training(Learner):
         position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
+            stopped = best_is_old(self.config, self.rates, position.epoch - 1)
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             self.log.say(lines.start_training(position.epoch))
-            while position.epoch <= final:
-                if best_is_old(self.config, self.rates, position.epoch - 1):
-                    self.log.say(lines.stopped_early(position.epoch - 1))
-                    break
+            while position.epoch <= final and not stopped:
                 self._epoch(position, final)
+                stopped = best_is_old(self.config, self.rates, position.epoch)
                 position = Position(position.epoch + 1, 0, position.step)
-        self.log.say(
-            lines.finished_training(max(final, position.epoch - 1) if position.epoch > final else position.epoch - 1)
-        )
+        last = position.epoch - 1
+        if stopped:
+            self.log.say(lines.stopped_early(last))
+        self.log.say(lines.finished_training(last if stopped else max(final, last)))
 
     def _epoch(self, position: Position, final: int) -> None:
         epoch, pretraining = position.epoch, self.is_pretraining(position.epoch)
@@ -176,11 +176,10 @@ class Training(Learner):
         """In old versions of RETURNN, running means see what is evaluated: the next epoch starts with them, and a checkpoint does not
         hold them but for the last."""
         if position.epoch == final:
-            return self._save_epoch(position)
-        if self.state.state and position.epoch in self.models.existing():
+            self.commit(self.models.path(final, self.is_pretraining(final)), position.step, epoch=final)
+        elif self.state.state and position.epoch in self.models.existing():
             told = {"epoch": position.epoch + 1, "done": 0, "scores": {}}
             self.commit(self.models.unfinished, position.step, **told)
-        return None
 
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
         feed = Feed.of(config.get("train"), training_options(config), config, self.network, training=True)
@@ -197,7 +196,8 @@ class Training(Learner):
             effective = float(self.dynamic(np.float32(rate), position.step))
             key = jax.random.fold_in(self.key, 2 * position.step + 1)
             self.state, losses, objective = self.steps.train(self.state, feed.fed(batch), effective, position.step, key)
-            waiting.append((position.done, batch, losses, objective, (effective, len(sequences))))
+            more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
+            waiting.append((position.done, batch, losses, objective, more))
             position.done, position.step = position.done + 1, position.step + 1
             if len(waiting) > 1:  # the device computes one step while the one before is looked at
                 self._tell(position.epoch, waiting.pop(0), scores, pretraining)
@@ -209,7 +209,7 @@ class Training(Learner):
         return scores, effective
 
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
-        number, batch, losses, objective, (rate, count) = step
+        number, batch, losses, objective, more = step
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
             raise TrainingError(
@@ -223,7 +223,7 @@ class Training(Learner):
             )
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
-        self.watch("step", {**told, "rate": rate, "sequences": count})
+        self.watch("step", {**told, **more})
         line = lines.step(epoch, number, costs, sizes, len(batch.tags), pretraining=pretraining)
         self.log.say(line, 5)
 
