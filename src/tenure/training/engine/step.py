@@ -49,7 +49,13 @@ class Steps:
     9
     """
 
-    def __init__(self, network: Network, updater: Updater | None = None, mesh: Mesh | None = None):
+    def __init__(
+        self,
+        network: Network,
+        updater: Updater | None = None,
+        mesh: Mesh | None = None,
+        config: Mapping[str, Any] | None = None,
+    ):
         self.network, self.updater = network, updater
         self.mesh = mesh if mesh is not None else Mesh(jax.devices()[:1], ("data",))
         self._train = jax.jit(self._train_step, donate_argnums=0)
