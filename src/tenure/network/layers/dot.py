@@ -209,14 +209,18 @@ class GenericAttention(Layer):
         """The axes of base and weights over which the sum goes."""
         if base.time_axis is not None and weights.time_axis is not None:
             return base.time_axis, self._time_axis(weights, base)
-        frames = [base.time_axis] if base.time_axis is not None else [i for i in base.spatial_axes if i != base.batch_axis]
+        frames = (
+            [base.time_axis] if base.time_axis is not None else [i for i in base.spatial_axes if i != base.batch_axis]
+        )
         others = [i for i in range(weights.ndim) if i != weights.batch_axis]
         same = [(i, j) for i in frames for j in others if base.dims[i] == weights.dims[j]]
         size = sizes.current().padded
         alike = [(i, j) for i in frames for j in others if size(base.dims[i]) == size(weights.dims[j])]
         found = same or alike
         if len(found) != 1:
-            rule = f"no axis of {weights!r} is the time of {base!r}" if not found else f"several axes of {weights!r} fit"
+            rule = (
+                f"no axis of {weights!r} is the time of {base!r}" if not found else f"several axes of {weights!r} fit"
+            )
             raise self.error("weights", self.node.get("weights"), rule)
         return found[0]
 
