@@ -85,9 +85,7 @@ def make(init: Any, shape: Sequence[int], dtype: Any) -> Any:
     return init(shape, dtype) if number is None else full(shape, number, dtype)
 
 
-def _drawn(
-    key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: Sequence[int], dtype: Any
-) -> jax.Array | None:
+def _drawn(key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: Sequence[int], dtype: Any) -> jax.Array | None:
     """The sample, by the operations of this file; None where they are not for this case."""
     if dtype not in (jnp.float32, np.float32) or not all(
         x is None or isinstance(x, (int, float, np.number)) for x in (low, high, stddev)
