@@ -13,6 +13,7 @@ import numpy as np
 
 from tenure.core.errors import nearest
 from tenure.network.extern import Template
+from tenure.network.graph import Flags
 from tenure.network.model import Network
 from tenure.training.batching.arrays import Padded, padded
 from tenure.training.batching.chunking import Chunking
@@ -81,7 +82,7 @@ class Feed:
         network: Network,
         *,
         training: bool,
-        targets: bool = True,
+        flags: Flags = Flags(),
     ) -> Feed:
         """The data of a config.
 
@@ -91,20 +92,18 @@ class Feed:
           config: key → value.
           network: what is fed.
           training: whether for training.
-          targets: whether what is only there in training is needed.
+          flags: what the network is built for; what it needs then must be there.
 
         Raises:
           DataSetError: the data lack a stream that the network is fed.
         """
         data = dataset(options, **defaults)
         both = {**defaults, **(options if isinstance(options, Mapping) else {})}
-        keys = {}
+        keys, needed = {}, network.graph(flags).nodes
         for key, template in network.templates.items():
-            if not targets and not template.available_for_inference:
-                continue
             if key in data.streams:
                 keys[key] = any(d.is_dynamic and not d.is_batch for d in template.tensor.dims)
-            elif key in network.graph().nodes or f"data:{key}" in network.graph().nodes:
+            elif (key in needed or f"data:{key}" in needed) and (flags.eval or template.available_for_inference):
                 raise DataSetError(
                     f"the network is fed {key!r}, which the data set does not have",
                     near=nearest(key, data.streams),

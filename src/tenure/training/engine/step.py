@@ -49,12 +49,18 @@ class Steps:
     9
     """
 
-    def __init__(self, network: Network, updater: Updater | None = None, mesh: Mesh | None = None):
+    def __init__(
+        self,
+        network: Network,
+        updater: Updater | None = None,
+        mesh: Mesh | None = None,
+        config: Mapping[str, Any] | None = None,
+    ):
         self.network, self.updater = network, updater
         self.mesh = mesh if mesh is not None else Mesh(jax.devices()[:1], ("data",))
         self._train = jax.jit(self._train_step, donate_argnums=0)
         self._evaluate = jax.jit(self._evaluation_step, static_argnames=("layers", "losses"))
-        self._search = jax.jit(self._search_step, static_argnames="layers")
+        self._search = jax.jit(self._search_step, static_argnames=("layers", "losses"))
 
     def placed(self, tree: Any) -> Any:
         """The tree on all devices of the mesh."""
@@ -87,12 +93,14 @@ class Steps:
         fed = self.fed(batch)
         return self._evaluate(state.params, state.state, fed, jnp.int32(step), key, layers=tuple(layers), losses=losses)
 
-    def searched(self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None) -> Result:
-        """What the network finds: outputs of layers, with the scores of hypotheses."""
-        return self._search(state.params, state.state, self.fed(batch), key, layers=tuple(layers))
+    def searched(
+        self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
+    ) -> Result:
+        """What the network finds: outputs of layers, with the scores of hypotheses, and losses where there are targets."""
+        return self._search(state.params, state.state, self.fed(batch), key, layers=tuple(layers), losses=losses)
 
-    def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any) -> Result:
-        return self.network.apply(params, state, key, batch, layers=layers, search=True)[0]
+    def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any, losses: bool) -> Result:
+        return self.network.apply(params, state, key, batch, layers=layers, losses=losses, search=True)[0]
 
     def _train_step(self, state: State, batch: Any, rate: Any, step: Any, key: Any) -> tuple[State, Losses, Any]:
         updater = self.updater
