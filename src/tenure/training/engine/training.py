@@ -20,7 +20,8 @@ import numpy as np
 import tenure as tn
 from tenure.returnn.checkpoints import load, preload_all
 from tenure.training.engine import lines, lock
-from tenure.training.engine.feeding import Feed, check_not_empty
+from tenure.training.engine.feeding import check_not_empty
+from tenure.training.engine.feeds import Feeds
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
 from tenure.training.engine.model import TRAINING, build, embeddings, extern_data, filled, flat, network_of
@@ -106,6 +107,7 @@ class Training:
         self.dynamic = dynamic(config.get("dynamic_learning_rate"))
         self.key = jax.random.key(int(config.get("random_seed") or 42))
         self._net: Mapping[str, Any] | None = None
+        self.feeds = Feeds()
         self._stop: int | None = None
         self._saved = time.monotonic()
 
@@ -142,7 +144,7 @@ class Training:
         lazy = config.get("nadam") or "nadam" in repr(config.get("optimizer")).lower()
         rows = embeddings(self.network) if lazy else frozenset()
         updater = Updater(config, self.network.trainable(), layers_with_options(nodes), rows)
-        self.steps = Steps(self.network, updater, mesh_of(config))
+        self.steps = Steps(self.network, updater, mesh_of(config), lambda text: self.log.say(text, 3))
         self.state: State = self.steps.placed(State(params, state, updater.init(params)))
         self.plan = self.network.plan(train=True)
         self._net = net
@@ -319,7 +321,9 @@ class Training:
         self.watch("evaluated", {"epoch": epoch, "training": self})
 
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
-        feed = Feed.of(config.get("train"), training_options(config), config, self.network, training=True)
+        options = training_options(config)
+        feed = self.feeds.of("train", config.get("train"), options, config, self.network, training=True)
+        self.steps.prepare(self.state, feed.abstract(), training=True)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began, effective = self.is_pretraining(position.epoch), time.monotonic(), rate
@@ -437,7 +441,9 @@ class Training:
         """
         config = self.config_of(epoch)
         defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
-        feed = Feed.of(options, defaults, config, self.network, training=False)
+        feed = self.feeds.of(name, options, defaults, config, self.network, training=False)
+        if seen is None:
+            self.steps.prepare(self.state, feed.abstract(), training=False)
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = 1 if not config.get("dev_epochs") else epoch
         sequences = feed.data.epoch(of)
