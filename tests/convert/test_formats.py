@@ -351,6 +351,17 @@ def test_keras_files_with_values_of_no_number_are_refused(tmp_path):
         convert.read(tmp_path / "w.h5")
 
 
+def test_arrays_of_no_numbers_in_an_npz_are_no_damage(tmp_path):
+    odd = {"text": np.array(["a"]), "fields": np.zeros(2, [("a", "f4")]), "dates": np.array(["2020"], "M8[s]")}
+    for name, array in odd.items():
+        np.savez(tmp_path / "w.npz", ok=np.ones(2), odd=array)
+        with pytest.raises(
+            convert.UnsupportedFileError, match=r"w\.npz:odd\.npy' has an array .* which is not read"
+        ) as caught:
+            convert.read(tmp_path / "w.npz")
+        assert name in str(caught.value) and "damaged" not in str(caught.value)
+
+
 def test_arguments_of_another_kind_are_told(tmp_path):
     for path in (None, b"w.npz", "a\0b", ""):
         with pytest.raises(FileError, match="is no path"):

@@ -22,7 +22,8 @@ def sequences(count, seed=0):
     random = np.random.RandomState(seed)
     lengths = random.choice([9, 25, 38], count)
     return [
-        {"data": random.randn(n, 4).astype("float32"), "classes": random.randint(0, 3, n).astype("int32")} for n in lengths
+        {"data": random.randn(n, 4).astype("float32"), "classes": random.randint(0, 3, n).astype("int32")}
+        for n in lengths
     ]
 
 
@@ -59,7 +60,12 @@ def test_padding_changes_no_number(tmp_path):
     for name in exact:
         np.testing.assert_allclose(few[name], exact[name], rtol=2e-4, atol=1e-6, err_msg=name)
     scores = [
-        [float(v) for v in re.findall(r"'(?:dev|train)_score': (?:np\.float32\()?([\d.]+)", (tmp_path / n / "rates").read_text())]
+        [
+            float(v)
+            for v in re.findall(
+                r"'(?:dev|train)_score': (?:np\.float32\()?([\d.]+)", (tmp_path / n / "rates").read_text()
+            )
+        ]
         for n in ("exact", "few")
     ]
     assert len(scores[0]) == 4

@@ -54,7 +54,9 @@ class Shape:
 
     def holds(self, batch: Shape) -> bool:
         """Whether a batch of that shape fits in."""
-        return (not self.rows or self.rows >= batch.rows) and all(self.frames.get(key, 0) >= n for key, n in batch.frames.items())
+        return (not self.rows or self.rows >= batch.rows) and all(
+            self.frames.get(key, 0) >= n for key, n in batch.frames.items()
+        )
 
     @classmethod
     def of(cls, batch: Batch, keys: Iterable[str]) -> Shape:

@@ -105,6 +105,11 @@ def finished_training(epoch: int) -> str:
     return f"Finished training in epoch {epoch}."
 
 
+def stopped_early(epoch: int) -> str:
+    """No epoch was better for long enough."""
+    return f"early_stop: no better epoch for long enough, after epoch {epoch}"
+
+
 def parameter_count(count: int) -> str:
     """How many numbers the network has to train."""
     return f"net params #: {count}"

@@ -61,7 +61,7 @@ class Programs:
         say: Callable[[str], None] = lambda text: None,
     ):
         donated = () if donate is None else (donate,)
-        self._jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=donated)
+        self.jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=donated)
         self._batch, self._say = batch, say
         self.known: dict[Any, Any] = {}
 
@@ -78,7 +78,7 @@ class Programs:
         try:
             return self.known[key](*arguments)
         except (TypeError, ValueError):  # it was compiled for other types or places of parameters
-            self.known[key] = functools.partial(self._jitted, **static)
+            self.known[key] = functools.partial(self.jitted, **static)
             return self.known[key](*arguments)
 
     def has(self, arguments: tuple[Any, ...], **static: Any) -> bool:
@@ -88,7 +88,7 @@ class Programs:
     def compile(self, arguments: tuple[Any, ...], **static: Any) -> Compiled:
         """Compiles the function for the shapes of arguments; they may be abstract, and nothing is computed."""
         began = time.monotonic()
-        program = self._jitted.lower(*arguments, **static).compile()
+        program = self.jitted.lower(*arguments, **static).compile()
         self.known[self._key(arguments, static)] = program
         memory = program.memory_analysis()
         took = time.monotonic() - began

@@ -80,7 +80,7 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
     dumps.write(training.log)
     if config.get("search_scores", True):
         told = _scored([(text, r) for _, text, r in ordered if r is not None], labels)
-        training.watch("searched", {"epoch": epoch, "found": ordered, "scores": told})
+        training.watch("searched", {"epoch": epoch, "found": ordered, "scores": told, "training": training})
         _say_scores(training, config, told)
     return texts_by_tag
 

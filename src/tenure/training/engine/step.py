@@ -59,6 +59,7 @@ class Steps:
         network: Network,
         updater: Updater | None = None,
         mesh: Mesh | None = None,
+        config: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = lambda text: None,
     ):
         self.network, self.updater, self.say = network, updater, say

@@ -14,6 +14,7 @@ from tenure.training.engine.log import Log
 from tenure.training.engine.settings import values
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
+from tenure.training.watching.watch import watch_of
 
 
 def run(config: Config | Mapping[str, Any], log: Log | None = None, watch: Watch | None = None) -> None:
@@ -26,7 +27,8 @@ def run(config: Config | Mapping[str, Any], log: Log | None = None, watch: Watch
     task = given.get("task") or "train"
     if task not in TASKS:
         raise ConfigError(f"task is {brief(task)}", near=nearest(str(task), TASKS), ways=[", ".join(TASKS)])
-    TASKS[task](given, log, watch)
+    log = log or Log.from_config(given)
+    TASKS[task](given, log, watch_of(given, log, watch))
 
 
 def train(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
