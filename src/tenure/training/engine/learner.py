@@ -107,7 +107,7 @@ class Learner:
                 return carried(last, a, net, b, known, **options)
 
         updater = self._updater(config, frozen)
-        self.steps = Steps(self.network, updater, mesh_of(config), config)
+        self.steps = Steps(self.network, updater, mesh_of(config), config, self.log.say)
         optimizer = updater.init(params)
         if old is not None and (same or not self.config.get("reset_optimizer")):
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)

@@ -16,8 +16,9 @@ import jax
 import numpy as np
 from jax.extend import core
 
+from tenure.network.model import ROWS
 from tenure.training.batching.arrays import Padded
-from tenure.training.engine.feeding import Feed, grid
+from tenure.training.engine.feeding import Feed
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import TrainingError
 
@@ -25,21 +26,29 @@ Shape = tuple[int, tuple[tuple[str, int], ...]]  # rows, and the padded length o
 
 
 def shapes(feed: Feed, epoch: int = 1, limit: float = 5.0) -> dict[Shape, int]:
-    """The shapes of the batches of an epoch, with how many batches have each: for each length the most rows, the largest first.
+    """The shapes of the batches of an epoch, with how many batches have each, the largest first; where rows are not padded, for
+    each length the most rows.
 
     Args:
       feed: the data.
       epoch: which.
       limit: seconds after which no more batches are planned.
+
+    Raises:
+      BatchError: a batch fits in none of the declared buckets.
     """
     found: Counter[Shape] = Counter()
     until = time.monotonic() + limit
-    for batch in feed.plan(epoch):
-        lengths = {key: int(batch.frames[key]) if feed.exact else grid(int(batch.frames[key])) for key in feed.keys}
-        found[batch.rows, tuple(lengths.items())] += 1
+    sequences = feed.data.epoch(epoch)
+    for batch in feed.plan(epoch, sequences):
+        bucket = feed.shape(batch, sequences)
+        frames = {} if bucket is None else bucket.frames
+        lengths = {key: frames.get(key, int(batch.frames[key])) for key in feed.keys}
+        rows = batch.rows if bucket is None or not feed.spare else bucket.rows
+        found[rows, tuple(lengths.items())] += 1
         if time.monotonic() > until:
             break
-    of = _most_rows(found)
+    of = found if feed.spare and feed.buckets is not None else _most_rows(found)
     return dict(sorted(of.items(), key=lambda item: -item[0][0] * sum(length for _, length in item[0][1])))
 
 
@@ -101,7 +110,9 @@ class Memory:
 
     def _arguments(self, shape: Shape) -> tuple[Any, ...]:
         rows, lengths = shape
-        arrays = {}
+        arrays: dict[str, Any] = {}
+        if self._feed.spare and self._feed.buckets is not None:
+            arrays[ROWS] = jax.ShapeDtypeStruct((), np.int32)
         for name, length in lengths:
             like, timed = self._example.arrays[name].shape, self._feed.keys[name]
             dims = (rows, length, *like[2:]) if timed else (rows, *like[1:])
@@ -113,14 +124,14 @@ class Memory:
     def estimated(self, shape: Shape) -> Need:
         """The estimate for one shape."""
         began = time.monotonic()
-        traced = self._steps._train.trace(*self._arguments(shape))
+        traced = self._steps._train.jitted.trace(*self._arguments(shape))
         donated = len(jax.tree.leaves(self.state))
         return Need(shape, peak(traced.jaxpr.jaxpr, donated), time.monotonic() - began, False)
 
     def measured(self, shape: Shape) -> Need:
         """What XLA says for one shape when it has compiled the step."""
         began = time.monotonic()
-        found = self._steps._train.lower(*self._arguments(shape)).compile().memory_analysis()
+        found = self._steps._train.jitted.lower(*self._arguments(shape)).compile().memory_analysis()
         if found is None:
             raise TrainingError(
                 "XLA does not say how much memory a step needs on this device", ways=["check without --compile"]
