@@ -375,3 +375,17 @@ def test_arguments_of_another_kind_are_told(tmp_path):
             convert.write(tmp_path / "w.npz", Weights("", "", {"a": held(array)}))
     with pytest.raises(TenureError, match="a plan is needed"):
         convert.into(weights(), 3)
+
+
+def test_keras_layers_and_weights_come_in_kerass_order(tmp_path):
+    """Keras 2 loads by position, and HDF5 lists names by the alphabet."""
+    names = ["z/z/bias:0", "z/z/kernel:0", "a/a/moving_mean:0", "a/a/beta:0", "a/a/gamma:0"]
+    convert.write(tmp_path / "w.h5", Weights("", "", {n: held(np.full(2, i, "float32")) for i, n in enumerate(names)}))
+    made = ["z/z/kernel:0", "z/z/bias:0", "a/a/gamma:0", "a/a/beta:0", "a/a/moving_mean:0"]
+    found = convert.read(tmp_path / "w.h5")
+    assert list(found) == made and all(found[n][0] == names.index(n) for n in names)
+    assert list(convert.read(FIXTURES / "keras2.h5"))[0] == "embed/embed/embeddings"
+    places = {f"layers/dense/vars/{i}": held(np.ones(2)) for i in range(2)}
+    convert.write(tmp_path / "w.weights.h5", Weights("", "", places))
+    with h5py.File(tmp_path / "w.weights.h5") as file:
+        assert "layer_names" not in file.attrs

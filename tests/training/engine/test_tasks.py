@@ -14,7 +14,14 @@ from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
 
 h5py = pytest.importorskip("h5py")
-BEST = {"class": "reduce", "mode": "argmax", "axis": "f", "from": "output", "target": "classes", "is_output_layer": True}
+BEST = {
+    "class": "reduce",
+    "mode": "argmax",
+    "axis": "f",
+    "from": "output",
+    "target": "classes",
+    "is_output_layer": True,
+}
 STATIC = [{"data": np.eye(9, dtype="float32")[:n], "classes": np.arange(n, dtype="int32") % 2} for n in (3, 5, 4)]
 DATA = {"class": "StaticDataset", "data": STATIC, "output_dim": {"data": [9, 2], "classes": [2, 1]}}
 NO_TARGETS = {"class": "StaticDataset", "data": [{"data": s["data"]} for s in STATIC], "output_dim": {"data": [9, 2]}}
@@ -37,7 +44,9 @@ def said(folder, verbosity=3, **more):
 def test_search_writes_hypotheses_and_scores_them(trained, tmp_path, form):
     out = {"search_output_file": f"{tmp_path}/hyps", "search_scores_file": f"{tmp_path}/scores"}
     net = {**NET, "best": BEST}
-    more = dict(task="search", network=net, search_data=DATA, search_output_layer="best", search_output_file_format=form)
+    more = dict(
+        task="search", network=net, search_data=DATA, search_output_layer="best", search_output_file_format=form
+    )
     text = said(trained, 4, **more, **out)
     written = (tmp_path / "hyps").read_text()
     found = list(ast.literal_eval(written).values()) if form == "py" else written.splitlines()

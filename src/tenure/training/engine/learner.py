@@ -107,7 +107,7 @@ class Learner:
                 return carried(last, a, net, b, known, **options)
 
         updater = self._updater(config, frozen)
-        self.steps = Steps(self.network, updater, mesh_of(config), config)
+        self.steps = Steps(self.network, updater, mesh_of(config), config, self.log.say)
         optimizer = updater.init(params)
         if old is not None and (same or not self.config.get("reset_optimizer")):
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
@@ -121,8 +121,11 @@ class Learner:
             module: {n: t and not any(f"{module}/".startswith(f"{s}/") for s in scopes) for n, t in names.items()}
             for module, names in self.network.trainable().items()
         }
-        lazy = Updater.leaves_rows(config)
-        return Updater(config, trainable, layers_with_options(nodes), embeddings(self.network) if lazy else frozenset())
+        layers = layers_with_options(nodes)
+        updater = Updater(config, trainable, layers)
+        if any(part.lazy and part.every == 1 for part in updater.parts):
+            return Updater(config, trainable, layers, embeddings(self.network))
+        return updater
 
     # values
 
