@@ -55,9 +55,7 @@ class Carry:
     hypotheses: Hypotheses | None = None
 
 
-def over_frames(
-    step: Step, carry: Carry, frames: Any, length: int, *, remat: int | bool = False
-) -> tuple[Carry, Any]:
+def over_frames(step: Step, carry: Carry, frames: Any, length: int, *, remat: int | bool = False) -> tuple[Carry, Any]:
     """All steps of a loop whose number is known.
 
     Args:
