@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from tenure.cli import configs
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of a command that runs a task."""
-    parser.add_argument(
-        "given", nargs=argparse.REMAINDER, metavar="CONFIG … [++key value] [-e EPOCHS]",
-        help="config files, and values as RETURNN's command line takes them",
-    )  # fmt: skip
+    configs.arguments(parser, lambda parser: None)
 
 
 def run_task(given: argparse.Namespace, task: str | None = None) -> int:

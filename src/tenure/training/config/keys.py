@@ -40,6 +40,9 @@ task: what to do: train, eval, search, forward, compute_priors, analyze, initial
 behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
+mesh: sizes of the axes of devices, {"data": 2, "model": 4}; batches are spread over "data"
+sharding: which dims of which parameters lie along which axis of the mesh, by globs of owners: {"ff*/W": (None, "model")}
+mixed_precision: True: training steps compute in bfloat16; parameters, optimizer states and losses stay float32
 # model
 network: the dictionary of layers
 get_network: function (epoch) -> dictionary of layers

@@ -128,20 +128,32 @@ def filled(tree: Tree, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def embeddings(network: Network) -> frozenset[tuple[str, str]]:
-    """The parameters of which a step reads some rows only: those of layers that are linear in labels."""
+def embeddings(network: Network) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The parameters of which a step reads some rows only, with the layers whose outputs are the numbers of these rows.
+
+    They are the matrices of layers that are linear in labels, unless another kind of layer uses the matrix too, or it has a term of its own
+    in the objective (L2): then TensorFlow's gradient is one of all rows.
+    """
     nodes = network.graph(TRAINING).nodes
-    shapes = extern.placeholders(network.templates)
-    batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if hasattr(x, "dtype") else x, shapes)
     linear = {node.key: node for node in nodes.values() if node.class_name in ("linear", "hidden", "forward")}
     if not linear:
-        return frozenset()
+        return {}
+    shapes = extern.placeholders(network.templates)
+    batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if hasattr(x, "dtype") else x, shapes)
     key = jax.random.key(0)
     params, state = jax.eval_shape(lambda: network.init(key, batch))
     result, _ = jax.eval_shape(lambda p, s: network.apply(p, s, key, batch, layers=("*",)), params, state)
-    found = set()
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
     for node in linear.values():
         outputs = [result.outputs.get(source) for source in node.sources]
-        if outputs and all(x is not None and x.sparse_dim is not None for x in outputs):
-            found.add((node.scope, "W"))
-    return frozenset(found)
+        sparse = bool(outputs) and all(x is not None and x.sparse_dim is not None for x in outputs)
+        if sparse and (not node.get("L2") or network.config.get("decouple_constraints")):
+            found[node.scope, "W"] = tuple(node.sources)
+    ledger = network.plan(train=True).ledger
+    alone = {}
+    for (module, name), sources in found.items():
+        users = [] if ledger.owner_of(f"{module}/{name}") != f"{module}/{name}" else ledger.users_of(f"{module}/{name}")
+        pairs = [(user.rpartition("/")[0], user.rpartition("/")[2]) for user in users]
+        if all(pair in found for pair in pairs):
+            alone[module, name] = tuple(dict.fromkeys([*sources, *(s for pair in pairs for s in found[pair])]))
+    return alone
