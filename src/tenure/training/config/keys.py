@@ -47,6 +47,7 @@ mixed_precision: True: training steps compute in bfloat16; parameters, optimizer
 # model
 network: the dictionary of layers
 get_network: function (epoch) -> dictionary of layers
+get_model: function () -> a model of tn.transform or tenure.haiku, whose function gives the loss of a batch
 num_inputs: size of the stream "data"
 num_outputs: sizes of streams: {"classes": [dim, 1]}
 extern_data: the streams, with shapes and types
@@ -199,7 +200,6 @@ _NOT_DONE = {
     "shuffle_batches": "use batching = 'laplace:.100'",
     "batch_pruning": "leave sequences out with max_seq_length",
     "get_train_step": "write network or get_network",
-    "get_model": "write network or get_network",
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
