@@ -38,6 +38,7 @@ _TABLE = """
 # task
 task: what to do: train, eval, search, forward, compute_priors, analyze, initialize_model, cleanup_old_models, nop
 behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
+compile_cache: the folder where compiled programs are kept, by default one in the user's folder for caches; False: none
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
 mesh: sizes of the axes of devices, {"data": 2, "model": 4}; batches are spread over "data"
