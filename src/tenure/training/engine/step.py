@@ -17,7 +17,7 @@ from tenure.network.model import ROWS, Network
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
 from tenure.training.engine.mesh import rules_of, shardings
-from tenure.training.engine.programs import Programs, shape
+from tenure.training.engine.programs import Compiled, Programs, shape
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.updater import Updater
 
@@ -104,13 +104,24 @@ class Steps:
         key, count = jax.random.key(0), jnp.int32(0)
         for batch in batches:
             placed = jax.tree.map(_at, batch, self._places(batch))
-            program, static, arguments = self._train, {}, (state, placed, jnp.float32(0), count, key)
+            program, static, arguments = self._train, {}, self._arguments(state, placed)
             if not training:
                 program, static = self._evaluate, {"layers": (), "losses": True}
                 arguments = (state.params, state.state, placed, count, key)
             if not program.has(arguments, **static):
                 done = program.compile(arguments, **static)
                 self.say(f"compiled {'training' if training else 'evaluation'} of {shape(batch)}: {done}")
+
+    def _arguments(self, state: State, placed: Mapping[str, Any]) -> tuple[Any, ...]:
+        return state, placed, jnp.float32(0), jnp.int32(0), jax.random.key(0)
+
+    def traced(self, state: State, batch: Mapping[str, Any]) -> Any:
+        """The operations of a step of training as a closed jaxpr; state and batch may be abstract."""
+        return self._train.jitted.trace(*self._arguments(state, batch)).jaxpr
+
+    def compiled(self, state: State, batch: Mapping[str, Any]) -> Compiled:
+        """Compiles a step of training, and says what that took; state and batch may be abstract."""
+        return self._train.compile(self._arguments(state, jax.tree.map(_at, batch, self._places(batch))))
 
     def train(
         self, state: State, batch: Mapping[str, Any], rate: Any, step: int, key: Any
