@@ -7,11 +7,11 @@ from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from website import reference
+from website import live, reference
 
 
 def on_files(files, config):
-    """Adds the pages of the reference."""
-    for path, text in reference.pages().items():
+    """Adds the pages of the reference, and those that pages embed."""
+    for path, text in {**reference.pages(), **live.pages()}.items():
         files.append(File.generated(config, path, content=text))
     return files
