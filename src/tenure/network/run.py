@@ -37,6 +37,7 @@ _FAULTS = (
     NotImplementedError,
     AssertionError,
     RecursionError,
+    ImportError,
 )
 
 
