@@ -18,6 +18,7 @@ import types
 from contextlib import AbstractContextManager
 
 from tenure.core.model.transform import training as _training
+from tenure.training.exported import Exported, load_exported
 
 
 class _Package(types.ModuleType):
@@ -27,3 +28,5 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+
+__all__ = ["Exported", "load_exported"]
