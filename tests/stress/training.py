@@ -14,6 +14,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -173,9 +174,9 @@ def run(times: int, seed: int, say: Any = print, configs: Any = tuple(CONFIGS)) 
         for name in configs:
             folder = Path(root) / name / "whole"
             write(folder, name)
-            for _ in range(2):  # the second time with a warm compile cache, if there is one
-                for path in (*folder.glob("net*/*"), folder / "rates"):
-                    _remove(path)
+            for _ in range(2):  # the second time as fast as those that follow, if compiled programs are kept
+                shutil.rmtree(folder)
+                write(folder, name)
                 began = time.monotonic()
                 assert trainings.run(folder)
                 seconds[name] = time.monotonic() - began
@@ -187,12 +188,8 @@ def run(times: int, seed: int, say: Any = print, configs: Any = tuple(CONFIGS)) 
             write(folder, name)
             here = 0
             while True:
-                start = rng.random() < 0.15
-                kill = (
-                    ("start", rng.uniform(0, 0.5 * seconds[name]))
-                    if start
-                    else ("step", rng.uniform(0, 0.4 * seconds[name]))
-                )
+                kind, share = ("start", 0.5) if rng.random() < 0.15 else ("step", 0.2)
+                kill = (kind, rng.uniform(0, share * seconds[name]))
                 done = trainings.run(folder, kill if kills < times else None)
                 if done:
                     break
@@ -200,15 +197,6 @@ def run(times: int, seed: int, say: Any = print, configs: Any = tuple(CONFIGS)) 
             compare(whole[name], values(folder))
             say(f"round {rounds}, {name}: the same to the bit after {here} kills ({kills} in all)")
     say(f"{kills} kills in {rounds} trainings: all values are those of undisturbed runs")
-
-
-def _remove(path: Path) -> None:
-    import shutil
-
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -19,6 +19,9 @@ from contextlib import AbstractContextManager
 
 from tenure.core.model.transform import training as _training
 from tenure.training.exported import Exported, load_exported
+from tenure.training.loss import Loss
+
+__all__ = ["Exported", "Loss", "load_exported"]
 
 
 class _Package(types.ModuleType):
@@ -28,5 +31,3 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-
-__all__ = ["Exported", "load_exported"]
