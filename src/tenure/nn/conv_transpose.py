@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from jax import lax
 
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
+from tenure.functional.explicit import left_to_xla
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
 from tenure.nn.axis_names import named
@@ -130,14 +132,14 @@ class ConvNDTranspose(Module):
             spatial = x.shape[2:] if self.channel_index == 1 else x.shape[1:-1]
             sizes = zip(spatial, self.output_shape, self.kernel_shape, self.stride, strict=True)
             padding = tuple(padding_for(*of_axis, padding) for of_axis in sizes)
-        y = lax.conv_transpose(
-            x,
-            masked(w, self.mask),
+        convolved = functools.partial(
+            lax.conv_transpose,
             strides=self.stride,
             padding=padding,
             dimension_numbers=self.dimension_numbers,
             precision=precision,
         )
+        y = left_to_xla(convolved, x, masked(w, self.mask))
         if self.with_bias:
             y = with_bias(y, self.channel_index, self.b_init, x.dtype)
         return y[0] if single else y

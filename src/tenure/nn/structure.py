@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.run.module import Module, Share, Stages
+from tenure.functional.explicit import reshaped
 
 
 class Sequential(Module):
@@ -89,7 +90,7 @@ class Reshape(Module):
         size = math.prod(inputs.shape[self.preserve_dims :])
         known = abs(math.prod(self.output_shape))
         shape = tuple(size // known if n == -1 else n for n in self.output_shape)
-        return jnp.reshape(inputs, (*inputs.shape[: self.preserve_dims], *shape))
+        return reshaped(inputs, (*inputs.shape[: self.preserve_dims], *shape), self.preserve_dims % inputs.ndim)
 
 
 class Flatten(Reshape):
