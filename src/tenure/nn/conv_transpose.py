@@ -171,7 +171,20 @@ class Conv1DTranspose(ConvNDTranspose):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvNDTranspose`; `data_format` is "NWC" or "NCW"."""
+        """As `ConvNDTranspose`; `data_format` is "NWC" or "NCW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: how many outputs there are for each input.
+          output_shape: the spatial size of the result; None for what stride and padding give.
+          padding: "SAME", "VALID", or pairs of numbers.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvNDTranspose`.
+          data_format: "NWC" or "NCW".
+          mask: what the kernel is multiplied with.
+          name: of the module.
+        """
         super().__init__(
             1, output_channels, kernel_shape, stride, output_shape, padding, with_bias, w_init, b_init, data_format,
             mask, name,
@@ -204,7 +217,20 @@ class Conv2DTranspose(ConvNDTranspose):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvNDTranspose`; `data_format` is "NHWC" or "NCHW"."""
+        """As `ConvNDTranspose`; `data_format` is "NHWC" or "NCHW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: how many outputs there are for each input.
+          output_shape: the spatial size of the result; None for what stride and padding give.
+          padding: "SAME", "VALID", or pairs of numbers.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvNDTranspose`.
+          data_format: "NHWC" or "NCHW".
+          mask: what the kernel is multiplied with.
+          name: of the module.
+        """
         super().__init__(
             2, output_channels, kernel_shape, stride, output_shape, padding, with_bias, w_init, b_init, data_format,
             mask, name,
@@ -237,7 +263,20 @@ class Conv3DTranspose(ConvNDTranspose):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvNDTranspose`; `data_format` is "NDHWC" or "NCDHW"."""
+        """As `ConvNDTranspose`; `data_format` is "NDHWC" or "NCDHW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: how many outputs there are for each input.
+          output_shape: the spatial size of the result; None for what stride and padding give.
+          padding: "SAME", "VALID", or pairs of numbers.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvNDTranspose`.
+          data_format: "NDHWC" or "NCDHW".
+          mask: what the kernel is multiplied with.
+          name: of the module.
+        """
         super().__init__(
             3, output_channels, kernel_shape, stride, output_shape, padding, with_bias, w_init, b_init, data_format,
             mask, name,

@@ -270,6 +270,10 @@ def transform_with_state(
 ) -> TransformedWithState:
     """As `transform`, for functions that keep state.
 
+    Args:
+      function: builds modules, calls them, returns anything.
+      ties, stages, on_borrowed, strict: see `transform`.
+
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
 
