@@ -13,7 +13,7 @@ from tenure import nn
 from tenure.checkpoints import errors
 from tenure.core.errors import RuleError, TieValueError
 from tests.checkpoints.models import KEY, TOKENS, equal, translator
-from tests.surgery.test_optimizers import in_a_row, shampoo
+from tests.surgery.test_optimizer import in_a_row, shampoo
 
 
 def of_size(vocabulary, source="source"):
@@ -81,6 +81,7 @@ def test_regular_expressions_for_owners_and_users(tmp_path):
         {3: "source"},
         {re.compile("source/(.*)"): r"x/\2"},
         ["source", "x"],
+        {"mix": "mixed", "mix/w": "a/b"},
         {"source/embeddings": "x/y", "target/embeddings": "x/y"},
     ],
     ids=str,

@@ -508,3 +508,30 @@ def test_nan_that_a_layer_makes_of_padding_is_in_no_gradient(made):
         return
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(alone), strict=True):
         assert np.isfinite(a).all() and np.allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+STRIDED = [
+    {"class": "conv", "filter_size": (3,), "strides": (2,), "n_out": 4},
+    {"class": "conv", "filter_size": (5,), "strides": (3,), "n_out": 4, "dilation_rate": (2,)},
+    {"class": "pool", "mode": "max", "pool_size": (3,)},
+    {"class": "pool", "mode": "avg", "pool_size": (3,), "strides": (2,)},
+    {"class": "conv", "filter_size": (3, 3), "strides": (2, 2), "n_out": 2, "input_add_feature_dim": True, "in_spatial_dims": ["T"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", STRIDED)
+def test_windows_with_strides_are_those_that_a_sequence_has_alone(entry):
+    """TensorFlow's "SAME" depends on the longest sequence of the batch; a sequence's own length is what counts here."""
+    net = network.network({"output": {"padding": "same", "from": "data", **entry}}, {"data": {"dim": 6}})
+    x, lengths = RANDOM.randn(5, 8, 6).astype("float32"), np.array([8, 7, 6, 5, 1])
+    params, state = net.init(jax.random.key(0), {"data": (x, lengths)})
+
+    def run(x, lengths):
+        out = net.apply(params, state, None, {"data": (x, lengths)})[0].outputs["output"].batch_first()
+        return out.data, next(iter(out.lengths.values())).data
+
+    together, counts = jax.jit(run)(np.where(np.arange(8)[:, None] < lengths[:, None, None], x, np.nan), lengths)
+    for b, n in enumerate(lengths):
+        alone, (count,) = run(x[b : b + 1, :n], np.array([n]))
+        assert count == counts[b] == alone.shape[1]
+        np.testing.assert_allclose(together[b, :count], alone[0], rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ counterpart is refused, by the name of the leaf; so is the state of other params
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -70,19 +70,16 @@ def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], o
 
 
 def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on_factors: OnFactors) -> Any:
+    _refuse_joint(state, slot)
     check_belongs(state, params)
     leaves = [np.shape(v) for v in jax.tree.leaves(params)]
     total = sum(int(np.prod(s)) for s in leaves)
 
     def special(node: Any) -> bool:
-        return like(node, params) or bool(_fields(node) & {"diff_params_memory", "acc_grads", "v_row"})
+        return like(node, params) or "v_row" in _fields(node)
 
     def visit(node: Any, where: str) -> Any:
         fields = _fields(node)
-        if "diff_params_memory" in fields:
-            raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
-        if {"mini_step", "acc_grads"} <= fields and not _is_zero(node.mini_step):
-            raise _refused(f"{where}/acc_grads", slot, "it sums the gradients of steps that are not finished")
         if {"v_row", "v_col", "v"} <= fields and like(node.v, params):
             return on_factors(node, where)
         if fields and not like(node, params):
@@ -109,6 +106,34 @@ def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on
         return jax.tree.unflatten(structure, made)
 
     return walk(state, "")
+
+
+def _refuse_joint(state: Any, slot: Slot) -> None:
+    """Raises for states that are about several parameters, or several steps, at once; they are known by their fields."""
+    for where, node in _tuples(state, ""):
+        fields = _fields(node)
+        if "diff_params_memory" in fields:
+            raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
+        if {"base_optimizer_state", "projector"} <= fields:
+            raise _refused(
+                f"{where}/projector/{slot.path}", slot, "GaLore keeps what lies in a subspace of each matrix"
+            )
+        summed = {"mini_step", "acc_grads"} <= fields or {"count", "grad_acc"} == fields
+        if summed and not _is_zero(node.mini_step if "mini_step" in fields else node.count):
+            name = "acc_grads" if "acc_grads" in fields else "grad_acc"
+            raise _refused(f"{where}/{name}", slot, "it sums the gradients of steps that are not finished")
+
+
+def _tuples(node: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """All named tuples in a state, with their places, from outside to inside."""
+    if fields := getattr(node, "_fields", ()) if isinstance(node, tuple) else ():
+        yield where, node
+        for field in fields:
+            yield from _tuples(getattr(node, field), f"{where}/{field}")
+        return
+    for place, part in jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: bool(_fields(n)))[0]:
+        if _fields(part):
+            yield from _tuples(part, f"{where}/{jax.tree_util.keystr(place, simple=True, separator='/')}")
 
 
 def _fields(node: Any) -> set[str]:
@@ -321,6 +346,6 @@ def _refused(name: str, slot: Slot, why: str) -> OptimizerStateError:
         parties=[slot.party("slot")],
         ways=[
             "give no opt_state, and start anew:  optimizer.init(params)",
-            "with optax.MultiSteps: right after an update, when mini_step is 0",
+            "with optax.MultiSteps and apply_every: right after an update",
         ],
     )

@@ -281,6 +281,8 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    *,
+    run: Callable[..., Any] = jax.lax.scan,
 ) -> Any:
     """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked.
 
@@ -291,6 +293,7 @@ def scan(
       length: the number of steps, where `xs` does not tell.
       reverse: whether to go from the last step to the first.
       unroll: how many steps are in one pass of the loop.
+      run: what runs the loop; takes the same arguments.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.scan(lambda c, x: (c + x, c), jnp.zeros(()), x)).apply({}, None, jnp.ones(2))
@@ -300,7 +303,7 @@ def scan(
     if frame.planning:
         return _plan_scan(frame, f, init, xs, _length(xs, length))
     _create(frame, [f], init, _first(xs, reverse))
-    return _scan(frame, f, init, xs, length, reverse, unroll)
+    return _scan(frame, f, init, xs, length, functools.partial(run, reverse=reverse, unroll=unroll))
 
 
 def _length(xs: Any, length: int | None) -> Any:
@@ -318,7 +321,7 @@ def _empty(tree: Any) -> Any:
     return jax.tree.map(lambda a: jax.lax.empty(a.shape, a.dtype), tree)
 
 
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse: bool, unroll: int | bool) -> Any:
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, run: Callable[..., Any]) -> Any:
     pure, carried = _pure(frame, f), _carried(frame)
     steps = None if frame.keys is None else jnp.arange(_length(xs, length), dtype=jnp.uint32)
 
@@ -327,7 +330,7 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse:
         (inner, y), writes = pure(inner, x, _entries=entries, _index=step)
         return (inner, _next_carry(entries, writes, "tn.scan")), y
 
-    (out, entries), ys = jax.lax.scan(body, (init, carried), (xs, steps), length, reverse, unroll)
+    (out, entries), ys = run(body, (init, carried), (xs, steps), length)
     frame.merge(entries)
     return out, ys
 

@@ -76,7 +76,10 @@ class Loop(Layer):
         use_global_rec_step_offset: bool = False,
         debug: bool | None = None,
         unit_opts: Any = None,
+        remat: bool | int = False,
     ) -> Output:
+        if not isinstance(remat, int) or remat < 0:
+            raise self.error("remat", remat, "True, or a number of steps, is needed")
         if direction not in (None, 1, -1):
             raise self.error("direction", direction, "forward is 1, backward is -1")
         self.unsupported("a dictionary of layers has no options of a cell", unit_opts=unit_opts)
@@ -100,6 +103,7 @@ class _Pass:
         self.graph = graph
         self.split = parts(graph, loop.node.get("optimize_move_layers_out") is not False)
         self.reverse = loop.node.get("direction") == -1
+        self.remat: bool | int = loop.node.get("remat") or False
         self.run = self._run()
         self.run.all_steps = True
         self.built: dict[str, Layer] = {}
@@ -522,12 +526,12 @@ class _Pass:
         self.sizes, length = known, known.padded(self.time)
         carry = self._carry()
         if carry.hypotheses is None:
-            _, (data, _, lengths) = over_frames(self._step, carry, self.arrays, length)
+            _, (data, _, lengths) = over_frames(self._step, carry, self.arrays, length, remat=self.remat)
             return self._gathered(data, lengths, None)
         limit = loop_length.limit(self.loop, self.graph, self.time)
         gradients = self.outer.flags.train
         last, (data, pointers, lengths), n = until_ended(
-            self._step, carry, self.arrays, limit, length, self._done(limit), gradients=gradients
+            self._step, carry, self.arrays, limit, length, self._done(limit), gradients=gradients, remat=self.remat
         )
         found = last.hypotheses
         assert found is not None

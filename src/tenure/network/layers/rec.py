@@ -107,8 +107,7 @@ class CellLayer(Layer):
             else None
         )
         if axis is None:
-            y, last = cells.run(cell, params, x.data[None], None, start, key=key)
-            y = y[0]
+            y, last = cells.one(cell, params, x.data, start, key=key)
         else:
             keep = ops.mask(frames[0], frames)
             keep = None if keep is None else jnp.broadcast_to(keep, x.shape[: len(frames)])
@@ -248,7 +247,7 @@ class GetLastHiddenState(Layer):
     stepwise = True
 
     def forward(self, *, combine: str = "concat", key: Any = "*") -> Output:
-        outputs = [self.run.outputs[k] for k in self.node.sources]
+        outputs = [self.given(k) for k in self.node.sources]
         if not outputs:
             raise self.error("from", self.node.get("from"), "at least one recurrent layer is needed")
         found = [self._part(out, name, key) for out, name in zip(outputs, self.node.sources, strict=True)]

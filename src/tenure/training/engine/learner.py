@@ -92,7 +92,8 @@ class Learner:
         if old is not None and same:
             params, state = old.params, old.state
         else:
-            params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True)
+            search = "also" if self.config.get("task") == "search" else False
+            params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True, search=search)
         known, move = extern_data(config), None
         if before is not None and not same:
             self.log.say(lines.network_changed())
@@ -107,7 +108,7 @@ class Learner:
                 return carried(last, a, net, b, known, **options)
 
         updater = self._updater(config, frozen)
-        self.steps = Steps(self.network, updater, mesh_of(config), config)
+        self.steps = Steps(self.network, updater, mesh_of(config), config, self.log.say)
         optimizer = updater.init(params)
         if old is not None and (same or not self.config.get("reset_optimizer")):
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
@@ -121,8 +122,11 @@ class Learner:
             module: {n: t and not any(f"{module}/".startswith(f"{s}/") for s in scopes) for n, t in names.items()}
             for module, names in self.network.trainable().items()
         }
-        lazy = Updater.leaves_rows(config)
-        return Updater(config, trainable, layers_with_options(nodes), embeddings(self.network) if lazy else frozenset())
+        layers = layers_with_options(nodes)
+        updater = Updater(config, trainable, layers)
+        if any(part.lazy and part.every == 1 for part in updater.parts):
+            return Updater(config, trainable, layers, embeddings(self.network))
+        return updater
 
     # values
 

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from tenure.training.data.loading import ahead
 from tenure.training.engine import lines, lock
 from tenure.training.engine.early import best_is_old
-from tenure.training.engine.feeding import Feed, check_not_empty
+from tenure.training.engine.feeding import check_not_empty
+from tenure.training.engine.feeds import Feeds
 from tenure.training.engine.learner import Config, Learner
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import flat
@@ -75,6 +77,7 @@ class Training(Learner):
         if config.get("start_epoch") not in (None, "auto"):
             raise ConfigError("start_epoch can be 'auto' only", ways=["import_model_train_epoch1", "another 'model'"])
         self.dynamic = dynamic(config.get("dynamic_learning_rate"))
+        self.feeds = Feeds()
 
     def start(self) -> Position:
         """Where the training begins or goes on, with the network and the values of that place."""
@@ -114,9 +117,9 @@ class Training(Learner):
         position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
-            stopped = best_is_old(self.config, self.rates, position.epoch - 1)
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
+            stopped = best_is_old(self.config, self.rates, position.epoch - 1)
             self.log.say(lines.start_training(position.epoch))
             while position.epoch <= final and not stopped:
                 self._epoch(position, final)
@@ -182,7 +185,9 @@ class Training(Learner):
             self.commit(self.models.unfinished, position.step, **told)
 
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
-        feed = Feed.of(config.get("train"), training_options(config), config, self.network, training=True)
+        options = training_options(config)
+        feed = self.feeds.of("train", config.get("train"), options, config, self.network, training=True)
+        self.steps.prepare(self.state, feed.abstract(), training=True)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -191,11 +196,11 @@ class Training(Learner):
         sequences = feed.data.epoch(position.epoch)
         before = self.__dict__.pop("_batches", None) if position.done else None
         self._trail = followed(feed, sequences, position.epoch, position.done, before, self.models.unfinished)
-        for batch in feed.batches(position.epoch, position.done, sequences):
+        batches = feed.batches(position.epoch, position.done, sequences)
+        for batch, given in ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2):
             self._trail.add(batch.planned)
             effective = float(self.dynamic(np.float32(rate), position.step))
-            key = jax.random.fold_in(self.key, 2 * position.step + 1)
-            self.state, losses, objective = self.steps.train(self.state, feed.fed(batch), effective, position.step, key)
+            self.state, losses, objective = self.steps.train(self.state, given, effective, position.step, self.key)
             more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
             waiting.append((position.done, batch, losses, objective, more))
             position.done, position.step = position.done + 1, position.step + 1
@@ -280,7 +285,9 @@ class Training(Learner):
         """
         config = self.config_of(epoch)
         defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
-        feed = Feed.of(options, defaults, config, self.network, training=False)
+        feed = self.feeds.of(name, options, defaults, config, self.network, training=False)
+        if seen is None:
+            self.steps.prepare(self.state, feed.abstract(), training=False)
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = 1 if not config.get("dev_epochs") else epoch
         sequences = feed.data.epoch(of)
