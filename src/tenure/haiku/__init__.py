@@ -31,7 +31,19 @@ from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterCont
 from tenure.haiku.engine.declared import declare_global_parameter, get_global_parameter
 from tenure.haiku.engine.deferred import Deferred
 from tenure.haiku.engine.frames import JaxUsageError
-from tenure.haiku.engine.jaxing import eval_shape, grad, remat, value_and_grad, vmap
+from tenure.haiku.engine.jaxing import (
+    cond,
+    eval_shape,
+    fori_loop,
+    grad,
+    map,
+    remat,
+    scan,
+    switch,
+    value_and_grad,
+    vmap,
+    while_loop,
+)
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.lifting import (
     LiftWithStateUpdater,
@@ -40,7 +52,6 @@ from tenure.haiku.engine.lifting import (
     transparent_lift,
     transparent_lift_with_state,
 )
-from tenure.haiku.engine.loops import cond, fori_loop, map, scan, switch, while_loop
 from tenure.haiku.engine.multi import (
     MultiTransformed,
     MultiTransformedWithState,

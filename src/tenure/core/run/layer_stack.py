@@ -14,7 +14,6 @@ from tenure.core.errors import LayerStackError, Party, brief
 from tenure.core.run import naming
 from tenure.core.run.frame import Entry, Frame, StackSlice, current_frame
 from tenure.core.run.profile import by_profile
-from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 
@@ -148,7 +147,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
     if frame.unmade(prefix + "/"):
         return _create(frame, step, prefix, x, xs, size, reverse)
     params = frame.stacked_params(prefix)
-    state = {e: v for e, v in frame.visible().items() if e[0] == "state"}
+    state = frame.carried()
     inside = {e: v for e, v in state.items() if e[1].startswith(prefix + "/")}
     outside = {e: v for e, v in state.items() if e not in inside}
     steps = None if frame.keys is None else jnp.arange(size, dtype=jnp.uint32)
@@ -156,10 +155,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
     def body(carry: Any, per_layer: Any) -> Any:
         (x, entries), (params, mine, inputs, index) = carry, per_layer
         (x, y), writes = step(StackSlice(prefix, size, params), {**entries, **mine}, x, inputs, index)
-        for entry in writes:
-            if entry not in entries and entry not in mine:
-                raise not_carried(entry[1], "tn.layer_stack")
-        now = {**entries, **mine, **writes}
+        now = frame.next_carry({**entries, **mine}, writes, "tn.layer_stack")
         return (x, {e: now[e] for e in entries}), (y, {e: now[e] for e in mine})
 
     (x, outside), (ys, inside) = jax.lax.scan(

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
+from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
@@ -226,20 +226,5 @@ def _missing_state(frame: Frame, path: str) -> MissingParameterError:
         ways=[
             "get_state(name, shape, dtype, init=jnp.zeros)",
             "use the state that init of this model returned",
-        ],
-    )
-
-
-def not_carried(path: str, construct: str) -> StateError:
-    """The error of a state that the body of a construct sets, and that is not there before it."""
-    return StateError(
-        f"the state '{path}' is set inside of {construct}, and the state given to apply does not have it",
-        parties=[
-            Party("state", path, f"(no value before {construct})"),
-            Party("set in", construct, "", str(call_site())),
-        ],
-        ways=[
-            "use the state that init of this model returned: init makes what is first set inside",
-            "for params and state of another model, add what it lacks:  {**model.init(key, …)[1], **state}",
         ],
     )

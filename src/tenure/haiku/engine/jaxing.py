@@ -1,75 +1,27 @@
-"""JAX's transformations inside a transformed function, with Haiku's rules for names and keys.
-
-Parameters that exist are closed over, and JAX broadcasts them. What the body adds or changes (parameters while the
-function creates, state, keys) comes out as a further result, so that a wrapper's cost does not grow with the model.
-"""
+"""JAX's transformations as Haiku calls them: the core's, with Haiku's arguments, and errors of its kinds."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from tenure.haiku.engine.frames import Bundles, HaikuFrame, StatePair, inside_transform, the_frame
-from tenure.haiku.engine.keys import PRNGSequence, missing_key
+from tenure.core.run import transformations as core
+from tenure.haiku.engine.frames import inside_transform, the_frame
 
+_MISSING = object()
 
-class Changes(NamedTuple):
-    """What a transformed body did: new parameters, changed states, and the keys that are left."""
+_INIT_HINT = """hk.cond and hk.switch need the same structure of parameters and state from each branch. If a branch \
+creates some, run all branches once while initialising:
 
-    params: Bundles
-    state: Bundles
-    rng: Any
-
-
-def rng_state(frame: HaikuFrame) -> Any:
-    """The keys as JAX can pass them on, or None."""
-    return None if frame.rng is None else frame.rng.internal_state
-
-
-def new_entries(before: Bundles, after: Bundles) -> Bundles:
-    """The entries that are not the same objects as before."""
-    found: Bundles = {}
-    for module, bundle in after.items():
-        known = before.get(module, {})
-        for name, value in bundle.items():
-            if not _same(known.get(name), value):
-                found.setdefault(module, {})[name] = value
-    return found
-
-
-def _same(one: Any, two: Any) -> bool:
-    if isinstance(two, StatePair):
-        return one is not None and one.initial is two.initial and one.current is two.current
-    return one is two
-
-
-def run_body(
-    frame: HaikuFrame, fun: Callable[..., Any], rng: Any, args: Any, kwargs: Any, *, shares_names: bool = False
-) -> tuple[Any, Changes]:
-    """Calls `fun` in its own branch of the frame; returns its result and what it changed."""
-    before = frame.params, frame.state
-    with frame.body(rng, shares_names=shares_names):
-        out = fun(*args, **kwargs)
-        params = {} if frame.frozen else new_entries(before[0], frame.params)
-        return out, Changes(params, new_entries(before[1], frame.state), rng_state(frame))
-
-
-def merge_changes(frame: HaikuFrame, changes: Changes) -> None:
-    """Takes over what a body changed."""
-    for target, source in ((frame.params, changes.params), (frame.state, changes.state)):
-        for module, bundle in source.items():
-            target.setdefault(module, {}).update(jax.tree.map(_as_array, bundle))
-    if changes.rng is not None and frame.rng is not None:
-        frame.rng.replace_internal_state(changes.rng)
-
-
-def _as_array(value: Any) -> Any:
-    """`value`; a number that JAX made of a constant result becomes an array again."""
-    return jnp.asarray(value, getattr(value, "dtype", None)) if isinstance(value, (int, float)) else value
+    if hk.running_init():
+      x = branch_a(x)
+      x = branch_b(x)
+    else:
+      x = hk.cond(pred, branch_a, branch_b, x)
+"""
 
 
 def check_inside(name: str, plain: str = "") -> None:
@@ -80,51 +32,15 @@ def check_inside(name: str, plain: str = "") -> None:
         )
 
 
-def _lifted(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..., Any]:
-    """A transformation whose result is the function's own: jit, remat. Names that the body takes stay taken."""
-
-    @functools.wraps(jax_transform)
-    def transform(fun: Callable[..., Any], *options: Any, **named: Any) -> Callable[..., Any]:
-        check_inside(name)
-
-        @functools.wraps(fun)
-        def pure(hk_rng: Any, *args: Any, **kwargs: Any) -> Any:
-            return run_body(the_frame(name), fun, hk_rng, args, kwargs, shares_names=True)
-
-        @functools.wraps(fun)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            frame = the_frame(name)
-            fresh = lambda *a, **k: pure(*a, **k)  # noqa: E731  # JAX must not take this call for an earlier one
-            out, changes = jax_transform(fresh, *options, **_shifted(named))(rng_state(frame), *args, **kwargs)
-            merge_changes(frame, changes)
-            return out
-
-        return wrapped
-
-    transform.__name__ = transform.__qualname__ = name
-    transform.__doc__ = doc
-    return transform
+@functools.wraps(jax.jit, assigned=(), updated=())
+def jit(fun: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """As `jax.jit`, for functions that use modules, inside of a transformed function."""
+    check_inside("jit")
+    return core.jit(fun, **options)
 
 
-def _shifted(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that count arguments, with the keys as a first argument."""
-
-    def shift(n: int) -> int:
-        return n + 1 if n >= 0 else n
-
-    counting = ("static_argnums", "donate_argnums")
-    return {
-        k: (tuple(map(shift, v)) if isinstance(v, (tuple, list)) else shift(v))
-        if k in counting and v is not None
-        else v
-        for k, v in options.items()
-    }
-
-
-jit = _lifted("jit", jax.jit, "As `jax.jit`, for functions that use modules, inside of a transformed function.")
-remat = _lifted(
-    "remat",
-    jax.remat,
+@functools.wraps(jax.remat, assigned=(), updated=())
+def remat(fun: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """As `jax.checkpoint`, for functions that use modules: recomputes `fun` in the backward pass to save memory.
 
     Args:
@@ -135,8 +51,9 @@ remat = _lifted(
     >>> f = hk.transform(lambda x: hk.remat(hk.Linear(3))(x))
     >>> f.init(jax.random.PRNGKey(0), jax.numpy.ones((2, 4)))["linear"]["w"].shape
     (4, 3)
-    """,
-)
+    """
+    check_inside("remat")
+    return core.remat(fun, **options)
 
 
 def value_and_grad(
@@ -144,31 +61,14 @@ def value_and_grad(
 ) -> Callable[..., Any]:
     """As `jax.value_and_grad`, for functions that use modules: by the arguments, not by parameters.
 
-    >>> import tenure.haiku as hk
+    >>> import jax.numpy as jnp, tenure.haiku as hk
     >>> f = hk.transform(lambda x: hk.value_and_grad(lambda x: hk.Linear(1, w_init=jnp.ones)(x)[0])(x))
-    >>> import jax.numpy as jnp
     >>> params = f.init(jax.random.PRNGKey(0), jnp.ones(2))
     >>> f.apply(params, None, jnp.ones(2))
     (Array(2., dtype=float32), Array([1., 1.], dtype=float32))
     """
     check_inside("grad")
-
-    @functools.wraps(fun)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        frame = the_frame("grad")
-
-        @functools.wraps(fun)
-        def pure(*args: Any, hk_rng: Any, **kwargs: Any) -> Any:
-            out, changes = run_body(frame, fun, hk_rng, args, kwargs)
-            value, aux = out if has_aux else (out, None)
-            return value, (aux, changes)
-
-        both = jax.value_and_grad(pure, argnums=argnums, has_aux=True, holomorphic=holomorphic)
-        (value, (aux, changes)), grads = both(*args, hk_rng=rng_state(frame), **kwargs)
-        merge_changes(frame, changes)
-        return ((value, aux) if has_aux else value), grads
-
-    return wrapped
+    return core.value_and_grad(fun, argnums, has_aux, holomorphic=holomorphic)
 
 
 def grad(
@@ -182,31 +82,8 @@ def grad(
     >>> f.apply(params, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
     """
-    both = value_and_grad(fun, argnums, has_aux, holomorphic)
-
-    @functools.wraps(fun)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        value, grads = both(*args, **kwargs)
-        return (grads, value[1]) if has_aux else grads
-
-    return wrapped
-
-
-def _mapped_size(args: Any, in_axes: Any) -> int:
-    """How many lanes there are."""
-
-    def sizes(axis: int | None, arrays: Any) -> Any:
-        if axis is None:
-            return None
-        shapes = [a.shape for a in jax.tree.leaves(arrays)]
-        found = {s[axis] for s in shapes}
-        if len(found) != 1:
-            raise ValueError(
-                f"Arrays must have the same mapped axis size, found sizes {found} for input shapes {shapes}"
-            )
-        return found.pop()
-
-    return jax.tree.leaves(jax.tree.map(sizes, in_axes, args, is_leaf=lambda x: x is None))[0]
+    check_inside("grad")
+    return core.grad(fun, argnums, has_aux, holomorphic=holomorphic)
 
 
 def _needs_split_rng(vmap: Callable[..., Any]) -> Callable[..., Any]:
@@ -255,43 +132,23 @@ def vmap(
     """
     if not jax.tree.leaves(in_axes):
         raise ValueError(f"{fun.__name__} must have at least one non-None value in in_axes to use with `hk.vmap`.")
-    in_axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
+    options = {"split_rng": split_rng, "spmd_axis_name": spmd_axis_name}
+    mapped = core.vmap(fun, in_axes, out_axes, axis_name, axis_size, **options)
 
     @functools.wraps(fun)
     def wrapped(*args: Any) -> Any:
-        frame = the_frame("vmap")
-
-        @functools.wraps(fun)
-        def pure(args: Any, rng: Any) -> Any:
-            rng = PRNGSequence(rng).internal_state if split_rng else rng
-            return run_body(frame, fun, rng, args, {})
-
-        rng_axis = 0 if split_rng else None
-        keys = _lane_keys(frame, _mapped_size(args, in_axes)) if split_rng else rng_state(frame)
-        out_changes = Changes(None, None, rng_axis)  # type: ignore[arg-type]
-        mapped = jax.vmap(
-            pure, (in_axes, rng_axis), (out_axes, out_changes), axis_name, axis_size, spmd_axis_name=spmd_axis_name
-        )
         try:
-            out, changes = mapped(args, keys)
+            return mapped(*args)
         except ValueError as e:
-            if split_rng and not frame.frozen and "out_axes" in str(e):
+            if split_rng and the_frame("vmap").creating and "out_axes" in str(e):
                 raise ValueError(
                     "hk.vmap does not support setting split_rng to True during initialization because it assumes "
                     "parameters are always shared along the mapped dimension. Consider switching the value of "
                     "`split_rng` to False during initialization through `split_rng=(not hk.running_init())`."
                 ) from e
             raise
-        merge_changes(frame, changes._replace(rng=None) if split_rng else changes)
-        return out
 
     return wrapped
-
-
-def _lane_keys(frame: HaikuFrame, num: int) -> Any:
-    if frame.rng is None:
-        raise missing_key()
-    return jnp.stack(frame.rng.take(num))
 
 
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -303,10 +160,120 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     {}
     """
     check_inside("eval_shape")
-    frame = the_frame("eval_shape")
+    return core.eval_shape(fun, *args, **kwargs)
 
-    @functools.wraps(fun)  # JAX's errors name the line of what it wraps
-    def pure(hk_rng: Any, args: Any, kwargs: Any) -> Any:
-        return run_body(frame, fun, hk_rng, args, kwargs)[0]
 
-    return jax.eval_shape(pure, rng_state(frame), args, kwargs)
+def scan(
+    f: Callable[..., Any], init: Any, xs: Any, length: int | None = None, reverse: bool = False, unroll: int = 1
+) -> Any:
+    """As `jax.lax.scan`, for functions that use modules. At init the first step runs in Python, and creates.
+
+    >>> import jax.numpy as jnp, tenure.haiku as hk
+    >>> def sums(xs):
+    ...     linear = hk.Linear(1)  # built outside: each step uses the same parameters
+    ...     return hk.scan(lambda c, x: (c + linear(x), c), jnp.zeros(1), xs)[0]
+    >>> params = hk.transform(sums).init(jax.random.PRNGKey(0), jnp.ones((5, 4)))
+    >>> params["linear"]["w"].shape
+    (4, 1)
+    """
+    check_inside("scan", "jax.lax.scan")
+    return core.scan(f, init, xs, length, reverse, unroll)
+
+
+def map(f: Callable[[Any], Any], xs: Any) -> Any:
+    """As `jax.lax.map`, for functions that use modules.
+
+    >>> import jax.numpy as jnp, tenure.haiku as hk
+    >>> f = hk.transform(lambda xs: hk.map(hk.Linear(1), xs))
+    >>> params = f.init(jax.random.PRNGKey(0), jnp.ones((5, 4)))
+    >>> f.apply(params, None, jnp.ones((5, 4))).shape
+    (5, 1)
+    """
+    check_inside("scan", "jax.lax.scan")
+    return core.map(f, xs)
+
+
+def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+    """As `jax.lax.while_loop`, for functions that use modules; only at apply, since nobody knows whether it runs.
+
+    Raises:
+      ValueError: at init; or `cond_fun` sets state or draws keys.
+    """
+    check_inside("while_loop", "jax.lax.while_loop")
+    if the_frame("while_loop").creating:
+        raise ValueError(
+            "hk.while_loop does not support initialization (since we cannot statically determine if your loop will run "
+            "at least once). Please use `hk.running_init` to run the body unconditionally:\n\n"
+            "    if hk.running_init():\n"
+            "      val = module(val)  # creates its parameters\n"
+            "    else:\n"
+            "      val = hk.while_loop(lambda val: val.mean() < 1, module, val)\n"
+        )
+    return core.while_loop(cond_fun, body_fun, init_val)
+
+
+def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+    """As `jax.lax.fori_loop`, for functions that use modules. At init the first step runs in Python, and creates."""
+    check_inside("fori_loop", "jax.lax.fori_loop")
+    return core.fori_loop(lower, upper, body_fun, init_val)
+
+
+def _chosen(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)`, which chooses among branches."""
+    try:
+        return function(*args)
+    except TypeError as e:
+        if the_frame("cond").creating and ("must have same type structure" in str(e) or "output" in str(e)):
+            raise TypeError(f"{e}\n\n{_INIT_HINT}") from e
+        raise
+
+
+def _old_arguments(
+    pred: Any, true_operand: Any = None, true_fun: Any = None, false_operand: Any = None, false_fun: Any = None
+) -> Any:
+    """The arguments of the older way to call `cond`, or None if it is not meant."""
+    if not callable(true_fun) or not callable(false_fun):
+        return None
+    both = true_operand, false_operand
+    return pred, lambda both: true_fun(both[0]), lambda both: false_fun(both[1]), both
+
+
+def _new_arguments(pred: Any, true_fun: Any, false_fun: Any, *operands: Any, operand: Any = _MISSING) -> Any:
+    if operand is not _MISSING:
+        if operands:
+            raise ValueError(
+                "When the operand keyword argument is used you cannot also pass operands positionally. Got "
+                f"operand={operand} and *operands={tuple(operands)}"
+            )
+        operands = (operand,)
+    return pred, true_fun, false_fun, *operands
+
+
+@functools.wraps(jax.lax.cond, assigned=(), updated=())
+def cond(*args: Any, **kwargs: Any) -> Any:
+    """As `jax.lax.cond`, for functions that use modules. Both branches must create and set the same.
+
+    Raises:
+      TypeError: one branch creates what the other does not.
+    """
+    check_inside("cond", "jax.cond")
+    try:
+        old = _old_arguments(*args, **kwargs)
+    except TypeError:
+        old = None
+    return _chosen(core.cond, *(old or _new_arguments(*args, **kwargs)))
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """As `jax.lax.switch`, for functions that use modules. All branches must create and set the same.
+
+    Raises:
+      TypeError: one branch creates what another does not.
+
+    >>> import jax.numpy as jnp, tenure.haiku as hk
+    >>> f = hk.transform(lambda i, x: hk.switch(i, [hk.nets.MLP([1])] * 2, x))
+    >>> f.apply(f.init(jax.random.PRNGKey(0), 1, jnp.ones((1, 4))), None, 1, jnp.ones((1, 4))).shape
+    (1, 1)
+    """
+    check_inside("switch", "jax.switch")
+    return _chosen(core.switch, index, branches, *operands)

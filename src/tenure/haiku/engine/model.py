@@ -23,7 +23,7 @@ from tenure.core.model.watch import Watch
 from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
-from tenure.core.run.values import offline
+from tenure.core.run.values import apply_stages, offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
@@ -153,7 +153,7 @@ class Model:
         frame.lender, frame.unplanned = lender, unplanned
         with without_collection():
             out = self.run(frame, args, kwargs)
-        return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
+        return frame.stored(), frame.bundles("initial"), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
         frame.makers = {}
@@ -187,7 +187,7 @@ class Model:
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
             found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
-            made = _without(frame.params, frame.deferred_values or {}), first_states(frame)
+            made = _without(frame.stored(), frame.deferred_values or {}), frame.bundles("initial")
             frame.forget()
             return made
 
@@ -210,14 +210,14 @@ class Model:
         if plan.staged and rng is not None:
             frame.keys = Keys(rng.internal_state[0])
         out = self.run(frame, args, kwargs)
-        return out, newest_states(frame)
+        return out, frame.bundles("state", "stage")
 
     def run(self, frame: HaikuFrame, args: Any, kwargs: Any) -> Any:
         """Calls the function in a frame."""
         try:
             with self.plans.running(), frame.active():
                 if frame.plan.staged and frame.frozen:
-                    frame.begin_stages()
+                    apply_stages(frame)
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise jax.errors.UnexpectedTracerError(TRACER_HINT) from e
@@ -255,21 +255,6 @@ def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence 
         module, name = paths.split(path)
         (params if path in plan.slots else state).setdefault(module, {})[name] = value
     return params, state
-
-
-def first_states(frame: HaikuFrame) -> Bundles:
-    """The states' first values."""
-    return {m: {n: pair.initial for n, pair in bundle.items()} for m, bundle in frame.state.items()}
-
-
-def newest_states(frame: HaikuFrame) -> Bundles:
-    """The states' newest values."""
-    found = {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
-    for (kind, path), value in frame.visible().items():
-        if kind == "stage":
-            module, name = paths.split(path)
-            found.setdefault(module, {})[name] = value
-    return found
 
 
 def _is_struct(leaf: Any) -> bool:

@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
-from tenure.core.notation.paths import join, split
+from tenure.core.notation.paths import split
 from tenure.core.run import hooks, leaves
 from tenure.core.run import parameters as core_parameters
-from tenure.core.run.frame import placeholder
 from tenure.core.run.initialisers import alike_of, drawn
 from tenure.core.run.requests import request
 from tenure.core.slots.requests import same_init
@@ -87,7 +86,7 @@ def outer_value(frame: HaikuFrame, module: str, name: str) -> Any:
         return None
     if not frame.scope.module.__dict__["_construction"].forced:
         return None
-    return around.params.get(module, {}).get(name)
+    return around.params.get(module, {}).get(name) if around.frozen else around.read(("params", f"{module}/{name}"))
 
 
 def _context(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> GetterContext:
@@ -123,8 +122,7 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
         raise missing(frame, path, shape, dtype)
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
-    module, name = split(path)
-    frame.params.setdefault(module, {})[name] = value
+    frame.write(("params", path), value)
     record(frame, path, value, init, axes, stages)
     return value
 
@@ -176,9 +174,9 @@ def _check_again(frame: HaikuFrame, path: str, dtype: Any, init: Any) -> None:
 
 def _known(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """The slot's value, if there is one already: in apply as the plan says, while the function creates as made before."""
-    module, name = split(path)
-    value = frame.params.get(module, {}).get(name)
     if frame.frozen:
+        module, name = split(path)
+        value = frame.params.get(module, {}).get(name)
         slot = None if frame.plan.plain else frame.plan.slots.get(path)
         if slot is None:
             core_parameters.check_planned(frame, path, shape, dtype)
@@ -189,6 +187,7 @@ def _known(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> A
     if source.kind in ("borrow", "given", "forbid"):
         core_parameters.plan_parameter(frame, path, shape, dtype, init, None, source)
         return source.value if source.kind == "given" else frame.borrowed_value(frame.requests[path])
+    value = frame.read(("params", path))
     if value is not None and source is OWN:
         if path in frame.requests:
             frame.note_mode(path)
@@ -218,6 +217,3 @@ def missing(frame: HaikuFrame, path: str, shape: Any, dtype: Any) -> MissingPara
         near=error.near,
         ways=error.ways,
     )
-
-
-__all__ = ["get_parameter", "join", "placeholder"]

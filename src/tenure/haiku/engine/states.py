@@ -14,7 +14,7 @@ from tenure.core.run import state as core_state
 from tenure.core.sites import call_site
 from tenure.core.slots.sources import OWN
 from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
-from tenure.haiku.engine.frames import HaikuFrame, StatePair, check_usage, lift_prefix, the_frame
+from tenure.haiku.engine.frames import NOTHING, HaikuFrame, check_usage, lift_prefix, the_frame
 from tenure.haiku.engine.parameters import run_creators, scope_name
 
 
@@ -30,8 +30,9 @@ def get_state(name: str, shape: Sequence[int] | None = None, dtype: Any = jnp.fl
     if source is not OWN and source.kind == "borrow":
         value = _borrowed(frame, path, shape, dtype, source)
     else:
-        pair = frame.state.get(module, {}).get(name)
-        value = _create(frame, module, name, shape, dtype, init, context) if pair is None else pair.current
+        value = frame.read(("state", path), NOTHING)
+        if value is NOTHING:
+            value = _create(frame, module, name, shape, dtype, init, context)
     getters = hooks.chain("state_getter")
     return hooks.run_getters(getters, value, context) if getters else value
 
@@ -44,7 +45,7 @@ def _create(frame: HaikuFrame, module: str, name: str, shape: Any, dtype: Any, i
     creators = hooks.chain("state_creator")
     value = run_creators(creators, context, shape, dtype, init)
     if value is not DO_NOT_STORE:
-        frame.state.setdefault(module, {})[name] = StatePair(value, value)
+        frame.write(("state", f"{module}/{name}"), value)
         if not frame.unplanned:
             record(frame, f"{module}/{name}", value)
     return value
@@ -91,7 +92,7 @@ def record(frame: HaikuFrame, path: str, value: Any) -> None:
 
 
 def _missing(frame: HaikuFrame, module: str, name: str) -> MissingParameterError:
-    have = [f"{m}/{n}" for m, bundle in frame.state.items() for n in bundle]
+    have = list(frame.made("state"))
     return MissingParameterError(
         f"No value for {name!r} in {module!r}, perhaps set an init function?",
         parties=[Party("asker", f"{module}/{name}", "", str(call_site())), Party("state", f"{len(have)} entries")],
