@@ -132,8 +132,8 @@ def vmap(
     """
     if not jax.tree.leaves(in_axes):
         raise ValueError(f"{fun.__name__} must have at least one non-None value in in_axes to use with `hk.vmap`.")
-    options = {"split_rng": split_rng, "spmd_axis_name": spmd_axis_name}
-    mapped = core.vmap(fun, in_axes, out_axes, axis_name, axis_size, **options)
+    options = {"spmd_axis_name": spmd_axis_name}
+    mapped = core.vmap(fun, in_axes, out_axes, axis_name, axis_size, split_rng=split_rng, **options)
 
     @functools.wraps(fun)
     def wrapped(*args: Any) -> Any:
