@@ -91,6 +91,7 @@ class Frame:
     """
 
     profile: Any = None
+    lifted_prefix: str | None = None  # where an inner model's parameters will be, in front ends that have such models
 
     def __init__(
         self,

@@ -117,6 +117,25 @@ class HaikuFrame(Frame):
         """A copy of the parameters: at init those made so far, at apply all."""
         return {m: dict(bundle) for m, bundle in self.params.items()} | self.bundles("params")
 
+    def stored_value(self, path: str) -> Any:
+        """The parameter of that path, or None."""
+        if self.mode is not Mode.APPLY:
+            return self.read(("params", path))
+        module, name = paths.split(path)
+        return self.params.get(module, {}).get(name)
+
+    @property
+    def lifted_prefix(self) -> str | None:  # type: ignore[override]
+        if self.frozen:
+            return None
+        found: list[str] = []
+        running: Frame | None = self
+        while running is not None:
+            prefix = getattr(running.scope.module, "prefix_name", None)
+            found += [prefix] if prefix else []
+            running = getattr(running, "around", None)
+        return "/".join(reversed(found)) + "/" if found else None
+
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
         outer = maybe_frame()
@@ -280,20 +299,6 @@ def usage_error(what: str) -> JaxUsageError:
         "use the Haiku overloaded transform (`hk.vmap`, `hk.cond`, `hk.scan`, …) instead of the `jax.*` one",
         ways=["hk.vmap, hk.jit, hk.scan, hk.cond, … inside of hk.transform", "hk.config.set(check_jax_usage=False)"],
     )
-
-
-def lift_prefix(frame: HaikuFrame) -> str | None:
-    """Where a lifted function's parameters will be stored, while it is initialised."""
-    if frame.frozen:
-        return None
-    found: list[str] = []
-    running: Frame | None = frame
-    while running is not None:
-        prefix = getattr(running.scope.module, "prefix_name", None)
-        if prefix:
-            found.append(prefix)
-        running = getattr(running, "around", None)
-    return "/".join(reversed(found)) + "/" if found else None
 
 
 JaxUsageError.__module__ = "tenure.haiku"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tenure.core.run.hooks import MethodContext, intercept_methods
+from tenure.core.run.hooks import GetterContext, MethodContext, intercept_methods
 from tenure.core.run.naming import force_name, name_like
 from tenure.haiku.config import check_jax_usage, module_auto_repr, rng_reserve_size
-from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
+from tenure.haiku.engine.do_not_store import DO_NOT_STORE
 from tenure.haiku.engine.lifting import (
     LiftWithStateUpdater,
     lift,
