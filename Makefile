@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 MINUTES ?= 5
 WORKERS ?= 2
 
-.PHONY: adapt demo test test-all bench clean help weights whisper
+.PHONY: adapt demo docs test test-all bench clean help weights whisper
 
 help:
 	@echo "make demo      train an English-German translator with one three-way tied matrix, and translate (MINUTES=5)"
@@ -14,6 +14,7 @@ help:
 	@echo "make weights   download the weights of all examples, which some tests compare with other implementations"
 	@echo "make test      lint, types and tests, without the slow ones (WORKERS=2 processes)"
 	@echo "make test-all  the same with the slow ones"
+	@echo "make docs      build the site with its tutorials into build/site, and check its links"
 	@echo "make bench     measure against dm-haiku, flax, equinox and plain JAX; writes docs/benchmarks.md"
 
 $(VENV)/.base:
@@ -30,6 +31,10 @@ $(VENV)/.weights: $(VENV)/.base pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.base pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base pyproject.toml constraints.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.base pyproject.toml constraints.txt
@@ -58,6 +63,10 @@ test-all: $(VENV)/.test
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+	$(PY) -m website.check build/site
 
 bench: $(VENV)/.bench
 	$(PY) -m benchmarks --out docs/benchmarks.md

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.functional.decoding import beam_search
+
 from .batches import LENGTHS, bucket, pad
 from .model import Translator
-from .search import NEVER, beam_search
 from .vocabulary import BOS, EOS, PAD, Vocabulary
 
 SHAPES = (16, LENGTHS[-1])
@@ -27,7 +28,7 @@ def make_search(model: Translator, beam: int, alpha: float = 1.0):
 
         def step(pieces, position, cache):
             logits, cache = model.step(params, pieces, position, cache)
-            logits = logits.at[:, jnp.array([PAD, BOS])].set(NEVER)
+            logits = logits.at[:, jnp.array([PAD, BOS])].set(-jnp.inf)
             return jax.nn.log_softmax(logits), cache
 
         return beam_search(

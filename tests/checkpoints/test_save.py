@@ -116,6 +116,43 @@ def test_state(tmp_path):
     assert equal(tn.restore(tmp_path / "a").state, state)
 
 
+def test_a_state_that_is_not_the_plans_is_refused(tmp_path):
+    net = tn.transform_with_state(counted)
+    plan = net.plan(jnp.ones(4))
+    params, state = net.init(KEY, jnp.ones(4))
+    wrong = {
+        "unknown  ~/m": {"~": {"m": state["~"]["n"]}},
+        "missing  ~/n": {},
+        r"misfit  ~/n  \(2,\) int32, and the plan has \(\) int32": {"~": {"n": jnp.zeros(2, int)}},
+        r"misfit  ~/n  \(\) float32": {"~": {"n": jnp.zeros(())}},
+        "unknown  other/n": {**state, "other": state["~"]},
+    }
+    for text, given in wrong.items():
+        for known in (plan, plan.ledger):
+            with pytest.raises(errors.ContentError, match=text):
+                tn.save(tmp_path / "a", known, params, state=given)
+    plain = tn.transform(lambda x: tn.nn.Linear(3, name="linear")(x)).plan(jnp.ones(4))
+    with pytest.raises(errors.ContentError, match="unknown  ~/n"):
+        tn.save(tmp_path / "a", plain, params, state=state)
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_of_restoring_name_the_checkpoint(model, tmp_path):
+    """Whatever the rule is: one of several checkpoints is meant."""
+    path = tn.save(tmp_path / "one_of_many", model.plan, model.params)
+    other = tn.transform(lambda x: tn.nn.Linear(3, name="other")(x)).plan(jnp.ones(4))
+    for act in (
+        lambda: tn.restore(path, other),
+        lambda: tn.restore(path, model.plan, rename={"sauce": "x"}),
+        lambda: tn.restore(path, model.plan, take="nothing/w"),
+        lambda: tn.restore(path, model.plan, only="nothing/*"),
+        lambda: tn.restore(path, model.plan, opt_state={"m": jnp.ones(2)}),
+        lambda: tn.restore(path, model.plan, shardings=3),
+    ):
+        with pytest.raises(tn.TenureError, match="one_of_many"):
+            act()
+
+
 def test_without_a_plan_it_comes_back_as_it_was_saved(model, tmp_path):
     path = tn.save(tmp_path / "a", model.plan, model.params, step=1)
     assert equal(tn.restore(path).params, model.params)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stress import damage, full_disk, kills
+from tests.stress import damage, full_disk, kills, sharded_kills
 
 
 def quiet(text):
@@ -12,6 +12,11 @@ def quiet(text):
 @pytest.mark.slow
 def test_killed_while_saving():
     kills.run(6, seed=1, say=quiet)
+
+
+@pytest.mark.slow
+def test_killed_while_several_processes_save_together():
+    sharded_kills.run(3, seed=1, say=quiet)
 
 
 def test_damaged_files():

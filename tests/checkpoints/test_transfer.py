@@ -13,6 +13,7 @@ from tenure import nn
 from tenure.checkpoints import errors
 from tenure.core.errors import RuleError, TieValueError
 from tests.checkpoints.models import KEY, TOKENS, equal, translator
+from tests.surgery.test_optimizers import in_a_row, shampoo
 
 
 def of_size(vocabulary, source="source"):
@@ -209,16 +210,59 @@ def test_base_parameters_into_an_adapted_model_with_the_optimizer_state(old):
     assert moved.report.of("assigned")
 
 
-def test_an_optimizer_state_with_other_ties_is_refused_with_the_way(old):
+def test_an_optimizer_state_with_other_ties(old):
+    """Momenta go through the tie; where no rule is known for a leaf, the error names it and the way."""
     _, plan, params = old
     untied = tn.transform(translator, ties={"output/w": tn.own})
-    new_plan = untied.plan(TOKENS)
-    optimizer = optax.adam(1e-3)
     fresh = untied.init(KEY, TOKENS)
-    with pytest.raises(errors.ContentError, match=r"tn\.tie or tn\.untie"):
-        tn.transfer(
-            new_plan, params, old_plan=plan, opt_state=optimizer.init(params), new_opt_state=optimizer.init(fresh)
-        )
+
+    def moved(optimizer):
+        state = optimizer.update(params, optimizer.init(params), params)[1]
+        given = dict(opt_state=state, new_opt_state=optimizer.init(fresh))
+        return state, tn.transfer(untied.plan(TOKENS), params, old_plan=plan, **given)
+
+    state, found = moved(optax.adam(1e-3))
+    assert equal(found.opt_state[0].mu["output"]["w"], state[0].mu["source"]["embeddings"].T)
+    assert {"0/mu/output/w", "0/nu/output/w", "output/w"} == set(found.report.of("filled"))
+    with pytest.raises(errors.ContentError, match=r"tn\.tie or tn\.untie") as caught:
+        moved(optax.adafactor(1e-3, min_dim_size_to_factor=2))
+    assert "0/v_row/output/w" in str(caught.value)
+
+
+JOINT = {  # optimizer, by which leaf it is refused
+    "lbfgs": (optax.lbfgs(1e-3, linesearch=None), "0/diff_params_memory/"),
+    "flatten": (optax.flatten(optax.adam(1e-3)), "0/mu"),
+    "leaves in a row": (in_a_row(), "moments/"),
+    "shampoo-like": (shampoo(), "stats/output/b/"),
+}
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_a_vocabulary_in_another_order_and_an_optimizer_that_nothing_tells_the_rows_of(old, name):
+    """Of the same size, so that no shape tells; a larger one is refused as well."""
+    _, plan, params = old
+    optimizer, leaf = JOINT[name]
+    order = np.arange(11)[::-1].copy()
+    given = dict(opt_state=optimizer.init(params), new_opt_state=optimizer.init(params))
+    with pytest.raises(errors.ContentError, match="cannot go into another model") as caught:
+        tn.transfer(plan, params, params=params, resize={"source/embeddings": order, "output/b": order}, **given)
+    assert f"'{leaf}" in str(caught.value)
+    fresh = of_size(14).init(KEY, TOKENS)
+    given["new_opt_state"] = optimizer.init(fresh)
+    with pytest.raises(errors.ContentError, match=leaf):
+        tn.transfer(of_size(14).plan(TOKENS), params, params=fresh, resize=["source/embeddings", "output/b"], **given)
+
+
+def test_an_optimizer_state_of_other_params_is_refused(old):
+    """Also where it would fit the new model, or no size is changed."""
+    _, plan, params = old
+    fresh = of_size(14).init(KEY, TOKENS)
+    optimizer = optax.adam(1e-3)
+    given = dict(opt_state=optimizer.init(fresh), new_opt_state=optimizer.init(fresh))
+    with pytest.raises(errors.ContentError, match="'0/mu/output/b' is"):
+        tn.transfer(of_size(14).plan(TOKENS), params, params=fresh, resize=["source/embeddings", "output/b"], **given)
+    with pytest.raises(errors.ContentError, match="'0/mu/output/b' is"):
+        tn.transfer(plan, params, **given)
 
 
 def test_old_params_that_are_not_of_the_old_plan(old):

@@ -1,5 +1,7 @@
 """`tenure check CONFIG`: what can be known of a training before it starts."""
 
+import re
+
 import pytest
 
 from tests.cli.process import tenure, write
@@ -11,9 +13,16 @@ def test_a_good_config_passes_and_nothing_is_written(tmp_path):
     lines = said.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         *("ok     keys", "ok     settings", "ok     network of epoch 1", "ok     checkpoints"),
-        *("ok     data set 'train'", "ok     data set 'dev'", "nothing wrong was found"),
+        *(
+            "ok     data set 'train'",
+            *(line.split(":")[0] for line in lines[5:-2]),
+            "ok     data set 'dev'",
+            "nothing wrong was found",
+        ),
     ]
     assert "110 parameters" in lines[2] and "12 sequences; first batch: data (" in lines[4]
+    pattern = r"ok     memory of \d+ × data \d+, classes \d+: about 0\.\d MiB; \d batch(es)?"
+    assert lines[5:-2] and all(re.fullmatch(pattern, line) for line in lines[5:-2])
     assert said.stderr == "runs train.config: a config is code\n"
     assert [path.name for path in tmp_path.iterdir()] == ["train.config"]
 
@@ -53,3 +62,10 @@ eval = {"class": "ExternSprintDataset"}
 def test_what_does_not_fit_is_found(tmp_path, more, words):
     said = tenure("check", write(tmp_path, more), folder=tmp_path)
     assert said.returncode == 1 and words in said.stdout and "Traceback" not in said.stderr, said.stdout + said.stderr
+
+
+def test_compile_measures_the_memory_of_each_shape(tmp_path):
+    said = tenure("check", write(tmp_path), "--compile", folder=tmp_path)
+    found = [line for line in said.stdout.splitlines() if "memory" in line]
+    assert said.returncode == 0 and found
+    assert all(re.search(r": 0\.\d MiB, compiled in [\d.]+ s; \d batch", line) for line in found)

@@ -126,6 +126,22 @@ def test_groups_of_a_checkpoint(folder, capsys):
     assert "~/count" in capsys.readouterr().out
 
 
+def test_what_a_checkpoint_holds_besides_is_told_and_never_lost_in_place(folder, capsys):
+    model = tn.transform(lambda x: nn.Linear(2, name="l")(x))
+    plan, params = model.plan(jnp.ones(3)), model.init(jax.random.key(0), jnp.ones(3))
+    tn.save("run", plan, params, opt_state={"m": params}, step=3)
+    tn.save("bare", plan, params)
+    assert main(["convert", "run", "w.npz"]) == 0
+    assert (
+        "not written: training (2 tensors, --group training), the step of the checkpoint run" in capsys.readouterr().out
+    )
+    assert main(["convert", "run", "run", "--force"]) == 1
+    assert "would lose training" in capsys.readouterr().err
+    assert tn.restore("run", plan, opt_state={"m": params}).step == 3
+    assert main(["convert", "bare", "bare", "--force"]) == 0
+    assert "not written" not in capsys.readouterr().out
+
+
 def test_diff(folder, capsys):
     a = {"x": np.arange(4.0), "same": np.ones(2), "shape": np.ones(2), "gone": np.ones(1), "nan": np.array([np.nan])}
     b = {**a, "x": np.array([0, 1, 2, 3.5]), "shape": np.ones(3), "new": np.ones(1), "same": np.ones(2, "float32")}

@@ -351,6 +351,17 @@ def test_keras_files_with_values_of_no_number_are_refused(tmp_path):
         convert.read(tmp_path / "w.h5")
 
 
+def test_arrays_of_no_numbers_in_an_npz_are_no_damage(tmp_path):
+    odd = {"text": np.array(["a"]), "fields": np.zeros(2, [("a", "f4")]), "dates": np.array(["2020"], "M8[s]")}
+    for name, array in odd.items():
+        np.savez(tmp_path / "w.npz", ok=np.ones(2), odd=array)
+        with pytest.raises(
+            convert.UnsupportedFileError, match=r"w\.npz:odd\.npy' has an array .* which is not read"
+        ) as caught:
+            convert.read(tmp_path / "w.npz")
+        assert name in str(caught.value) and "damaged" not in str(caught.value)
+
+
 def test_arguments_of_another_kind_are_told(tmp_path):
     for path in (None, b"w.npz", "a\0b", ""):
         with pytest.raises(FileError, match="is no path"):
@@ -364,3 +375,17 @@ def test_arguments_of_another_kind_are_told(tmp_path):
             convert.write(tmp_path / "w.npz", Weights("", "", {"a": held(array)}))
     with pytest.raises(TenureError, match="a plan is needed"):
         convert.into(weights(), 3)
+
+
+def test_keras_layers_and_weights_come_in_kerass_order(tmp_path):
+    """Keras 2 loads by position, and HDF5 lists names by the alphabet."""
+    names = ["z/z/bias:0", "z/z/kernel:0", "a/a/moving_mean:0", "a/a/beta:0", "a/a/gamma:0"]
+    convert.write(tmp_path / "w.h5", Weights("", "", {n: held(np.full(2, i, "float32")) for i, n in enumerate(names)}))
+    made = ["z/z/kernel:0", "z/z/bias:0", "a/a/gamma:0", "a/a/beta:0", "a/a/moving_mean:0"]
+    found = convert.read(tmp_path / "w.h5")
+    assert list(found) == made and all(found[n][0] == names.index(n) for n in names)
+    assert list(convert.read(FIXTURES / "keras2.h5"))[0] == "embed/embed/embeddings"
+    places = {f"layers/dense/vars/{i}": held(np.ones(2)) for i in range(2)}
+    convert.write(tmp_path / "w.weights.h5", Weights("", "", places))
+    with h5py.File(tmp_path / "w.weights.h5") as file:
+        assert "layer_names" not in file.attrs

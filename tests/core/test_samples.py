@@ -53,13 +53,25 @@ def test_other_keys_and_dtypes_are_left_to_jax() -> None:
         assert (samples.normal(KEY, (2000,), jnp.float32) == jax.random.normal(KEY, (2000,))).all()
 
 
-def test_in_a_trace_it_is_jax_own_draw() -> None:
-    """Compiled, the unrolled rounds would make large programs."""
-    ours, theirs = (
-        jax.make_jaxpr(lambda k, draw=draw: draw(k, (2000,), jnp.float32))(KEY)
-        for draw in (samples.normal, jax.random.normal)
-    )
-    assert str(ours) == str(theirs)
+@pytest.mark.parametrize("key", [KEY, jax.random.key(5), jax.random.key(0, impl="rbg")], ids=["raw", "typed", "rbg"])
+def test_in_a_trace_the_bits_are_jax_own(key: Any) -> None:
+    def draws(key: Any, of: Any) -> Any:
+        normal = of.normal(key, (3, 7), jnp.float32), of.uniform(key, (2, 1, 5), jnp.float32, -0.3, 7)
+        return *normal, of.uniform(key, (), jnp.float32), of.truncated_normal(key, -2.0, 1.5, (33, 41), jnp.float32)
+
+    for ours, theirs in zip(*(jax.jit(draws, static_argnums=1)(key, of) for of in (samples, jax.random))):
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        np.testing.assert_array_equal(bits(ours), bits(theirs))
+    ours = jax.vmap(lambda k: samples.truncated_normal(k, -2, 2, (5,), jnp.float32, 0.1))(jax.random.split(key, 3))
+    theirs = jax.vmap(lambda k: jax.random.truncated_normal(k, -2, 2, (5,)))(jax.random.split(key, 3))
+    np.testing.assert_array_equal(bits(ours), bits(np.float32(0.1) * theirs))
+
+
+def test_in_a_trace_no_round_is_unrolled() -> None:
+    """Compiled, the unrolled rounds would make large programs; and what is written down once per shape is short."""
+    traced = jax.make_jaxpr(lambda key: samples.truncated_normal(key, -2, 2, (2000,), jnp.float32, 0.1))(KEY)
+    names = [str(equation.primitive) for equation in traced.jaxpr.eqns]
+    assert "random_bits" in str(traced) and len(names) < 40, names
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.int32, jnp.bfloat16, bool])

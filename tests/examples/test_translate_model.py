@@ -7,9 +7,9 @@ import pytest
 
 from examples.translate.batches import pad
 from examples.translate.model import Config, build, other_count
-from examples.translate.search import beam_search
 from examples.translate.translate import make_search
 from examples.translate.vocabulary import BOS, EOS
+from tenure.functional.decoding import beam_search
 
 SIZES = dict(pieces=23, width=16, layers=2, heads=2)
 

@@ -304,3 +304,37 @@ def test_the_step_at_which_a_sequence_ends_counts_if_that_is_asked_for(batch):
         result, _ = net.apply(params, state, None, {"classes": batch["classes"]}, losses=False, search=True)
         lengths.append(next(iter(result.outputs["output"].lengths.values())).data.ravel()[0])
     assert lengths[1] == min(lengths[0] + 1, 8)
+
+
+def shared(owner, moved=True):
+    """A layer in a loop and one outside with one matrix, each applied to the same frames; noise on it."""
+    outside = {"class": "linear", "n_out": 4, "activation": None, "with_bias": False, "from": "data"}
+    inside = {**outside, "from": "data:source"}
+    noisy, share = {"param_variational_noise": 0.5}, {"outside": {"W": "outside/W"}, "inside": {"W": "loop/output/W"}}
+    if owner == "outside":
+        outside, inside = outside | noisy, inside | {"share": share[owner]}
+    else:
+        inside, outside = inside | noisy, outside | {"reuse_params": {"map": {"W": {"reuse_layer": "loop/output"}}}}
+    loop = {"class": "rec", "from": "data", "unit": {"output": inside}, "optimize_move_layers_out": moved}
+    return {"outside": outside | {"is_output_layer": True}, "loop": loop, "output": {"class": "copy", "from": "loop"}}
+
+
+@pytest.mark.parametrize("moved", [True, False])
+@pytest.mark.parametrize("owner", ["outside", "inside"])
+def test_a_matrix_across_the_loops_border_is_one_array_with_one_sample_of_noise(batch, owner, moved):
+    net = tn.network(shared(owner, moved), DATA)
+    params, state = net.init(jax.random.key(0), {"data": batch["data"]})
+    assert sum(x.size for x in jax.tree.leaves(params)) == 16
+
+    def outputs(params, train):
+        result, _ = net.apply(params, state, jax.random.key(1), {"data": batch["data"]}, train=train, losses=False)
+        return [result.outputs[k].batch_first().data for k in ("outside", "output")]
+
+    keep = (np.arange(6) < LENGTHS[:, None])[..., None]
+    noisy, clean = outputs(params, True), outputs(params, False)
+    np.testing.assert_allclose(noisy[0] * keep, noisy[1] * keep, rtol=1e-5)
+    assert np.abs((noisy[0] - clean[0]) * keep).max() > 0.1
+    grads = [jax.grad(lambda p, w=w: sum(a * jnp.sum(x * keep) for a, x in zip(w, outputs(p, False), strict=True)))(params) for w in ((1, 0), (0, 1), (1, 1))]  # fmt: skip
+    one, two, both = (jax.tree.leaves(g)[0] for g in grads)
+    np.testing.assert_allclose(one + two, both, rtol=1e-5)
+    np.testing.assert_allclose(one, two, rtol=1e-5)

@@ -1,6 +1,8 @@
 """Searches: against all sequences of a small vocabulary, against one written by hand, and over padding, programs and steps."""
 
 import itertools
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -255,3 +257,69 @@ def test_a_search_in_a_step_of_a_search_continues_its_hypotheses():
     net["output"]["unit"]["p"]["from"] = ["s", "att", "f"]
     scores = np.asarray(with_gold(net).scores["output"].data)
     assert scores.shape == (3, 2) and np.all(np.isfinite(scores)) and np.all(np.diff(scores, axis=0) <= 1e-6)
+
+
+READ_BACK = """
+import pathlib, sys
+import jax, numpy as np
+folder = pathlib.Path(sys.argv[1])
+with np.load(folder / "inputs.npz") as given:
+    search = jax.export.deserialize((folder / "search").read_bytes())
+    labels, scores = search.call(given["x"], given["lengths"])
+np.savez(folder / "outputs.npz", labels=labels, scores=scores)
+assert "tenure" not in sys.modules
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [3, "max_len_from('base:enc') * 2 + 1", "max_len_from('base:enc') - 2"])
+def test_a_search_for_any_batch_and_length_is_read_by_another_process(limit, tmp_path):
+    net = decoder(rec={"max_seq_len": limit})
+    model, (params, state) = tn.network(net, DATA), weights(net)
+
+    def run(x, lengths):
+        result, _ = model.apply(params, state, None, {"data": (x, lengths)}, losses=False, search=True)
+        return result.outputs["decision"].data, result.scores["output"].data
+
+    b, t = jax.export.symbolic_shape("b, t")
+    shapes = jax.ShapeDtypeStruct((b, t, 5), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.int32)
+    (tmp_path / "search").write_bytes(jax.export.export(jax.jit(run))(*shapes).serialize())
+    for batch, time in ((3, 6), (1, 3)):
+        rng = np.random.RandomState(batch)
+        x, lengths = rng.randn(batch, time, 5).astype("float32"), rng.randint(1, time + 1, batch).astype("int32")
+        np.savez(tmp_path / "inputs.npz", x=x, lengths=lengths)
+        subprocess.run([sys.executable, "-c", READ_BACK, str(tmp_path)], check=True)
+        with np.load(tmp_path / "outputs.npz") as found:
+            labels, scores = jax.jit(run)(x, lengths)
+            np.testing.assert_array_equal(found["labels"], labels)
+            np.testing.assert_allclose(found["scores"], scores, rtol=1e-5)
+
+
+def test_a_fraction_of_a_symbolic_size_is_refused_with_a_way_out():
+    net = decoder(rec={"max_seq_len": "max_len_from('base:enc') * 1.5"})
+    model, (params, state) = tn.network(net, DATA), weights(net)
+    b, t = jax.export.symbolic_shape("b, t")
+    shapes = jax.ShapeDtypeStruct((b, t, 5), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.int32)
+    with pytest.raises(tn.TenureError, match=r"(?s)max_seq_len.*3 // 2"):
+        jax.export.export(jax.jit(lambda x, n: model.apply(params, state, None, {"data": (x, n)}, losses=False, search=True)[0].outputs["decision"].data))(*shapes)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_padding_of_nan_changes_no_gradient_of_the_risk_of_hypotheses():
+    net = decoder({"beam_size": 3}, rec={"max_seq_len": "max_len_from('base:enc')"})
+    net["extra.search:output"] = dict(net["output"])
+    opts = {"loss": {"class": "edit_distance"}, "loss_kind": "error"}
+    net["risk"] = {"class": "copy", "from": "extra.search:output", "loss": "expected_loss", "loss_opts": opts, "target": "classes"}  # fmt: skip
+    model, labels = tn.network(net, DATA), (np.array([[1, 2, 0], [2, 0, 0]]), np.array([3, 2]))
+    keep = np.arange(4)[None, :, None] < LENGTHS[:, None, None]
+    params, state = model.init(jax.random.key(0), {"data": (X, LENGTHS), "classes": labels})
+
+    @jax.jit
+    @jax.value_and_grad
+    def risk(params, x):
+        batch = {"data": (x, LENGTHS), "classes": labels}
+        return model.apply(params, state, jax.random.key(1), batch, train=True)[0].objective
+
+    (a, da), (b, db) = risk(params, X), risk(params, np.where(keep, X, np.nan).astype("float32"))
+    np.testing.assert_allclose(a, b, rtol=1e-6)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), da, db)

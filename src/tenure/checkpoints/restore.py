@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
-from tenure.checkpoints import leaves
-from tenure.checkpoints.errors import ContentError, DamagedError
+from tenure.checkpoints.choices import Choices, names
+from tenure.checkpoints.errors import DamagedError
+from tenure.checkpoints.matching import Matching
 from tenure.checkpoints.opened import Opened
-from tenure.checkpoints.rename import Rules, rename_leaf, rename_rows, renaming
+from tenure.checkpoints.placing import placed, sharding_of
+from tenure.checkpoints.rename import Rules, rename_rows, renaming
 from tenure.checkpoints.report import Notes, Report
-from tenure.checkpoints.save import built, flat, ledger_of, tie_from_data
+from tenure.checkpoints.save import flat, ledger_of, tie_from_data
 from tenure.checkpoints.source import Leaf, Side
 from tenure.checkpoints.staged import assigner
-from tenure.checkpoints.ties import Choices, Matching, names
-from tenure.core.errors import Party, RuleError, TenureError, brief, nearest
+from tenure.checkpoints.training import key_of, optimizer_of, state_of
+from tenure.core.errors import Party, TenureError
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rules import globs
@@ -105,50 +105,64 @@ def restore(
     (True, False)
     """
     opened, notes = Opened(path, verify), Notes()
-    stored = opened.leaves("params")
-    _check_owners(opened, stored)
-    rows = {r.path: r for r in opened.ledger.rows if r.collection == "params"}
-    renamed = renaming(rename, rows)
-    for old, new in renamed.items():
-        notes.add("renamed", new, f"'{old}' in the file")
-    file = Side(rename_rows(rows, renamed), {renamed.get(p, p): leaf for p, leaf in stored.items()})
-    ledger = ledger_of(plan) if plan is not None else None
-    model = file.rows if ledger is None else {r.path: r for r in ledger.rows if r.collection == "params"}
-    owners = [p for p, r in model.items() if r.kind == "owned"]
-    if plan is None and opened.body["only"]:
-        owners = [p for p in owners if p in file.leaves]
-    choices = Choices(
-        take=names(take, "take"),
-        strict=strict and only is None,
-        partial=bool(opened.body["only"]) or all(p in model and model[p].part_of for p in file.leaves),
-        template=flat(params or {}),
-        assign=assigner(plan, params, state) if isinstance(plan, Plan) else None,
-    )
-    wanted = owners if only is None else _selected(owners, ledger or opened.ledger, only)
-    if only is not None:
-        file = Side(file.rows, {p: leaf for p, leaf in file.leaves.items() if _asked(file.rows, model, p, wanted)})
-    matching = Matching(file, model, choices, notes)
-    matching.run(wanted)
-    where = _sharding_of(shardings)
-    placed = nest({p: _placed(p, matching.found[p], where(p)) for p in wanted})
-    states = _state(opened, plan, state, matching, notes, strict)
-    training = opened.leaves("training")
-    optimizer = None if opt_state is None else _optimizer(opened, training, opt_state, renamed)
+    with _naming(path):
+        stored = opened.leaves("params")
+        _check_owners(opened, stored)
+        rows = {r.path: r for r in opened.ledger.rows if r.collection == "params"}
+        renamed = renaming(rename, rows)
+        for old, new in renamed.items():
+            notes.add("renamed", new, f"'{old}' in the file")
+        file = Side(rename_rows(rows, renamed), {renamed.get(p, p): leaf for p, leaf in stored.items()})
+        ledger = ledger_of(plan) if plan is not None else None
+        model = file.rows if ledger is None else {r.path: r for r in ledger.rows if r.collection == "params"}
+        owners = [p for p, r in model.items() if r.kind == "owned"]
+        if plan is None and opened.body["only"]:
+            owners = [p for p in owners if p in file.leaves]
+        choices = Choices(
+            take=names(take, "take"),
+            strict=strict and only is None,
+            partial=bool(opened.body["only"]) or all(p in model and model[p].part_of for p in file.leaves),
+            template=flat(params or {}),
+            assign=assigner(plan, params, state) if isinstance(plan, Plan) else None,
+        )
+        wanted = owners if only is None else _selected(owners, ledger or opened.ledger, only)
+        if only is not None:
+            file = Side(file.rows, {p: leaf for p, leaf in file.leaves.items() if _asked(file.rows, model, p, wanted)})
+        matching = Matching(file, model, choices, notes)
+        matching.run(wanted)
+        where = sharding_of(shardings)
+        values = nest({p: placed(p, matching.found[p], where(p)) for p in wanted})
+        states = state_of(opened, plan, state, matching, notes, strict)
+        optimizer = opt_state
+        if opt_state is not None:
+            optimizer = optimizer_of(opened, opt_state, renamed, file.rows, model, notes)
+        keys = key_of(opened)
     ties, stages = _given(opened.body, notes)
     for entry in notes.entries:
         log.info("%s: %s %s: %s", path, entry.kind, entry.path, entry.text)
     return Restored(
-        placed,
+        values,
         states,
         optimizer,
         opened.body["step"],
-        _key(opened, training),
+        keys,
         opened.body["metadata"],
         ties,
         stages,
         opened.ledger,
         notes.report(),
     )
+
+
+@contextlib.contextmanager
+def _naming(path: Any) -> Iterator[None]:
+    """Errors say of which checkpoint they are, unless they name a file of it already."""
+    try:
+        yield
+    except TenureError as error:
+        if not isinstance(error, DamagedError):
+            error.add(Party("checkpoint", str(path)))
+        raise
 
 
 def _check_owners(opened: Opened, stored: Mapping[str, Leaf]) -> None:
@@ -168,155 +182,6 @@ def _asked(rows: Mapping[str, Row], model: Mapping[str, Row], leaf: str, wanted:
     """Whether a leaf of the file has to do with the wanted owners."""
     users = [p for p, r in rows.items() if leaf in r.owners]
     return any(o in wanted for u in users if u in model for o in model[u].owners)
-
-
-def _sharding_of(shardings: Any) -> Callable[[str], Any]:
-    if shardings is None or isinstance(shardings, jax.sharding.Sharding):
-        return lambda path: shardings
-    if not isinstance(shardings, Mapping):
-        raise RuleError(
-            f"shardings are one sharding, or a tree like params, not {brief(shardings)}",
-            ways=["plan.ledger.shardings(mesh, rules)"],
-        )
-    table = flat(shardings)
-
-    def choose(path: str) -> Any:
-        if path not in table:
-            raise RuleError(f"the shardings say nothing of '{path}'", near=nearest(path, table))
-        return table[path]
-
-    return choose
-
-
-def _placed(name: str, found: Leaf, sharding: Any) -> Any:
-    """A leaf on the devices that a sharding says, which must suit its shape."""
-    if sharding is None:
-        return found.place(None)
-    try:
-        if isinstance(sharding, jax.sharding.PartitionSpec):
-            raise TypeError("a PartitionSpec needs a mesh")
-        if isinstance(sharding, jax.sharding.Sharding) and not getattr(found, "form", "").startswith("prng:"):
-            sharding.shard_shape(tuple(found.shape))
-        return found.place(sharding)
-    except TenureError:
-        raise
-    except (ValueError, TypeError, LookupError) as e:
-        raise RuleError(
-            f"'{name}' {tuple(found.shape)} can not be spread as {brief(sharding, 120)}: {brief(str(e), 200)}",
-            ways=[
-                "jax.sharding.NamedSharding(mesh, spec), with a spec for each parameter",
-                "plan.ledger.shardings(mesh, rules)",
-            ],
-        ) from None
-
-
-def _state(opened: Opened, plan: Any, template: Any, matching: Matching, notes: Notes, strict: bool) -> Any:
-    found = opened.leaves("state")
-    if isinstance(plan, Plan):
-        wanted: Any = plan.state
-    elif template is not None:
-        wanted = template
-    else:
-        wanted = _tree(opened, "state") if found else {}
-    assigned = {p: v for p, v in matching.assigned.items() if p not in matching.found}
-    given = leaves.named(template) if template is not None else {}
-    values = {}
-    missing = []
-    for name, spec in leaves.named(wanted).items():
-        if name in found and name not in assigned:
-            _check_shape("state", name, found[name], spec)
-            values[name] = found[name].place(_place_of(spec))
-        elif name in assigned or (name in given and not strict):
-            values[name] = assigned.get(name, given.get(name))
-        else:
-            missing.append(name)
-    left = [name for name in found if name not in values]
-    for name in left:
-        notes.add("unexpected", name, "a state of the file, not of the model")
-    if missing or (left and strict):
-        raise _unlike("state", missing, left, ["give the states that the file lacks, with strict=False:  state=…"])
-    return leaves.refilled(wanted, values)
-
-
-def _optimizer(opened: Opened, found: Mapping[str, Any], template: Any, renamed: Mapping[str, str]) -> Any:
-    if "opt_state" not in opened.body["has"]:
-        raise ContentError(
-            f"'{opened.path}' holds no optimizer state", ways=["opt_state=None, and optimizer.init(params)"]
-        )
-    prefix = "opt_state/"
-    there = {rename_leaf(n.removeprefix(prefix), renamed): leaf for n, leaf in found.items() if n.startswith(prefix)}
-    there |= {"": found["opt_state"]} if "opt_state" in found else {}
-    wanted = leaves.named(template)
-    missing, left = [n for n in wanted if n not in there], [n for n in there if n not in wanted]
-    if missing or left:
-        raise _unlike(
-            "optimizer state",
-            missing,
-            left,
-            [
-                "give the state of the same optimizer:  opt_state=jax.eval_shape(optimizer.init, params)",
-                "other ties: restore with the plan that was saved, then tn.tie or tn.untie with the optimizer state",
-            ],
-        )
-    for name, spec in wanted.items():
-        _check_shape("optimizer state", name, there[name], spec)
-    return leaves.refilled(template, {n: _placed(n, there[n], _place_of(spec)) for n, spec in wanted.items()})
-
-
-def _place_of(spec: Any) -> Any:
-    """The sharding of a template's leaf, if it says one."""
-    sharding = getattr(spec, "sharding", None)
-    spread = isinstance(sharding, jax.sharding.Sharding) and len(sharding.device_set) > 1
-    return sharding if spread or isinstance(spec, jax.ShapeDtypeStruct) else None
-
-
-def _check_shape(what: str, name: str, leaf: Any, spec: Any) -> None:
-    if leaf.form.startswith("prng:") != leaves.is_key(spec):
-        raise ContentError(f"'{name}' of the {what} is a random key in one of file and model only")
-    shape = tuple(getattr(spec, "shape", ()))
-    there = tuple(leaf.shape)
-    if there[: len(shape)] == shape and leaf.form.startswith("prng:"):
-        return
-    dtype = None if leaves.is_key(spec) else getattr(spec, "dtype", None)
-    dtype = dtype and np.dtype(dtype).newbyteorder("=")
-    if there != shape or (dtype is not None and leaf.form in ("", "numpy") and leaf.dtype != dtype):
-        raise ContentError(
-            f"'{name}' of the {what} is {there} {leaf.dtype} in the file, and {shape} {dtype} in the template",
-            parties=[Party("file", name, f"{there} {leaf.dtype}"), Party("template", name, f"{shape} {dtype}")],
-            ways=["give the template of the optimizer and the model that were saved"],
-        )
-
-
-def _unlike(what: str, missing: list[str], left: list[str], ways: list[str]) -> ContentError:
-    parties = [Party("missing", n, "", "not in the file") for n in missing[:6]]
-    parties += [Party("unexpected", n, "", "in the file only") for n in left[:6]]
-    return ContentError(
-        f"the {what} in the file is another: {len(missing)} leaves missing, {len(left)} unexpected",
-        parties=parties,
-        ways=ways,
-    )
-
-
-def _tree(opened: Opened, name: str) -> Any:
-    bones = opened.body["trees"].get(name)
-    try:
-        return built(bones)
-    except (ValueError, RecursionError, TypeError, AttributeError):
-        raise ContentError(
-            f"the {name} in the file is a tree of types that the file does not know",
-            ways=["give the plan, or a template"],
-        ) from None
-
-
-def _key(opened: Opened, training: Mapping[str, Any]) -> Any:
-    if "key" not in opened.body["has"]:
-        return None
-    template = _tree(opened, "key")
-    try:
-        values = {n: training[f"key/{n}" if n else "key"].place(None) for n in leaves.named(template)}
-    except KeyError as e:
-        raise DamagedError(f"'{opened.path}' lacks {e}") from None
-    return leaves.refilled(template, values)
 
 
 def _given(body: Mapping[str, Any], notes: Notes) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -47,7 +47,7 @@ def save(
       path: of the folder to write.
       plan: the model's, or its ledger.
       params: its parameters: all owners, unless `only` says which.
-      state: the model's, from `init` of a model with state.
+      state: the model's, from `init` or `apply` of a model with state.
       opt_state: any pytree of arrays and numbers, such as the state of an optax optimizer.
       step: how far training is.
       key: a random key, typed or not, or dicts and lists of keys.
@@ -60,7 +60,7 @@ def save(
 
     Raises:
       ExistingPathError: the path exists already, or is not a checkpoint's.
-      ContentError: params and ledger do not belong together.
+      ContentError: params or state and the plan do not belong together.
       CheckpointError: a leaf that is no array, metadata that JSON can not hold, a full disk.
 
     >>> import jax, jax.numpy as jnp, tempfile, tenure as tn
@@ -126,8 +126,8 @@ def snapshot(
     ledger = ledger_of(plan)
     chosen = _chosen(ledger, params, only)
     groups: dict[str, dict[str, Any]] = {"params": {p: leaf(params, p) for p in chosen}}
-    if state:
-        groups["state"] = leaves.named(state)
+    if state is not None:
+        groups |= {"state": found} if (found := _checked_state(plan, state)) else {}
     training = {f"{name}/{n}" if n else name: v for name, tree in (("opt_state", opt_state), ("key", key))
                 for n, v in leaves.named(tree).items()}  # fmt: skip
     if training:
@@ -189,6 +189,34 @@ def _chosen(ledger: Ledger, params: Mapping[str, Any], only: Any) -> list[str]:
             ways=["save params with the plan of the model that they are of", "a part of them:  only='@lora'"],
         )
     return wanted
+
+
+def _checked_state(plan: Plan | Ledger, state: Any) -> dict[str, Any]:
+    """The leaves of a state by name, which must be those of the plan: a ledger alone does not know a state that is a tree."""
+    given = leaves.named(state)
+    if isinstance(plan, Plan):
+        wanted = {name: (tuple(s.shape), str(s.dtype)) for name, s in leaves.named(plan.state).items()}
+    else:
+        rows = [r for r in plan.rows if r.collection == "state" and r.kind == "owned"]
+        if any(r.dtype == "tree" for r in rows):
+            return given
+        wanted = {r.path: (r.shape, r.dtype) for r in rows}
+    there = {name: (tuple(np.shape(v)), str(getattr(v, "dtype", type(v).__name__))) for name, v in given.items()}
+    parties = [Party("missing", n, " ".join(map(str, wanted[n]))) for n in wanted if n not in there]
+    parties += [Party("unknown", n, " ".join(map(str, there[n]))) for n in there if n not in wanted]
+    parties += [
+        Party("misfit", n, f"{there[n][0]} {there[n][1]}, and the plan has {wanted[n][0]} {wanted[n][1]}")
+        for n in wanted
+        if n in there and there[n] != wanted[n]
+    ]
+    if parties:
+        raise ContentError(
+            f"the state is not that of the plan: {len(parties)} leaves differ",
+            parties=parties[:8],
+            near=nearest(parties[0].path, set(wanted) - set(there)) if parties[0].role == "unknown" else (),
+            ways=["save the state that init or apply of the plan's model returned", "leave state= out"],
+        )
+    return given
 
 
 def flat(params: Any) -> dict[str, Any]:

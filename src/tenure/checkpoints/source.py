@@ -54,6 +54,11 @@ class Held:
         """Its dtype."""
         return getattr(self.value, "dtype", np.asarray(self.value).dtype)
 
+    @property
+    def form(self) -> str:
+        """What kind of leaf it is, as a file would say."""
+        return f"prng:{jax.random.key_impl(self.value)}" if leaves.is_key(self.value) else ""
+
     def read(self) -> Any:
         """The array."""
         return self.value
@@ -250,6 +255,22 @@ def structural(row: Row) -> tuple[str, ...]:
             return not text.startswith("on_use(")
 
     return tuple(text for text in row.stages if defines(text))
+
+
+def same_tie(file: Mapping[str, Row], model: Mapping[str, Row], path: str) -> bool:
+    """Whether a slot sees the same of the same owners on both sides."""
+    mine, theirs = model[path], file[path]
+    return (
+        mine.owners == theirs.owners
+        and mine.views == theirs.views
+        and _taps(model, mine) == _taps(file, theirs)
+        and all(o in file and structural(file[o]) == structural(model[o]) for o in mine.owners)
+    )
+
+
+def _taps(rows: Mapping[str, Row], row: Row) -> list[str]:
+    taps = [rows[p].borrows.partition(" | ")[0].partition("@")[2] for p in row.chain if p in rows]
+    return [tap for tap in taps if tap]
 
 
 def same(a: Any, b: Any) -> bool:

@@ -7,6 +7,7 @@ import math
 import mmap
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def checksum(data: Any) -> str:
     return library("xxhash", "checkpoints").xxh3_64_hexdigest(data)
 
 
+def _is_coded(array: np.ndarray) -> bool:
+    """Whether safetensors has a name for the dtype; bytes are written of others."""
+    return array.dtype.name in _CODES.values()
+
+
 def write(path: Path, tensors: Mapping[str, Host], aliases: Mapping[str, str]) -> dict[str, Any]:
     """Writes a file and flushes it to the disk.
 
@@ -73,19 +79,18 @@ def write(path: Path, tensors: Mapping[str, Host], aliases: Mapping[str, str]) -
       What the manifest must know of the file: its size, the checksums of its header and of each tensor.
     """
     save_file = library("safetensors.numpy", "checkpoints").save_file
-    arrays, table = {}, {}
-    for name, host in tensors.items():
-        array, form = host
-        entry: list[Any] = [checksum(array), form]
-        if array.dtype.name not in _CODES.values():
-            entry += [array.dtype.name, list(array.shape)]
-            array = array.reshape(-1).view(np.uint8)
-        arrays[name], table[name] = array, entry
-    save_file(arrays, path, metadata=dict(aliases) or None)
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-        start = file.read(8)
-        header = file.read(int.from_bytes(start, "little"))
+    with ThreadPoolExecutor(1) as beside:  # checksums are computed while the disk is written to
+        sums = beside.submit(lambda: {name: checksum(host.array) for name, host in tensors.items()})
+        arrays = {n: h.array if _is_coded(h.array) else h.array.reshape(-1).view(np.uint8) for n, h in tensors.items()}
+        save_file(arrays, path, metadata=dict(aliases) or None)
+        with open(path, "rb+") as file:
+            os.fsync(file.fileno())
+            start = file.read(8)
+            header = file.read(int.from_bytes(start, "little"))
+        table = {
+            name: [sums.result()[name], form, *([] if _is_coded(array) else [array.dtype.name, list(array.shape)])]
+            for name, (array, form) in tensors.items()
+        }
     return {"bytes": os.path.getsize(path), "header": checksum(start + header), "tensors": table}
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tenure.checkpoints import leaves
+from tenure.checkpoints import leaves, optimizer
+from tenure.checkpoints.choices import Choices, names
 from tenure.checkpoints.errors import ContentError
+from tenure.checkpoints.matching import Matching
 from tenure.checkpoints.rename import Rules, rename_leaf, rename_rows, renaming
 from tenure.checkpoints.report import Notes, Report
+from tenure.checkpoints.resizing import resized
 from tenure.checkpoints.save import flat, ledger_of
 from tenure.checkpoints.source import Held, Side, plain_row
 from tenure.checkpoints.staged import assigner
-from tenure.checkpoints.ties import Choices, Matching, names, resized
 from tenure.core.errors import Party, RuleError, brief
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.slots.plan import Plan
 from tenure.core.trees import copied, nest, put
+from tenure.surgery.belonging import misfit
 
 
 class Transferred(NamedTuple):
@@ -100,11 +104,11 @@ def transfer(
     for path, value in matching.assigned.items():
         if path not in matching.found:
             put(new_state, path, value)
-    optimizer = None
+    optimized = None
     if opt_state is not None:
-        optimizer = _optimizer(opt_state, new_opt_state, renamed, file, ledger, choices, notes)
+        optimized = _optimizer(opt_state, new_opt_state, renamed, file, ledger, choices, notes)
     found = nest({p: matching.found[p].place(None) for p in ledger.owners})
-    return Transferred(found, optimizer, new_state if state is not None or new_state else None, notes.report())
+    return Transferred(found, optimized, new_state if state is not None or new_state else None, notes.report())
 
 
 def _old_side(given: dict[str, Any], old_plan: Any, rename: Rules | None, notes: Notes) -> tuple[Side, dict[str, str]]:
@@ -146,10 +150,13 @@ def _optimizer(
             "an old optimizer state needs a new one, which says what it is to become",
             ways=["new_opt_state=optimizer.init(params), with params of the new model"],
         )
-    there = {rename_leaf(name, renamed): leaf for name, leaf in leaves.named(old).items()}
+    held = {rename_leaf(name, renamed): Held(name, leaf) for name, leaf in leaves.named(old).items()}
+    rows = {r.path: r for r in ledger.rows if r.collection == "params"}
+    wanted = leaves.named(new)
+    there = {n: leaf.value for n, leaf in optimizer.retied(held, wanted, file.rows, rows, notes).items()}
     values = {}
     missing, used = [], set()
-    for name, fresh in leaves.named(new).items():
+    for name, fresh in wanted.items():
         owner, axis = _owner_of(name, ledger.owners)
         if name in there:
             used.add(name)
@@ -190,6 +197,9 @@ def _fitted(
 ) -> Any:
     """An old leaf with the shape of the new one, and its rows in the new order."""
     before, after = tuple(np.shape(old)), tuple(np.shape(fresh))
+    _refuse_foreign(name, owner, axis, before, file)
+    if choices.resize:
+        _refuse_joint(name, owner, axis, before, file, choices)
     if owner is not None and owner in choices.resize and owner in file.leaves and len(before) == len(after):
         stored, wanted = tuple(file.leaves[owner].shape), tuple(choices.template.get(owner, file.leaves[owner]).shape)
         rows = _rows_of(name, owner, axis, before, stored, choices.resize[owner])
@@ -205,6 +215,38 @@ def _fitted(
         parties=[Party("old", name, str(before)), Party("new", name, str(after))],
         ways=[f"resize='{owner}'" if owner else "use the same optimizer", "start the optimizer anew"],
     )
+
+
+def _refuse_foreign(name: str, owner: str | None, axis: int | None, shape: tuple, file: Side) -> None:
+    """Raises for a leaf whose shape is that of another parameter than the one that it is named like."""
+    if owner is None or owner not in file.leaves or axis is not None:
+        return
+    stored = tuple(file.leaves[owner].shape)
+    if misfit(shape, stored):
+        raise ContentError(
+            f"the optimizer's leaf '{name}' is {shape}, and '{owner}' is {stored} in old_params: it belongs to other ones",
+            parties=[Party("old", name, str(shape)), Party("old", owner, str(stored))],
+            ways=["opt_state= is what optimizer.init or optimizer.update returned for old_params"],
+        )
+
+
+def _refuse_joint(name: str, owner: str | None, axis: int | None, shape: tuple, file: Side, choices: Choices) -> None:
+    """Raises for leaves of which no rule says what a change of rows makes of them."""
+    if {"diff_params_memory", "diff_updates_memory"} & set(name.split("/")):
+        raise optimizer.joint(name, "L-BFGS remembers steps and gradients of the parameters as they were")
+    if owner is not None or not any(shape):
+        return
+    within = optimizer.place_of(name, choices.resize)
+    if within is not None:
+        raise optimizer.joint(
+            name, f"it is a part of what is kept for '{within[1]}', and nothing says which are its rows"
+        )
+    resized_ones = [tuple(file.leaves[p].shape) for p in choices.resize if p in file.leaves]
+    total = sum(math.prod(leaf.shape) for leaf in file.leaves.values())
+    if shape == (total,):
+        raise optimizer.joint(name, "it has the numbers of all parameters in one row (optax.flatten)")
+    if shape in resized_ones:
+        raise optimizer.joint(name, "it has the shape of a parameter that gets other rows, and not its name")
 
 
 def _rows_of(name: str, owner: str, axis: int | None, before: tuple, stored: tuple, rows: Any) -> Any:

@@ -9,11 +9,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.checkpoints.choices import Choices
 from tenure.checkpoints.leaves import check_width
+from tenure.checkpoints.matching import Matching
 from tenure.checkpoints.report import Notes
 from tenure.checkpoints.save import ledger_of
 from tenure.checkpoints.source import Held, Side
-from tenure.checkpoints.ties import Choices, Matching
 from tenure.convert import formats, names
 from tenure.convert.errors import FileError, MapError, UnsupportedFileError, name_of, unwritable
 from tenure.convert.files import check_path

@@ -58,6 +58,25 @@ def values(name, item):
     return np.asarray(item[()], item.dtype.newbyteorder("="), order="C")
 
 
+def listed(group, what):
+    """An attribute that lists names, which Keras cuts into pieces where it is long."""
+    pieces = [what] if what in group.attrs else [f"{what}{i}" for i in range(10_000) if f"{what}{i}" in group.attrs]
+    names = [name for piece in pieces for name in list(group.attrs[piece])]
+    return [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names]
+
+
+def order(file):
+    """Data sets in the order in which Keras 2 lists layers, and weights in them, as it loads by position."""
+    top = "" if "layer_names" in file.attrs or "model_weights" not in file else "model_weights/"
+    layers = listed(file[top or "/"], "layer_names")
+    return [
+        f"{top}{layer}/{name}"
+        for layer in layers
+        if layer in file[top or "/"]
+        for name in listed(file[top + layer], "weight_names")
+    ]
+
+
 def main(path, seconds, memory):
     """Reads the file."""
     import h5py
@@ -69,7 +88,8 @@ def main(path, seconds, memory):
         with h5py.File(path, "r") as file:
             names: list[str] = []
             file.visit(names.append)
-            found = [(n, file[n]) for n in names]
+            first = {name: i for i, name in enumerate(order(file))}
+            found = [(n, file[n]) for n in sorted(names, key=lambda n: first.get(n, len(first)))]
             arrays = [(n, values(n, d)) for n, d in found if isinstance(d, h5py.Dataset) and d.dtype.kind in "biufcV"]
             about = {key: plain(value) for key, value in file.attrs.items()}
     except Exception as error:

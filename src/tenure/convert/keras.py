@@ -25,6 +25,18 @@ from tenure.convert.weights import Weights, held
 
 _SECONDS, _BYTES_A_SECOND = 10, 5 << 20  # of computing, and more for large files
 _MEMORY = 4 << 30  # bytes, and more for large files
+_KINDS = [
+    "embeddings",
+    "kernel",
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "recurrent_kernel",
+    "gamma",
+    "beta",
+    "alpha",
+    "bias",
+]
+_KINDS += ["moving_mean", "moving_variance"]
 _PROGRAM = Path(__file__).with_name("hdf5_process.py")
 
 
@@ -73,7 +85,9 @@ def _answer(path: str | Path, size: int) -> bytes:
 
 
 def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
-    """A file whose data sets have these names, with Keras 2's lists of layers and weights.
+    """A file whose data sets have these names; unless they are Keras 3's (`…/vars/0`), with Keras 2's lists of layers and weights.
+
+    Keras 2 loads by position: layers in the order of `values`, and each layer's weights in the order in which Keras makes them.
 
     Args:
       path: the file.
@@ -95,16 +109,37 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
             raise unwritable(path, name, np.asarray(value).dtype)
         layer, _, rest = name.partition("/")
         layers.setdefault(layer, []).append(rest)
+    by_place = all("vars" in name.split("/")[:-1] for name in values)  # as Keras 3 names them
     with replaced(path) as out, h5py.File(out, "w") as file:
         file.attrs.update(
             {k: v if isinstance(v, (str, int, float)) else json.dumps(v) for k, v in (about or {}).items()}
         )
-        file.attrs["layer_names"] = [layer.encode() for layer in layers]
         for name, value in values.items():
             file.create_dataset(name, data=np.asarray(value))
+        if by_place:
+            return
+        file.attrs["layer_names"] = [layer.encode() for layer in layers]
         for layer, weights in layers.items():
             if isinstance(file[layer], h5py.Group):
-                file[layer].attrs["weight_names"] = [weight.encode() for weight in weights]
+                file[layer].attrs["weight_names"] = [weight.encode() for weight in _as_made(weights)]
+
+
+def _as_made(weights: list[str]) -> list[str]:
+    """A layer's weights in the order in which Keras makes them: within each inner layer, and what is not trained last.
+
+    >>> _as_made(["lstm/bias:0", "lstm/kernel:0", "bn/moving_mean:0", "bn/gamma:0", "own/z", "own/a"])
+    ['lstm/kernel:0', 'lstm/bias:0', 'bn/gamma:0', 'own/z', 'own/a', 'bn/moving_mean:0']
+    """
+    inner: dict[str, list[str]] = {}
+    for weight in weights:
+        inner.setdefault(weight.rpartition("/")[0], []).append(weight)
+
+    def place(weight: str) -> int:
+        kind = weight.rpartition("/")[2].partition(":")[0]
+        return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
+
+    made = [weight for group in inner.values() for weight in sorted(group, key=place)]
+    return sorted(made, key=lambda weight: weight.rpartition("/")[2].startswith("moving_"))
 
 
 __all__ = ["read", "write"]

@@ -10,16 +10,22 @@ import ml_dtypes
 import numpy as np
 
 from tenure.convert.cursor import Cursor, size_of
+from tenure.convert.errors import unsupported
 
 MAGIC = b"\x93NUMPY"
 _LONGEST = 1 << 16  # bytes of a header
+
+
+class _NoNumbers(ValueError):
+    """The array is well written, and none of numbers."""
 
 
 def header(cursor: Cursor) -> tuple[tuple[int, ...], np.dtype, bool]:
     """Shape, dtype, and whether the first axis runs fastest; the cursor is at the values then.
 
     Raises:
-      DamagedFileError: it is no header, or the dtype is none of numbers.
+      DamagedFileError: it is no header.
+      UnsupportedFileError: the array is none of numbers.
     """
     if bytes(cursor.take(6, "the mark of an array")) != MAGIC:
         raise cursor.fail("an array in numpy's format does not start here")
@@ -33,6 +39,10 @@ def header(cursor: Cursor) -> tuple[tuple[int, ...], np.dtype, bool]:
     try:
         fields = ast.literal_eval(raw.decode("utf-8" if major == 3 else "latin-1").strip())
         shape, order, dtype = fields["shape"], fields["fortran_order"], _dtype(fields["descr"])
+    except _NoNumbers as error:
+        raise unsupported(
+            cursor.path, f"byte {cursor.base:,}", str(error), ["write the file again with arrays of numbers only"]
+        ) from None
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
         raise cursor.fail(f"the header cannot be read: {error}") from None
     if not isinstance(shape, tuple) or size_of(shape, dtype) is None or not isinstance(order, bool):
@@ -43,12 +53,14 @@ def header(cursor: Cursor) -> tuple[tuple[int, ...], np.dtype, bool]:
 def _dtype(description: Any) -> np.dtype:
     """The dtype of numbers that a header names; two bytes of no type are what numpy makes of bfloat16."""
     if not isinstance(description, str) or len(description) > 10:
-        raise ValueError("a dtype of several fields")
+        fields = isinstance(description, list) and description and all(isinstance(f, tuple) for f in description)
+        raise (_NoNumbers if fields else ValueError)("an array whose items have several fields")
     dtype = np.dtype(description)
     if dtype == np.dtype("V2"):
         return np.dtype(ml_dtypes.bfloat16)
     if dtype.kind not in "biufc":
-        raise ValueError(f"the dtype {dtype} is none of numbers")
+        kind = {"U": "text", "S": "bytes", "O": "Python objects", "M": "dates", "m": "durations"}.get(dtype.kind)
+        raise _NoNumbers(f"an array of {kind or 'raw bytes'} ({description}), not of numbers")
     return dtype
 
 

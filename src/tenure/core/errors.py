@@ -89,6 +89,11 @@ class TenureError(ValueError):
         self.rule, self.parties, self.near, self.ways = rule, tuple(parties), tuple(near), tuple(ways)
         super().__init__(self.render())
 
+    def add(self, party: Party) -> None:
+        """One more party to the message, told by whoever knows more than the place where the rule broke."""
+        self.parties = (*self.parties, party)
+        self.args = (self.render(),)
+
     def render(self) -> str:
         """The message: a head line, a row for each party, the nearest names, the ways out."""
         lines = [_cut(self.rule, 600)]

@@ -70,10 +70,20 @@ class _Traced(NamedTuple):
     place: int
 
 
+def parts_of_key(key: Any) -> tuple[Any, Any]:
+    """For a compiled function: an array of keys and a key's place in it, or a key and None; see `key_of_parts`."""
+    return (key.keys, np.uint32(key.place)) if isinstance(key, _Traced) else (made_key(key), None)
+
+
+def key_of_parts(keys: Any, place: Any) -> Any:
+    """The key that `parts_of_key` took apart, inside of the compiled function."""
+    return keys if place is None else jax.lax.dynamic_index_in_dim(keys, place, keepdims=False)
+
+
 def made_key(key: Any) -> Any:
     """The key that `owner_keys` stands for."""
     if isinstance(key, _Traced):
-        return key.keys[key.place]
+        return jax.lax.index_in_dim(key.keys, key.place, keepdims=False)
     return jax.random.wrap_key_data(jnp.asarray(key.data), impl=key.impl) if isinstance(key, _Row) else key
 
 

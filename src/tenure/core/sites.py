@@ -60,11 +60,21 @@ NOWHERE = Site("", 0, None, 0)
 
 
 def _short(file: str) -> str:
+    cell = _cell(file)
+    if cell:
+        return cell
     try:
         here = os.getcwd() + os.sep
     except OSError:  # the directory is gone
         return os.path.basename(file)
     return file[len(here) :] if file.startswith(here) else os.path.basename(file)
+
+
+def _cell(file: str) -> str:
+    """`In[3]`, if the file is a cell of a notebook, whose name on disk says nothing."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    named = getattr(getattr(shell, "compile", None), "format_code_name", lambda file: None)(file)
+    return named[1] if named else ""
 
 
 def _room(file: str) -> int:

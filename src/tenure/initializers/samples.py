@@ -31,9 +31,8 @@ def uniform(key: Any, shape: Sequence[int], dtype: Any, minval: Any = 0.0, maxva
     >>> bool((uniform(key, (2000,), jnp.float32) == jax.random.uniform(key, (2000,))).all())
     True
     """
-    if _alike(key, shape, dtype, minval, maxval):
-        return _draw(key, minval, maxval, None, "uniform", tuple(shape))
-    return jax.random.uniform(key, shape, dtype, minval, maxval)
+    drawn = _drawn(key, minval, maxval, None, "uniform", shape, dtype)
+    return drawn if drawn is not None else jax.random.uniform(key, shape, dtype, minval, maxval)
 
 
 def normal(key: Any, shape: Sequence[int], dtype: Any) -> jax.Array:
@@ -44,9 +43,8 @@ def normal(key: Any, shape: Sequence[int], dtype: Any) -> jax.Array:
     True
     """
     low, high = np.nextafter(np.float32(-1), np.float32(0)), np.float32(1)
-    if _alike(key, shape, dtype):
-        return _draw(key, low, high, None, "normal", tuple(shape))
-    return jax.random.normal(key, shape, dtype)
+    drawn = _drawn(key, low, high, None, "normal", shape, dtype)
+    return drawn if drawn is not None else jax.random.normal(key, shape, dtype)
 
 
 def truncated_normal(
@@ -59,8 +57,9 @@ def truncated_normal(
     >>> bool((ours == theirs).all())
     True
     """
-    if _alike(key, shape, dtype, lower, upper, stddev):
-        return _draw(key, lower, upper, stddev, "truncated_normal", tuple(shape))
+    drawn = _drawn(key, lower, upper, stddev, "truncated_normal", shape, dtype)
+    if drawn is not None:
+        return drawn
     sample = jax.random.truncated_normal(key, lower, upper, shape, dtype)
     return sample if stddev is None else sample * np.asarray(stddev, dtype)
 
@@ -86,16 +85,25 @@ def make(init: Any, shape: Sequence[int], dtype: Any) -> Any:
     return init(shape, dtype) if number is None else full(shape, number, dtype)
 
 
-def _alike(key: Any, shape: Sequence[int], dtype: Any, *numbers: Any) -> bool:
-    """Whether `_draw` does what `jax.random` does: on a CPU, outside of traces, its default keys, single precision."""
+def _drawn(key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: Sequence[int], dtype: Any) -> jax.Array | None:
+    """The sample, by the operations of this file; None where they are not for this case."""
+    if dtype not in (jnp.float32, np.float32) or not all(
+        x is None or isinstance(x, (int, float, np.number)) for x in (low, high, stddev)
+    ):
+        return None
+    if not outermost():  # few operations: tracing a draw takes a third of the time that tracing JAX's takes
+        sample = _traced(key, low, high, kind, tuple(shape))
+        return sample if stddev is None else jax.lax.mul(_full_like(sample, stddev), sample)
+    return _draw(key, low, high, stddev, kind, tuple(shape)) if _unrolls(key, shape) else None
+
+
+def _unrolls(key: Any, shape: Sequence[int]) -> bool:
+    """Whether `_draw` makes the bits that `jax.random` makes, and faster: on a CPU, for JAX's default keys."""
     return (
-        all(x is None or isinstance(x, (int, float, np.number)) for x in numbers)
-        and dtype in (jnp.float32, np.float32)
-        and jax.default_backend() == "cpu"
+        jax.default_backend() == "cpu"
         and _is_threefry(key)
         and jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
         and _SMALLEST <= math.prod(shape) < 2**32
-        and outermost()
     )
 
 
@@ -108,24 +116,46 @@ def _is_threefry(key: Any) -> bool:
 @functools.partial(jax.jit, static_argnames=("kind", "shape"))
 def _draw(key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: tuple[int, ...]) -> jax.Array:
     data = key if key.dtype == jnp.uint32 else jax.random.key_data(key)
-    low, high = jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32)
+    return _sample(_bits(data, math.prod(shape)), low, high, stddev, kind).reshape(shape)
+
+
+@functools.partial(jax.jit, static_argnames=("kind", "shape"))
+def _traced(key: Any, low: Any, high: Any, kind: str, shape: tuple[int, ...]) -> jax.Array:
+    return _sample(jax.random.bits(key, shape, jnp.uint32), low, high, None, kind)
+
+
+def _sample(bits: jax.Array, low: Any, high: Any, stddev: Any, kind: str) -> jax.Array:
+    """Samples made of random bits [...], by JAX's own sequence of operations."""
+    low, high = (jax.lax.convert_element_type(x, jnp.float32) for x in (low, high))
     root: Any = np.array(np.sqrt(2), np.float32)
-    a, b = (jax.lax.erf(low / root), jax.lax.erf(high / root)) if kind == "truncated_normal" else (low, high)
-    sample: jax.Array = _uniform(_bits(data, math.prod(shape)), a, b)
-    if kind != "uniform":
-        sample = root * jax.lax.erf_inv(sample)
     if kind == "truncated_normal":
-        inside = jnp.nextafter(low, np.float32(np.inf)), jnp.nextafter(high, np.float32(-np.inf))
-        sample = jnp.clip(sample, *inside)
-        sample = sample if stddev is None else jnp.asarray(stddev, jnp.float32) * sample
-    return sample.reshape(shape)
+        sample = _uniform(bits, *(jax.lax.erf(jax.lax.div(x, root)) for x in (low, high)))
+    else:
+        sample = _uniform(bits, low, high)
+    if kind != "uniform":
+        sample = jax.lax.mul(_full_like(sample, root), jax.lax.erf_inv(sample))
+    if kind == "truncated_normal":
+        inside = jax.lax.nextafter(low, np.float32(np.inf)), jax.lax.nextafter(high, np.float32(-np.inf))
+        sample = jax.lax.clamp(inside[0], sample, inside[1])
+        if stddev is not None:
+            sample = jax.lax.mul(_full_like(sample, stddev), sample)
+    return sample
 
 
 def _uniform(bits: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
     """Floats in [`low`, `high`): the bits are the mantissa of a number in [1, 2)."""
     one = np.array(1, np.float32)
-    floats = jax.lax.bitcast_convert_type((bits >> np.uint32(9)) | one.view(np.uint32), jnp.float32) - one
-    return jnp.maximum(low, floats * (high - low) + low)
+    mantissa = jax.lax.shift_right_logical(bits, _full_like(bits, np.uint32(9)))
+    floats = jax.lax.bitcast_convert_type(
+        jax.lax.bitwise_or(mantissa, _full_like(bits, one.view(np.uint32))), jnp.float32
+    )
+    low, width = _full_like(floats, low), _full_like(floats, jax.lax.sub(high, low))
+    return jax.lax.max(low, jax.lax.add(jax.lax.mul(jax.lax.sub(floats, _full_like(floats, one)), width), low))
+
+
+def _full_like(array: jax.Array, number: Any) -> jax.Array:
+    """One number everywhere."""
+    return jax.lax.broadcast(jax.lax.convert_element_type(number, array.dtype), array.shape)
 
 
 def _bits(key: jax.Array, count: int) -> jax.Array:

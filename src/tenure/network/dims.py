@@ -108,6 +108,11 @@ class Dim:
         return self.kind == BEAM
 
     @property
+    def is_plain_batch(self) -> bool:
+        """Whether it is the batch that the network is fed, and none that axes were merged into."""
+        return self.is_batch and self.root.op is None and self.root.size is None
+
+    @property
     def is_dynamic(self) -> bool:
         """Whether it has no size of its own, and is not the batch."""
         return self.root.size is None and not self.is_batch

@@ -172,6 +172,9 @@ def normalise(templates: Mapping[str, Template], batch: Mapping[str, Any]) -> di
     """
     found: dict[str, dict[str, Any]] = {}
     for key, value in batch.items():
+        if key.startswith(":"):  # what is told of the batch, and is no stream
+            found[key] = value
+            continue
         if key not in templates:
             raise DataError(
                 f"the batch has '{key}', which extern_data does not declare",

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.core.errors import TenureError, brief
 from tenure.network import expressions, sizes
@@ -178,7 +179,13 @@ def _capacity(loop: Layer) -> int:
         return known.bound(loop.run.outputs[via].tensor)
     found = _evaluated(loop, lambda _, x: 0 if x is None else known.padded(x))
     try:
+        if is_symbolic_dim(found):  # room for one step more where there may be none
+            return sizes.at_least(1, found)
         return max(0, int(found))
+    except jax.errors.ConcretizationTypeError:
+        rule = "the number of steps is not known where the program is made, as a symbol cannot be multiplied by a fraction"
+        ways = ["\"max_len_from('base:encoder') * 3 // 2\""]
+        raise loop.error("max_seq_len", loop.node.get("max_seq_len"), rule, ways) from None
     except (TypeError, ValueError, OverflowError):
         raise loop.error("max_seq_len", loop.node.get("max_seq_len"), f"{found!r} is no number of steps") from None
 

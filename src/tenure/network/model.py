@@ -18,7 +18,7 @@ from tenure.network.graph import Flags, Graph, Level, Node, scope_name
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
 
-STEP = ":step"  # under which the number of training steps is fed
+STEP, ROWS = ":step", ":rows"  # under which the number of training steps, and that of the rows that count, are fed
 
 
 def _rebuilt(arguments: Mapping[str, Any], evaluated: bool = False, takes_key: bool = True) -> Network:
@@ -143,7 +143,9 @@ class Network:
             training(flags.train),
         ):
             step = batch.get(STEP, 0)
-            inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k != STEP}, known)
+            if ROWS in batch:
+                known.declare_rows(batch[ROWS])
+            inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k not in (STEP, ROWS)}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
             graph = self.graph(flags)
@@ -205,6 +207,7 @@ class Network:
         search: bool = False,
         layers: Sequence[str] | None = None,
         step: Any = None,
+        rows: Any = None,
     ) -> tuple[Result, Any]:
         """One forward pass.
 
@@ -216,6 +219,8 @@ class Network:
           losses: whether losses are computed (in training they always are).
           search: whether choices are searched instead of read from the targets.
           step: how many training steps there were, for layers and expressions that ask.
+          rows: how many rows of the batch count; losses and batch statistics leave out those after them, which only fill the
+            shape up. None: all.
           layers: whose outputs to return; `None`: "output" and all with `is_output_layer`; `("*",)`: all.
 
         Returns:
@@ -231,6 +236,8 @@ class Network:
         fed: dict[str, Any] = dict(extern.normalise(self.templates, batch))
         if step is not None:
             fed[STEP] = step
+        if rows is not None:
+            fed[ROWS] = rows
         return self.model.apply(params, state, key, fed, flags, layers)
 
     def _flags(self, train: bool, losses: bool, search: bool) -> Flags:

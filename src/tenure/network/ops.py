@@ -30,6 +30,8 @@ _GUESSING: contextvars.ContextVar[bool] = contextvars.ContextVar("guessing", def
 def mask(dim: Dim, dims: Sequence[Dim]) -> jax.Array | None:
     """Which entries of an axis of `dim` count, as an array that broadcasts to `dims`. None if all do."""
     lengths = current().lengths(dim)
+    if dim.root.is_plain_batch and current().rows is not None:
+        lengths = Tensor(current().rows, ())
     if lengths is None:
         return None
     axis = next((i for i, d in enumerate(dims) if d == dim), None)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import Party, TenureError
+from tenure.core.errors import Party, TenureError, brief
 from tenure.core.notation import paths
 from tenure.core.run.frame import current_frame
 from tenure.network import sizes as sizes_
@@ -229,7 +229,7 @@ class Run:
 
     def _failed(self, node: Node, error: Exception) -> LayerError:
         reason = str(error).partition("\n")[0]
-        options = ", ".join(f"{k}={v!r}" for k, v in node.options.items() if k not in ("class", "from"))
+        options = ", ".join(f"{k}={brief(v)}" for k, v in node.options.items() if k not in ("class", "from"))
         raised = LayerError(
             f"layer '{node.key}' ({node.class_name}) cannot be computed: {type(error).__name__}: {reason}",
             parties=[Party("options", node.key, options), *self._inputs(node)],

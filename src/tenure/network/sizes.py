@@ -60,8 +60,18 @@ class Sizes:
     def __init__(self, outer: Sizes | None = None, planning: bool = False):
         self.outer = outer
         self.planning: bool = planning if outer is None else outer.planning
+        self._rows: Any = None
         self._padded: dict[Dim, int] = {}
         self._lengths: dict[Dim, Tensor | None] = {}
+
+    @property
+    def rows(self) -> Any:
+        """How many rows of the batch count, as a scalar; None if all do."""
+        return self._rows if self.outer is None else self.outer.rows
+
+    def declare_rows(self, rows: Any) -> None:
+        """From now on only so many rows of the batch count; those after them fill its shape up."""
+        self._rows = jnp.asarray(rows, jnp.int32)
 
     def declare(self, dim: Dim, padded: int, lengths: Tensor | None = None) -> None:
         """From now on that dim is `padded` long in arrays, of which `lengths` entries count for each sequence."""

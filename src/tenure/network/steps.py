@@ -147,7 +147,7 @@ def trace_back(pointers: Any, n: Any, last: Any) -> tuple[Any, Any]:
     Returns:
       [T, beam, batch], and the hypotheses before the first step.
     """
-    steps = jnp.arange(len(pointers), dtype=jnp.int32)
+    steps = jnp.arange(pointers.shape[0], dtype=jnp.int32)
 
     def back(index: Any, inputs: Any) -> Any:
         t, pointer = inputs

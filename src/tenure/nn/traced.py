@@ -9,13 +9,16 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
+from tenure.core.run.frame import maybe_frame
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def traced_once(*static: str) -> Callable[[F], F]:
     """Decorator of a pure function of arrays: inside a trace, JAX takes its equations from the first call's.
 
-    The equations are the same as without it, and are inlined where the function is called. A deep model has few layers
+    The equations are the same as without it, and are inlined where the function is called, except in a plan, whose
+    equations nobody reads. A deep model has few layers
     that differ in shapes, so planning and tracing it take less time than its depth suggests. Outside of a trace, and in
     an uncompiled `jax.grad` or `jax.vmap`, the function runs as it is, operation by operation.
 
@@ -30,11 +33,15 @@ def traced_once(*static: str) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
-        jitted = jax.jit(function, static_argnames=static, inline=True)
+        inlined, called = (jax.jit(function, static_argnames=static, inline=inline) for inline in (True, False))
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return (jitted if any(map(_staged, args)) else function)(*args, **kwargs)
+            if not any(map(_staged, args)):
+                return function(*args, **kwargs)
+            frame = maybe_frame()
+            planning = frame is not None and frame.planning and frame.profile is None
+            return (called if planning else inlined)(*args, **kwargs)
 
         return call  # type: ignore[return-value]
 

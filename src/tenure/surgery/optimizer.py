@@ -2,13 +2,13 @@
 
 An entry is an array like its parameter (moments, averages), nothing (`optax.MaskedNode`), one array for each axis (SM3, Shampoo), or
 two factors (Adafactor). A new owner's entry is made of the old owner's through the views that led to it. What has no right
-counterpart is refused, by the name of the leaf.
+counterpart is refused, by the name of the leaf; so is the state of other params.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ from tenure.core.notation.refs import Ref, follow
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.trees import leaf
+from tenure.surgery.belonging import check_belongs, empty, like
 
 _ALIKE = (views.StopGradient, views.Constrain, views.Scale, views.Cast)  # shapes stay, and entries are left alone
 OnTree = Callable[[Mapping[str, Any], str], Any]
@@ -36,7 +37,7 @@ def with_owner(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any)
       opt_state: any pytree.
 
     Raises:
-      OptimizerStateError: a leaf that has no right counterpart.
+      OptimizerStateError: a leaf that has no right counterpart, or is of other params.
     """
     adding = _Adding(plan, path)
     return _walk(opt_state, params, plan.slots[path], adding.tree, adding.factors)
@@ -46,14 +47,14 @@ def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], o
     """The state once some owners borrow their values.
 
     Raises:
-      OptimizerStateError: a leaf that has no right counterpart.
+      OptimizerStateError: a leaf that has no right counterpart, or is of other params.
     """
     gone = list(gone)
 
     def drop(tree: Mapping[str, Any], where: str) -> Any:
         new = {}
         for module, entries in tree.items():
-            names = params[module]
+            names = entries if isinstance(entries, Mapping) else params[module]
             kept = [n for n in names if paths.join(module, n) not in gone]
             if kept:
                 new[module] = {n: entries[n] for n in kept} if isinstance(entries, Mapping) else entries
@@ -69,23 +70,21 @@ def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], o
 
 
 def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on_factors: OnFactors) -> Any:
+    _refuse_joint(state, slot)
+    check_belongs(state, params)
     leaves = [np.shape(v) for v in jax.tree.leaves(params)]
     total = sum(int(np.prod(s)) for s in leaves)
 
     def special(node: Any) -> bool:
-        return _like(node, params) or bool(_fields(node) & {"diff_params_memory", "acc_grads", "v_row"})
+        return like(node, params) or "v_row" in _fields(node)
 
     def visit(node: Any, where: str) -> Any:
         fields = _fields(node)
-        if "diff_params_memory" in fields:
-            raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
-        if {"mini_step", "acc_grads"} <= fields and not _is_zero(node.mini_step):
-            raise _refused(f"{where}/acc_grads", slot, "it sums the gradients of steps that are not finished")
-        if {"v_row", "v_col", "v"} <= fields and _like(node.v, params):
+        if {"v_row", "v_col", "v"} <= fields and like(node.v, params):
             return on_factors(node, where)
-        if fields and not _like(node, params):
+        if fields and not like(node, params):
             return node._replace(**{f: walk(getattr(node, f), f"{where}/{f}") for f in node._fields})
-        if _like(node, params):
+        if like(node, params):
             return on_tree(node, where)
         if np.shape(node) == (total,) and total > 1 and len(leaves) > 1:
             raise _refused(where, slot, "it has the numbers of all parameters in one row (optax.flatten)")
@@ -109,6 +108,34 @@ def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on
     return walk(state, "")
 
 
+def _refuse_joint(state: Any, slot: Slot) -> None:
+    """Raises for states that are about several parameters, or several steps, at once; they are known by their fields."""
+    for where, node in _tuples(state, ""):
+        fields = _fields(node)
+        if "diff_params_memory" in fields:
+            raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
+        if {"base_optimizer_state", "projector"} <= fields:
+            raise _refused(
+                f"{where}/projector/{slot.path}", slot, "GaLore keeps what lies in a subspace of each matrix"
+            )
+        summed = {"mini_step", "acc_grads"} <= fields or {"count", "grad_acc"} == fields
+        if summed and not _is_zero(node.mini_step if "mini_step" in fields else node.count):
+            name = "acc_grads" if "acc_grads" in fields else "grad_acc"
+            raise _refused(f"{where}/{name}", slot, "it sums the gradients of steps that are not finished")
+
+
+def _tuples(node: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """All named tuples in a state, with their places, from outside to inside."""
+    if fields := getattr(node, "_fields", ()) if isinstance(node, tuple) else ():
+        yield where, node
+        for field in fields:
+            yield from _tuples(getattr(node, field), f"{where}/{field}")
+        return
+    for place, part in jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: bool(_fields(n)))[0]:
+        if _fields(part):
+            yield from _tuples(part, f"{where}/{jax.tree_util.keystr(place, simple=True, separator='/')}")
+
+
 def _fields(node: Any) -> set[str]:
     return set(getattr(node, "_fields", ())) if isinstance(node, tuple) else set()
 
@@ -118,21 +145,6 @@ def _is_zero(value: Any) -> bool:
         return int(value) == 0
     except (TypeError, jax.errors.ConcretizationTypeError):
         return False
-
-
-def _empty(node: Any) -> bool:
-    """Whether nothing is kept, as for a leaf that is masked."""
-    return not isinstance(node, Mapping) and not jax.tree.leaves(node)
-
-
-def _like(node: Any, params: Mapping[str, Any]) -> bool:
-    """Whether a node is a tree like params; leaves, or whole modules, may be masked."""
-    return (
-        isinstance(node, Mapping)
-        and bool(params)
-        and node.keys() == params.keys()
-        and all(_empty(e) or (isinstance(e, Mapping) and e.keys() == params[m].keys()) for m, e in node.items())
-    )
 
 
 # what a new owner gets
@@ -151,14 +163,21 @@ class _Adding:
 
     def tree(self, tree: Mapping[str, Any], where: str) -> Any:
         """A tree like params, with one entry more."""
-        return self._put(tree, lambda: self._entry(tree, where))
+        return tree if self._is_left_out(tree, where) else self._put(tree, lambda: self._entry(tree, where))
+
+    def _is_left_out(self, tree: Mapping[str, Any], where: str) -> bool:
+        """Whether the optimizer is one of a part of the params, to which the owners do not belong."""
+        absent = [o for o in self.owners if not _has(tree, o)]
+        if absent and len(absent) < len(self.owners):
+            raise _refused(f"{where}/{absent[0]}", self.slot, "the optimizer has some of its owners, and lacks some")
+        return bool(absent)
 
     def _put(self, tree: Mapping[str, Any], entry: Callable[[], Any]) -> Any:
         module, name = paths.split(self.path)
-        if module in tree and _empty(tree[module]):
+        if module in tree and empty(tree[module]):
             return tree  # the whole module is masked, and the new leaf with it
         value = entry()
-        whole = module not in tree and _empty(tree.get(paths.split(self.owners[0])[0]))
+        whole = module not in tree and empty(tree.get(paths.split(self.owners[0])[0]))
         new: dict[str, Any] = {m: dict(e) if isinstance(e, Mapping) else e for m, e in tree.items()}
         if whole:
             new[module] = value
@@ -168,7 +187,7 @@ class _Adding:
 
     def _entry(self, tree: Mapping[str, Any], where: str) -> Any:
         found = {o: _entry_of(tree, o) for o in self.owners}
-        masked = [o for o, e in found.items() if _empty(e)]
+        masked = [o for o, e in found.items() if empty(e)]
         if masked and len(masked) < len(found):
             raise _refused(f"{where}/{masked[0]}", self.slot, "some of its owners are masked, and some are not")
         first = found[self.owners[0]]
@@ -202,8 +221,10 @@ class _Adding:
     def factors(self, node: Any, where: str) -> Any:
         """Adafactor's three trees, with one entry more in each."""
         owner = self.owners[0]
+        if self._is_left_out(node.v, where):
+            return node
         row, column, full = (_entry_of(getattr(node, f), owner) for f in ("v_row", "v_col", "v"))
-        if _empty(full):
+        if empty(full):
             entries = [self._checked_mask(full, where)] * 3
         elif self._alike():
             entries = [jnp.array(e, copy=True) for e in (row, column, full)]
@@ -227,9 +248,14 @@ class _Adding:
         raise _refused(name, self.slot, "it is a factor, and the new leaf may be factored otherwise")
 
 
+def _has(tree: Mapping[str, Any], path: str) -> bool:
+    module, name = paths.split(path)
+    return module in tree and (empty(tree[module]) or name in tree[module])
+
+
 def _entry_of(tree: Mapping[str, Any], path: str) -> Any:
     module, _ = paths.split(path)
-    return tree[module] if _empty(tree[module]) else leaf(tree, path)
+    return tree[module] if empty(tree[module]) else leaf(tree, path)
 
 
 def _is_array(entry: Any) -> bool:
@@ -320,6 +346,6 @@ def _refused(name: str, slot: Slot, why: str) -> OptimizerStateError:
         parties=[slot.party("slot")],
         ways=[
             "give no opt_state, and start anew:  optimizer.init(params)",
-            "with optax.MultiSteps: right after an update, when mini_step is 0",
+            "with optax.MultiSteps and apply_every: right after an update",
         ],
     )

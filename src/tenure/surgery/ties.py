@@ -59,7 +59,7 @@ def untie(
 
     Raises:
       UnknownSlotError: there is no such slot, or it owns its value already.
-      OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
+      OptimizerStateError: a leaf of the optimizer state has no right counterpart, or is of other params; the message names it.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> def f(x):
@@ -123,7 +123,7 @@ def tie(
       TieValueError: two different values, and no `take`.
       NoInverseError: `take` names a borrower whose view has no inverse.
       UnknownSlotError, ViewShapeError: the tie does not fit the model.
-      OptimizerStateError: a leaf of the optimizer state has no right counterpart; the message names it.
+      OptimizerStateError: a leaf of the optimizer state has no right counterpart, or is of other params; the message names it.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> def f(x):

@@ -34,6 +34,7 @@ def config(folder, **more):
         "optimizer": {"class": "adam"},
         "learning_rate": 0.01,
         "num_epochs": 2,
+        "report": False,
         **more,
     }
 
@@ -64,7 +65,7 @@ class StopAt:
         if what == "step" and told["dataset"] == "train":
             self.left -= 1
             if not self.left:
-                self.training._stop = 15
+                self.training.signals.number = 15
 
 
 @pytest.mark.parametrize("steps", [1, 5])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from tenure.cli import files
 
@@ -24,10 +25,25 @@ def run(given: argparse.Namespace) -> int:
     from tenure import convert
 
     weights = convert.apply(files.read(given.input, given), files.rules(given))
+    left = _left_out(weights, given.group) if weights.format == "tenure" else ""
+    if left and given.output.exists() and given.output.samefile(given.input):
+        raise convert.FileError(
+            f"'{given.output}' is the checkpoint that is read, and would lose {left}", ways=["write to another path"]
+        )
     convert.write(given.output, weights, given.to, force=given.force)
     total = sum(tensor.count for tensor in weights.tensors.values())
     print(f"{given.output}: {len(weights.tensors)} tensors, {total:,} values, {len(weights.ties)} ties")
     copied = convert.copied(given.output, weights, given.to)
     for name, kept in weights.ties.items():
         print(f"  {name} = {kept}" + ("  (written as a copy)" if name in copied else ""))
+    if left:
+        print(f"  not written: {left} of the checkpoint {given.input}")
     return 0
+
+
+def _left_out(weights: Any, group: str) -> str:
+    """What a checkpoint holds beside the tensors that are converted."""
+    others = weights.about.get("other groups") or {}
+    said = [f"{name} ({count} tensors, --group {name})" for name, count in others.items()]
+    said += [f"the {key}" for key in ("step", "metadata") if weights.about.get(key) is not None and group == "params"]
+    return ", ".join(said)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.errors import Party, TenureError, brief
-from tenure.core.keys import drawing, initialising, made_key
+from tenure.core.keys import drawing, initialising, key_of_parts, parts_of_key
 from tenure.core.run.rng import next_rng_key
 from tenure.core.traces import outermost
 
@@ -42,7 +42,8 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
     if keys is not None and keys.key is not None and not keys.count:
         alike = alike_of(init, shape, dtype)
         if alike is not None:
-            return drawn(made_key(keys.key), alike)
+            key, place = parts_of_key(keys.key)
+            return _drawn_of(key, place, alike)
     try:
         return init(next_rng_key(), shape, dtype) if takes_key(init) else init(shape, dtype)
     except TypeError as e:
@@ -85,11 +86,19 @@ def alike_of(init: Any, shape: Sequence[int], dtype: Any) -> Alike | None:
     return Alike(init, tuple(shape), dtype)
 
 
-@functools.partial(jax.jit, static_argnums=1, inline=True)
-def drawn(key: Any, alike: Alike) -> Any:
-    """What the initialiser draws with a key."""
+def _draw(key: Any, alike: Alike) -> Any:
     with initialising(key):
         return alike.init(alike.shape, alike.dtype)
+
+
+#: What the initialiser draws with a key, with the operations written down where it is called.
+drawn = jax.jit(_draw, static_argnums=1, inline=True)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _drawn_of(key: Any, place: Any, alike: Alike) -> Any:
+    """What the initialiser draws with one of several keys: a single operation for each owner that is like another."""
+    return _draw(key_of_parts(key, place), alike)
 
 
 def takes_key(init: Any) -> bool:

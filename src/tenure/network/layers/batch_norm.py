@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from tenure.core.run.naming import transparent
 from tenure.functional import moments, normalised
-from tenure.network import ops, versions
+from tenure.network import ops, sizes, versions
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
@@ -149,8 +149,11 @@ class _Normaliser:
         """What the running averages take; the fused kernel that TensorFlow uses for the plain case corrects the variance."""
         if not (train and self._plain):
             return batch
-        n = self.x.data.size // self.x.shape[self.axis]
-        return batch[0], batch[1] * (n / max(n - 1, 1))
+        n: Any = self.x.data.size // self.x.shape[self.axis]
+        rows, at = sizes.current().rows, self.x.batch_axis
+        if rows is not None and at is not None:
+            n = n // self.x.shape[at] * rows
+        return batch[0], batch[1] * (n / jnp.maximum(n - 1, 1))
 
     def _of_batch(self) -> tuple[jax.Array, jax.Array]:
         x, axes = self.x, [i for i in range(self.x.ndim) if i != self.axis]
@@ -160,7 +163,7 @@ class _Normaliser:
         """Which entries count: RETURNN masks the time axis only."""
         x = self.x
         if not self.options["masked_time"]:
-            return None
+            return None if x.batch_axis is None else ops.mask(x.dims[x.batch_axis], x.dims)
         if not self.layer.takes_padding_in:
             return ops.all_masks(x.dims)
         return None if x.time_axis is None else ops.mask(x.dims[x.time_axis], x.dims)

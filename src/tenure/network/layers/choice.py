@@ -327,7 +327,7 @@ class Choice(Layer):
         labels = jnp.clip(ops.aligned(gold, (batch_dim(),)), 0, total.shape[-1] - 1)
         labels = jnp.broadcast_to(labels, (total.shape[0],))
         last = jnp.broadcast_to(jnp.asarray(live, jnp.int32) - 1, labels.shape)
-        rows = jnp.arange(len(labels))
+        rows = jnp.arange(labels.shape[0])
         score = total[rows, last, labels]
         if self.node.get("cheating") == "exclusive":
             masked = total.at[rows, last, labels].set(-jnp.inf)

@@ -111,7 +111,9 @@ class _Pass:
         self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
         self.run.loop_dim = self.outer_time
         known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
-        self.frames = {k: self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time)) for k, x in frames.items()}
+        self.frames = {
+            k: self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time)) for k, x in frames.items()
+        }
 
     def _run(self) -> Run:
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)

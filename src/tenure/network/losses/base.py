@@ -101,6 +101,8 @@ class View:
         """Which entries of an array with these dims count; None if all do."""
         keeps = []
         for axis, dim in enumerate(dims):
+            if dim.root.is_plain_batch and (rows := sizes.current().rows) is not None:
+                keeps.append(jnp.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(dims))]) < rows)
             lengths = sizes.current().lengths(dim) if dim.is_dynamic else None
             if lengths is not None and all(any(d == e for e in dims) for d in lengths.dims):
                 positions = jnp.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(dims))])
@@ -113,6 +115,11 @@ class View:
         if keep is not None:
             values = jnp.where(keep.reshape(keep.shape + (1,) * (values.ndim - keep.ndim)), values, 0)
         return jnp.sum(values.astype(jnp.float32))
+
+    def over_sequences(self, values: jax.Array) -> jax.Array:
+        """The sum of an array [B] over the sequences that count."""
+        rows = sizes.current().rows
+        return jnp.sum(values if rows is None else jnp.where(jnp.arange(len(values)) < rows, values, 0))
 
     def sequences(self, x: Tensor) -> tuple[jax.Array, jax.Array]:
         """A tensor as [B, T, …], and the lengths [B].
@@ -132,7 +139,8 @@ def lengths_of(x: Tensor) -> jax.Array:
     batch, size = x.shape[x.batch_axis], x.shape[x.time_axis]
     found = sizes.current().lengths(x.time_dim)
     data = jnp.asarray(size, jnp.int32) if found is None else jnp.minimum(found.data, size)
-    return jnp.broadcast_to(data.astype(jnp.int32), (batch,))
+    lengths, rows = jnp.broadcast_to(data.astype(jnp.int32), (batch,)), sizes.current().rows
+    return lengths if rows is None else jnp.where(jnp.arange(batch) < rows, lengths, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +198,8 @@ def _count(view: View) -> jax.Array:
             return frames.astype(jnp.float32)
         return jnp.sum(lengths_of(x)).astype(jnp.float32)
     if output.batch_axis is not None:
-        return jnp.asarray(output.shape[output.batch_axis], jnp.float32)
+        rows = sizes.current().rows if output.dims[output.batch_axis].root.is_plain_batch else None
+        return jnp.asarray(output.shape[output.batch_axis] if rows is None else rows, jnp.float32)
     dynamic = [sizes.current().lengths(output.dims[i]) for i in output.dynamic_axes]
     found = [jnp.sum(n.data).astype(jnp.float32) for n in dynamic if n is not None]
     return functools.reduce(jnp.multiply, found, jnp.ones(()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from tenure.functional.decoding import ctc_search
 
 
 def packed(labels: jax.Array, keep: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -43,9 +44,7 @@ def greedy(logits: jax.Array, frames: jax.Array, blank: int, merge: bool = True)
 def beam(
     logits: jax.Array, frames: jax.Array, blank: int, width: int = 100, merge: bool = True
 ) -> tuple[jax.Array, jax.Array]:
-    """The best label sequences by prefix search: labels [B, T] and lengths [B].
-
-    It runs on the host, for reports only; there is no gradient.
+    """The best label sequences by prefix search: labels [B, T] and lengths [B]; there is no gradient.
 
     Args:
       logits: [B, T, N].
@@ -53,45 +52,12 @@ def beam(
       blank: the index of the blank.
       width: how many prefixes are kept.
       merge: whether equal neighbours in the result are made one, as TensorFlow's decoder does by default.
+
+    >>> x = jnp.log(jnp.asarray([[[0.1, 0.9], [0.9, 0.1]]]))
+    >>> beam(x, jnp.asarray([2]), blank=0, width=4)
+    (Array([[1, 0]], dtype=int32), Array([1], dtype=int32))
     """
-    shape = logits.shape[:2]
-    out = (jax.ShapeDtypeStruct(shape, jnp.int32), jax.ShapeDtypeStruct(shape[:1], jnp.int32))
-
-    def run(x: jax.Array, n: jax.Array) -> tuple[np.ndarray, np.ndarray]:
-        found = [search(np.asarray(x)[i, : int(n[i])], blank, width, merge) for i in range(shape[0])]
-        labels = np.zeros(shape, np.int32)
-        for row, of in zip(labels, found, strict=True):
-            row[: len(of)] = of
-        return labels, np.asarray([len(of) for of in found], np.int32)
-
-    return jax.pure_callback(run, out, jax.nn.log_softmax(jax.lax.stop_gradient(logits)), frames)
-
-
-def search(log_probs: np.ndarray, blank: int, width: int, merge: bool) -> list[int]:
-    """Prefix search over one sequence [T, N] of log probabilities.
-
-    A prefix has two scores: of the paths that end in a blank, and of those that end in its last label.
-
-    >>> search(np.log([[0.1, 0.9], [0.9, 0.1]]), blank=0, width=4, merge=True)
-    [1]
-    """
-    beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -np.inf)}
-    for frame in log_probs:
-        new: dict[tuple[int, ...], tuple[float, float]] = {}
-
-        def add(prefix: tuple[int, ...], by_blank: float, by_label: float, new: dict = new) -> None:
-            old = new.get(prefix, (-np.inf, -np.inf))
-            new[prefix] = (float(np.logaddexp(old[0], by_blank)), float(np.logaddexp(old[1], by_label)))
-
-        likely = np.argsort(-frame, kind="stable")[: width + 2]
-        for prefix, (ends_blank, ends_label) in beams.items():
-            total = float(np.logaddexp(ends_blank, ends_label))
-            add(prefix, total + frame[blank], ends_label + frame[prefix[-1]] if prefix else -np.inf)
-            for label in likely:
-                if label != blank:
-                    before = ends_blank if prefix and prefix[-1] == label else total
-                    add((*prefix, int(label)), -np.inf, before + frame[label])
-        ranked = sorted(new.items(), key=lambda item: -np.logaddexp(*item[1]))
-        beams = dict(ranked[:width])
-    best = max(beams, key=lambda prefix: np.logaddexp(*beams[prefix]))
-    return [a for i, a in enumerate(best) if not (merge and i and best[i - 1] == a)]
+    scores = jax.nn.log_softmax(jax.lax.stop_gradient(logits))
+    found = ctc_search(scores, frames, blank=blank, beam=width, best=1)
+    labels, lengths = found.labels[:, 0], found.lengths[:, 0]
+    return without_repeats(labels, lengths) if merge else (labels, lengths)

@@ -122,14 +122,24 @@ class GenericCrossEntropy(Loss):
 def _dense_target(view: View) -> jax.Array:
     labels = view.labels
     assert view.target is not None
-    return jax.nn.one_hot(labels, view.classes) if view.target.sparse else labels
+    return _fitting(view, jax.nn.one_hot(labels, view.classes) if view.target.sparse else labels)
 
 
 def _dense_only(view: View, name: str) -> jax.Array:
     labels = view.labels
     if view.target is not None and view.target.sparse:
         raise LossError(f"'{name}' needs a dense target, not classes", ways=["'loss': 'mse' takes classes"])
-    return labels
+    return _fitting(view, labels)
+
+
+def _fitting(view: View, target: jax.Array) -> jax.Array:
+    sizes = [x.shape[-1] for x in (view.output.data, target) if x.ndim]
+    if len({n for n in sizes if n != 1}) > 1:
+        raise LossError(
+            f"the output {view.output!r} has {sizes[0]} features, and its target {sizes[1]}",
+            ways=[f"'n_out': {sizes[1]}", "take another target"],
+        )
+    return target
 
 
 @dataclasses.dataclass(frozen=True)

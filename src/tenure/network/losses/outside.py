@@ -44,7 +44,7 @@ class SearchScore(Loss):
 
     def value(self, view: View) -> jax.Array:
         """The sum over all hypotheses."""
-        return -jnp.sum(_scores(view, "search_score"))
+        return -view.over_sequences(jnp.sum(_scores(view, "search_score"), axis=0))
 
     def error(self, view: View) -> None:
         """None."""
@@ -85,9 +85,10 @@ class Expected(Loss):
         corrected = losses
         if self.subtract_average_loss:
             corrected = losses - jax.lax.stop_gradient(jnp.mean(losses, axis=0, keepdims=True))
-        total = jnp.sum(corrected * weights)
+        total = view.over_sequences(jnp.sum(corrected * weights, axis=0))
         if self.loss_correction_grad_only:
-            total = total + jax.lax.stop_gradient(jnp.sum((losses - corrected) * weights))
+            correction = jnp.sum((losses - corrected) * weights, axis=0)
+            total = total + jax.lax.stop_gradient(view.over_sequences(correction))
         return total / scores.shape[0] if self.divide_beam_size else total
 
     def _losses(self, view: View) -> jax.Array:

@@ -92,7 +92,7 @@ class Ctc(Loss):
             best=self.use_viterbi,
             no_path=self._no_path(opts),
         )
-        return jnp.sum(losses)
+        return view.over_sequences(losses)
 
     def _no_path(self, opts: Mapping[str, Any]) -> ctc.NoPath:
         if not (self.use_native or self.use_viterbi):
@@ -108,7 +108,7 @@ class Ctc(Loss):
             found = decode.beam(logits, frames, blank, self.beam_width)
         else:
             found = decode.greedy(jax.lax.stop_gradient(logits), frames, blank)
-        return jnp.sum(distances(*found, labels, lengths)).astype(jnp.float32)
+        return view.over_sequences(distances(*found, labels, lengths)).astype(jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +144,7 @@ class EditDistance(Loss):
         else:
             raise LossError("'edit_distance' needs an output of classes", ways=["'ctc_decode': True"])
         target = view.sequences(view.target)
-        return jnp.sum(distances(*self._mapped(*found), *self._mapped(*target))).astype(jnp.float32)
+        return view.over_sequences(distances(*self._mapped(*found), *self._mapped(*target))).astype(jnp.float32)
 
     def _mapped(self, labels: jax.Array, lengths: jax.Array) -> tuple[jax.Array, jax.Array]:
         if not self.label_map:
@@ -171,7 +171,7 @@ class Bleu(Loss):
                 f"'bleu' compares labels with labels, and the output is {view.output!r}",
                 ways=["take the labels:  {'class': 'reduce', 'mode': 'argmax', 'axis': 'F', …}", "'target': 'classes'"],
             )
-        return -jnp.sum(bleu(*view.sequences(view.output), *view.sequences(view.target)))
+        return -view.over_sequences(bleu(*view.sequences(view.output), *view.sequences(view.target)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +195,7 @@ class DeepClustering(Loss):
         target, _ = view.sequences(view.target)
         keep = jnp.arange(output.shape[1]) < lengths[:, None]
         pieces = clusters.deep_clustering(output, target, keep, self.embedding_dimension, self.nr_of_sources)
-        return jnp.sum(pieces)
+        return view.over_sequences(pieces)
 
     def error(self, view: View) -> None:
         """None."""

@@ -17,7 +17,8 @@ class Padded:
     """The arrays of a batch.
 
     Attributes:
-      arrays: [rows, time, …] by stream, zero beyond a sequence's end and for context that is not there.
+      arrays: [rows, time, …] by stream, zero beyond a sequence's end and for context that is not there. There may be more rows
+        than sequences, to fill up a shape.
       lengths: [rows] int32, by stream.
       tags: of the rows' sequences.
       indices: of the rows' sequences, in the order of the epoch.
@@ -32,7 +33,13 @@ class Padded:
 
 
 def padded(
-    batch: Batch, load: Load, keys: Iterable[str], *, at_least: Mapping[str, int] | int = 0, rows: int | None = None
+    batch: Batch,
+    load: Load,
+    keys: Iterable[str],
+    *,
+    at_least: Mapping[str, int] | int = 0,
+    rows: int | None = None,
+    copies: bool = False,
 ) -> Padded:
     """Fills the arrays of a batch.
 
@@ -41,7 +48,8 @@ def padded(
       load: gives tag and arrays of a sequence by its place in the epoch.
       keys: the streams that are needed.
       at_least: the time axis is at least so long, by stream or for all.
-      rows: the batch axis is so long; the further rows are empty.
+      rows: the batch axis is so long; the further rows are empty …
+      copies: … or repeat the last one.
     """
     loaded = {index: load(index) for index in dict.fromkeys(piece.index for piece in batch.pieces)}
     arrays, lengths = {}, {}
@@ -50,6 +58,9 @@ def padded(
         size = max(int(batch.frames[key]), least)
         values = {index: data[key] for index, (_, data) in loaded.items()}
         arrays[key], lengths[key] = _stream(batch, values, key, size, rows or batch.rows)
+        if copies:
+            for array in (arrays[key], lengths[key]):
+                array[batch.rows :] = array[batch.rows - 1]
     last = {piece.row: piece for piece in batch.pieces}
     tags = tuple(loaded[last[row].index][0] for row in range(batch.rows))
     return Padded(arrays, lengths, tags, tuple(last[row].index for row in range(batch.rows)), batch)
@@ -60,7 +71,8 @@ def _stream(
 ) -> tuple[np.ndarray, np.ndarray]:
     first = next(iter(values.values()))
     if not first.ndim:
-        return np.array([values[p.index] for p in batch.pieces]), np.ones(rows, np.int32)
+        single = np.array([values[p.index] for p in batch.pieces])
+        return np.concatenate([single, np.zeros(rows - len(single), single.dtype)]), np.ones(rows, np.int32)
     array = np.zeros((rows, size, *first.shape[1:]), first.dtype)
     lengths = np.zeros(rows, np.int32)
     for piece in batch.pieces:

@@ -36,7 +36,7 @@ class Key:
 
 _TABLE = """
 # task
-task: what to do: train, eval, search, forward, compute_priors, initialize_model, cleanup_old_models, nop
+task: what to do: train, eval, search, forward, compute_priors, analyze, initialize_model, cleanup_old_models, nop
 behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
@@ -51,7 +51,9 @@ default_input: the default input stream
 model: where checkpoints go, as a prefix of file names
 save_interval: so many epochs lie between two checkpoints
 save_every_minutes: inside an epoch, a checkpoint is written after so many minutes
-reset_optimizer: True: optimizer states start anew when a training goes on
+reset_optimizer: True: optimizer states start anew when a training goes on and when the network changes, as RETURNN's do
+average_epochs: for tasks other than train: the mean of checkpoints, [18, 19, 20], {"last": 4} or {"best": 4, "measure": "dev_error"}
+average_output: where that mean is saved
 load: a checkpoint to start from, or to evaluate
 load_epoch: the epoch to load
 epoch: the epoch to load
@@ -69,6 +71,8 @@ max_seq_length: longer sequences are left out in training
 min_seq_length: shorter sequences are left out in training
 max_pad_size: frames of padding of a batch
 max_total_num_seqs: sequences of an epoch
+buckets: the shapes that batches are padded to: [{"data": 100, "classes": 20, "rows": 40}, …], or [100, 200], or the number of shapes to make, or "exact"
+load_threads: so many sequences are loaded at the same time
 chunking: sequences are cut: "50:25" is size and step
 min_chunk_size: no chunk starts where so few frames are left
 chunking_variance: chunks are shorter by a random share
@@ -128,6 +132,7 @@ use_last_best_model: go back to the best epoch after a bad one
 pretrain: "default", or how networks grow
 pretrain_construction_algo: from_input or from_output
 pretrain_repetitions: so many epochs for each network
+pretrain_greedy: from the second network on, only new layers and those with a loss are trained
 pretrain_copy_output_layer: whether the output layer is kept
 # data
 train: the data set to train on
@@ -138,9 +143,14 @@ forward_data: the data set for forward
 cache_size: memory for data
 # epochs
 num_epochs: train until this epoch
+early_stop: end when the best score is so many epochs old; also {"patience", "measure", "min_epochs", "min_improvement"}
 log: files of the log
 log_verbosity: how much is told, 1 to 5
 log_batch_size: tell the size of each batch
+report: False: no scores.json, curves.png and report.html beside the checkpoints
+use_tensorboard: True: curves for TensorBoard, in tf_log_dir or beside the checkpoints
+tf_log_dir: the folder of TensorBoard's files
+tensorboard_opts: {"log_every_n_train_steps": 100}
 cleanup_old_models: which checkpoints are kept
 calculate_exp_loss: also tell exp of losses
 # search and forward
@@ -148,22 +158,26 @@ search_data: the data set to search on
 search_output_layer: the layer with the hypotheses
 search_output_file: where they go
 search_output_file_format: txt or py
+search_do_eval: False: a search does not look at targets, which need not be there
+search_scores: False: WER, CER, BLEU and chrF of a search are not computed
+search_scores_file: where they go, as JSON
 output_file: where forward writes
 forward_output_layer: the layer that is written
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
 output_per_seq_format: score, error, num_frames
 loss_name: the loss that is written
+sil_label_idx: the label of silence, for the task analyze
 """
 _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_device truncation debug_print_layer_output_template debug_mode
-    debug_add_check_numerics_on_output debug_add_check_numerics_ops tf_log_memory_usage tf_session_opts tf_log_dir
+    debug_add_check_numerics_on_output debug_add_check_numerics_ops tf_log_memory_usage tf_session_opts
     store_metadata_mod_step debug_grad_summaries patch_atfork log_verbose_version need_data cache window_pad
     debug_runtime_sanity_checks debug_shell_in_runner debug_save_updater_vars debug_dump_whole_tensor
     watch_memory tf_use_xla store_tf_profile use_train_proc_manager interactive mean_normalized_sgd_log description
     on_startup_info use_cache_manager forward_use_search_flag debug_unbroadcast log_batch_info check_unsupported_device
     optimize_move_layers_out sprint_trainer_exec_path sprint_interface_dataset_opts deterministic_train startup_callback
     torch_amp default_batch_norm check_learning_rates load_ignore_missing_vars order hidden_type loss activation dropout
-    hidden_sizes gate_factors truncate lreg save_on_exit start_batch search_do_eval"""
+    hidden_sizes gate_factors truncate lreg save_on_exit start_batch"""
 _NOT_DONE = {
     "use_horovod": "several devices are the keys 'devices' and 'mesh'",
     "horovod_dataset_distribution": "several devices are the keys 'devices' and 'mesh'",
@@ -182,9 +196,7 @@ _NOT_DONE = {
     "batch_pruning": "leave sequences out with max_seq_length",
     "get_train_step": "write network or get_network",
     "get_model": "write network or get_network",
-    "buckets": "lengths are padded to a fixed grid",
     "maximize_grad_norm": "add a loss",
-    "pretrain_greedy": "all layers are trained",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
     "quick_eval": "use dev with fixed_random_subset",

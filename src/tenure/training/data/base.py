@@ -117,6 +117,11 @@ class DataSet(ABC):
     def count(self) -> int | float:
         """How many sequences it has; infinity if they never end."""
 
+    @property
+    def knows_lengths(self) -> bool:
+        """Whether `measure` need not load a sequence."""
+        return False
+
     @abstractmethod
     def load(self, index: int, epoch: int) -> Item:
         """One sequence."""

@@ -31,6 +31,10 @@ class Generated(DataSet):
         if self.order.method in ("sorted", "sorted_reverse"):
             self.order = replace(self.order, method="default")
 
+    @property
+    def knows_lengths(self) -> bool:
+        return self.count() < float("inf")  # making a sequence costs little
+
     def count(self) -> float:
         return self.num_seqs if self.num_seqs == float("inf") else int(self.num_seqs)
 

@@ -176,6 +176,10 @@ class HDFDataset(DataSet):
         part = int(np.searchsorted(self._starts, index, side="right")) - 1
         return self.parts[part], index - int(self._starts[part])
 
+    @property
+    def knows_lengths(self) -> bool:
+        return True
+
     def load(self, index: int, epoch: int) -> Item:
         part, inside = self._find(index)
         data = part.sequence(inside)

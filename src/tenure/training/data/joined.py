@@ -139,6 +139,10 @@ class MetaDataset(DataSet):
         part = self.parts[name]
         return part.load(part.find(self._tags_of[name][index]), epoch)
 
+    @property
+    def knows_lengths(self) -> bool:
+        return self._lens is not None or all(part.knows_lengths for part in self.parts.values())
+
     def load(self, index: int, epoch: int) -> Item:
         items = {name: self._item(name, index, epoch) for name in {name for name, _ in self.data_map.values()}}
         return Item(
@@ -231,6 +235,10 @@ class CombinedDataset(DataSet):
 
     def _sort_length(self, index: int, epoch: int) -> float:
         return self.measure(index, epoch)[next(iter(self.streams))]
+
+    @property
+    def knows_lengths(self) -> bool:
+        return all(part.knows_lengths for part in self.parts.values())
 
     def load(self, index: int, epoch: int) -> Item:
         name, inside = self._find(index)
@@ -384,6 +392,14 @@ class ConcatDataset(DataSet):
         part, inside = self._find(index)
         return part.tag(inside)
 
+    @property
+    def knows_lengths(self) -> bool:
+        return all(part.knows_lengths for part in self.parts)
+
+    def measure(self, index: int, epoch: int) -> Frames:
+        part, inside = self._find(index)
+        return part.measure(inside, epoch)
+
     def load(self, index: int, epoch: int) -> Item:
         part, inside = self._find(index)
         return replace(part.load(inside, epoch), index=index)
@@ -413,6 +429,10 @@ class MultiEpochDataset(DataSet):
 
     def tag(self, index: int) -> str:
         return self.part.tag(index)
+
+    @property
+    def knows_lengths(self) -> bool:
+        return self.part.knows_lengths
 
     def load(self, index: int, epoch: int) -> Item:
         return self.part.load(index, epoch)

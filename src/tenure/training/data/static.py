@@ -61,6 +61,10 @@ class StaticDataset(DataSet):
     def count(self) -> int:
         return len(self.data)
 
+    @property
+    def knows_lengths(self) -> bool:
+        return True
+
     def load(self, index: int, epoch: int) -> Item:
         return Item(self.tag(index), {key: np.asarray(self.data[index][key]) for key in self.streams}, index)
 

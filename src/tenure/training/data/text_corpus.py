@@ -255,6 +255,10 @@ class TranslationDataset(DataSet):
     def tag(self, index: int) -> str:
         return f"line-{index}"
 
+    @property
+    def knows_lengths(self) -> bool:
+        return True
+
     def measure(self, index: int, epoch: int) -> Frames:
         return Frames({key: len(self._words(side, index)) for key, side in self._given()})
 

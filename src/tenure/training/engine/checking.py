@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +11,25 @@ from typing import Any
 
 from tenure.core.errors import TenureError, brief, nearest
 from tenure.network.model import Network
+from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys
 from tenure.training.data.classes import dataset
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
+from tenure.training.engine.memory import Memory, device_memory, shapes, told
 from tenure.training.engine.mesh import mesh_of
 from tenure.training.engine.model import TRAINING, build
 from tenure.training.engine.models import to_keep
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named, training_options, values
+from tenure.training.engine.step import Steps
 from tenure.training.engine.tasks import TASKS
 from tenure.training.engine.training import Training
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.updater import Updater, layers_with_options
 
 _FILES = ("files", "path", "segment_file")  # and all options that end in "_file"
+_SHAPES, _SECONDS = 4, 10.0  # of batches whose memory is estimated
 _MOST = 5  # missing files of one data set that are named
 
 
@@ -43,11 +48,12 @@ class Finding:
     wrong: bool = False
 
 
-def findings(config: Config) -> Iterator[Finding]:
+def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     """Looks at all that can be checked without training. Nothing is written.
 
     Args:
       config: that was loaded.
+      measure: whether each shape of batches is compiled, so that XLA says how much memory it needs; else that is estimated.
     """
     given = values(config)
     task = str(given.get("task") or "train")
@@ -64,7 +70,35 @@ def findings(config: Config) -> Iterator[Finding]:
             yield Finding(f"data set {name!r}", _told(missing), wrong=True)
         else:
             network = networks[max(networks)] if networks else None
-            yield _tried(f"data set {name!r}", lambda: _data(given, name, options, defaults, network))  # noqa: B023
+            fed: list[tuple[Feed, Padded]] = []
+            yield _tried(f"data set {name!r}", lambda: _data(given, name, options, defaults, network, fed))  # noqa: B023
+            if name == "train" and task == "train" and network is not None and fed:
+                yield from _memory(training[0], max(networks), network, *fed[0], measure)
+
+
+def _memory(
+    training: Training, epoch: int, network: Network, feed: Feed, example: Padded, measure: bool
+) -> Iterator[Finding]:
+    """How much memory a step needs, for each shape of batches, the largest first."""
+    options = layers_with_options(network.graph(TRAINING).nodes)
+    config = training.config_of(epoch)
+    steps = Steps(network, Updater(config, network.trainable(), options), mesh_of(config))
+    found, began = shapes(feed), time.monotonic()
+    try:
+        memory = Memory(steps, feed, example)
+        for number, (shape, batches) in enumerate(found.items()):
+            need = memory.measured(shape) if measure else memory.estimated(shape)
+            too_much = device_memory() is not None and need.bytes > (device_memory() or 0)
+            yield Finding(*told(need, batches), wrong=too_much and measure)
+            if (
+                not measure
+                and (number + 1 == _SHAPES or time.monotonic() - began > _SECONDS)
+                and number + 1 < len(found)
+            ):
+                yield Finding("memory", f"{len(found) - number - 1} smaller shapes more; --compile measures all")
+                return
+    except (TenureError, OSError) as error:
+        yield Finding("memory", str(error), wrong=True)
 
 
 def _tried(about: str, check: Callable[[], str]) -> Finding:
@@ -162,9 +196,14 @@ def _told(missing: list[str]) -> str:
 
 
 def _data(
-    given: Mapping[str, Any], name: str, options: Any, defaults: Mapping[str, Any], network: Network | None
+    given: Mapping[str, Any],
+    name: str,
+    options: Any,
+    defaults: Mapping[str, Any],
+    network: Network | None,
+    fed: list[tuple[Feed, Padded]],
 ) -> str:
-    """Opens a data set, and has the network, if there is one, take the shapes of its first batch."""
+    """Opens a data set, and has the network, if there is one, take the shapes of its first batch, which goes to `fed`."""
     if network is None:
         return f"{dataset(options, **defaults).count():,} sequences"
     training = name == "train"
@@ -175,5 +214,6 @@ def _data(
         check_not_empty(0, f"the data set {name!r}")
     assert batch is not None
     network.plan(feed.fed(batch), train=training)
+    fed.append((feed, batch))
     shapes = ", ".join(f"{key} {batch.arrays[key].shape}" for key in feed.keys)
     return f"{feed.data.count():,} sequences; first batch: {shapes}"

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import jax
 import numpy as np
 
 from tenure.core.errors import nearest
 from tenure.network.extern import Template
-from tenure.network.model import Network
+from tenure.network.graph import Flags
+from tenure.network.model import ROWS, Network
 from tenure.training.batching.arrays import Padded, padded
+from tenure.training.batching.buckets import Buckets, Shape
 from tenure.training.batching.chunking import Chunking
 from tenure.training.batching.context import Context
 from tenure.training.batching.plan import Batch, Batching
 from tenure.training.data.base import DataSet, Epoch
 from tenure.training.data.classes import dataset
+from tenure.training.data.loading import Loader, ahead
+from tenure.training.engine.bucketing import buckets_of
 from tenure.training.errors import BatchError, DataSetError
 
 _LIMITS = ("packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size", "max_total_num_seqs", "seq_drop")
-_GROWTH = 1.125  # of the lengths in the grid of padded shapes
-_LEAST = 8
-A = TypeVar("A")
-B = TypeVar("B")
-AHEAD = 4  # batches that are loaded before they are needed
+_MIXING = ("batch_median_pooling", "triplet_loss")  # a layer and a loss in which rows of a batch meet
 
 
 def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str]) -> Batching:
@@ -60,7 +60,11 @@ class Feed:
       dtypes: of their arrays.
       chunking, context: how sequences are cut.
       labels: how many labels the network has for a stream, for those that are sparse.
-      exact: whether arrays are as long as the longest sequence; else as the next length of a grid, so that few shapes are compiled.
+      sizes: of the streams' entries, behind batch and time; None where they cannot be known.
+      buckets: the shapes that batches are padded to; None leaves them as they are.
+      spare: whether batches get rows that only fill the shape up; "copies" if these repeat the last sequence, and are not empty.
+      threads: so many sequences are loaded at the same time.
+      made_for: what the buckets depend on.
     """
 
     data: DataSet
@@ -69,8 +73,12 @@ class Feed:
     dtypes: Mapping[str, Any]
     chunking: Chunking | None = None
     context: Context | None = None
-    exact: bool = False
     labels: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[int, ...] | None] = field(default_factory=dict)
+    buckets: Buckets | None = None
+    spare: bool | str = True
+    threads: int = 1
+    made_for: Any = None
 
     @classmethod
     def of(
@@ -81,7 +89,8 @@ class Feed:
         network: Network,
         *,
         training: bool,
-        targets: bool = True,
+        flags: Flags = Flags(),
+        before: Feed | None = None,
     ) -> Feed:
         """The data of a config.
 
@@ -91,61 +100,117 @@ class Feed:
           config: key → value.
           network: what is fed.
           training: whether for training.
-          targets: whether what is only there in training is needed.
+          flags: what the network is built for; what it needs then must be there.
+          before: batches of the same data set, which is not opened again then.
 
         Raises:
           DataSetError: the data lack a stream that the network is fed.
+          BatchError: options of batches that cannot be used.
         """
-        data = dataset(options, **defaults)
+        data = before.data if before is not None else dataset(options, **defaults)
         both = {**defaults, **(options if isinstance(options, Mapping) else {})}
-        keys = {}
+        keys, needed = {}, network.graph(flags).nodes
         for key, template in network.templates.items():
-            if not targets and not template.available_for_inference:
-                continue
             if key in data.streams:
                 keys[key] = any(d.is_dynamic and not d.is_batch for d in template.tensor.dims)
-            elif key in network.graph().nodes or f"data:{key}" in network.graph().nodes:
+            elif (key in needed or f"data:{key}" in needed) and (flags.eval or template.available_for_inference):
                 raise DataSetError(
                     f"the network is fed {key!r}, which the data set does not have",
                     near=nearest(key, data.streams),
                     ways=[f"streams of the data: {', '.join(data.streams)}"],
                 )
-        return cls(
+        mixing = any(node.class_name in _MIXING or node.get("loss") in _MIXING for node in needed.values())
+        feed = cls(
             data,
             limits(config, training=training, keys=keys),
             keys,
             {key: network.templates[key].dtype for key in keys},
             Chunking.parse(both.get("chunking"), both.get("min_chunk_size", 0), both.get("chunking_variance", 0)),
             Context.parse(both.get("context_window")),
-            bool(config.get("padding_legacy")),
             {key: size for key in keys if (size := _labels(network.templates[key])) is not None},
+            {key: _sizes(network.templates[key]) for key in keys},
+            spare=not mixing and ("copies" if flags.search else True),
+            threads=max(int(config.get("load_threads") or 1), 1),
         )
+        made_for = (feed.limits, feed.chunking, feed.context, feed.timed, config.get("buckets"))
+        if before is not None and before.made_for == made_for:
+            return replace(feed, buckets=before.buckets, made_for=made_for)
+        return replace(feed, buckets=buckets_of(feed, config, training=training), made_for=made_for)
+
+    @property
+    def timed(self) -> list[str]:
+        """The streams that have lengths."""
+        return [key for key, with_lengths in self.keys.items() if with_lengths]
 
     def plan(self, epoch: int, order: Epoch | None = None) -> Iterator[Batch]:
         """The batches of an epoch, by lengths alone."""
         sequences = order if order is not None else self.data.epoch(epoch)
-        lengths = (sequences.lengths(i) for i in range(len(sequences)))
-        return self.limits.batches(lengths, self.chunking, self.context, self.data.order.seed(epoch))
+        return self._plan(epoch, Loader(sequences, known=self.data.knows_lengths))
+
+    def _plan(self, epoch: int, loader: Loader) -> Iterator[Batch]:
+        return self.limits.batches(loader.lengths(), self.chunking, self.context, self.data.order.seed(epoch))
 
     def batches(self, epoch: int, skip: int = 0, order: Epoch | None = None) -> Iterator[Padded]:
         """The batches of an epoch.
 
         Args:
           epoch: counted from 1.
-          skip: how many are left out at the start; their sequences are not loaded.
+          skip: how many are left out at the start; their sequences are not loaded where their lengths are known.
           order: its sequences, if they are other ones.
+
+        Raises:
+          BatchError: a batch fits in none of the declared buckets.
         """
         sequences = order if order is not None else self.data.epoch(epoch)
-
-        def load(index: int) -> tuple[str, Mapping[str, np.ndarray]]:
-            item = sequences[index]
-            return item.tag, item.data
+        loader = Loader(sequences, known=self.data.knows_lengths, threads=self.threads)
 
         def filled(batch: Batch) -> Padded:
-            least = {} if self.exact else {k: grid(int(batch.frames[k])) for k in self.keys}
-            return padded(batch, load, self.keys, at_least=least)
+            shape = self.shape(batch, sequences)
+            loader.prepare(piece.index for piece in batch.pieces)
+            least = {} if shape is None else shape.frames
+            rows = None if shape is None or not self.spare else shape.rows
+            return padded(batch, loader.load, self.keys, at_least=least, rows=rows, copies=self.spare == "copies")
 
-        return ahead(itertools.islice(self.plan(epoch, sequences), skip, None), filled)
+        with contextlib.closing(loader):
+            yield from ahead(itertools.islice(self._plan(epoch, loader), skip, None), filled)
+
+    def abstract(self) -> list[dict[str, Any]]:
+        """Batches without values, of all shapes that are known before there is a batch: the largest first."""
+        if self.buckets is None or not self.spare or None in self.sizes.values():
+            return []
+        sized = [self.buckets.sized(shape) for shape in self.buckets.shapes]
+        return [self._abstract(shape) for shape in sorted(sized, key=lambda shape: -shape.cells)]
+
+    def _abstract(self, shape: Shape) -> dict[str, Any]:
+        found: dict[str, Any] = {ROWS: jax.ShapeDtypeStruct((), np.int32)}
+        for key, size in self.sizes.items():
+            time = (shape.frames[key],) if self.keys[key] else ()
+            array = jax.ShapeDtypeStruct((shape.rows, *time, *(size or ())), self.dtypes[key])
+            found[key] = (array, jax.ShapeDtypeStruct((shape.rows,), np.int32)) if self.keys[key] else array
+        return found
+
+    def shape(self, batch: Batch, sequences: Epoch) -> Shape | None:
+        """The shape that a batch is padded to; None if to none.
+
+        Raises:
+          BatchError: it fits in none of the declared buckets.
+        """
+        if self.buckets is None:
+            return None
+        own = Shape.of(batch, self.timed)
+        found = self.buckets.of(own)
+        if found is None:
+            tags = [sequences[index].tag for index in dict.fromkeys(piece.index for piece in batch.pieces)]
+            raise BatchError(
+                f"a batch of {own} fits in none of the {len(self.buckets.shapes)} declared buckets",
+                ways=[
+                    f"its sequences: {', '.join(map(repr, tags))}",
+                    f"the largest bucket is {self.buckets.sized(self.buckets.shapes[-1])}",
+                    "max_seq_length leaves long sequences out",
+                    "without 'buckets', shapes are made from the lengths of the data",
+                ],
+            )
+        return found
 
     def fed(self, batch: Padded) -> dict[str, Any]:
         """What the network takes of a batch.
@@ -155,10 +220,12 @@ class Feed:
         """
         for key, size in self.labels.items():
             check_labels(key, batch, size)
-        found = {}
+        found: dict[str, Any] = {}
         for key, with_lengths in self.keys.items():
             array = batch.arrays[key].astype(self.dtypes[key], copy=False)
             found[key] = (array, batch.lengths[key]) if with_lengths else array
+        if self.buckets is not None and self.spare:
+            found[ROWS] = np.int32(len(batch.tags))
         return found
 
 
@@ -166,6 +233,14 @@ def _labels(template: Template) -> int | None:
     """How many labels an input has; None if it is not sparse, or nobody knows."""
     dim = template.tensor.sparse_dim
     return None if dim is None else dim.size
+
+
+def _sizes(template: Template) -> tuple[int, ...] | None:
+    """The sizes of an entry, if the input is [batch, time, …] or [batch, …] with sizes that are known."""
+    dims = template.tensor.dims
+    rest = dims[2:] if len(dims) > 1 and dims[1].is_dynamic else dims[1:]
+    sizes = tuple(dim.root.size for dim in rest)
+    return sizes if dims and dims[0].is_batch and None not in sizes else None  # type: ignore[return-value]
 
 
 def check_labels(key: str, batch: Padded, size: int) -> None:
@@ -189,60 +264,6 @@ def check_labels(key: str, batch: Padded, size: int) -> None:
         f"and the network has {size} labels there, from 0",
         ways=[f"the size of {key!r} in extern_data or num_outputs", "the vocabulary of the data set"],
     )
-
-
-def grid(length: int) -> int:
-    """The next length of a geometric grid.
-
-    >>> [grid(n) for n in (3, 9, 100)]
-    [8, 16, 104]
-    """
-    size = _LEAST
-    while size < length:
-        size = max(size + _LEAST, int(size * _GROWTH) // _LEAST * _LEAST)
-    return size
-
-
-def ahead(items: Iterable[A], make: Callable[[A], B], count: int = AHEAD) -> Iterator[B]:
-    """What `make` gives for the items, in their order, computed in a thread some items ahead.
-
-    >>> list(ahead(range(3), lambda n: n * n))
-    [0, 1, 4]
-    """
-    done: queue.Queue[tuple[bool, Any]] = queue.Queue(count)
-    stop = threading.Event()
-
-    def put(entry: tuple[bool, Any]) -> None:
-        while not stop.is_set():
-            try:
-                return done.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
-        return None
-
-    def work() -> None:
-        try:
-            for item in items:
-                if stop.is_set():
-                    return
-                put((True, make(item)))
-            put((False, None))
-        except BaseException as error:  # it is raised where the batch is wanted
-            put((False, error))
-
-    thread = threading.Thread(target=work, name="batches", daemon=True)
-    thread.start()
-    try:
-        while True:
-            good, value = done.get()
-            if not good:
-                if value is not None:
-                    raise value
-                return
-            yield value
-    finally:
-        stop.set()
-        thread.join()
 
 
 def check_not_empty(count: int, name: str) -> None:

@@ -105,6 +105,11 @@ def finished_training(epoch: int) -> str:
     return f"Finished training in epoch {epoch}."
 
 
+def stopped_early(epoch: int) -> str:
+    """No epoch was better for long enough."""
+    return f"early_stop: no better epoch for long enough, after epoch {epoch}"
+
+
 def parameter_count(count: int) -> str:
     """How many numbers the network has to train."""
     return f"net params #: {count}"
@@ -148,6 +153,11 @@ def searched(index: int, tag: str, layer: str, output: Any) -> str:
     """A sequence of a search."""
     many = "s" if isinstance(output, list) else ""
     return f"seq_idx: {index}, seq_tag: {tag!r}, output{many} {layer!r}: {output!r}"
+
+
+def text_scores(found: Any) -> str:
+    """How good the texts of a search are."""
+    return f"Search scores: {found}"
 
 
 def scores_per_sequence(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +15,13 @@ class Log:
 
     Attributes:
       verbosity: lines of a higher one are left out.
+      live: whether the output is a terminal that can show a line which changes; at the highest verbosity, no line does.
     """
 
     def __init__(self, verbosity: int = 3, files: tuple[Path, ...] = (), out: TextIO | None = None):
         self.verbosity, self._out = verbosity, out
+        terminal = (out or sys.stdout).isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self.live, self._shows = terminal and 3 <= verbosity < 5, False
         for path in files:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._files = [path.open("a", encoding="utf-8") for path in files]
@@ -40,5 +45,14 @@ class Log:
         """
         if verbosity > self.verbosity:
             return
+        self.status("")
         for file in (self._out or sys.stdout, *self._files):
             print(line, file=file, flush=True)
+
+    def status(self, line: str) -> None:
+        """Shows a line that the next one replaces, where the output is a terminal; an empty one takes it away."""
+        if not self.live or not (line or self._shows):
+            return
+        width = shutil.get_terminal_size((80, 24)).columns - 1
+        print(f"\r\033[K{line[:width]}", end="", file=self._out or sys.stdout, flush=True)
+        self._shows = bool(line)

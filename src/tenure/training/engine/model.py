@@ -76,16 +76,27 @@ def network_of(config: Mapping[str, Any], epoch: int, pretraining: Pretraining |
 def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
     """The network of a dictionary, as the config has it read."""
     layers = {name: options for name, options in net.items() if not name.startswith("#")}
+    default, target = config.get("default_input") or "data", config.get("target") or "classes"
     return Network(
         layers,
-        extern_data(config),
+        _with_availability(extern_data(config), default, target),
         behavior_version=int(config.get("behavior_version") or 0),
-        default_input=config.get("default_input") or "data",
-        default_target=config.get("target") or "classes",
+        default_input=default,
+        default_target=target,
         config=dict(config),
         reuse="legacy" if config.get("reuse_legacy") else "owner_final",
         padding="legacy" if config.get("padding_legacy") else "ignored",
     )
+
+
+def _with_availability(known: Mapping[str, Any], default: str, target: str) -> dict[str, Any]:
+    """Inputs that say whether they are there without targets. As RETURNN has it: the default input is, and where no other
+    says so and there is none, all but the default target are."""
+    name = "available_for_inference"
+    found = {k: {name: k == default, **v} if isinstance(v, Mapping) else v for k, v in known.items()}
+    if any(v[name] if isinstance(v, Mapping) else True for v in found.values()):
+        return found
+    return {k: {**v, name: k != target} if isinstance(v, Mapping) else v for k, v in found.items()}
 
 
 def flat(*trees: Tree) -> dict[str, np.ndarray]:

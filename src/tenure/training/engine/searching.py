@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,12 @@ import jax
 import numpy as np
 
 from tenure.core.errors import brief
+from tenure.network.graph import Flags
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
-from tenure.training.engine import lines
+from tenure.training.batching.arrays import Padded
+from tenure.training.engine import lines, text_scores
+from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.outputs import dictionary, rows
 from tenure.training.engine.scores import Scores
@@ -40,31 +44,87 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
     if options is None:
         raise ConfigError("there are no data to search on", ways=["search_data = 'config:dev'"])
     epoch, layer = training.load_epoch(), config.get("search_output_layer") or "output"
+    compare = bool(config.get("search_do_eval", True))
+    flags = Flags(False, compare, True)
     # the longest first: then the batches that need most memory come first
     feed = Feed.of(
         {**options, "seq_ordering": "sorted_reverse"} if isinstance(options, Mapping) else options,
         *({}, config, training.network),
         training=False,
+        flags=flags,
     )
+    dumps = Dumps(training.network, flags, "search", epoch)
     began, scores, count, found = time.monotonic(), Scores(), 0, {}
-    sequences = feed.data.epoch(1)
+    sequences, labels = feed.data.epoch(1), labels_of(training, feed, layer)
     for batch in feed.batches(1, order=sequences):
         key = jax.random.fold_in(training.key, count)
-        result = training.steps.searched(training.state, feed.fed(batch), (layer,), key)
+        wanted = (layer, *dumps.layers)
+        result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
+        dumps.take(batch.tags, result.outputs)
         scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
-        for index, tag, text in zip(
-            batch.indices, batch.tags, texts(result, layer, labels_of(training, feed, layer)), strict=True
-        ):
+        right: Sequence[str | None] | None = references(training, batch, layer, labels) if compare else None
+        right = right if right is not None else [None] * len(batch.tags)
+        each = zip(batch.indices, batch.tags, texts(result, layer, labels), right, strict=True)
+        for index, tag, text, reference in each:
             training.log.say(lines.searched(index, tag, layer, text), 4)
-            found[int(sequences.indices[index])] = (tag, text)
+            _say_hypotheses(training, text, reference)
+            found[int(sequences.indices[index])] = (tag, text, reference)
         count += 1
     training.log.say(lines.finished(epoch, "search", count, time.monotonic() - began, 1.0))
     score, error = scores.shown()
     training.log.say(lines.search_done(count, score, error), 1)
-    ordered = dict(found[index] for index in sorted(found))
+    ordered = [found[index] for index in sorted(found)]
+    texts_by_tag = {tag: text for tag, text, _ in ordered}
     if config.get("search_output_file"):
-        write_text(Path(config["search_output_file"]), rendered(ordered, form))
-    return ordered
+        write_text(Path(config["search_output_file"]), rendered(texts_by_tag, form))
+    dumps.write(training.log)
+    if config.get("search_scores", True):
+        told = _scored([(text, r) for _, text, r in ordered if r is not None], labels)
+        training.watch("searched", {"epoch": epoch, "found": ordered, "scores": told, "training": training})
+        _say_scores(training, config, told)
+    return texts_by_tag
+
+
+def _say_hypotheses(training: Training, found: Found, reference: str | None) -> None:
+    if reference is not None:
+        training.log.say(lines.reference(reference), 4)
+    if isinstance(found, str):
+        training.log.say(lines.hypothesis(found), 4)
+    else:
+        for number, (score, text) in enumerate(found):
+            training.log.say(lines.hypothesis(text, number, float(score)), 4)
+
+
+def _scored(compared: Sequence[tuple[Found, str]], labels: Sequence[str] | None) -> text_scores.TextScores | None:
+    if not compared:
+        return None
+    pairs = [(text_scores.words(right, labels), text_scores.words(best(found), labels)) for found, right in compared]
+    return text_scores.scores([right for right, _ in pairs], [found for _, found in pairs])
+
+
+def _say_scores(training: Training, config: Mapping[str, Any], told: text_scores.TextScores | None) -> None:
+    if told is None:
+        return
+    training.log.say(lines.text_scores(told), 1)
+    if config.get("search_scores_file"):
+        content = json.dumps(dataclasses.asdict(told), indent=1)
+        write_text(Path(config["search_scores_file"]), content + "\n")
+
+
+def references(training: Training, batch: Padded, layer: str, labels: Sequence[str] | None) -> Sequence[str] | None:
+    """The texts of a batch that a layer should find; None where its target is no stream of labels in the data.
+
+    Args:
+      training: with the network.
+      batch: of the data.
+      layer: whose target it is.
+      labels: of the target.
+    """
+    target = target_of(training, layer)
+    array, lengths = batch.arrays.get(target), batch.lengths.get(target)
+    if array is None or lengths is None or array.dtype.kind not in "iu" or array.ndim != 2:
+        return None
+    return [text(row[:n], labels) for row, n in zip(array, lengths, strict=True)]
 
 
 def texts(result: Result, layer: str, labels: Sequence[str] | None) -> list[Found]:
@@ -103,10 +163,15 @@ def text(row: np.ndarray, labels: Sequence[str] | None) -> str:
 
 def labels_of(training: Training, feed: Feed, layer: str) -> Sequence[str] | None:
     """The labels of a layer's output: those of its target in the data."""
+    stream = feed.data.streams.get(target_of(training, layer))
+    return stream.labels if stream is not None and stream.labels else None
+
+
+def target_of(training: Training, layer: str) -> str:
+    """The name of the stream that a layer should find."""
     options = training.network.net.get(layer)
     target = options.get("target") if isinstance(options, Mapping) else None
-    stream = feed.data.streams.get(target or training.network.default_target)
-    return stream.labels if stream is not None and stream.labels else None
+    return target or training.network.default_target
 
 
 def rendered(found: Mapping[str, Found], form: str) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tenure.network.losses.base import LossValue
-from tenure.network.model import Network
+from tenure.network.model import ROWS, Network
 from tenure.network.result import Result
+from tenure.network.tensor import Tensor
+from tenure.training.engine.programs import Programs, shape
 from tenure.training.optimizing.updater import Updater
 
 Losses = dict[str, tuple[Any, Any, Any]]  # name → sum of losses, sum of errors, factor that makes means
@@ -37,6 +41,7 @@ class Steps:
     Attributes:
       network: which.
       mesh: of devices; a batch's rows are spread over its axis "data", where they can be.
+      say: is told what is compiled.
 
     >>> import numpy as np
     >>> net = Network({"output": {"class": "softmax", "loss": "ce", "from": "data"}}, {"data": {"dim": 3}, "classes": {"dim": 2, "sparse": True}})
@@ -49,12 +54,20 @@ class Steps:
     9
     """
 
-    def __init__(self, network: Network, updater: Updater | None = None, mesh: Mesh | None = None):
-        self.network, self.updater = network, updater
+    def __init__(
+        self,
+        network: Network,
+        updater: Updater | None = None,
+        mesh: Mesh | None = None,
+        config: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ):
+        self.network, self.updater, self.say = network, updater, say
         self.mesh = mesh if mesh is not None else Mesh(jax.devices()[:1], ("data",))
-        self._train = jax.jit(self._train_step, donate_argnums=0)
-        self._evaluate = jax.jit(self._evaluation_step, static_argnames=("layers", "losses"))
-        self._search = jax.jit(self._search_step, static_argnames="layers")
+        static = ("layers", "losses")
+        self._train = Programs(self._train_step, batch=1, donate=0, say=say)
+        self._evaluate = Programs(self._evaluation_step, batch=2, static=static, say=say)
+        self._search = Programs(self._search_step, batch=2, static=static, say=say)
 
     def placed(self, tree: Any) -> Any:
         """The tree on all devices of the mesh."""
@@ -62,10 +75,33 @@ class Steps:
 
     def fed(self, batch: Mapping[str, Any]) -> Any:
         """A batch on the devices: its rows spread over them if their number can be divided, else on each."""
+        return jax.device_put(batch, self._places(batch))
+
+    def _places(self, batch: Mapping[str, Any]) -> Any:
         count = self.mesh.shape["data"]
-        rows = {len(leaf) for leaf in jax.tree.leaves(batch)}
-        spread = all(n % count == 0 for n in rows)
-        return jax.device_put(batch, NamedSharding(self.mesh, PartitionSpec("data" if spread else None)))
+        spread = all(np.shape(leaf)[0] % count == 0 for leaf in jax.tree.leaves(batch) if np.ndim(leaf))
+        whole = NamedSharding(self.mesh, PartitionSpec())
+        split = NamedSharding(self.mesh, PartitionSpec("data")) if spread else whole
+        return jax.tree.map(lambda leaf: split if np.ndim(leaf) else whole, batch)
+
+    def prepare(self, state: State, batches: Sequence[Mapping[str, Any]], *, training: bool) -> None:
+        """Compiles what training or evaluation takes for batches of these shapes, in this order.
+
+        Args:
+          state: of the training; it is not changed.
+          batches: abstract ones, as `Feed.abstract` makes them.
+          training: else for evaluation.
+        """
+        key, count = jax.random.key(0), jnp.int32(0)
+        for batch in batches:
+            placed = jax.tree.map(_at, batch, self._places(batch))
+            program, static, arguments = self._train, {}, (state, placed, jnp.float32(0), count, key)
+            if not training:
+                program, static = self._evaluate, {"layers": (), "losses": True}
+                arguments = (state.params, state.state, placed, count, key)
+            if not program.has(arguments, **static):
+                done = program.compile(arguments, **static)
+                self.say(f"compiled {'training' if training else 'evaluation'} of {shape(batch)}: {done}")
 
     def train(
         self, state: State, batch: Mapping[str, Any], rate: Any, step: int, key: Any
@@ -84,15 +120,21 @@ class Steps:
         key: Any = None,
     ) -> tuple[Losses, dict[str, Any], Any]:
         """The losses, outputs of layers, and the network's state after it."""
-        fed = self.fed(batch)
-        return self._evaluate(state.params, state.state, fed, jnp.int32(step), key, layers=tuple(layers), losses=losses)
+        arguments = (state.params, state.state, self.fed(batch), jnp.int32(step), key)
+        told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
+        return told, {name: counted(x, batch) for name, x in outputs.items()}, new
 
-    def searched(self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None) -> Result:
-        """What the network finds: outputs of layers, with the scores of hypotheses."""
-        return self._search(state.params, state.state, self.fed(batch), key, layers=tuple(layers))
+    def searched(
+        self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
+    ) -> Result:
+        """What the network finds: outputs of layers, with the scores of hypotheses, and losses where there are targets."""
+        arguments = (state.params, state.state, self.fed(batch), key)
+        found = self._search(*arguments, layers=tuple(layers), losses=losses)
+        outputs, scores = ({n: counted(x, batch) for n, x in of.items()} for of in (found.outputs, found.scores))
+        return dataclasses.replace(found, outputs=outputs, scores=scores)
 
-    def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any) -> Result:
-        return self.network.apply(params, state, key, batch, layers=layers, search=True)[0]
+    def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any, losses: bool) -> Result:
+        return self.network.apply(params, state, key, batch, layers=layers, losses=losses, search=True)[0]
 
     def _train_step(self, state: State, batch: Any, rate: Any, step: Any, key: Any) -> tuple[State, Losses, Any]:
         updater = self.updater
@@ -121,6 +163,19 @@ class Steps:
     ) -> tuple[Losses, dict[str, Any], Any]:
         result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
+
+
+def counted(x: Tensor, batch: Mapping[str, Any]) -> Tensor:
+    """A tensor without the rows that only fill up a batch's shape."""
+    rows, axis = batch.get(ROWS), next((i for i, d in enumerate(x.dims) if d.is_plain_batch), None)
+    if rows is None or axis is None or x.shape[axis] == rows:
+        return x
+    lengths = {dim: counted(n, batch) for dim, n in x.lengths.items()}
+    return dataclasses.replace(x, data=np.asarray(x.data).take(range(int(rows)), axis), lengths=lengths)
+
+
+def _at(leaf: Any, place: Any) -> Any:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
 
 
 def _told(losses: Mapping[str, LossValue]) -> Losses:

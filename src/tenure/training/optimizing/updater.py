@@ -97,6 +97,14 @@ class Updater:
             _part(options, paths, config.get("optimizer_epsilon")) for options, paths in groups.values() if paths
         ]
 
+    @staticmethod
+    def leaves_rows(config: Mapping[str, Any]) -> bool:
+        """Whether an optimizer of the config leaves rows of embeddings as they are that a step does not read."""
+        given = _optimizer(config)
+        return _is_lazy(given if isinstance(given, Mapping) else {"class": given}) or "updater_opts" in repr(
+            config.get("network")
+        )
+
     def init(self, params: Params) -> Any:
         """The state before the first step."""
         return [_start(part, _chosen(params, part.paths)) for part in self.parts]

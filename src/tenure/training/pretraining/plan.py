@@ -69,6 +69,20 @@ class Pretraining:
                 return resolved(stage.net, epoch)
         return resolved(self.whole, min(epoch, self.epochs))
 
+    def frozen(self, epoch: int) -> frozenset[str]:
+        """The layers that greedy pretraining does not train in an epoch: those that the network before had too, but for layers with
+        a loss. After pretraining all are trained."""
+        if not self.greedy or epoch > self.epochs:
+            return frozenset()
+        number, left = 0, epoch
+        while (left := left - self.stages[number].epochs) > 0:
+            number += 1
+        if not number:
+            return frozenset()
+        old, new = self.stages[number - 1].net, self.stages[number].net
+        kept = (name for name, of in new.items() if name in old and isinstance(of, Mapping) and not of.get("loss"))
+        return frozenset(kept)
+
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Pretraining | None:
         """The pretraining of a config, or None.

@@ -1,9 +1,4 @@
-"""Beam search: the best translation that a narrow search finds.
-
-`beam_search` knows nothing of the model but a function that scores the next piece.
-All sentences of a batch and all their hypotheses advance together in one
-`lax.while_loop`.
-"""
+"""Label-synchronous search: the best label sequence that a beam finds, one label after the other."""
 
 from __future__ import annotations
 
@@ -14,16 +9,18 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from tenure.functional.decoding.hypotheses import rows
+
 Cache = Any
+#: `(labels [N], position, cache) -> (log probabilities [N, V], cache)`, where every array of the cache has N, sequences times
+#: hypotheses, as its first axis.
 Step = Callable[[Array, Array, Cache], tuple[Array, Cache]]
-"""``(pieces [N], position, cache) -> (log-probabilities [N, V], cache)``, where every
-array of the cache has N, sentences times hypotheses, as its first axis."""
 
 NEVER = -1e9
 
 
 class Hypotheses(NamedTuple):
-    """Partial translations ``[sentences, beam, length]`` and scores ``[sentences, beam]``."""
+    """Label sequences [B, beam, length] and their scores [B, beam]."""
 
     pieces: Array
     scores: Array
@@ -47,17 +44,29 @@ def beam_search(
     eos: int,
     alpha: float = 1.0,
 ) -> tuple[Array, Array]:
-    """Returns the best pieces ``[sentences, length]`` and their scores ``[sentences]``.
+    """The best label sequence of each batch entry, one label after the other.
 
-    A finished hypothesis of n pieces, `eos` among them, is worth its log-probability
-    over ``n ** alpha``. The search ends when no unfinished one can become better than
-    the best finished one, or after `length` pieces. A sentence with no finished
-    hypothesis by then gets its best unfinished one. After `eos` the result is `eos`.
+    A finished hypothesis of n labels, `eos` among them, is worth its log probability over n to the power of `alpha`. The search
+    ends when no unfinished one can become better than the best finished one, or after `length` labels. A sequence with no
+    finished hypothesis by then gets its best unfinished one.
 
     Args:
-      step: scores the next piece; see `Step`.
-      cache: for each sentence one row; it is repeated for each hypothesis here.
-      alpha: 0 compares log-probabilities, which prefers short translations; 1 means.
+      step: scores the next label.
+      cache: for each sequence one row; it is repeated for each hypothesis here.
+      sentences: how many sequences there are, B.
+      beam: how many hypotheses are kept.
+      length: the most labels.
+      bos: the label that `step` is first given.
+      eos: the label that ends a sequence.
+      alpha: 0 compares log probabilities, which prefers short sequences; 1 compares means.
+
+    Returns:
+      Labels [B, length], `eos` from the end on, and their scores [B].
+
+    >>> def step(labels, position, cache):  # after label n comes n + 1
+    ...     return jnp.log(jax.nn.one_hot(labels + 1, 4) * 0.6 + 0.1), cache
+    >>> beam_search(step, (), sentences=1, beam=2, length=5, bos=0, eos=3)[0]
+    Array([[1, 2, 3, 3, 3]], dtype=int32)
     """
 
     def unfinished(state: _State) -> Array:
@@ -72,13 +81,13 @@ def beam_search(
         scores, new_cache = step(last.reshape(-1), position, state.cache)
         scores = alive.scores[:, :, None] + scores.reshape(sentences, beam, -1)
         parents, pieces, scores = _best(scores, 2 * beam)
-        grown = _rows(alive.pieces, parents).at[:, :, position].set(pieces)
+        grown = rows(alive.pieces, parents).at[:, :, position].set(pieces)
 
         ended = pieces == eos
         worth = jnp.where(ended, scores / (position + 1.0) ** alpha, NEVER)
         finished = _top(_both(state.finished, Hypotheses(grown, worth)), beam)[0]
         alive, kept = _top(Hypotheses(grown, jnp.where(ended, NEVER, scores)), beam)
-        parents = _rows(parents, kept)
+        parents = rows(parents, kept)
         return _State(position + 1, alive, finished, _follow(new_cache, parents))
 
     empty = jnp.full((sentences, beam, length), eos, jnp.int32)
@@ -114,16 +123,11 @@ def _best(scores: Array, count: int) -> tuple[Array, Array, Array]:
 def _top(hypotheses: Hypotheses, count: int) -> tuple[Hypotheses, Array]:
     """The best `count`, best first, and where they were."""
     scores, where = lax.top_k(hypotheses.scores, min(count, hypotheses.scores.shape[1]))
-    return Hypotheses(_rows(hypotheses.pieces, where), scores), where
+    return Hypotheses(rows(hypotheses.pieces, where), scores), where
 
 
 def _both(first: Hypotheses, second: Hypotheses) -> Hypotheses:
     return jax.tree.map(lambda a, b: jnp.concatenate([a, b], axis=1), first, second)
-
-
-def _rows(array: Array, where: Array) -> Array:
-    """Rows `where` ``[B, n]`` of axis 1, for each sentence its own."""
-    return jnp.take_along_axis(array, where.reshape(*where.shape, *[1] * (array.ndim - 2)), 1)
 
 
 def _follow(cache: Cache, parents: Array) -> Cache:

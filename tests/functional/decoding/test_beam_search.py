@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from examples.translate.search import beam_search
+from tenure.functional.decoding import beam_search
 
 BOS, EOS, PIECES, LENGTH = 0, 1, 4, 4
 

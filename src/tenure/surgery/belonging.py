@@ -1,0 +1,116 @@
+"""Whether an optimizer's state is one of these params: the state of other params is refused by the name of a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from tenure.core.errors import OptimizerStateError, Party
+from tenure.core.notation import paths
+
+
+def check_belongs(state: Any, params: Mapping[str, Any]) -> None:
+    """Whether the trees in a state are trees like params, with arrays of their shapes.
+
+    A state without such trees, such as plain gradient descent's, has nothing that could be wrong. An optimizer of a part of the
+    params, as of `tn.partition`, has trees like that part. Dicts of dicts that share no module with params are taken for
+    something else, if other trees are like params.
+
+    Raises:
+      OptimizerStateError: a tree has other modules, other names or other shapes.
+    """
+    found = list(_trees(state, params, ""))
+    alike = [(where, tree) for where, tree in found if like(tree, params)]
+    for where, tree in found:
+        if not like(tree, params) and (not alike or tree.keys() & params.keys()):
+            raise _of_others(*_odd_one(where, tree, params))
+    for where, tree in alike:
+        for module, entries in tree.items():
+            for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+                wanted = np.shape(params[module][name])
+                if hasattr(entry, "shape") and misfit(np.shape(entry), wanted):
+                    path = paths.join(module, name)
+                    raise _of_others(f"{where}/{path}", f"it is {np.shape(entry)}, and '{path}' is {wanted}")
+
+
+def like(node: Any, params: Mapping[str, Any]) -> bool:
+    """Whether a node is a tree like params, or like a part of them; leaves, or whole modules, may be masked."""
+    return (
+        isinstance(node, Mapping)
+        and bool(node)
+        and node.keys() <= params.keys()
+        and all(empty(e) or (isinstance(e, Mapping) and e.keys() <= params[m].keys()) for m, e in node.items())
+    )
+
+
+def empty(node: Any) -> bool:
+    """Whether nothing is kept, as for a leaf that is masked."""
+    return not isinstance(node, Mapping) and not jax.tree.leaves(node)
+
+
+def misfit(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether an array with as many axes as a parameter has other sizes; 1 stands for an axis that is summed over.
+
+    >>> misfit((6, 4), (6, 4)), misfit((6, 1), (6, 4)), misfit((5, 4), (6, 4)), misfit((5,), (6, 4))
+    (False, False, True, False)
+    """
+    return len(shape) == len(wanted) and any(n not in (1, m) for n, m in zip(shape, wanted, strict=True))
+
+
+def _trees(node: Any, params: Mapping[str, Any], where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The dicts of dicts of arrays in a state, and what is like params, with their places."""
+    if like(node, params):
+        yield where, node
+        return
+    depth = _depth(node)
+    if depth == 2 and any(np.ndim(a) for a in jax.tree.leaves(node)):
+        yield where, node
+        return
+    if isinstance(node, Mapping) and depth != 2:
+        for key, value in node.items():
+            yield from _trees(value, params, f"{where}/{key}")
+    elif not isinstance(node, Mapping):
+        stop = [
+            (place, part)
+            for place, part in jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: isinstance(n, Mapping))[0]
+            if isinstance(part, Mapping)
+        ]
+        for place, part in stop:
+            yield from _trees(part, params, f"{where}/{jax.tree_util.keystr(place, simple=True, separator='/')}")
+
+
+def _depth(node: Any) -> int:
+    """How many dicts lie within each other down to arrays; 0 for anything else, or where other nodes hold arrays."""
+    if not isinstance(node, Mapping):
+        return 0
+    inner = [
+        _depth(v) if isinstance(v, Mapping) else (0 if empty(v) or hasattr(v, "shape") else -9) for v in node.values()
+    ]
+    return max(inner, default=0) + 1 if min(inner, default=0) >= 0 else 0
+
+
+def _odd_one(where: str, tree: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[str, str]:
+    """A leaf that a tree has and the params have not, and a sentence on it."""
+    for module, entries in tree.items():
+        for name in entries if isinstance(entries, Mapping) else [""]:
+            if module not in params or (name and name not in params[module]):
+                path = paths.join(str(module), str(name)) if name else str(module)
+                return f"{where}/{path}", f"the params have no '{path}'"
+    return where, "it is no tree like the params"
+
+
+def _of_others(name: str, why: str) -> OptimizerStateError:
+    return OptimizerStateError(
+        f"the optimizer state is not one of these params, at the leaf '{name.lstrip('/')}': {why}",
+        parties=[Party("leaf", name.lstrip("/"))],
+        ways=[
+            "give what optimizer.init(params) or optimizer.update returned for these very params",
+            "give no opt_state, and start anew:  optimizer.init(params)",
+        ],
+    )
+
+
+__all__ = ["check_belongs", "empty", "like", "misfit"]

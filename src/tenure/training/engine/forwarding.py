@@ -1,0 +1,78 @@
+"""The tasks forward and compute_priors: outputs of a layer for a data set, to a file, and their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenure.network.graph import Flags
+from tenure.training.engine import lines
+from tenure.training.engine.dumping import Dumps
+from tenure.training.engine.feeding import Feed
+from tenure.training.engine.log import Log
+from tenure.training.engine.outputs import rows, write_hdf
+from tenure.training.engine.settings import evaluation_options, named, training_options
+from tenure.training.engine.training import Training, Watch
+from tenure.training.errors import ConfigError
+from tenure.training.files import write_text
+
+_FLAGS = Flags(False, False, False)
+
+
+def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
+    """The outputs of `forward_output_layer` for `forward_data`, written to `output_file` as HDF."""
+    path = _output_file(config)
+    training = Training(config, log, watch)
+    epoch = training.load_epoch()
+    layer = config.get("forward_output_layer") or "output"
+    data = named(config, config.get("forward_data") or config.get("eval"))
+    dumps = Dumps(training.network, _FLAGS, "forward", epoch)
+    found = list(_forwarded(training, config, layer, data, evaluation_options(config), dumps))
+    dumps.write(training.log)
+    size = found[0][1].shape[-1] if found[0][1].ndim > 1 else 1
+    count = write_hdf(path, found, size)
+    training.log.say(lines.forward_file(str(path)))
+    training.log.say(f"{count} sequences", 4)
+
+
+def _output_file(config: Mapping[str, Any]) -> Path:
+    if not config.get("output_file"):
+        raise ConfigError("'output_file' is not set", ways=["++output_file out.hdf"])
+    return Path(config["output_file"])
+
+
+def _forwarded(
+    training: Training,
+    config: Mapping[str, Any],
+    layer: str,
+    options: Any,
+    defaults: Mapping[str, Any],
+    dumps: Dumps | None = None,
+) -> Iterator[tuple[str, np.ndarray]]:
+    if options is None:
+        raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
+    plain = {k: v for k, v in config.items() if k not in ("max_seq_length", "min_seq_length")}
+    feed = Feed.of(options, defaults, plain, training.network, training=False, flags=_FLAGS)
+    for batch in feed.batches(1):
+        wanted = (layer, *(dumps.layers if dumps is not None else ()))
+        _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)
+        if dumps is not None:
+            dumps.take(batch.tags, outputs)
+        yield from zip(batch.tags, rows(outputs[layer]), strict=True)
+
+
+def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
+    """The logarithm of the mean of the output layer's probabilities over the training data, as text."""
+    path = _output_file(config)
+    training = Training(config, log, watch)
+    training.load_epoch()
+    layer = config.get("forward_output_layer") or "output"
+    options = {**training_options(config), "chunking": None}
+    total, count = np.zeros(()), 0
+    for _, array in _forwarded(training, config, layer, named(config, config.get("train")), options):
+        total, count = total + array.sum(axis=0, dtype=np.float64), count + len(array)
+    prior = np.log(total / max(count, 1))
+    write_text(path, "".join(f"{value:.18e}\n" for value in prior))

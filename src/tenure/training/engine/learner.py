@@ -1,0 +1,247 @@
+"""The network of an epoch with its values, and the checkpoints that these come from and go to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import tenure as tn
+from tenure.returnn.checkpoints import load, preload_all
+from tenure.training.engine import lines
+from tenure.training.engine.averaging import averaged, epochs_to_average
+from tenure.training.engine.log import Log
+from tenure.training.engine.mesh import mesh_of
+from tenure.training.engine.model import TRAINING, build, embeddings, extern_data, filled, flat, network_of
+from tenure.training.engine.models import Models, is_ours, read
+from tenure.training.engine.step import State, Steps
+from tenure.training.errors import ConfigError
+from tenure.training.optimizing.carry import carried_states
+from tenure.training.optimizing.updater import Updater, layers_with_options
+from tenure.training.pretraining.carry import carried
+from tenure.training.pretraining.overrides import overridden
+from tenure.training.pretraining.plan import Pretraining
+from tenure.training.rates.control import LearningRates
+from tenure.training.rates.file import parse
+
+Config = Mapping[str, Any]
+# Keys that `#config` may change without any effect on the compiled step.
+_OF_BATCHES = {
+    *("batch_size", "max_seqs", "max_seq_length", "min_seq_length", "seq_drop", "chunking", "train", "dev", "eval"),
+    *("learning_rate", "packed_batch_size", "max_pad_size", "max_total_num_seqs", "eval_datasets"),
+}
+
+
+class Learner:
+    """The network of an epoch with its values.
+
+    Attributes:
+      config: key → value.
+      log: where it says what it does.
+      models: its checkpoints.
+      rates: learning rates and scores, which checkpoints hold too.
+      pretraining: of the config, or None.
+      network, steps, plan, state: of the epoch that `set_network` was called for last.
+    """
+
+    def __init__(self, config: Config, log: Log | None = None):
+        self.config = dict(config)
+        self.log = log or Log.from_config(config)
+        if not config.get("model"):
+            raise ConfigError("'model' says where checkpoints go, and is not set", ways=["model = 'net/model'"])
+        self.models = Models(Path(config["model"]))
+        name = config.get("learning_rate_file")
+        self.rates = LearningRates.from_config(config, Path(name) if name else None)
+        self.pretraining = Pretraining.from_config(config)
+        self.key = jax.random.key(int(config.get("random_seed") or 42))
+        self._net: Mapping[str, Any] | None = None
+        self._made_of: Any = None
+        self._saved = time.monotonic()
+
+    # the network of an epoch
+
+    def network_of(self, epoch: int) -> Mapping[str, Any]:
+        """The dictionary of layers of an epoch."""
+        return network_of(self.config, epoch, self.pretraining)
+
+    def config_of(self, epoch: int) -> dict[str, Any]:
+        """The config of an epoch: with the `#config` of its network."""
+        return overridden(self.config, self.network_of(epoch).get("#config") or {})
+
+    def is_pretraining(self, epoch: int) -> bool:
+        """Whether an epoch is one of pretraining."""
+        return self.pretraining is not None and epoch <= self.pretraining.epochs
+
+    def set_network(self, epoch: int) -> None:
+        """Builds an epoch's network; where it is another one, parameters and optimizer states are carried to it."""
+        net, config = self.network_of(epoch), self.config_of(epoch)
+        frozen = frozenset() if self.pretraining is None else self.pretraining.frozen(epoch)
+        overrides = {k: v for k, v in (net.get("#config") or {}).items() if k not in _OF_BATCHES}
+        made_of = (frozen, repr(sorted(overrides.items())))
+        same = self._net is not None and _same(net, self._net)
+        if same and made_of == self._made_of:
+            return
+        before = None if self._net is None else (self._net, flat(self.state.params, self.state.state))
+        old = None if self._net is None else self.state
+        self.network = build(config, net)
+        self.plan = self.network.plan(train=True)
+        if old is not None and same:
+            params, state = old.params, old.state
+        else:
+            params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True)
+        known, move = extern_data(config), None
+        if before is not None and not same:
+            self.log.say(lines.network_changed())
+            options = {}
+            if self.pretraining is not None:
+                options = {"mode": self.pretraining.copy_param_mode, "output": self.pretraining.copy_output_layer}
+            last = before[0]
+            values = carried(*before, net, flat(params, state), known, **options)
+            params, state = filled(params, values), filled(state, values)
+
+            def move(a: Any, b: Any) -> Mapping[str, Any]:
+                return carried(last, a, net, b, known, **options)
+
+        updater = self._updater(config, frozen)
+        self.steps = Steps(self.network, updater, mesh_of(config), config, self.log.say)
+        optimizer = updater.init(params)
+        if old is not None and (same or not self.config.get("reset_optimizer")):
+            optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
+        self.state: State = self.steps.placed(State(params, state, optimizer))
+        self._net, self._made_of = net, made_of
+
+    def _updater(self, config: Config, frozen: frozenset[str]) -> Updater:
+        nodes = self.network.graph(TRAINING).nodes
+        scopes = [nodes[name].scope for name in frozen if name in nodes]
+        trainable = {
+            module: {n: t and not any(f"{module}/".startswith(f"{s}/") for s in scopes) for n, t in names.items()}
+            for module, names in self.network.trainable().items()
+        }
+        lazy = Updater.leaves_rows(config)
+        return Updater(config, trainable, layers_with_options(nodes), embeddings(self.network) if lazy else frozenset())
+
+    # values
+
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """Takes values by name; the optimizer's state starts anew."""
+        state = self.state
+        params, kept = filled(state.params, values), filled(state.state, values)
+        self.state = self.steps.placed(State(params, kept, self.steps.updater.init(params)))  # type: ignore[union-attr]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all values by name."""
+        return {name: value.shape for name, value in flat(self.state.params, self.state.state).items()}
+
+    def initial(self) -> int:
+        """The values of the first epoch: of `import_model_train_epoch1` and `preload_from_files`."""
+        step = 0
+        if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
+            self.log.say(lines.load_model(str(given)))
+            self.fill(load(self.shapes(), read(given), path=str(given)))
+        if entries := self.config.get("preload_from_files"):
+            self.fill(preload_all(entries, self.shapes(), read, training=True, first_epoch=True))
+        return step
+
+    # checkpoints
+
+    def commit(self, path: Path, step: int, **told: Any) -> None:
+        """Writes all that a training goes on from, whole or not at all.
+
+        Raises:
+          CheckpointError: it cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tn.save(
+            *(path, self.plan, self.state.params),
+            state=self.state.state,
+            opt_state=self.state.optimizer,
+            step=step,
+            metadata={**told, "rates": self.rates.render()},
+            overwrite=True,
+        )
+        self._saved = time.monotonic()
+
+    def restored(self, path: Path) -> Any:
+        """Takes all that one of our checkpoints holds; learning rates and scores only where there is no file of them.
+
+        Returns:
+          What `tn.restore` gives.
+        """
+        restored = tn.restore(path, self.plan, state=self.state.state, opt_state=self.state.optimizer)
+        self.state = self.steps.placed(State(restored.params, restored.state, restored.opt_state))
+        self._take_rates(restored.metadata or {})
+        return restored
+
+    def load(self, path: Path) -> int:
+        """Takes the values of a checkpoint; returns the number of steps until it."""
+        if not is_ours(path):
+            values = read(path)
+            self.fill(load(self.shapes(), values, path=str(path)))
+            return int(np.asarray(values.get("global_step", 0)))
+        if not self.config.get("reset_optimizer"):
+            return self.restored(path).step or 0
+        restored = tn.restore(path, self.plan, state=self.state.state)
+        self.state = self.steps.placed(self.state._replace(params=restored.params, state=restored.state))
+        self._take_rates(restored.metadata or {})
+        return restored.step or 0
+
+    def _take_rates(self, told: Mapping[str, Any]) -> None:
+        """The file counts where it is there: people change it. What it lacks comes from the checkpoint."""
+        text = told.get("rates")
+        if not text:
+            return
+        known = self.rates.epochs
+        missing = {e: s for e, s in parse(text).items() if e not in known or not known[e].scores}
+        self.rates.take(missing)
+        if missing:
+            self.rates.save()
+
+    def load_epoch(self) -> int:
+        """For tasks other than training: takes the values of `load`, of the means of `average_epochs`, of the epoch `load_epoch`, or of
+        the newest one.
+
+        Returns:
+          The epoch.
+
+        Raises:
+          ConfigError: there are none.
+        """
+        existing = self.models.existing()
+        epoch = int(self.config.get("load_epoch") or self.config.get("epoch") or max(existing, default=0))
+        path = Path(self.config["load"]) if self.config.get("load") else existing.get(epoch)
+        entries, chosen = self.config.get("preload_from_files"), epochs_to_average(self.config, self.rates, existing)
+        if chosen:
+            epoch = max(chosen)
+        elif path is None and not entries and not self.config.get("allow_random_model_init"):
+            raise ConfigError(
+                f"there is no checkpoint of epoch {epoch} under {self.models.prefix}"
+                if epoch
+                else f"there is no checkpoint under {self.models.prefix}",
+                near=[str(p) for p in existing.values()],
+                ways=["load = 'file'", "load_epoch = n", "allow_random_model_init = True"],
+            )
+        self.set_network(max(epoch, 1))
+        loaded = preload_all(entries, self.shapes(), read, training=False, first_epoch=False) if entries else {}
+        wanted = {name: shape for name, shape in self.shapes().items() if name not in loaded}
+        if chosen:
+            loaded = {**self._average(wanted, [existing[e] for e in chosen]), **loaded}
+        elif path is not None:
+            self.log.say(lines.load_model(str(path)))
+            loaded = {**load(wanted, read(path), path=str(path)), **loaded}
+        self.fill(loaded)
+        if chosen and self.config.get("average_output"):
+            self.commit(Path(self.config["average_output"]), 0, epoch=epoch, averaged=chosen)
+        return max(epoch, 1)
+
+    def _average(self, wanted: Mapping[str, tuple[int, ...]], paths: list[Path]) -> dict[str, Any]:
+        self.log.say(f"Average of {', '.join(map(str, paths))}")
+        return averaged(load(wanted, read(path), path=str(path)) for path in paths)
+
+
+def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    keys = {k for net in (a, b) for k in net if not k.startswith("#")}
+    return all(k in a and k in b and a[k] == b[k] for k in keys)

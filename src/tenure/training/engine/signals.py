@@ -1,0 +1,63 @@
+"""Signals that end a training: it stops after the step that is being done."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from tenure.training.errors import TrainingError
+
+
+class Stopped(TrainingError):
+    """A signal has stopped the training; the message says how to go on.
+
+    Attributes:
+      status: the exit status: 130 after ctrl-C, 143 after SIGTERM.
+    """
+
+    def __init__(self, message: str, status: int):
+        super().__init__(message)
+        self.status = status
+
+
+class Signals:
+    """While it is on, ctrl-C and SIGTERM are noted only. A second one ends the program at once.
+
+    Attributes:
+      number: of the signal that came, or None.
+
+    >>> import os, signal
+    >>> with Signals() as signals:
+    ...     os.kill(os.getpid(), signal.SIGTERM)
+    ...     signals.number == signal.SIGTERM
+    True
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        try:
+            self._before = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread
+            self._before = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.number:
+            raise KeyboardInterrupt
+        self.number = number
+
+    def stopped(self, where: str) -> Stopped:
+        """The error that ends the training.
+
+        Args:
+          where: "in epoch 3 after 7 steps, which are saved".
+        """
+        return Stopped(f"stopped {where}; the same command goes on", 128 + (self.number or 2))

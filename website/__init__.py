@@ -1,0 +1,1 @@
+"""What the site has beside the pages under `docs/`: the reference, made from the code."""

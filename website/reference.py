@@ -1,0 +1,124 @@
+"""The pages of the reference: one for each public package, with every name that it exports, and one for layer classes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+from collections.abc import Iterator
+from typing import Any
+
+# Module → title, those first whose names others give on. Public names are those of `__all__`, or those that it defines.
+PACKAGES = {
+    "tenure.nn": "tenure.nn: layers",
+    "tenure.nets": "tenure.nets: networks",
+    "tenure.functional": "tenure.functional: what layers compute",
+    "tenure.initializers": "tenure.initializers",
+    "tenure.stages": "tenure.stages: what a weight is",
+    "tenure.core.notation.views": "tenure.views",
+    "tenure.core.errors": "tenure.errors",
+    "tenure.checkpoints": "tenure.checkpoints",
+    "tenure.convert": "tenure.convert: weights of other libraries",
+    "tenure": "tenure",
+    "tenure.network": "tenure.network: networks as data",
+    "tenure.haiku": "tenure.haiku: Haiku's API",
+}
+
+
+def pages() -> dict[str, str]:
+    """Path under `docs/` → Markdown, for all pages of the reference."""
+    homes: dict[int, str] = {}  # of what is written about already, by identity
+    made = {page(name): _page(name, title, homes) for name, title in PACKAGES.items()}
+    made["reference/layer-classes.md"] = _layer_classes()
+    made["reference/index.md"] = _index()
+    return made
+
+
+def page(package: str) -> str:
+    """Where a package's page is."""
+    return f"reference/{package.rpartition('.')[2]}.md"
+
+
+def public(package: str) -> list[str]:
+    """The public names of a package, without modules of their own pages."""
+    module = importlib.import_module(package)
+    names = getattr(module, "__all__", None) or [
+        k for k, v in vars(module).items() if not k.startswith("_") and getattr(v, "__module__", "") == package
+    ]
+    return sorted((n for n in names if not _is_page(getattr(module, n)) and n != "__version__"), key=str.lower)
+
+
+def _is_page(value: Any) -> bool:
+    return isinstance(value, types.ModuleType) and value.__name__ in PACKAGES
+
+
+def _page(package: str, title: str, homes: dict[int, str]) -> str:
+    module = importlib.import_module(package)
+    lines = [f"# {title}", "", inspect.getdoc(module) or "", ""]
+    for name in public(package):
+        lines += [*_entry(package, name, getattr(module, name), homes), ""]
+    return "\n".join(lines)
+
+
+def _entry(package: str, name: str, value: Any, homes: dict[int, str]) -> Iterator[str]:
+    home, path = getattr(value, "__module__", None), getattr(value, "__qualname__", name)
+    documented = isinstance(value, type | types.FunctionType) and (home or "").startswith("tenure.")
+    if id(value) in homes:
+        yield f"## {name} {{#{package}.{name}}}"
+        yield ""
+        yield f"[`{homes[id(value)]}`][{home}.{path}]."
+    elif documented and _reachable(home, path, value):
+        homes[id(value)] = f"{package}.{name}"
+        yield f"::: {home}.{path}"
+        yield f"    options: {{heading: '{name}', toc_label: '{name}'}}"
+    else:  # a value, or a name of JAX itself
+        yield f"## {name} {{#{package}.{name}}}"
+        yield ""
+        yield f"`{type(value).__name__}`: {_first_line(value)}"
+
+
+def _reachable(home: str | None, path: str, value: Any) -> bool:
+    found: Any = importlib.import_module(home or "tenure")
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found is value
+
+
+def _first_line(value: Any) -> str:
+    if isinstance(value, types.ModuleType):
+        return (inspect.getdoc(value) or "").partition("\n")[0]
+    text = repr(value)
+    return f"`{text}`" if len(text) < 100 and " at 0x" not in text else (inspect.getdoc(value) or "").partition("\n")[0]
+
+
+def _layer_classes() -> str:
+    """A table of all layer classes of networks as data, with their options and defaults."""
+    from tenure.network import registry
+
+    lines = [
+        "# Layer classes of networks as data",
+        "",
+        "`class` in a dictionary of layers, and the options of each.",
+        "",
+    ]
+    for name, cls in sorted(registry.load().items()):
+        summary = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
+        lines += [f"## `{name}`", "", summary, ""]
+        options = cls.signature.options
+        if options:
+            lines += ["| option | default |", "|---|---|"]
+            lines += [f"| `{k}` | {_default(v)} |" for k, v in options.items()]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _default(value: Any) -> str:
+    return "needed" if value is inspect.Parameter.empty else f"`{str(value).replace('|', chr(92) + '|')}`"
+
+
+def _index() -> str:
+    lines = ["# Reference", "", "Every public name, by package.", "", "| package | names |", "|---|--:|"]
+    lines += [
+        f"| [{title}]({page(name).partition('/')[2]}) | {len(public(name))} |" for name, title in PACKAGES.items()
+    ]
+    return "\n".join([*lines, "", "[Layer classes of networks as data](layer-classes.md), with their options."])
