@@ -294,23 +294,24 @@ def scan(
     (Array(2., dtype=float32), Array([0., 1.], dtype=float32))
     """
     frame = current_frame("tn.scan")
-    length = jax.tree.leaves(xs)[0].shape[0] if length is None else length
+    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
     if frame.abstract:
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
         carry, y = jax.eval_shape(lambda *args: _pure(frame, f)({}, args)[0], init, one)
-        return _empty(carry), _empty(y, length)
+        return _empty(carry), _empty(y, count)
     if frame.creating or frame.unmade():
-        at = length - 1 if reverse else 0
-        first = jax.tree.map(lambda x: x[at] if length else jnp.zeros(x.shape[1:], x.dtype), xs)
+        at = -1 if reverse else 0
+        first = jax.tree.map(lambda x: x[at] if count else jnp.zeros(x.shape[1:], x.dtype), xs)
         if frame.creating:
-            return _scan_after_first(frame, f, init, first, xs, length, reverse, unroll)
+            return _scan_after_first(frame, f, init, first, xs, count, reverse, unroll)
         _create(frame, [f], init, first)
     return _scan(frame, f, init, xs, length, reverse, unroll)
 
 
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int, reverse: bool, unroll: int | bool) -> Any:
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse: bool, unroll: int | bool) -> Any:
     step, entries = _step(frame, f, "tn.scan"), frame.carried()
-    steps = None if frame.keys is None else jnp.arange(length, dtype=jnp.uint32)
+    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
+    steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
 
     @functools.wraps(f)
     def body(carry: Any, inputs: Any) -> Any:
