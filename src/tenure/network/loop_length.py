@@ -183,7 +183,9 @@ def _capacity(loop: Layer) -> int:
             return sizes.at_least(1, found)
         return max(0, int(found))
     except jax.errors.ConcretizationTypeError:
-        rule = "the number of steps is not known where the program is made, as a symbol cannot be multiplied by a fraction"
+        rule = (
+            "the number of steps is not known where the program is made, as a symbol cannot be multiplied by a fraction"
+        )
         ways = ["\"max_len_from('base:encoder') * 3 // 2\""]
         raise loop.error("max_seq_len", loop.node.get("max_seq_len"), rule, ways) from None
     except (TypeError, ValueError, OverflowError):

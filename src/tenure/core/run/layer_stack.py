@@ -61,7 +61,7 @@ def layer_stack(
 
 
 def stacked_by(
-    run: Callable[..., Any], num_layers: int, with_per_layer_inputs: bool, pass_reverse_to_layer_fn: bool
+    run: Any, num_layers: int, with_per_layer_inputs: bool, pass_reverse_to_layer_fn: bool
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator of layers, which `run(layer, x, inputs, reverse, options of layer)` applies one after the other."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +16,8 @@ import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
-from tenure.core.model.kinds import in_evaluation
 from tenure.core.model.planning import is_array, linked, spec_of
-from tenure.core.model.plans import Plans
+from tenure.core.model.transform import Model
 from tenure.core.model.watch import Watch
 from tenure.core.notation import paths
 from tenure.core.run import hooks
@@ -26,7 +25,6 @@ from tenure.core.run.frame import Frame, Mode
 from tenure.core.run.values import apply_stages, offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.sources import Sources
 from tenure.core.traces import outermost, without_collection
 from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
@@ -58,30 +56,18 @@ class Made(NamedTuple):
         return {m: {n: made.get(id(v), v) for n, v in b.items()} for m, b in params.items()}, states
 
 
-class Model:
-    """A function, its ties and stages, and the plans made of it so far."""
+class HaikuModel(Model):
+    """A function, its ties and stages, and the plans made of it so far.
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        ties: Mapping[str, Any] | None = None,
-        stages: Mapping[str, Any] | None = None,
-    ):
-        self.function, self.sources = function, Sources(ties, stages)
-        self.ties, self.stages = dict(ties or {}), dict(stages or {})
-        self._modes = {training: Plans(function, self._make_plan) for training in (True, False)}
+    Attributes:
+      as_it_is: the plans of inputs for which tracing is a detour on the way to initial values.
+    """
+
+    def forget(self) -> None:
+        super().forget()
         self.as_it_is: weakref.WeakSet[Plan] = weakref.WeakSet()
 
-    @property
-    def plans(self) -> Plans:
-        """The plans for the mode that the model is called in."""
-        return self._modes[not in_evaluation()]
-
-    def plan(self, *args: Any, **kwargs: Any) -> Plan:
-        """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
-        return self.plans.of(args, kwargs)
-
-    def _make_plan(self, args: Any, kwargs: Any) -> Plan:
+    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
         try:
             return self._trace(PRNGSequence(0), args, kwargs).plan
         except jax.errors.JAXTypeError:  # the function looks at values

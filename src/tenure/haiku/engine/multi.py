@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 
-from tenure.core.errors import NonEmptyStateError
 from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.haiku.engine import signatures
-from tenure.haiku.engine.halves import Tied, halves
-from tenure.haiku.engine.transforms import check_no_rng, keep_original, takes_ties, transform_with_state
-
-_USE_STATE = "If your transformed function uses `hk.{get,set}_state` then use `hk.multi_transform_with_state`."
+from tenure.haiku.engine.half import Half, half
+from tenure.haiku.engine.transforms import (
+    apply_without_state,
+    check_no_rng,
+    init_without_state,
+    takes_ties,
+    transform_with_state,
+)
 
 
 class MultiTransformed(NamedTuple):
@@ -53,33 +55,32 @@ def _structure(f: Callable[[], Any]) -> Any:
     return found[0]
 
 
+def _all(function: Callable[[], Any], *args: Any, **kwargs: Any) -> Any:
+    return function()[0](*args, **kwargs)
+
+
+def _one(function: Callable[[], Any], number: int, *args: Any, **kwargs: Any) -> Any:
+    return jax.tree.leaves(function()[1])[number](*args, **kwargs)
+
+
 @takes_ties
-def multi_transform_with_state(f: Callable[[], tuple[Callable[..., Any], Any]]) -> MultiTransformedWithState:
+def multi_transform_with_state(f: Any) -> MultiTransformedWithState:
     """As `multi_transform`, for functions with state.
 
     Args:
       f: builds modules; returns a function that calls all of them, and a tree of functions.
     """
-    function, options = (f.function, {"ties": f.ties, "stages": f.stages}) if isinstance(f, Tied) else (f, {})
-    structure = _structure(function)
+    structure = _structure(f.function)
 
-    def init_fn(*args: Any, **kwargs: Any) -> Any:
-        return function()[0](*args, **kwargs)
+    def transformed(function: Callable[..., Any], *args: Any) -> TransformedWithState:
+        return transform_with_state(functools.partial(function, f.function, *args), ties=f.ties, stages=f.stages)
 
-    def apply_of(i: int) -> Callable[..., Any]:
-        def apply_fn(*args: Any, **kwargs: Any) -> Any:
-            return jax.tree.leaves(function()[1])[i](*args, **kwargs)
-
-        return transform_with_state(apply_fn, **options).apply
-
-    applies = [apply_of(i) for i in range(structure.num_leaves)]
-    init = transform_with_state(init_fn, **options).init
-    made = MultiTransformedWithState(init, jax.tree.unflatten(structure, applies))
-    return halves(made, multi_transform_with_state, f)
+    applies = [transformed(_one, i).apply for i in range(structure.num_leaves)]
+    return MultiTransformedWithState(transformed(_all).init, jax.tree.unflatten(structure, applies))
 
 
 @takes_ties
-def multi_transform(f: Callable[[], tuple[Callable[..., Any], Any]]) -> MultiTransformed:
+def multi_transform(f: Any) -> MultiTransformed:
     """Several functions that share modules, as pure functions of one set of parameters.
 
     Args:
@@ -100,25 +101,21 @@ def multi_transform(f: Callable[[], tuple[Callable[..., Any], Any]]) -> MultiTra
     >>> f.apply["encode"](params, None, jnp.ones((1, 4))).shape
     (1, 2)
     """
-    both = multi_transform_with_state(f)
+    both = multi_transform_with_state(f.function, ties=f.ties, stages=f.stages)
+    applies = jax.tree.map(lambda apply: Half(apply_without_state, TransformedWithState(both.init, apply)), both.apply)
+    return MultiTransformed(Half(init_without_state, both), applies)
 
-    def init_fn(rng: Any, *args: Any, **kwargs: Any) -> Any:
-        params, state = both.init(rng, *args, **kwargs)
-        if state:
-            raise NonEmptyStateError(_USE_STATE)
-        return params
 
-    def stateless(apply: Callable[..., Any]) -> Callable[..., Any]:
-        def apply_fn(params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-            out, state = apply(params, None, rng, *args, **kwargs)
-            if state:
-                raise NonEmptyStateError(_USE_STATE)
-            return out
+@half("apply_fn", lambda f: signatures.replace_leading(f.apply, 2, [signatures.PARAMS]))
+def _apply_without_rng(f: Transformed, params: Any, *args: Any, **kwargs: Any) -> Any:
+    check_no_rng(kwargs)
+    return f.apply(params, None, *args, **kwargs)
 
-        return apply_fn
 
-    made = MultiTransformed(init_fn, jax.tree.map(stateless, both.apply))
-    return halves(made, multi_transform, f)
+@half("apply_fn", lambda f: signatures.replace_leading(f.apply, 3, [signatures.PARAMS, signatures.STATE]))
+def _apply_with_state_without_rng(f: TransformedWithState, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+    check_no_rng(kwargs)
+    return f.apply(params, state, None, *args, **kwargs)
 
 
 def without_apply_rng(f: Any) -> Any:
@@ -135,33 +132,13 @@ def without_apply_rng(f: Any) -> Any:
     >>> f.apply(f.init(42, jnp.ones((2, 4))), jnp.ones((2, 4))).shape
     (2, 3)
     """
-    stateful = isinstance(f, (TransformedWithState, MultiTransformedWithState))
-
-    def without(apply: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        check_no_rng(kwargs)
-        leading = 2 if stateful else 1
-        return apply(*args[:leading], None, *args[leading:], **kwargs)
-
-    if isinstance(f, (MultiTransformed, MultiTransformedWithState)):
-        return type(f)(f.init, jax.tree.map(lambda apply: functools.partial(without, apply), f.apply))
-    if not isinstance(f, (Transformed, TransformedWithState)):
+    if not isinstance(f, (Transformed, TransformedWithState, MultiTransformed, MultiTransformedWithState)):
         raise ValueError(
             "Must be called with the result of `hk.transformed`, `hk.multi_transform`, `hk.transformed_with_state` or "
             f"`hk.multi_transform_with_state`, actually called with {type(f)}"
         )
-    apply = f.apply
-    if stateful:
-
-        def apply_fn(params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
-            return without(apply, params, state, *args, **kwargs)
-
-    else:
-
-        def apply_fn(params: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            return without(apply, params, *args, **kwargs)
-
-    new = [signatures.PARAMS, signatures.STATE] if stateful else [signatures.PARAMS]
-    signature = signatures.replace_leading(inspect.signature(apply), len(new) + 1, new)
-    apply_fn.__signature__ = signature  # type: ignore[attr-defined]
+    run, pair = (_apply_without_rng, Transformed)
+    if f.stateful:
+        run, pair = (_apply_with_state_without_rng, TransformedWithState)
     made: Any = type(f)
-    return keep_original(f, halves(made(f.init, apply_fn), without_apply_rng, f))
+    return made(f.init, jax.tree.map(lambda apply: Half(run, pair(f.init, apply)), f.apply))

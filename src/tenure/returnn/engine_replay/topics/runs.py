@@ -37,7 +37,9 @@ def check(case: Case) -> list[str]:
         def watch(what: str, told: Mapping[str, Any]) -> None:
             if what == "step":
                 seen.append(_step(told))
-            elif what == "epoch" and told["epoch"] in changed:  # what is new in a network that has grown is random in RETURNN
+            elif (
+                what == "epoch" and told["epoch"] in changed
+            ):  # what is new in a network that has grown is random in RETURNN
                 told["training"].fill(changed[told["epoch"]])
 
         try:
