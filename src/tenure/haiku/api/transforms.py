@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.core.run.frame import Mode, current_frame, maybe_frame
-from tenure.haiku.engine import signatures
+from tenure.haiku.api import signatures
+from tenure.haiku.api.half import Half, half
 from tenure.haiku.engine.frames import outside
-from tenure.haiku.engine.half import Half, half
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.model import HaikuModel
 

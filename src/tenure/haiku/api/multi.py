@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 
 from tenure.core.model.transform import Transformed, TransformedWithState
-from tenure.haiku.engine import signatures
-from tenure.haiku.engine.half import Half, half
-from tenure.haiku.engine.transforms import (
+from tenure.haiku.api import signatures
+from tenure.haiku.api.half import Half, half
+from tenure.haiku.api.transforms import (
     apply_without_state,
     check_no_rng,
     init_without_state,

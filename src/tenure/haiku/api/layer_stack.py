@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from tenure.core.run.frame import Frame, maybe_frame
 from tenure.core.run.layer_stack import stacked_by
 from tenure.core.run.rng import maybe_next_rng_key
+from tenure.haiku.api.lifting import lift_with_state, transparent_lift_with_state
+from tenure.haiku.api.transforms import transform_with_state
 from tenure.haiku.engine.frames import HaikuFrame
-from tenure.haiku.engine.lifting import lift_with_state, transparent_lift_with_state
-from tenure.haiku.engine.transforms import transform_with_state
 
 Bundles = dict[str, dict[str, Any]]
 
