@@ -24,12 +24,7 @@ from tenure.core.slots.sources import Sources
 Params = Mapping[str, Mapping[str, Any]]
 Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path); a front end's own kinds
 
-_ids = itertools.count()
-
-
-def fresh_id() -> int:
-    """A number for a scope, or for the body of a transformation: larger than all before."""
-    return next(_ids)
+ids = itertools.count()  # of scopes, and of bodies of transformations: each larger than all before
 
 
 class Mode(enum.Enum):
@@ -51,7 +46,7 @@ class Scope:
         self.rename(path)
         self.counters: dict[str, int] = {}
         self.used: dict[str, Any] = {}  # names given out here → the line that asked
-        self.id = fresh_id()
+        self.id = next(ids)
 
     def rename(self, path: str) -> None:
         """Sets the path, which a module does not know before its constructor has run so far."""
@@ -254,7 +249,7 @@ class Frame:
         writes: dict[Entry, Any] = {}
         saved = self.trace, self.opener, self.keys, self.epoch, self.scopes
         self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
-        self.epoch = fresh_id()
+        self.epoch = next(ids)
         self.scopes = list(self.scopes)
         scope.counters, scope.used, self.key_counts = dict(counters), dict(used), dict(counts)
         depth = len(self.layers)

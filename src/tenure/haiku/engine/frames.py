@@ -15,7 +15,7 @@ from tenure.core.errors import OutsideTransformError, Party, TenureError
 from tenure.core.model.kinds import in_evaluation
 from tenure.core.notation import paths
 from tenure.core.run import values
-from tenure.core.run.frame import Entry, Frame, Mode, StackSlice, fresh_id, maybe_frame, placeholder
+from tenure.core.run.frame import Entry, Frame, Mode, ids, maybe_frame, placeholder
 from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
@@ -76,7 +76,7 @@ class HaikuFrame(Frame):
             self.layers[0]["state", path] = self.layers[0]["initial", path] = state[module][name]  # type: ignore[index]
         self._modules = list(state or {})
         self.rngs: list[PRNGSequence | None] = [rng]
-        self.epoch = fresh_id()
+        self.epoch = next(ids)
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
         self.unplanned = False
@@ -162,21 +162,14 @@ class HaikuFrame(Frame):
         return {**super().carried(), **self.handed_in()}
 
     @contextlib.contextmanager
-    def branch(
-        self,
-        snapshot: tuple[Any, ...],
-        entries: Mapping[Entry, Any],
-        index: Any = None,
-        stack_slice: StackSlice | None = None,
-        *,
-        carries: bool = False,
-        keeps_names: bool = False,
+    def branch(  # type: ignore[override]
+        self, snapshot: Any, entries: Mapping[Entry, Any], *_: Any, carries: bool = False, keeps_names: bool = False
     ) -> Iterator[dict[Entry, Any]]:
         scope, counters, used, _ = snapshot
         known = KEYS in entries and self.rng is not None
         self.rngs.append(self.rng.continued(entries[KEYS]) if known else None)  # type: ignore[union-attr]
         try:
-            with super().branch(snapshot, entries, None, stack_slice) as writes:
+            with super().branch(snapshot, entries) as writes:
                 yield writes
                 if self.rng is not None:
                     if carries:
@@ -280,7 +273,7 @@ _closed: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_haiku_clos
 @contextlib.contextmanager
 def closed_to_outside() -> Iterator[None]:
     """Within, modules that were built before can not be used."""
-    token = _closed.set(fresh_id())
+    token = _closed.set(next(ids))
     try:
         yield
     finally:
