@@ -162,7 +162,7 @@ class HaikuFrame(Frame):
         return {**super().carried(), **self.handed_in()}
 
     @contextlib.contextmanager
-    def branch(  # type: ignore[override]
+    def branch(
         self, snapshot: Any, entries: Mapping[Entry, Any], *_: Any, carries: bool = False, keeps_names: bool = False
     ) -> Iterator[dict[Entry, Any]]:
         scope, counters, used, _ = snapshot
