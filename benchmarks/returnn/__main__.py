@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,48 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.returnn.networks import NETWORKS, SIZES
-
-ROOT = Path(__file__).parents[2]
-
-
-class Worker:
-    """A process that trains with one of the libraries."""
-
-    def __init__(self, module: str, python: str):
-        env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "TF_CPP_MIN_LOG_LEVEL": "2"}
-        self.process = subprocess.Popen(
-            [python, "-m", f"benchmarks.returnn.{module}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=env,
-            cwd=ROOT,
-        )
-
-    def ask(self, **told: Any) -> dict[str, Any]:
-        """Its answer."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        print(json.dumps(told), file=self.process.stdin, flush=True)
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.process.args}: ended with {self.process.wait()}; run it by hand to see why")
-        return json.loads(line)
+from benchmarks.returnn.processes import Worker
 
 
 def compare(name: str, size: str, python: str, rounds: int, seconds: float) -> dict[str, Any]:
     """Steps a second of both, in turns; first the losses must agree."""
     ours, theirs = Worker("tenure_worker", sys.executable), Worker("returnn_worker", python)
-    prepared = [w.ask(prepare=name, size=size) for w in (ours, theirs)]
-    np.testing.assert_allclose(*(p["losses"] for p in prepared), rtol=2e-4)
+    prepared = [w.ask(prepare=name, kind=size) for w in (ours, theirs)]
+    np.testing.assert_allclose(*(p["results"] for p in prepared), rtol=2e-4)
     rates: list[tuple[float, float]] = []
     for i in range(rounds):
         found = {w: w.ask(run=seconds)["rate"] for w in ((ours, theirs) if i % 2 else (theirs, ours))}
         rates.append((found[ours], found[theirs]))
     for worker in (ours, theirs):
-        assert worker.process.stdin is not None
-        worker.process.stdin.close()
-        worker.process.wait()
+        worker.close()
     return {
         "network": name,
         "size": size,

@@ -1,4 +1,4 @@
-"""The dictionaries, and the batch that all are trained on. No imports of either library: both workers read this."""
+"""The dictionaries, and the batch that all are trained on. No imports of either library: all workers read this."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ class Size:
     hidden: int
     model: int
     channels: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What both libraries are given.
+
+    Attributes:
+      net: the dictionary.
+      batch: the inputs `data` and `classes` and their lengths, `data:lengths` and `classes:lengths`.
+      labels: how many there are.
+      aligned: whether the labels go with the frames, and not over a sequence of their own.
+      search: whether it is a search for `decision`; training otherwise.
+      version: RETURNN's behaviour version.
+    """
+
+    net: dict[str, Any]
+    batch: dict[str, np.ndarray]
+    labels: int
+    aligned: bool = True
+    search: bool = False
+    version: int = 20
 
 
 SIZES = {
@@ -103,17 +124,24 @@ def self_attention(size: Size) -> dict[str, Any]:
 NETWORKS = {"feed-forward": feed_forward, "convolutional": convolutional, "self-attention": self_attention}
 
 
-def batch(size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def batch(size: Size) -> dict[str, np.ndarray]:
     """Features, labels, lengths."""
     rng = np.random.RandomState(0)
     shape = size.batch, size.time
     lengths = np.linspace(size.time, size.time // 2, size.batch).astype("int32")
     features = rng.randn(*shape, FEATURES).astype("float32")
-    return features, rng.randint(0, size.labels, shape).astype("int32"), lengths
+    labels = rng.randint(0, size.labels, shape).astype("int32")
+    return {"data": features, "classes": labels, "data:lengths": lengths, "classes:lengths": lengths}
+
+
+def problem(name: str, size: str) -> Problem:
+    """A network of one of the sizes, and its batch."""
+    chosen = SIZES[size]
+    return Problem(NETWORKS[name](chosen), batch(chosen), chosen.labels)
 
 
 def values(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The same initial values for both, by name."""
+    """The same initial values for both, by name; with them, no search ends early."""
     rng = np.random.RandomState(1)
     made = {}
     for name in sorted(shapes):
@@ -121,4 +149,6 @@ def values(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
         scale = 1.0 if name.endswith("/scale") else 0.0
         spread = (2.0 / max(1, int(np.prod(shape[:-1])))) ** 0.5 if len(shape) > 1 else 0.01
         made[name] = (scale + rng.randn(*shape) * spread).astype("float32")
+        if name.endswith("output_prob/b"):
+            made[name][0] = -1e3
     return made

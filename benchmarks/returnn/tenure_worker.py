@@ -1,4 +1,4 @@
-"""Trains a dictionary with Tenure; told what to do by lines of JSON."""
+"""Trains a dictionary with Tenure, or searches with it; told what to do by lines of JSON."""
 
 from __future__ import annotations
 
@@ -7,49 +7,76 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import tenure as tn
 from benchmarks.returnn import networks, worker
+from benchmarks.returnn.networks import Problem
 from tenure.network import Tensor, batch_dim, feature_dim, spatial_dim
 
 
-def prepare(name: str, size: networks.Size) -> worker.Job:
-    """The network, its values, and its compiled step."""
+def network(problem: Problem) -> Any:
+    """The dictionary as a model."""
     time, features = spatial_dim("time"), feature_dim(networks.FEATURES, "features", auto=True)
-    labels = feature_dim(size.labels, "labels", auto=True)
+    labels = feature_dim(problem.labels, "labels", auto=True)
+    steps = time if problem.aligned else spatial_dim("steps")
     data = {
         "data": Tensor(None, (batch_dim(), time, features)),
-        "classes": Tensor(None, (batch_dim(), time), labels),
+        "classes": Tensor(None, (batch_dim(), steps), labels),
     }
-    net = tn.network(networks.NETWORKS[name](size), data, check=False)
-    x, y, lengths = networks.batch(size)
-    batch = {"data": (x, lengths), "classes": y}
-    params, state = net.init(jax.random.key(0), batch)
-    shapes = {f"{m}/{n}": v.shape for m, entries in params.items() for n, v in entries.items()}
-    given = networks.values(shapes)
-    params = {m: {n: jnp.asarray(given[f"{m}/{n}"]) for n in entries} for m, entries in params.items()}
+    return tn.network(problem.net, data, check=False, behavior_version=problem.version)
 
+
+def inputs(problem: Problem) -> dict[str, Any]:
+    """The batch as a model takes it."""
+    given = problem.batch
+    batch = {"data": (given["data"], given["data:lengths"])}
+    if not problem.search:
+        batch["classes"] = given["classes"] if problem.aligned else (given["classes"], given["classes:lengths"])
+    return batch
+
+
+def prepare(name: str, problem: Problem) -> worker.Job:
+    """The network, its values, and its compiled step."""
+    net, batch = network(problem), inputs(problem)
+    flags = {"train": False, "losses": False, "search": True} if problem.search else {"train": True}
+    params, state = net.init(jax.random.key(0), batch, **flags)
+    given = networks.values({f"{m}/{n}": v.shape for m, entries in params.items() for n, v in entries.items()})
+    params = {m: {n: jnp.asarray(given[f"{m}/{n}"]) for n in entries} for m, entries in params.items()}
+    return (_searching if problem.search else _training)(net, params, state, batch, flags)
+
+
+def _training(net: Any, params: Any, state: Any, batch: Any, flags: Any) -> worker.Job:
     optimizer = optax.adam(networks.RATE, eps=1e-16)  # RETURNN's default
 
-    def objective(params: Any, x: Any, y: Any, lengths: Any) -> Any:
-        result, _ = net.apply(params, state, None, {"data": (x, lengths), "classes": y}, train=True)
+    def objective(params: Any, batch: Any) -> Any:
+        result, _ = net.apply(params, state, None, batch, **flags)
         return result.objective, {n: (loss.loss, loss.error) for n, loss in result.losses.items()}
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def step(params: Any, memory: Any, x: Any, y: Any, lengths: Any) -> tuple[Any, Any, Any]:
-        (loss, told), grads = jax.value_and_grad(objective, has_aux=True)(params, x, y, lengths)
+    def step(params: Any, memory: Any, batch: Any) -> tuple[Any, Any, Any]:
+        (loss, told), grads = jax.value_and_grad(objective, has_aux=True)(params, batch)
         updates, memory = optimizer.update(grads, memory)
         return optax.apply_updates(params, updates), memory, (loss, told)
 
-    flops = step.lower(params, optimizer.init(params), x, y, lengths).compile().cost_analysis()["flops"]
+    compiled = step.lower(params, optimizer.init(params), batch).compile()
     kept = [params, optimizer.init(params)]
 
     def run() -> float:
-        *kept[:], told = step(*kept, x, y, lengths)
+        *kept[:], told = compiled(*kept, batch)
         return float(jax.device_get(told)[0])
 
-    return worker.Job(run, flops)
+    return worker.Job(run, compiled.cost_analysis()["flops"])
+
+
+def _searching(net: Any, params: Any, state: Any, batch: Any, flags: Any) -> worker.Job:
+    @jax.jit
+    def search(params: Any, batch: Any) -> Any:
+        result, _ = net.apply(params, state, None, batch, layers=["decision"], **flags)
+        return result.outputs["decision"].batch_first().data
+
+    return worker.Job(lambda: np.asarray(search(params, batch)).tolist())
 
 
 if __name__ == "__main__":

@@ -217,7 +217,7 @@ def staged(*stages):
     return tn.transform(two("transpose"), ties=ties, stages={"embed/w": list(stages)} if stages else None)
 
 
-@pytest.mark.parametrize("stage", ["weight_norm", "quantise(8)", "lora(2)", "noise(0.1)"])
+@pytest.mark.parametrize("stage", ["weight_norm", "quantise(8)", "lora(2)", "low_rank(2)", "noise(0.1)"])
 @pytest.mark.parametrize("file", ["tied", "equal", "owner", "user"])
 def test_plain_weights_into_a_model_with_stages(stage, file, tmp_path):
     saved("transpose", file, tmp_path / "a")
@@ -233,6 +233,16 @@ def test_plain_weights_into_a_model_with_stages(stage, file, tmp_path):
         assert equal(found.params["embed"]["w.lora.down"], fresh["embed"]["w.lora.down"])
         with pytest.raises(errors.StagedFileError, match="params=model.init"):
             tn.restore(tmp_path / "a", plan)
+
+
+def test_a_weight_that_a_stage_can_not_make_is_told_as_that(tmp_path):
+    """Not as a view that does not fit: `low_rank` stores another shape than its weight's."""
+    weight = jnp.eye(4)[:, :3]
+    plain = {"embed": {"w": weight}, "head": {"w": weight.T}}
+    for name, only in (("both", None), ("user", "head/w")):
+        tn.save(tmp_path / name, plan_of("transpose", "untied"), plain, only=only)
+        with pytest.raises(NoInverseError, match="its rank is above 2"):
+            tn.restore(tmp_path / name, staged("low_rank(2)").plan(X))
 
 
 def test_plain_weights_and_an_adapter_that_is_trained():

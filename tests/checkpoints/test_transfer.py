@@ -81,6 +81,7 @@ def test_regular_expressions_for_owners_and_users(tmp_path):
         {3: "source"},
         {re.compile("source/(.*)"): r"x/\2"},
         ["source", "x"],
+        {"mix": "mixed", "mix/w": "a/b"},
         {"source/embeddings": "x/y", "target/embeddings": "x/y"},
     ],
     ids=str,

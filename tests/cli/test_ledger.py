@@ -13,6 +13,7 @@ def test_the_table_names_owner_and_borrower_and_says_that_the_config_runs(tmp_pa
     said = tenure("ledger", write(tmp_path), "--shared-only", folder=tmp_path)
     assert said.returncode == 0, said.stderr
     assert "a/W" in said.stdout and "↳ b/W" in said.stdout and "110 parameters" in said.stdout
+    assert "asked for at" not in said.stdout
     assert "output/W" not in said.stdout
     assert said.stderr == "runs train.config: a config is code\n"
 

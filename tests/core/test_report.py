@@ -318,6 +318,12 @@ def test_only_what_is_shared():
     assert LEDGERS["unshared"].table(120, shared_only=True).splitlines()[2] == ""
 
 
+def test_lines_of_the_program_can_be_left_out():
+    with_sites, without = CORES.table(120), CORES.table(120, sites=False)
+    assert "asked for at" in with_sites and "asked for at" not in without and ".py:" not in without
+    assert with_sites.splitlines()[-1] == without.splitlines()[-1]
+
+
 def test_diagrams_fold_too():
     assert len(CORES.to_mermaid()) < 1500 < len(CORES.to_mermaid(fold=False))
     assert "block_0#8230;47/a/w" in CORES.to_mermaid() and "48 #215;" in CORES.to_mermaid()

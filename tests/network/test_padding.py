@@ -455,3 +455,30 @@ def test_sequences_without_frames_give_numbers():
 
     found = compiled(jax.value_and_grad(total, (0, 1)), params, x)(params, x)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
+
+
+STRIDED = [
+    {"class": "conv", "filter_size": (3,), "strides": (2,), "n_out": 4},
+    {"class": "conv", "filter_size": (5,), "strides": (3,), "n_out": 4, "dilation_rate": (2,)},
+    {"class": "pool", "mode": "max", "pool_size": (3,)},
+    {"class": "pool", "mode": "avg", "pool_size": (3,), "strides": (2,)},
+    {"class": "conv", "filter_size": (3, 3), "strides": (2, 2), "n_out": 2, "input_add_feature_dim": True, "in_spatial_dims": ["T"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", STRIDED)
+def test_windows_with_strides_are_those_that_a_sequence_has_alone(entry):
+    """TensorFlow's "SAME" depends on the longest sequence of the batch; a sequence's own length is what counts here."""
+    net = network.network({"output": {"padding": "same", "from": "data", **entry}}, {"data": {"dim": 6}})
+    x, lengths = RANDOM.randn(5, 8, 6).astype("float32"), np.array([8, 7, 6, 5, 1])
+    params, state = net.init(jax.random.key(0), {"data": (x, lengths)})
+
+    def run(x, lengths):
+        out = net.apply(params, state, None, {"data": (x, lengths)})[0].outputs["output"].batch_first()
+        return out.data, next(iter(out.lengths.values())).data
+
+    together, counts = jax.jit(run)(np.where(np.arange(8)[:, None] < lengths[:, None, None], x, np.nan), lengths)
+    for b, n in enumerate(lengths):
+        alone, (count,) = run(x[b : b + 1, :n], np.array([n]))
+        assert count == counts[b] == alone.shape[1]
+        np.testing.assert_allclose(together[b, :count], alone[0], rtol=1e-4, atol=1e-5)

@@ -21,6 +21,7 @@ class Choices:
       partial: whether the file was saved with a part of the owners only, so that missing ones are none of its business.
       template: leaves for what the file lacks.
       resize: owners whose shape may change: what fits is kept, and the rest is the template's.
+      weights: the shapes of weights that stages store in another shape.
       assign: stores a plain weight through a model's stages: (owner's path, weight) → path → leaf.
     """
 
@@ -29,6 +30,7 @@ class Choices:
     partial: bool = False
     template: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resize: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     assign: Assign | None = None
 
 

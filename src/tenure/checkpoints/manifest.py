@@ -100,6 +100,14 @@ def read(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         what = "has no checkpoint: there is no 'tenure.json' in it" if folder.is_dir() else "does not exist"
         raise CheckpointError(f"'{folder}' {what}", ways=["give the folder that tn.save wrote"]) from None
+    except NotADirectoryError:
+        raise CheckpointError(
+            f"'{folder}' is a file, and no checkpoint",
+            ways=[
+                "give the folder that tn.save wrote",
+                "weights of other formats:  tn.convert.load(path, rules, plan)",
+            ],
+        ) from None
     except OSError as e:
         raise _damaged(path, f"can not be opened: {e}") from None
     return decode(data, path)

@@ -38,6 +38,7 @@ class Matching:
         self.found: dict[str, Leaf] = {}
         self.assigned: dict[str, Any] = {}
         self.used: set[str] = set()
+        self._seen = {p: dataclasses.replace(r, shape=choices.weights.get(p, r.shape)) for p, r in model.items()}
         self._plain: dict[str, Leaf] = {}  # weights before stages, for what others see
         self._chosen: dict[str, str] = {}  # owner → the slot that its value comes from
         self._users: dict[str, list[str]] = {p: [p] for p, r in model.items() if r.kind == "owned"}
@@ -91,8 +92,8 @@ class Matching:
             try:
                 self._set(owner, path)
                 return True
-            except NoInverseError:
-                if path == (taken or claims)[-1]:
+            except NoInverseError:  # of a view; a stage that can not make the weight is told at once
+                if path in (owner, (taken or claims)[-1]):
                     raise
         return False
 
@@ -108,7 +109,7 @@ class Matching:
         else:
             shown = self._rows[path].borrows
             note = f"from '{path}', which the model ties: '{shown}'"
-            value = backwards(self._rows, path, value)[owner]
+            value = backwards(self._seen, path, value)[owner]
         self._notes.add("filled", owner, note)
         self._store(owner, Held(owner, jax.numpy.array(as_jax(path, value), copy=True)), row)
 
@@ -147,7 +148,7 @@ class Matching:
             return
         for path, row in self._rows.items():
             if row.kind == "borrowed" and len(row.owners) > 1 and owner in row.owners and self._file.has(path):
-                value = backwards(self._rows, path, self._file.value(path)).get(owner)
+                value = backwards(self._seen, path, self._file.value(path)).get(owner)
                 if value is not None:
                     self._notes.add("filled", owner, f"from '{path}', which the model ties: '{row.borrows}'")
                     self._store(owner, Held(owner, value), self._file.rows[path])

@@ -22,7 +22,10 @@ from tenure.core.ledger.row import Row
 from tenure.core.notation import views
 from tenure.core.notation.refs import Ref
 
-WAY = "for optimizers with other leaves: restore with the plan that was saved, then tn.tie or tn.untie with the state"
+WAYS = (
+    "other ties: restore with the plan that was saved, then tn.tie or tn.untie with the state",
+    "other sizes or stages: restore with the plan that was saved, then tn.transfer(…, opt_state=…, new_opt_state=…)",
+)
 
 
 def retied(

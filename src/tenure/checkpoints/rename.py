@@ -24,7 +24,7 @@ def renaming(rules: Rules | None, known: Iterable[str]) -> dict[str, str]:
       known: all paths, of owners and users.
 
     Raises:
-      RuleError: a rule matches nothing, two paths become one, or the rules are none.
+      RuleError: a rule matches nothing, or only what earlier ones match, two paths become one, or the rules are none.
 
     >>> renaming({"embed": "encoder/embed", re.compile(r"l(\\d+)/w"): r"layer_\\1/w"}, ["embed/w", "l0/w", "head/b"])
     {'embed/w': 'encoder/embed/w', 'l0/w': 'layer_0/w'}
@@ -43,7 +43,13 @@ def renaming(rules: Rules | None, known: Iterable[str]) -> dict[str, str]:
                 near=nearest(rule, known) if isinstance(rule, str) else (),
                 ways=["correct the path", "remove the rule", "a regular expression must match the whole path"],
             )
-        renamed |= {p: to for p, to in found.items() if p not in renamed}
+        new_ones = {p: to for p, to in found.items() if p not in renamed}
+        if not new_ones:
+            raise RuleError(
+                f"the rename rule {_shown(rule)} → {brief(new)} is never used: rules before it speak of all that it matches",
+                ways=["put it first, as the first rule counts", "remove the rule"],
+            )
+        renamed |= new_ones
     taken: dict[str, str] = {}
     for path in known:
         to = paths.check(renamed.get(path, path), "renamed path")

@@ -17,7 +17,7 @@ from tenure.checkpoints.rename import Rules, rename_rows, renaming
 from tenure.checkpoints.report import Notes, Report
 from tenure.checkpoints.save import flat, ledger_of, tie_from_data
 from tenure.checkpoints.source import Leaf, Side
-from tenure.checkpoints.staged import assigner
+from tenure.checkpoints.staged import assigner, weight_shapes
 from tenure.checkpoints.training import key_of, optimizer_of, state_of
 from tenure.core.errors import Party, TenureError
 from tenure.core.ledger.ledger import Ledger
@@ -123,6 +123,7 @@ def restore(
             strict=strict and only is None,
             partial=bool(opened.body["only"]) or all(p in model and model[p].part_of for p in file.leaves),
             template=flat(params or {}),
+            weights=weight_shapes(plan) if isinstance(plan, Plan) else {},
             assign=assigner(plan, params, state) if isinstance(plan, Plan) else None,
         )
         wanted = owners if only is None else _selected(owners, ledger or opened.ledger, only)

@@ -13,15 +13,15 @@ from tenure.checkpoints.source import as_jax
 from tenure.core.errors import Party
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
-from tenure.core.trees import leaf
+from tenure.core.trees import leaf, nest
 from tenure.surgery.weights import assign
 
 
 def assigner(plan: Plan, params: Mapping[str, Any] | None, state: Any) -> Callable[[str, Any], Mapping[str, Any]]:
     """A function that stores a plain weight: (owner's path, weight) → path → leaf, of params and of state.
 
-    With `params`, through `tn.assign`: an adapter among them stays as it is. Without, stages begin from the weight as from an
-    initialiser's, which those that draw random numbers can not.
+    Through `tn.assign`, which refuses a weight that the stages can not make: an adapter among `params` stays as it is. Without
+    them, stages begin from the weight as from an initialiser's, which those that draw random numbers can not.
     """
 
     def store(path: str, weight: Any) -> dict[str, Any]:
@@ -35,13 +35,22 @@ def assigner(plan: Plan, params: Mapping[str, Any] | None, state: Any) -> Callab
                 ways=["build the model with the sizes of the file"],
             )
         parts = [p for (label, _), p in slot.parts.items() if label in {s.label for s in slot.stages}]
-        if params is None:
-            return begun(plan, path, weight)
-        kept = assign(plan, params, {path: weight}, state)
-        tables = (kept, {}) if state is None else kept
+        before, kept_state = params, state
+        if before is None:
+            made = begun(plan, path, weight)
+            before, kept_state = (
+                nest({p: v for p, v in made.items() if (p in plan.slots) is own}) for own in (True, False)
+            )
+        kept = assign(plan, before, {path: weight}, kept_state)
+        tables = (kept, {}) if kept_state is None else kept
         return {p: leaf(tables[0 if p in plan.slots else 1], p) for p in [path, *parts]}
 
     return store
+
+
+def weight_shapes(plan: Plan) -> dict[str, tuple[int, ...]]:
+    """Owner's path → the shape of its weight, where stages may store it in another one, such as `low_rank`."""
+    return {p: tuple(n for _, n in s.stack) + tuple(s.shape) for p, s in plan.slots.items() if s.stages}
 
 
 def begun(plan: Plan, path: str, weight: jax.Array) -> dict[str, Any]:

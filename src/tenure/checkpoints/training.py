@@ -86,7 +86,7 @@ def optimizer_of(
     missing, left = [n for n in wanted if n not in there], [n for n in there if n not in wanted]
     if missing or left:
         way = "give the state of the same optimizer:  opt_state=jax.eval_shape(optimizer.init, params)"
-        raise _unlike("optimizer state", missing, left, [way, optimizer.WAY])
+        raise _unlike("optimizer state", missing, left, [way, *optimizer.WAYS])
     for name, spec in wanted.items():
         _check_shape("optimizer state", name, there[name], spec)
     return leaves.refilled(template, {n: placed(n, there[n], _place_of(spec)) for n, spec in wanted.items()})

@@ -17,7 +17,7 @@ from tenure.checkpoints.report import Notes, Report
 from tenure.checkpoints.resizing import resized
 from tenure.checkpoints.save import flat, ledger_of
 from tenure.checkpoints.source import Held, Side, plain_row
-from tenure.checkpoints.staged import assigner
+from tenure.checkpoints.staged import assigner, weight_shapes
 from tenure.core.errors import Party, RuleError, brief
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.slots.plan import Plan
@@ -96,6 +96,7 @@ def transfer(
         partial=all(p in model and model[p].part_of for p in file.leaves),
         template=template,
         resize=_resize(resize, ledger),
+        weights=weight_shapes(plan) if isinstance(plan, Plan) else {},
         assign=assigner(plan, params, state) if isinstance(plan, Plan) else None,
     )
     matching = Matching(file, model, choices, notes)

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 Options = Callable[[argparse.ArgumentParser], None]
-USAGE = "CONFIG … [++key value] [-e EPOCH]"
+VALUES = """\
+A config is code, and runs. After it come values of keys, which have the last word; RETURNN's options are those:
+  ++KEY VALUE          any key: ++num_epochs 40, ++batch_size "{'data': 8000}"; a value with a minus: ++scale +-0.5
+  -e N, --epoch N      the key epoch: whose network or checkpoint is meant
+  -n N, -b N, -r RATE  num_epochs, batch_size, learning_rate
+  -x TASK, -L FILE     task, load
+`tenure keys` says what each key does."""
 
 
 def arguments(parser: argparse.ArgumentParser, options: Options) -> None:
@@ -20,10 +26,10 @@ def arguments(parser: argparse.ArgumentParser, options: Options) -> None:
       options: adds the command's own options, all of which are long.
     """
     options(parser)
-    parser.add_argument(
-        "given", nargs=argparse.REMAINDER, metavar=USAGE,
-        help="config files, which are code and run, and values as `tenure train` takes them",
-    )  # fmt: skip
+    named = " [OPTIONS]" * (len(parser._actions) > 1)
+    parser.usage = f"{parser.prog}{named} CONFIG … [++KEY VALUE …]"
+    parser.epilog = "\n\n".join(filter(None, (parser.epilog, VALUES)))
+    parser.add_argument("given", nargs=argparse.REMAINDER, metavar="CONFIG …", help="config files, then values of keys")
 
 
 def own_options(given: argparse.Namespace, options: Options) -> argparse.Namespace:

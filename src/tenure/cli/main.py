@@ -17,21 +17,36 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tenure._version import __version__
 from tenure.cli import commands
+from tenure.cli.completion import SHELLS, completion
 
 ABOUT = "Neural networks in which every parameter has exactly one owner."
+COMMANDS = (
+    *("new", "data", "check", "train", "eval", "search", "forward", "scores", "show", "ledger", "keys", "export"),
+    *("convert", "inspect", "diff"),
+)
+EXAMPLES = """\
+examples:
+  tenure new g2p words            a project that runs, in the folder words
+  tenure check config.py          what can be known before training, in seconds
+  tenure train config.py          trains; the same command goes on after a stop
+  tenure COMMAND --help           more of each
+
+Completion of commands, options and keys: add to ~/.bashrc  source <(tenure --completion bash)  (or zsh, fish)."""
 
 
 def names() -> list[str]:
-    """All commands, sorted.
+    """All commands, in the order in which they are needed.
 
-    >>> {"convert", "diff", "inspect"} <= set(names())
-    True
+    >>> names()[0], names()[-1]
+    ('new', 'diff')
     """
-    return sorted(module.name for module in pkgutil.iter_modules(commands.__path__) if not module.name.startswith("_"))
+    there = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    return [name for name in COMMANDS if name in there]
 
 
 def command(name: str) -> Any:
@@ -45,13 +60,17 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
     Args:
       wanted: the command whose arguments are needed; the others are listed only.
     """
-    whole = argparse.ArgumentParser(prog="tenure", description=ABOUT)
+    whole = argparse.ArgumentParser(prog="tenure", description=ABOUT, epilog=EXAMPLES, formatter_class=Help)
     whole.add_argument("--version", action="version", version=f"tenure {__version__}")
     whole.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
+    whole.add_argument(
+        "--completion", choices=SHELLS, metavar="SHELL", help="print what makes bash, zsh or fish complete"
+    )
     table = whole.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in names():
         module = command(name)
-        sub = table.add_parser(name, help=module.HELP, description=module.HELP)
+        examples = getattr(module, "EXAMPLES", None)
+        sub = table.add_parser(name, help=module.HELP, description=module.HELP, epilog=examples, formatter_class=Help)
         if wanted in (name, None):
             module.arguments(sub)
     return whole
@@ -61,8 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0 if all went well, 1 for an error that was told, 2 for wrong arguments."""
     argv = list(sys.argv[1:] if argv is None else argv)
     wanted = next((word for word in argv if not word.startswith("-")), "")
+    if wanted and wanted not in names() and not _follows(argv, wanted, "--completion"):
+        print(_unknown(wanted), file=sys.stderr)
+        return 2
     whole = parser(wanted)
     given = whole.parse_args(argv)
+    if given.completion:
+        print(completion(given.completion, parser()))
+        return 0
     if given.command is None:
         whole.print_help()
         return 2
@@ -80,6 +105,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+class Help(argparse.HelpFormatter):
+    """Help in which a text of several lines stays as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+def _follows(argv: Sequence[str], word: str, option: str) -> bool:
+    return option in argv and argv.index(word) == argv.index(option) + 1
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names(), 1, 0.5)
+    if Path(name).is_file():  # a config without a command
+        near = [f"train {name}"]
+    more = f"; did you mean `tenure {near[0]}`?" if near else ""
+    return f"error: there is no command {name!r}{more}\n  commands: {', '.join(names())}"
 
 
 def _told(error: BaseException) -> bool:

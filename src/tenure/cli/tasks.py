@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import argparse
 
+from tenure.cli import configs
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of a command that runs a task."""
+    configs.arguments(parser, lambda parser: None)
+
+
+def arguments_of_trained(parser: argparse.ArgumentParser) -> None:
+    """Arguments of a command that runs a task with a trained network."""
+    configs.arguments(parser, _averaging)
+
+
+def _averaging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "given", nargs=argparse.REMAINDER, metavar="CONFIG … [++key value] [-e EPOCHS]",
-        help="config files, and values as RETURNN's command line takes them",
-    )  # fmt: skip
+        "--average", metavar="EPOCHS", help="use the mean of checkpoints: 18,19,20, or last:4, or best:4"
+    )
+
+
+def epochs_named(text: str) -> str:
+    """The key `average_epochs` for what --average says.
+
+    >>> epochs_named("18,19"), epochs_named("best:4")
+    ('[18,19]', "{'best': 4}")
+    """
+    kind, colon, count = text.partition(":")
+    return f"{{{kind!r}: {count}}}" if colon else f"[{text}]"
 
 
 def run_task(given: argparse.Namespace, task: str | None = None) -> int:
@@ -27,13 +47,21 @@ def run_task(given: argparse.Namespace, task: str | None = None) -> int:
     from tenure.training.config.command_line import parse
     from tenure.training.config.keys import check_keys
     from tenure.training.engine import tasks
+    from tenure.training.engine.compiled import keep_compiled
+    from tenure.training.engine.settings import values
     from tenure.training.engine.training import Stopped
     from tenure.training.errors import ConfigError
 
+    if task is not None:
+        given = configs.own_options(given, _averaging)
     if not parse(given.given).files:
         raise ConfigError(f"tenure {given.command} needs a config", ways=[f"tenure {given.command} config.py"])
-    config = from_command_line([*given.given, *(["++task", task] if task else [])])
+    more = ["++task", task] if task else []
+    if getattr(given, "average", None):
+        more += ["++average_epochs", epochs_named(given.average)]
+    config = from_command_line([*given.given, *more])
     check_keys(config)
+    keep_compiled(values(config))
     try:
         tasks.run(config)
     except Stopped as stop:

@@ -9,6 +9,7 @@ from tenure.functional.cells import GATES, gru, gru_reset_after, lstm, lstm_cell
 from tenure.functional.conv import convolve
 from tenure.functional.dropout import dropped
 from tenure.functional.linear import affine
+from tenure.functional.loop import scan
 from tenure.functional.norm import moments, normalised, standardised
 from tenure.functional.pool import pooled
 from tenure.functional.positions import sines_and_cosines
@@ -31,6 +32,7 @@ __all__ = [
     "normalised",
     "pooled",
     "recurrence",
+    "scan",
     "sines_and_cosines",
     "softmax_of",
     "standardised",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from tenure.core.run import leaves, values
@@ -67,9 +68,13 @@ def total(run: Run) -> Any:
         return result
     if run.network.reuse == "legacy":
         own = [t for t in decays if _kind(t.use.path) == "owned" or "&" in t.use.path]
-        return result + sum(t.scale * jnp.sum(jnp.square(t.use.value)) for t in own)
+        return result + sum(t.scale * _squares(t.use.value) for t in own)
     scales = _scales(decays)
-    return result + sum(scale * jnp.sum(jnp.square(leaves.owned_value(frame, path))) for path, scale in scales.items())
+    return result + sum(scale * _squares(leaves.owned_value(frame, path)) for path, scale in scales.items())
+
+
+def _squares(x: jax.Array) -> jax.Array:
+    return jnp.sum(jnp.square(x.astype(jnp.promote_types(x.dtype, jnp.float32))))
 
 
 def _scales(decays: list[Decay]) -> dict[str, Any]:

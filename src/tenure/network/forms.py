@@ -130,8 +130,14 @@ class _Search:
         """Raises what is wrong with a layer although its inputs have their final form."""
         failed = [key for key in self.inside if key in self.failed]
         causes = [key for key in failed if self.vague.isdisjoint(self.graph.nodes[key].deps)]
-        for key in (causes or failed)[:1]:
+        shaped = [key for key in failed if not self._unknown(key)]  # what is wrong there is not what nothing was known of
+        for key in (causes or shaped or failed)[:1]:
             raise self.failed[key]
+
+    def _unknown(self, key: str) -> list[str]:
+        """The inputs of a layer of which not even the dims are known."""
+        deps = self.graph.nodes[key].deps
+        return [d for d in deps if d in self.vague and d in self.run.outputs and not self.run.outputs[d].tensor.dims]
 
     def _reach(self, key: str) -> None:
         """Computes a node after all that it needs within the step."""
@@ -192,7 +198,7 @@ class _Search:
     def _tried(self, key: str) -> tuple[Output, TenureError | None]:
         """What the layer gives, or may give if it fails; scalars that stand for what is not known may be of any dtype."""
         node, outputs = self.graph.nodes[key], self.run.outputs
-        unknown = [d for d in node.deps if d in self.vague and not outputs[d].tensor.dims]
+        unknown = self._unknown(key)
         first: TenureError | None = None
         for dtype in (None, "int32", "float32", "bool") if unknown else (None,):
             if dtype is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure import functional
 from tenure.core.run import transformations as lifting
 from tenure.core.run.frame import current_frame
 
@@ -69,7 +70,7 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
     def body(carry: Carry, inputs: Any) -> Any:
         return step(carry, *inputs)
 
-    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames))
+    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames), run=functional.scan)
 
 
 def until_ended(
@@ -115,7 +116,8 @@ def until_ended(
             return (new, n + active), given
 
         start = (carry, jnp.zeros((), jnp.int32))
-        (carry, n), given = lifting.scan(body, start, (jnp.arange(capacity, dtype=jnp.int32), frames), length=capacity)
+        inputs = (jnp.arange(capacity, dtype=jnp.int32), frames)
+        (carry, n), given = lifting.scan(body, start, inputs, length=capacity, run=functional.scan)
         return carry, given, n
 
     if frame.planning or not capacity:

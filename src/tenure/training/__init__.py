@@ -18,6 +18,9 @@ import types
 from contextlib import AbstractContextManager
 
 from tenure.core.model.transform import training as _training
+from tenure.training.loss import Loss
+
+__all__ = ["Loss"]
 
 
 class _Package(types.ModuleType):

@@ -14,7 +14,7 @@ from tests.cli.process import tenure, write
 
 
 def test_a_second_training_is_refused_and_a_killed_one_holds_nothing(tmp_path):
-    name, lock = write(tmp_path), tmp_path / "net" / ".model.lock"
+    name, lock = write(tmp_path), tmp_path / "net" / ".training.lock"
     command = [sys.executable, "-m", "tenure", "train", name, "++num_epochs", "100000"]
     first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
@@ -22,7 +22,7 @@ def test_a_second_training_is_refused_and_a_killed_one_holds_nothing(tmp_path):
         while not (lock.exists() and lock.read_text()) and time.monotonic() < until:
             time.sleep(0.05)
         second = tenure("train", name, folder=tmp_path)
-        assert second.returncode == 1 and "another training writes to 'net/model'" in second.stderr
+        assert second.returncode == 1 and "another training writes to the folder 'net'" in second.stderr
         assert f"process {first.pid} on " in second.stderr and "Traceback" not in second.stderr
         assert first.poll() is None
     finally:
@@ -33,11 +33,11 @@ def test_a_second_training_is_refused_and_a_killed_one_holds_nothing(tmp_path):
     assert third.returncode == 0 and not lock.exists(), third.stderr
 
 
-def test_the_lock_is_of_one_model_and_gone_in_the_end(tmp_path):
+def test_the_lock_is_of_a_folder_and_gone_in_the_end(tmp_path):
     with held(tmp_path / "net" / "model") as path:
         assert path.read_text().startswith(f"process {os.getpid()} on ")
-        with held(tmp_path / "net" / "other"), pytest.raises(TrainingError, match="another training writes"):
-            held(tmp_path / "net" / "model").__enter__()
+        with held(tmp_path / "other" / "model"), pytest.raises(TrainingError, match="another training writes"):
+            held(tmp_path / "net" / "other").__enter__()
     assert list((tmp_path / "net").iterdir()) == []
     with held(tmp_path / "net" / "model"):
         pass
@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("text")
-    (tmp_path / ".model.lock").symlink_to("precious")
+    (tmp_path / ".training.lock").symlink_to("precious")
     with pytest.raises(TrainingError), held(tmp_path / "model"):
         pass
     assert (tmp_path / "precious").read_text() == "text"

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from tenure.training.batching.buckets import Shape
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.memory import Memory, peak, shapes
 from tenure.training.engine.model import TRAINING, build
@@ -36,22 +37,19 @@ def memory(folder, net, size=WIDE):
 @pytest.mark.parametrize("name", NETS)
 def test_the_estimate_is_near_what_xla_measures(tmp_path, name):
     found, _ = memory(tmp_path, NETS[name])
-    shape = (12, (("data", 128), ("classes", 128)))
+    shape = Shape(12, {"data": 128, "classes": 128})
     estimated, measured = found.estimated(shape), found.measured(shape)
     assert measured.bytes > 12 * 128 * WIDE * 4
     assert 0.5 < estimated.bytes / measured.bytes < 2  # XLA joins more or fewer operations as it is told
-    assert found.estimated((24, shape[1])).bytes > 1.5 * estimated.bytes
+    assert found.estimated(Shape(24, shape.frames)).bytes > 1.5 * estimated.bytes
 
 
-def test_shapes_are_those_of_the_batches_with_the_most_rows_the_largest_first(tmp_path):
+def test_shapes_are_those_of_the_batches_the_largest_first(tmp_path):
     _, feed = memory(tmp_path, NETS["feed-forward"])
     found = shapes(feed)
-    assert sum(found.values()) == len(list(feed.plan(1)))
-    sizes = [rows * sum(length for _, length in lengths) for rows, lengths in found]
-    assert sizes == sorted(sizes, reverse=True)
-    assert {batch.arrays["data"].shape[:2] for batch in feed.batches(1)} == {
-        (rows, dict(lengths)["data"]) for rows, lengths in found
-    }
+    assert [shape.cells for shape in found] == sorted((shape.cells for shape in found), reverse=True)
+    loaded = [batch.arrays["data"].shape[:2] for batch in feed.batches(1)]
+    assert {(s.rows, s.frames["data"]): n for s, n in found.items()} == {shape: loaded.count(shape) for shape in loaded}
 
 
 def test_what_is_alive_at_once_is_added_up():

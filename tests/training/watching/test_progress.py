@@ -39,7 +39,7 @@ def told(times, compiling, dtype=np.float32):
 
 def test_lines_that_stay_come_now_and_then_and_name_compilation():
     first, second, last = told([1, 20, 40, 50, 90], [0, 10, 20, 20, 20])
-    assert first == "epoch 1   30%  step 2  loss 2  error 0.25  15 frames/s  0:00:46 left  compiled 20.0 s"
+    assert first == "epoch 1   30%  step 2  loss 0.5  error 0.25  15 frames/s  0:00:46 left  compiled 20.0 s"
     assert second.startswith("epoch 1   50%  step 4") and "7 frames/s" in second
     assert last == "epoch 1 speed: 7 frames/s; 20.0 s of 90.0 s were compilation"
 

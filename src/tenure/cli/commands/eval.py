@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from tenure.cli.tasks import arguments, run_task
+from tenure.cli.tasks import arguments_of_trained as arguments
+from tenure.cli.tasks import run_task
 
 HELP = "the scores of a config's network on its evaluation sets"
 

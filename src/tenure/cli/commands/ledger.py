@@ -31,5 +31,5 @@ def run(given: argparse.Namespace) -> int:
     elif given.html:
         configs.write_page(given.html, ledger.to_html(title=f"Ledger of {given.given[0]}"))
     else:
-        print(ledger.table(shared_only=given.shared_only))
+        print(ledger.table(shared_only=given.shared_only, sites=False))  # all layers are built by one line
     return 0

@@ -201,7 +201,13 @@ class Ledger(Rows):
         return report.table(self)
 
     def table(
-        self, width: int | None = None, *, depth: int | None = None, shared_only: bool = False, fold: bool = True
+        self,
+        width: int | None = None,
+        *,
+        depth: int | None = None,
+        shared_only: bool = False,
+        fold: bool = True,
+        sites: bool = True,
     ) -> str:
         """The ledger as a text table; `print(ledger)` shows it with the defaults.
 
@@ -210,11 +216,12 @@ class Ledger(Rows):
           depth: one line for each module so many levels deep, with the parameters that it owns, instead of one for each slot.
           shared_only: leave out what only its owner uses.
           fold: show layers that are alike, four or more, as one: `layer_0…47/w`, `48 × (128, 128)`.
+          sites: show which line of the program asked, as "asked for at".
 
         Raises:
           RuleError: `depth` is no number of levels.
         """
-        return report.table(self, width, depth=depth, shared_only=shared_only, fold=fold)
+        return report.table(self, width, depth=depth, shared_only=shared_only, fold=fold, sites=sites)
 
     def __repr__(self) -> str:
         return f"Ledger({len(self.owners)} owners, {len(self.rows)} slots)"

@@ -25,7 +25,13 @@ _DEEPEST = 4  # of the indentation; a longer chain names its lenders instead
 
 
 def table(
-    ledger: Rows, width: int | None = None, *, depth: int | None = None, shared_only: bool = False, fold: bool = True
+    ledger: Rows,
+    width: int | None = None,
+    *,
+    depth: int | None = None,
+    shared_only: bool = False,
+    fold: bool = True,
+    sites: bool = True,
 ) -> str:
     """One line for each slot: owners, and below each of them its borrowers with their views.
 
@@ -35,6 +41,7 @@ def table(
       depth: one line for each module so many levels deep instead, with what it owns.
       shared_only: leave out what only its owner uses.
       fold: whether layers that are alike, four or more, are one line.
+      sites: whether to show which line of the program asked.
     """
     width = max(60, width or shutil.get_terminal_size((120, 24)).columns)
     if depth is not None:
@@ -45,6 +52,8 @@ def table(
         lines = _lines(ledger, shared_only, fold)
         cells = [_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines]
         head = _HEAD
+    if not sites:
+        head, cells = (*head[:-1], ""), [(*cell[:-1], "") for cell in cells]
     shown = _align([head, *cells], width)
     rule = "─" * max(map(len, shown))
     return "\n".join([shown[0], rule, *shown[1:], "", *_wrap([total(ledger), *_notes(ledger)], width)])

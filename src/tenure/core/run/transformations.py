@@ -286,8 +286,14 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    *,
+    run: Callable[..., Any] = jax.lax.scan,
 ) -> Any:
     """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked.
+
+    Args:
+      f, init, xs, length, reverse, unroll: as for `jax.lax.scan`.
+      run: what runs the loop; takes the same arguments.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.scan(lambda c, x: (c + x, c), jnp.zeros(()), x)).apply({}, None, jnp.ones(2))
@@ -299,16 +305,17 @@ def scan(
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
         carry, y = jax.eval_shape(lambda *args: _pure(frame, f)({}, args)[0], init, one)
         return _empty(carry), _empty(y, count)
+    loop = functools.partial(run, reverse=reverse, unroll=unroll)
     if frame.creating or frame.unmade():
         at = -1 if reverse else 0
         first = jax.tree.map(lambda x: x[at] if count else jnp.zeros(x.shape[1:], x.dtype), xs)
         if frame.creating:
-            return _scan_after_first(frame, f, init, first, xs, count, reverse, unroll)
+            return _scan_after_first(frame, f, init, first, xs, count, reverse, loop)
         _create(frame, [f], init, first)
-    return _scan(frame, f, init, xs, length, reverse, unroll)
+    return _scan(frame, f, init, xs, length, loop)
 
 
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse: bool, unroll: int | bool) -> Any:
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Callable[..., Any]) -> Any:
     step, entries = _step(frame, f, "tn.scan"), frame.carried()
     count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
     steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
@@ -319,13 +326,13 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, reverse:
         (inner, y), entries = step(entries, (inner, x), index)
         return (inner, entries), y
 
-    (out, entries), ys = jax.lax.scan(body, (init, entries), (xs, steps), length, reverse, unroll)
+    (out, entries), ys = loop(body, (init, entries), (xs, steps), length)
     frame.merge(entries)
     return out, ys
 
 
 def _scan_after_first(
-    frame: Frame, f: Any, init: Any, x: Any, xs: Any, length: int, reverse: bool, unroll: int | bool
+    frame: Frame, f: Any, init: Any, x: Any, xs: Any, length: int, reverse: bool, loop: Callable[..., Any]
 ) -> Any:
     """A loop whose first step creates what the others use."""
     carry, y = _run(frame, f, (init, x))
@@ -335,7 +342,7 @@ def _scan_after_first(
     if length == 1:
         return carry, first
     xs = jax.tree.map(lambda x: x[:-1] if reverse else x[1:], xs)
-    carry, ys = _scan(frame, f, carry, xs, length - 1, reverse, unroll)
+    carry, ys = _scan(frame, f, carry, xs, length - 1, loop)
     return carry, jax.tree.map(lambda y, ys: jnp.concatenate([ys, y] if reverse else [y, ys]), first, ys)
 
 

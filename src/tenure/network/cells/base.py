@@ -139,6 +139,30 @@ def run(
     return outputs, last
 
 
+def one(
+    cell: Cell, params: Params, x: jax.Array, state: State | None = None, *, key: jax.Array | None = None
+) -> tuple[jax.Array, State]:
+    """One step of a cell, as a loop's body has it.
+
+    Args:
+      cell: the cell.
+      params: its parameters.
+      x: [..., inputs], or labels [...] where the cell takes them.
+      state: before the step; zeros if not given.
+      key: for noise in training.
+
+    Returns:
+      The output [..., size], and the state after the step.
+    """
+    batch = x.shape if jnp.issubdtype(x.dtype, jnp.integer) else x.shape[:-1]
+    state = cell.zero_state(batch) if state is None else state
+    fixed = None if key is None or not cell.training else cell.fixed_noise(key, (*batch, cell.size))
+    own = jax.random.split(key, 1)[0] if key is not None and cell.training and cell.draws else None
+    matrices = cell.matrices(params, fixed)
+    x = cell.transform(params, x)
+    return cell.step(lambda name, h: jnp.matmul(h, matrices[name]), params, x, state, fixed if own is None else own)
+
+
 def _step(cell: Cell, product: Product, given: Any, inputs: Any, old: State) -> tuple[State, jax.Array]:
     """A cell's step where the mask says so, else nothing."""
     (params, fixed), (frame, valid, noise) = given, inputs

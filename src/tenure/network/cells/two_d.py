@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.functional import recurrence
+from tenure.functional import recurrence, scan
 from tenure.functional.recurrence import Product
 
 Row = tuple[jax.Array, jax.Array]  # cells and outputs, each [S, B, n]
@@ -53,4 +53,4 @@ def rows(
         _, new = recurrence(cell, {"across": across}, (), columns, nothing)
         return new, new[1]
 
-    return jax.lax.scan(row, start, y)
+    return scan(row, start, y)

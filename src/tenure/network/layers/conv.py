@@ -71,9 +71,10 @@ class Conv(windows.Sliding):
             weights = self.param("W", (*w.sizes, narrow.root.size or 0, out), forward_weights_init)
         else:
             weights = self._given(filter, filter_size, filter_perm, narrow, out)
-        data = convolve(
-            windows.merged_batch(x, first), weights, w, windows.paddings(w, positions, x.shape[first:-1]), groups
-        )
+        pads = windows.paddings(w, positions, x.shape[first:-1])
+        if self.masks(use_time_mask):
+            x, pads = windows.from_own_starts(x, first, w, pads, 0.0)
+        data = convolve(windows.merged_batch(x, first), weights, w, pads, groups)
         y = windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), out)
         if bias is not None:
             y = y.like(y.data + ops.aligned(bias, y.dims))
@@ -157,14 +158,16 @@ class Pool(windows.Sliding):
             return source
         if use_time_mask and kind == "avg" and self.takes_padding_in:
             raise self.error("use_time_mask", True, "whether frames beyond the end count in means is not defined")
-        counted = None
-        if self.masks(use_time_mask):
-            if kind == "avg" and any(layout.ragged(d) for d in x.dims[first:-1]):
-                ones = windows.masked(x.like(jnp.ones_like(x.data)), first, len(w.sizes), 0)
-                counted = windows.merged_batch(ones, first)
-            x = windows.masked(x, first, len(w.sizes), -jnp.inf if kind == "max" else 0)
-        positions = x.dims[first:-1]
+        positions, counted = x.dims[first:-1], None
         pads = windows.paddings(w, positions, x.shape[first:-1])
+        if self.masks(use_time_mask):
+            fill = -jnp.inf if kind == "max" else 0.0
+            if kind == "avg" and any(layout.ragged(d) for d in positions):
+                ones = windows.masked(x.like(jnp.ones_like(x.data)), first, len(w.sizes), 0)
+                ones, _ = windows.from_own_starts(ones, first, w, pads, 0.0)
+                counted = windows.merged_batch(ones, first)
+            x = windows.masked(x, first, len(w.sizes), fill)
+            x, pads = windows.from_own_starts(x, first, w, pads, fill)
         data = pool(windows.merged_batch(x, first), w, pads, kind, counted)
         y = windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), x.dims[-1])
         if kind == "avg" or not self.masks(use_time_mask):

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.network import ops, versions
+from tenure.network import ops, sizes, versions
 from tenure.network.dims import SPATIAL, Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.tensor import AUTO, Tensor
@@ -169,7 +169,7 @@ def _masked(a: Tensor, b: Tensor, reduced: tuple[Sequence[int], Sequence[int]], 
 
 @layer("generic_attention")
 class GenericAttention(Layer):
-    """The sum over time of `base`, with weights.
+    """The sum over time of `base`, with weights; over the frames of a window, where `base` is one without a time.
 
     `weights` [B, T, …], `base` [B, T, …, F], output [B, …, F].
     Source: Bahdanau et al. 2014, https://arxiv.org/abs/1409.0473.
@@ -178,11 +178,11 @@ class GenericAttention(Layer):
     def forward(
         self, sources: Sequence[Tensor] = (), *, weights: Tensor, base: Tensor, auto_squeeze: bool = True
     ) -> Tensor:
-        if base.time_axis is None or base.feature_axis is None:
-            raise self.error("base", self.node.get("base"), f"{base!r} needs a time and a feature axis")
+        if base.feature_axis is None:
+            raise self.error("base", self.node.get("base"), f"{base!r} needs a feature axis")
         weights = weights.batch_first()
-        time = self._time_axis(weights, base)
-        rest_base = [i for i in range(base.ndim) if i not in (base.batch_axis, base.time_axis, base.feature_axis)]
+        frames, time = self._over(weights, base)
+        rest_base = [i for i in range(base.ndim) if i not in (base.batch_axis, frames, base.feature_axis)]
         rest = [i for i in range(weights.ndim) if i not in (weights.batch_axis, time)]
         squeezed, kept = [], []
         for i in reversed(rest):
@@ -203,12 +203,30 @@ class GenericAttention(Layer):
             kept, time = [moved.index(i) for i in kept], moved.index(time)
             weights = without_axes(weights, squeezed, jnp.squeeze(weights.data, tuple(squeezed)))
         once = not self.run.single_step  # in each step of a loop, the frames would be copied for it
-        return product(weights, base, ([time], [base.time_axis]), (sorted(kept), [base.feature_axis]), both=once)
+        return product(weights, base, ([time], [frames]), (sorted(kept), [base.feature_axis]), both=once)
+
+    def _over(self, weights: Tensor, base: Tensor) -> tuple[int, int]:
+        """The axes of base and weights over which the sum goes."""
+        if base.time_axis is not None and weights.time_axis is not None:
+            return base.time_axis, self._time_axis(weights, base)
+        frames = (
+            [base.time_axis] if base.time_axis is not None else [i for i in base.spatial_axes if i != base.batch_axis]
+        )
+        others = [i for i in range(weights.ndim) if i != weights.batch_axis]
+        same = [(i, j) for i in frames for j in others if base.dims[i] == weights.dims[j]]
+        size = sizes.current().padded
+        alike = [(i, j) for i in frames for j in others if size(base.dims[i]) == size(weights.dims[j])]
+        found = same or alike
+        if len(found) != 1:
+            rule = (
+                f"no axis of {weights!r} is the time of {base!r}" if not found else f"several axes of {weights!r} fit"
+            )
+            raise self.error("weights", self.node.get("weights"), rule)
+        return found[0]
 
     def _time_axis(self, weights: Tensor, base: Tensor) -> int:
         dynamic = weights.dynamic_axes
-        if weights.time_axis is None:
-            raise self.error("weights", self.node.get("weights"), f"{weights!r} has no time axis")
+        assert weights.time_axis is not None
         if weights.time_axis not in dynamic or len(dynamic) == 1:
             return weights.time_axis
         fits = [i for i in dynamic if weights.dims[i] == base.dims[base.time_axis]]  # type: ignore[index]

@@ -107,8 +107,7 @@ class CellLayer(Layer):
             else None
         )
         if axis is None:
-            y, last = cells.run(cell, params, x.data[None], None, start, key=key)
-            y = y[0]
+            y, last = cells.one(cell, params, x.data, start, key=key)
         else:
             keep = ops.mask(frames[0], frames)
             keep = None if keep is None else jnp.broadcast_to(keep, x.shape[: len(frames)])

@@ -16,7 +16,8 @@ from tenure.network.tensor import Tensor
 class SoftmaxOverSpatial(Layer):
     """Softmax over an axis of positions, of those within each sequence; that axis becomes the last one.
 
-    `start`, and `window_start` with `window_size`, restrict it to positions from there on, and to a window.
+    `start`, and `window_start` with `window_size`, restrict it to positions from there on, and to a window. Without a time, as
+    frames of a window have none in a loop, it goes over the only axis of positions.
 
     Input [B, T, …], output [B, …, T].
     """
@@ -33,7 +34,8 @@ class SoftmaxOverSpatial(Layer):
         use_time_mask: bool | None = None,
         log_space: bool = False,
     ) -> Output:
-        at = self.axis(source, "T" if axis is None else axis, allow_int=False)
+        alone = source.spatial_axes if axis is None and source.time_axis is None else []
+        at = alone[0] if len(alone) == 1 else self.axis(source, "T" if axis is None else axis, allow_int=False)
         x = source.move_axis(at, -1)
         dim = x.dims[-1]
         if use_time_mask is not False:

@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from tenure.core.run.naming import transparent
-from tenure.network import ops, versions
+from tenure.network import layout, ops, sizes, versions
 from tenure.network.dims import FEATURE, SPATIAL, Dim
 from tenure.network.layer import Layer
 from tenure.network.tensor import Tensor
@@ -124,6 +124,43 @@ def paddings(w: Window, dims: Sequence[Dim], shape: Sequence[int]) -> list[Pair]
         else:
             found.append((w.padding[i], w.padding[i]))  # type: ignore[arg-type]
     return found
+
+
+def from_own_starts(x: Tensor, first: int, w: Window, pads: Sequence[Pair], fill: float) -> tuple[Tensor, list[Pair]]:
+    """`x` with each sequence's own padding before it, where "SAME" with strides has one that depends on the length.
+
+    What TensorFlow adds before a sequence depends on how long the longest one of the batch is. Here a sequence has in a batch
+    the windows that it has alone.
+
+    Args:
+      x: the tensor, with `fill` beyond the ends of sequences.
+      first: how many axes come before the positions.
+      w: the window.
+      pads: the padding of each axis of positions.
+      fill: what is added.
+
+    Returns:
+      The tensor, and the padding that is left to do.
+    """
+    left = list(pads)
+    for i in range(len(w.sizes)):
+        dim, n = x.dims[first + i], x.shape[first + i]
+        stride, span = w.strides[i], (w.sizes[i] - 1) * w.dilations[i] + 1
+        before = [max(span - (r or stride), 0) // 2 for r in range(stride)]  # by the length's remainder
+        if w.padding != "SAME" or len(set(before)) == 1 or not layout.ragged(dim):
+            continue
+        lengths, most = sizes.current().lengths(dim), max(before)
+        if lengths is None or not set(lengths.dims) <= set(x.dims[:first]):
+            continue
+        needed = (-(-n // stride) - 1) * stride + span
+        starts = lengths.like(most - jnp.asarray(before)[lengths.data % stride])
+        index = ops.aligned(starts, (*x.dims[:first], dim)).astype(jnp.int32) + jnp.arange(needed)
+        index = index.reshape(*index.shape, *[1] * (x.ndim - first - 1))
+        index = jnp.moveaxis(index, first, first + i)
+        room = sizes.lengthened(x.data, first + i, most, needed, fill)
+        x = x.like(jnp.take_along_axis(room, index, axis=first + i))
+        left[i] = (0, 0)
+    return x, left
 
 
 def _static(size: int, stride: int, n: int, dim: Dim) -> Pair:

@@ -164,12 +164,18 @@ def compute(layer: Layer, out: Output) -> LossValue:
     references = node.refs.get("loss_opts") or {}
     filled = {k: layer.fill(v, whole=k in _WHOLE) for k, v in references.items()}
     loss = make_loss(node, filled)
+    out = dataclasses.replace(out, tensor=_wide(out.tensor), logits=None if out.logits is None else _wide(out.logits))
     seen = view(layer, out, target_of(layer) if loss.needs_target or node.get("target") else None, loss)
     if node.get("only_on_eval") and layer.training:
         value, error = jnp.zeros(()), jnp.zeros(())
     else:
         value, error = loss.value(seen), loss.error(seen)  # type: ignore[assignment]
     return LossValue(value, error, loss.norm_factor(seen), float(loss.scale), bool(loss.use_normalized_loss))
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In float32 at least: losses are sums over many frames, for which numbers of 16 bits are too coarse."""
+    return x.like(x.data.astype(jnp.float32)) if x.data.dtype in (jnp.bfloat16, jnp.float16) else x
 
 
 def target_of(layer: Layer) -> Tensor | None:

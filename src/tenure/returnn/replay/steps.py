@@ -10,7 +10,7 @@ import numpy as np
 
 from tenure.network.model import Network
 from tenure.returnn.replay.case import Case
-from tenure.training.engine.model import TRAINING, filled, flat
+from tenure.training.engine.model import TRAINING, embeddings, filled, flat
 from tenure.training.engine.step import State, Steps
 from tenure.training.optimizing.updater import Updater, layers_with_options
 from tenure.training.rates.dynamic import dynamic
@@ -21,7 +21,8 @@ def differences(network: Network, case: Case) -> list[str]:
     config, values = case.data["config"], case.values()
     batches = [_batch(case, inputs) for inputs in case.data["inputs_per_step"]]
     params, state = (filled(tree, values) for tree in network.init(jax.random.key(0), batches[0]))
-    updater = Updater(config, network.trainable(), layers_with_options(network.graph(TRAINING).nodes))
+    nodes = network.graph(TRAINING).nodes
+    updater = Updater(config, network.trainable(), layers_with_options(nodes), embeddings(network))
     steps, now = Steps(network, updater), State(params, state, updater.init(params))
     rate, problems = dynamic(config.get("dynamic_learning_rate")), []
     for number, (fed, expected) in enumerate(zip(batches, case.data["steps"], strict=True)):

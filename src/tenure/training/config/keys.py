@@ -38,11 +38,16 @@ _TABLE = """
 # task
 task: what to do: train, eval, search, forward, compute_priors, analyze, initialize_model, cleanup_old_models, nop
 behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict one
+compile_cache: the folder where compiled programs are kept, by default one in the user's folder for caches; False: none
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
+mesh: sizes of the axes of devices, {"data": 2, "model": 4}; batches are spread over "data"
+sharding: which dims of which parameters lie along which axis of the mesh, by globs of owners: {"ff*/W": (None, "model")}
+mixed_precision: True: training steps compute in bfloat16; parameters, optimizer states and losses stay float32
 # model
 network: the dictionary of layers
 get_network: function (epoch) -> dictionary of layers
+get_model: function () -> a model of tn.transform or tenure.haiku, whose function gives the loss of a batch
 num_inputs: size of the stream "data"
 num_outputs: sizes of streams: {"classes": [dim, 1]}
 extern_data: the streams, with shapes and types
@@ -195,7 +200,6 @@ _NOT_DONE = {
     "shuffle_batches": "use batching = 'laplace:.100'",
     "batch_pruning": "leave sequences out with max_seq_length",
     "get_train_step": "write network or get_network",
-    "get_model": "write network or get_network",
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",

@@ -8,8 +8,10 @@ from typing import Any
 from tenure.training.data import generated, joined
 from tenure.training.data.base import DataSet
 from tenure.training.data.hdf import HDFDataset, NextGenHDFDataset
+from tenure.training.data.librispeech import LibriSpeechCorpus
 from tenure.training.data.ogg_zip import OggZipDataset
 from tenure.training.data.registry import construct, dataset, register
+from tenure.training.data.source import SourceDataset
 from tenure.training.data.static import StaticDataset
 from tenure.training.data.text_corpus import LmDataset, TranslationDataset
 
@@ -22,10 +24,12 @@ _PLAIN: dict[str, type[DataSet]] = {
     "DummyDataset": generated.Dummy,
     "DummyDatasetMultipleSequenceLength": generated.Dummy,
     "DummyDatasetMultipleDataKeys": generated.DummyKeys,
+    "SourceDataset": SourceDataset,
     "StaticDataset": StaticDataset,
     "HDFDataset": HDFDataset,
     "NextGenHDFDataset": NextGenHDFDataset,
     "OggZipDataset": OggZipDataset,
+    "LibriSpeechCorpus": LibriSpeechCorpus,
     "LmDataset": LmDataset,
     "TranslationDataset": TranslationDataset,
     "MetaDataset": joined.MetaDataset,

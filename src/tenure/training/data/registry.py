@@ -10,6 +10,7 @@ from typing import Any
 from tenure.core.errors import brief, nearest
 from tenure.training.data.base import DataSet
 from tenure.training.data.order import Order
+from tenure.training.data.source import is_source
 from tenure.training.errors import DataSetError
 from tenure.training.literals import read_lines
 
@@ -49,7 +50,7 @@ def dataset(options: Any, **defaults: Any) -> DataSet:
     """A data set from its options.
 
     Args:
-      options: a dictionary with "class", the text of one, or a data set already.
+      options: a dictionary with "class", the text of one, a data set already, or a source: an object with len(…) and [i].
       **defaults: options that hold where `options` says nothing.
 
     Raises:
@@ -59,12 +60,16 @@ def dataset(options: Any, **defaults: Any) -> DataSet:
         return options
     if isinstance(options, str):
         options = _literal(options)
-    if callable(options):
+    if callable(options) and not is_source(options):
         options = options()
+    if isinstance(options, DataSet):
+        return options
+    if is_source(options):
+        options = {"class": "SourceDataset", "source": options}
     if not isinstance(options, Mapping) or "class" not in options:
         raise DataSetError(
             f"a data set is a dictionary with 'class', not {brief(options)}",
-            ways=["{'class': 'HDFDataset', 'files': […]}"],
+            ways=["{'class': 'HDFDataset', 'files': […]}", "an object with len(…) and [i], which gives dictionaries"],
         )
     name = options["class"]
     if name in _REFUSED:
@@ -73,7 +78,9 @@ def dataset(options: Any, **defaults: Any) -> DataSet:
         raise DataSetError(
             f"the data set class {brief(name)} is not known",
             near=nearest(str(name), CLASSES),
-            ways=["get_dataset gives any object with __len__ and __getitem__"],
+            ways=[
+                "an object with len(…) and [i] in the place of the dictionary: a list, a Hugging Face dataset, a grain source"
+            ],
         )
     return CLASSES[name]({**defaults, **{k: v for k, v in options.items() if k != "class"}})
 

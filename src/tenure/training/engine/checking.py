@@ -144,7 +144,8 @@ def _network(training: Training, epoch: int, networks: dict[int, Network], task:
     if task == "search":
         network.plan(search=True)
     networks[epoch] = network
-    shapes = ", ".join(f"{key} {tensor}" for key, tensor in plan.out.outputs.items())
+    outputs = getattr(plan.out, "outputs", {})  # a model of get_model has none before it is asked for them
+    shapes = ", ".join(f"{key} {tensor}" for key, tensor in outputs.items()) or "a model of get_model"
     return f"{len(network.net)} layers, {plan.ledger.count():,} parameters; {shapes}"
 
 

@@ -121,8 +121,11 @@ class Learner:
             module: {n: t and not any(f"{module}/".startswith(f"{s}/") for s in scopes) for n, t in names.items()}
             for module, names in self.network.trainable().items()
         }
-        lazy = Updater.leaves_rows(config)
-        return Updater(config, trainable, layers_with_options(nodes), embeddings(self.network) if lazy else frozenset())
+        layers = layers_with_options(nodes)
+        updater = Updater(config, trainable, layers)
+        if any(part.lazy and part.every == 1 for part in updater.parts):
+            return Updater(config, trainable, layers, embeddings(self.network))
+        return updater
 
     # values
 

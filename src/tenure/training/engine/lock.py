@@ -1,4 +1,4 @@
-"""One training at a time for a model: a lock that is gone with the process that holds it."""
+"""One training at a time in a model folder: a lock that is gone with the process that holds it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # of file systems that k
 
 @contextlib.contextmanager
 def held(prefix: Path) -> Iterator[Path]:
-    """Keeps other trainings away from a model's checkpoints. The system lets go of the lock when the process ends, however it ends.
+    """Keeps other trainings away from the folder of a model's checkpoints. The system lets go of the lock when the process ends, however it ends.
 
     Where there are no such locks (Windows, some file systems), nobody is kept away.
 
     Args:
-      prefix: of the checkpoints: "net/model" has the lock file "net/.model.lock", which is removed in the end.
+      prefix: of the checkpoints: "net/model" has the lock file "net/.training.lock", which is removed in the end.
 
     Raises:
       TrainingError: another training holds the lock, or the folder cannot be written to.
     """
-    path = prefix.with_name(f".{prefix.name}.lock")
+    path = prefix.with_name(".training.lock")
     file = _locked(path, prefix)
     try:
         os.ftruncate(file, 0)
@@ -59,8 +59,8 @@ def _locked(path: Path, prefix: Path) -> int:
             holder = os.read(file, 200).decode("utf-8", "replace").strip()
             os.close(file)
             raise TrainingError(
-                f"another training writes to '{prefix}': {holder or 'another process'}",
-                ways=["wait until it has ended", "another 'model', and another 'learning_rate_file'"],
+                f"another training writes to the folder '{prefix.parent}': {holder or 'another process'}",
+                ways=["wait until it has ended", "a 'model' in another folder, and another 'learning_rate_file'"],
             ) from None
         except OSError as error:
             if error.errno not in _WITHOUT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,47 +18,30 @@ from jax.extend import core
 
 from tenure.network.model import ROWS
 from tenure.training.batching.arrays import Padded
+from tenure.training.batching.buckets import Shape
 from tenure.training.engine.feeding import Feed
+from tenure.training.engine.programs import size
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import TrainingError
 
-Shape = tuple[int, tuple[tuple[str, int], ...]]  # rows, and the padded length of each stream
-
 
 def shapes(feed: Feed, epoch: int = 1, limit: float = 5.0) -> dict[Shape, int]:
-    """The shapes of the batches of an epoch, with how many batches have each, the largest first; where rows are not padded, for
-    each length the most rows.
+    """The shapes that the batches of an epoch are padded to, the largest first, with how many batches have each.
 
     Args:
       feed: the data.
       epoch: which.
       limit: seconds after which no more batches are planned.
-
-    Raises:
-      BatchError: a batch fits in none of the declared buckets.
     """
     found: Counter[Shape] = Counter()
-    until = time.monotonic() + limit
-    sequences = feed.data.epoch(epoch)
+    sequences, until = feed.data.epoch(epoch), time.monotonic() + limit
     for batch in feed.plan(epoch, sequences):
-        bucket = feed.shape(batch, sequences)
-        frames = {} if bucket is None else bucket.frames
-        lengths = {key: frames.get(key, int(batch.frames[key])) for key in feed.keys}
-        rows = batch.rows if bucket is None or not feed.spare else bucket.rows
-        found[rows, tuple(lengths.items())] += 1
+        own = Shape.of(batch, feed.timed)
+        padded = feed.shape(batch, sequences) or own
+        found[padded if feed.spare else Shape(batch.rows, padded.frames)] += 1
         if time.monotonic() > until:
             break
-    of = found if feed.spare and feed.buckets is not None else _most_rows(found)
-    return dict(sorted(of.items(), key=lambda item: -item[0][0] * sum(length for _, length in item[0][1])))
-
-
-def _most_rows(found: Mapping[Shape, int]) -> dict[Shape, int]:
-    rows: dict[Any, int] = {}
-    counts: Counter[Any] = Counter()
-    for (n, lengths), count in found.items():
-        rows[lengths] = max(rows.get(lengths, 0), n)
-        counts[lengths] += count
-    return {(rows[lengths], lengths): counts[lengths] for lengths in rows}
+    return dict(sorted(found.items(), key=lambda item: -item[0].cells))
 
 
 @dataclass(frozen=True)
@@ -81,14 +64,11 @@ class Need:
 def told(need: Need, batches: int) -> tuple[str, str]:
     """Which batches a need is of, and what it is.
 
-    >>> told(Need((16, (("data", 208),)), 3 << 20, 1.25, True), 1)
-    ('memory of 16 × data 208', '3.0 MiB, compiled in 1.2 s; 1 batch')
+    >>> told(Need(Shape(16, {"data": 208}), 3 << 20, 1.25, True), 1)
+    ('memory of 16 x (data 208)', '3.0 MiB, compiled in 1.2 s; 1 batch')
     """
-    rows, lengths = need.shape
-    shape = ", ".join(f"{key} {length}" for key, length in lengths)
-    size = f"{need.bytes / 2**20:,.1f} MiB"
-    says = f"{size}, compiled in {need.seconds:.1f} s" if need.measured else f"about {size}"
-    return f"memory of {rows} × {shape}", f"{says}; {batches:,} batch{'es' * (batches != 1)}"
+    says = f"{size(need.bytes)}, compiled in {need.seconds:.1f} s" if need.measured else f"about {size(need.bytes)}"
+    return f"memory of {need.shape}", f"{says}; {batches:,} batch{'es' * (batches != 1)}"
 
 
 class Memory:
@@ -106,38 +86,37 @@ class Memory:
         assert steps.updater is not None
         params, state = jax.eval_shape(lambda: steps.network.init(key, train=True))
         self.state = State(params, state, jax.eval_shape(steps.updater.init, params))
-        self._key = jax.eval_shape(lambda: jax.random.key(0))
 
-    def _arguments(self, shape: Shape) -> tuple[Any, ...]:
-        rows, lengths = shape
+    def _batch(self, shape: Shape) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
-        if self._feed.spare and self._feed.buckets is not None:
-            arrays[ROWS] = jax.ShapeDtypeStruct((), np.int32)
-        for name, length in lengths:
-            like, timed = self._example.arrays[name].shape, self._feed.keys[name]
-            dims = (rows, length, *like[2:]) if timed else (rows, *like[1:])
+        for name, timed in self._feed.keys.items():
+            like = self._example.arrays[name].shape
+            dims = (shape.rows, shape.frames[name], *like[2:]) if timed else (shape.rows, *like[1:])
             array = jax.ShapeDtypeStruct(dims, self._feed.dtypes[name])
-            arrays[name] = (array, jax.ShapeDtypeStruct((rows,), np.int32)) if timed else array
-        scalar = jax.ShapeDtypeStruct((), np.float32)
-        return self.state, arrays, scalar, jax.ShapeDtypeStruct((), np.int32), self._key
+            arrays[name] = (array, jax.ShapeDtypeStruct((shape.rows,), np.int32)) if timed else array
+        if self._feed.buckets is not None and self._feed.spare:
+            arrays[ROWS] = jax.ShapeDtypeStruct((), np.int32)
+        return arrays
 
     def estimated(self, shape: Shape) -> Need:
         """The estimate for one shape."""
         began = time.monotonic()
-        traced = self._steps._train.jitted.trace(*self._arguments(shape))
+        traced = self._steps.traced(self.state, self._batch(shape))
         donated = len(jax.tree.leaves(self.state))
-        return Need(shape, peak(traced.jaxpr.jaxpr, donated), time.monotonic() - began, False)
+        return Need(shape, peak(traced.jaxpr, donated), time.monotonic() - began, False)
 
     def measured(self, shape: Shape) -> Need:
-        """What XLA says for one shape when it has compiled the step."""
-        began = time.monotonic()
-        found = self._steps._train.jitted.lower(*self._arguments(shape)).compile().memory_analysis()
-        if found is None:
+        """What XLA says for one shape when it has compiled the step.
+
+        Raises:
+          TrainingError: it does not say.
+        """
+        found = self._steps.compiled(self.state, self._batch(shape))
+        if found.held is None or found.working is None:
             raise TrainingError(
                 "XLA does not say how much memory a step needs on this device", ways=["check without --compile"]
             )
-        held = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
-        return Need(shape, held + found.temp_size_in_bytes, time.monotonic() - began, True)
+        return Need(shape, found.held + found.working, found.seconds, True)
 
 
 def device_memory() -> int | None:

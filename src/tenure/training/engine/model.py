@@ -13,6 +13,7 @@ from tenure.core.errors import brief
 from tenure.network import extern
 from tenure.network.graph import Flags
 from tenure.network.model import Network
+from tenure.training.engine import own
 from tenure.training.errors import ConfigError
 from tenure.training.pretraining.plan import Pretraining
 
@@ -66,10 +67,14 @@ def network_of(config: Mapping[str, Any], epoch: int, pretraining: Pretraining |
     """
     if pretraining is not None:
         return pretraining.network(epoch)
+    if callable(config.get("get_model")):
+        return {own.MODEL: own.made(config["get_model"])}
     make = config.get("get_network")
     net = make(epoch=epoch) if callable(make) else config.get("network")
     if not isinstance(net, Mapping):
-        raise ConfigError("the config has no 'network'", ways=["network = {…}", "def get_network(epoch): …"])
+        raise ConfigError(
+            "the config has no 'network'", ways=["network = {…}", "def get_network(epoch): …", "def get_model(): …"]
+        )
     return net
 
 
@@ -77,6 +82,8 @@ def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
     """The network of a dictionary, as the config has it read."""
     layers = {name: options for name, options in net.items() if not name.startswith("#")}
     default, target = config.get("default_input") or "data", config.get("target") or "classes"
+    if own.MODEL in net:
+        return own.OwnModel(net[own.MODEL], extern_data(config), config, target)  # type: ignore[return-value]
     return Network(
         layers,
         _with_availability(extern_data(config), default, target),
@@ -121,20 +128,32 @@ def filled(tree: Tree, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def embeddings(network: Network) -> frozenset[tuple[str, str]]:
-    """The parameters of which a step reads some rows only: those of layers that are linear in labels."""
+def embeddings(network: Network) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The parameters of which a step reads some rows only, with the layers whose outputs are the numbers of these rows.
+
+    They are the matrices of layers that are linear in labels, unless another kind of layer uses the matrix too, or it has a term of its own
+    in the objective (L2): then TensorFlow's gradient is one of all rows.
+    """
     nodes = network.graph(TRAINING).nodes
-    shapes = extern.placeholders(network.templates)
-    batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if hasattr(x, "dtype") else x, shapes)
     linear = {node.key: node for node in nodes.values() if node.class_name in ("linear", "hidden", "forward")}
     if not linear:
-        return frozenset()
+        return {}
+    shapes = extern.placeholders(network.templates)
+    batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype) if hasattr(x, "dtype") else x, shapes)
     key = jax.random.key(0)
     params, state = jax.eval_shape(lambda: network.init(key, batch))
     result, _ = jax.eval_shape(lambda p, s: network.apply(p, s, key, batch, layers=("*",)), params, state)
-    found = set()
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
     for node in linear.values():
         outputs = [result.outputs.get(source) for source in node.sources]
-        if outputs and all(x is not None and x.sparse_dim is not None for x in outputs):
-            found.add((node.scope, "W"))
-    return frozenset(found)
+        sparse = bool(outputs) and all(x is not None and x.sparse_dim is not None for x in outputs)
+        if sparse and (not node.get("L2") or network.config.get("decouple_constraints")):
+            found[node.scope, "W"] = tuple(node.sources)
+    ledger = network.plan(train=True).ledger
+    alone = {}
+    for (module, name), sources in found.items():
+        users = [] if ledger.owner_of(f"{module}/{name}") != f"{module}/{name}" else ledger.users_of(f"{module}/{name}")
+        pairs = [(user.rpartition("/")[0], user.rpartition("/")[2]) for user in users]
+        if all(pair in found for pair in pairs):
+            alone[module, name] = tuple(dict.fromkeys([*sources, *(s for pair in pairs for s in found[pair])]))
+    return alone

@@ -11,11 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from tenure.core.errors import brief
 from tenure.network.losses.base import LossValue
 from tenure.network.model import ROWS, Network
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
-from tenure.training.engine.programs import Programs, shape
+from tenure.training.engine.mesh import rules_of, shardings
+from tenure.training.engine.programs import Compiled, Programs, shape
+from tenure.training.errors import ConfigError
 from tenure.training.optimizing.updater import Updater
 
 Losses = dict[str, tuple[Any, Any, Any]]  # name → sum of losses, sum of errors, factor that makes means
@@ -64,14 +67,20 @@ class Steps:
     ):
         self.network, self.updater, self.say = network, updater, say
         self.mesh = mesh if mesh is not None else Mesh(jax.devices()[:1], ("data",))
+        self._rules, self._dtype = rules_of(config or {}), compute_dtype(config or {})
         static = ("layers", "losses")
         self._train = Programs(self._train_step, batch=1, donate=0, say=say)
         self._evaluate = Programs(self._evaluation_step, batch=2, static=static, say=say)
         self._search = Programs(self._search_step, batch=2, static=static, say=say)
 
     def placed(self, tree: Any) -> Any:
-        """The tree on all devices of the mesh."""
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
+        """Parameters and all that belongs to them on the devices of the mesh, as the rules of the key `sharding` say."""
+        return jax.device_put(tree, self._shardings(tree))
+
+    def _shardings(self, tree: Any) -> Any:
+        if not self._rules:
+            return NamedSharding(self.mesh, PartitionSpec())
+        return shardings(tree, self.mesh, self.network.plan(train=True).ledger, self._rules)
 
     def fed(self, batch: Mapping[str, Any]) -> Any:
         """A batch on the devices: its rows spread over them if their number can be divided, else on each."""
@@ -95,13 +104,24 @@ class Steps:
         key, count = jax.random.key(0), jnp.int32(0)
         for batch in batches:
             placed = jax.tree.map(_at, batch, self._places(batch))
-            program, static, arguments = self._train, {}, (state, placed, jnp.float32(0), count, key)
+            program, static, arguments = self._train, {}, self._arguments(state, placed)
             if not training:
                 program, static = self._evaluate, {"layers": (), "losses": True}
                 arguments = (state.params, state.state, placed, count, key)
             if not program.has(arguments, **static):
                 done = program.compile(arguments, **static)
                 self.say(f"compiled {'training' if training else 'evaluation'} of {shape(batch)}: {done}")
+
+    def _arguments(self, state: State, placed: Mapping[str, Any]) -> tuple[Any, ...]:
+        return state, placed, jnp.float32(0), jnp.int32(0), jax.random.key(0)
+
+    def traced(self, state: State, batch: Mapping[str, Any]) -> Any:
+        """The operations of a step of training as a closed jaxpr; state and batch may be abstract."""
+        return self._train.jitted.trace(*self._arguments(state, batch)).jaxpr
+
+    def compiled(self, state: State, batch: Mapping[str, Any]) -> Compiled:
+        """Compiles a step of training, and says what that took; state and batch may be abstract."""
+        return self._train.compile(self._arguments(state, jax.tree.map(_at, batch, self._places(batch))))
 
     def train(
         self, state: State, batch: Mapping[str, Any], rate: Any, step: int, key: Any
@@ -140,10 +160,13 @@ class Steps:
         updater = self.updater
         assert updater is not None
         own, noise = jax.random.split(key)
-        network = self.network
+        network, read = self.network, updater.read_by_labels
 
         def objective(params: Any) -> tuple[Any, tuple[Result, Any]]:
-            result, new = network.apply(params, state.state, own, batch, train=True, step=step, layers=())
+            params, inputs = lowered((params, batch), self._dtype)
+            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=read)
+            if self._dtype is not None:
+                new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
             value = result.loss if updater.decoupled is not None else result.objective
             return jnp.asarray(value, jnp.float32), (result, new)
 
@@ -154,15 +177,61 @@ class Steps:
         (value, (result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
         pulls = None if updater.decoupled is None else jax.grad(pull)(state.params)
         params, optimizer = updater.update(
-            *(grads, state.optimizer, state.params), learning_rate=rate, step=step, key=noise, constraints=pulls
+            *(grads, state.optimizer, state.params),
+            learning_rate=rate,
+            step=step,
+            key=noise,
+            constraints=pulls,
+            labels={name: labels_read(x, batch) for name, x in result.outputs.items() if name in read},
         )
-        return State(params, new, optimizer), _told(result.losses), value
+        after = State(params, new, optimizer)
+        if self._rules:  # XLA would place as it likes what no rule places
+            after = jax.lax.with_sharding_constraint(after, self._shardings(after))
+        return after, _told(result.losses), value
 
     def _evaluation_step(
         self, params: Any, state: Any, batch: Any, step: Any, key: Any, *, layers: Any, losses: bool
     ) -> tuple[Losses, dict[str, Any], Any]:
         result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
+
+
+def labels_read(x: Tensor, batch: Mapping[str, Any]) -> Any:
+    """The labels of a batch, those of padding up to its longest sequence too, as in a batch of RETURNN; what is beyond stands for none."""
+    labels, none = jnp.asarray(x.data, jnp.int32), jnp.iinfo(jnp.int32).max
+    for axis, dim in enumerate(x.dims):
+        lengths = next((n.data for d, n in x.lengths.items() if d == dim), None)
+        end = batch.get(ROWS) if dim.is_plain_batch else None if lengths is None else jnp.max(lengths)
+        if end is not None:
+            shape = [-1 if i == axis else 1 for i in range(labels.ndim)]
+            labels = jnp.where((jnp.arange(labels.shape[axis]) < end).reshape(shape), labels, none)
+    return labels
+
+
+def compute_dtype(config: Mapping[str, Any]) -> Any:
+    """The type that a training step computes in, if not in that of the parameters: of the key `mixed_precision`.
+
+    Raises:
+      ConfigError: it is none that can be used.
+
+    >>> compute_dtype({"mixed_precision": True}), compute_dtype({})
+    (<class 'jax.numpy.bfloat16'>, None)
+    """
+    given = config.get("mixed_precision")
+    if given in (None, False):
+        return None
+    if given not in (True, "bfloat16"):
+        raise ConfigError(
+            f"mixed_precision is {brief(given)}", ways=["True, or 'bfloat16'; float16 would need scaled losses"]
+        )
+    return jnp.bfloat16
+
+
+def lowered(tree: Any, dtype: Any) -> Any:
+    """The tree with its float32 arrays in another type; None: as it is."""
+    if dtype is None:
+        return tree
+    return jax.tree.map(lambda x: x.astype(dtype) if getattr(x, "dtype", None) == jnp.float32 else x, tree)
 
 
 def counted(x: Tensor, batch: Mapping[str, Any]) -> Tensor:

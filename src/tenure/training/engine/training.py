@@ -116,9 +116,9 @@ class Training(Learner):
         position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
-            stopped = best_is_old(self.config, self.rates, position.epoch - 1)
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
+            stopped = best_is_old(self.config, self.rates, position.epoch - 1)
             self.log.say(lines.start_training(position.epoch))
             while position.epoch <= final and not stopped:
                 self._epoch(position, final)

@@ -43,14 +43,14 @@ def carried_states(old: Any, new: Any, move: Move | None = None) -> Any:
 
 def _part(part: Any, old: Any, before: Any, moved: Any) -> Any:
     leaves, structure = jax.tree_util.tree_flatten_with_path(part)
-    shapes = {(_kind(path), name): np.shape(v) for path, v in leaves if (name := _owner(path))}
+    shapes = {(_kind(path), name): np.shape(v) for path, v in leaves if (name := owner(path))}
     whole = all(n in before.get(k, {}) and np.shape(before[k][n]) == shape for (k, n), shape in shapes.items())
     names = {name for _, name in shapes}
     source = next((p for p in old if names & _names(p)), None) if whole else None
-    plain = {} if source is None else {_kind(path): v for path, v in _leaves(source) if not _owner(path)}
+    plain = {} if source is None else {_kind(path): v for path, v in _leaves(source) if not owner(path)}
     found = []
     for path, value in leaves:
-        name = _owner(path)
+        name = owner(path)
         found.append(moved[_kind(path)][name] if name else plain.get(_kind(path), value))
     return jax.tree_util.tree_unflatten(structure, found)
 
@@ -60,7 +60,7 @@ def _by_kind(state: Any) -> dict[Any, dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     for part in state:
         for path, value in _leaves(part):
-            if name := _owner(path):
+            if name := owner(path):
                 found.setdefault(_kind(path), {})[name] = value
     return found
 
@@ -70,11 +70,15 @@ def _leaves(tree: Any) -> list[tuple[Any, Any]]:
 
 
 def _names(part: Any) -> set[str]:
-    return {name for path, _ in _leaves(part) if (name := _owner(path))}
+    return {name for path, _ in _leaves(part) if (name := owner(path))}
 
 
-def _owner(path: Any) -> str | None:
-    """The parameter's name, "module/name"; None of a leaf that belongs to none."""
+def owner(path: Any) -> str | None:
+    """The parameter that a leaf of an optimizer's state belongs to, "module/name"; None of one that belongs to none.
+
+    Args:
+      path: the leaf's, as of `jax.tree_util.tree_flatten_with_path`, with a key (module, name).
+    """
     keys = [k.key for k in path if isinstance(k, jax.tree_util.DictKey) and isinstance(k.key, tuple)]
     return "/".join(keys[0]) if keys else None
 

@@ -149,6 +149,20 @@ _OTHER_NAMES = {"sgd": "gradientdescent", "": "gradientdescent"}
 _ELSEWHERE = {"use_locking", "name"}  # without meaning here
 
 
+# What TensorFlow's optimizers leave alone where a gradient is one of some rows: the other rows, or also the state that belongs to them.
+LAZY = {"nadam": "rows", **dict.fromkeys(("momentum", "rmsprop", "adadelta", "ftrl", "neuraloptimizer1"), "state")}
+
+
+def name_of(given: Any) -> str:
+    """The plain name of an optimizer's class.
+
+    >>> name_of("NadamOptimizer"), name_of("SGD")
+    ('nadam', 'gradientdescent')
+    """
+    name = str(given).lower().removesuffix("optimizer")
+    return _OTHER_NAMES.get(name, name)
+
+
 def kind(options: Mapping[str, Any], epsilon: float | None = None) -> tuple[Direction, float]:
     """The transformation that a config's `optimizer` stands for, and what it multiplies the learning rate with.
 
@@ -167,8 +181,7 @@ def kind(options: Mapping[str, Any], epsilon: float | None = None) -> tuple[Dire
     wanted = dict(options)
     given = wanted.pop("class", "gradientdescent")
     multiplier = float(wanted.pop("learning_rate_multiplier", 1.0))
-    name = str(given).lower().removesuffix("optimizer")
-    name = _OTHER_NAMES.get(name, name)
+    name = name_of(given)
     if name not in _KINDS:
         raise ConfigError(f"optimizer {brief(given)} is not known", near=nearest(name, _KINDS), ways=list(_KINDS))
     defaults, make = _KINDS[name]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from tenure.core.errors import brief, nearest
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.clipping import Clipping
-from tenure.training.optimizing.kinds import Direction, kind
+from tenure.training.optimizing.kinds import LAZY, Direction, kind, name_of
 
 Params = Any  # {module: {name: array}}
 Path = tuple[str, str]
@@ -42,7 +42,8 @@ class Part:
       multiplier: of the learning rate.
       clipping: what is done to their gradients before.
       every: after how many steps they are updated.
-      lazy: whether rows of embeddings without a gradient are left as they are.
+      lazy: what of rows of embeddings that a step does not read is left as it is: nothing (None), the "rows", or the rows and the "state"
+        that the optimizer has for them.
     """
 
     paths: frozenset[Path]
@@ -50,7 +51,7 @@ class Part:
     multiplier: float
     clipping: Clipping
     every: int
-    lazy: bool = False
+    lazy: str | None = None
 
 
 class Updater:
@@ -59,6 +60,7 @@ class Updater:
     Attributes:
       parts: of the parameters, by their optimizer.
       decoupled: whether constraints stay out of the objective, and how much of them is applied by themselves.
+      read_by_labels: layers whose outputs `update` wants as `labels`.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Updater:
         config: Mapping[str, Any],
         trainable: Mapping[str, Mapping[str, bool]],
         layers: Mapping[str, Mapping[str, Any]] | None = None,
-        embeddings: frozenset[Path] = frozenset(),
+        embeddings: Mapping[Path, tuple[str, ...]] | None = None,
     ):
         """What a config asks for.
 
@@ -74,7 +76,8 @@ class Updater:
           config: key → value.
           trainable: which parameters are trained, in the form of the parameters.
           layers: module → its layer's `updater_opts`, for layers that have some.
-          embeddings: parameters of which a step reads some rows only: nadam leaves the others as they are.
+          embeddings: parameters of which a step reads some rows only, with the layers that say which: where TensorFlow's optimizer
+            leaves the others as they are, so does this.
 
         Raises:
           ConfigError: an option is unknown or cannot be used.
@@ -85,7 +88,7 @@ class Updater:
         self.decoupled = (
             float(config.get("decouple_constraints_factor", DECOUPLED)) if config.get("decouple_constraints") else None
         )
-        self._embeddings = embeddings
+        self._embeddings = dict(embeddings or {})
         groups: dict[str, tuple[dict[str, Any], set[Path]]] = {}
         for module, names in trainable.items():
             own = _own_options(module, layers or {})
@@ -96,14 +99,9 @@ class Updater:
         self.parts = [
             _part(options, paths, config.get("optimizer_epsilon")) for options, paths in groups.values() if paths
         ]
-
-    @staticmethod
-    def leaves_rows(config: Mapping[str, Any]) -> bool:
-        """Whether an optimizer of the config leaves rows of embeddings as they are that a step does not read."""
-        given = _optimizer(config)
-        return _is_lazy(given if isinstance(given, Mapping) else {"class": given}) or "updater_opts" in repr(
-            config.get("network")
-        )
+        lazy = {path for part in self.parts if part.lazy and part.every == 1 for path in part.paths}
+        read = [name for path, names in self._embeddings.items() if path in lazy for name in names]
+        self.read_by_labels: tuple[str, ...] = tuple(dict.fromkeys(read))
 
     def init(self, params: Params) -> Any:
         """The state before the first step."""
@@ -124,6 +122,7 @@ class Updater:
         step: Any,
         key: jax.Array | None = None,
         constraints: Params | None = None,
+        labels: Mapping[str, Any] | None = None,
     ) -> tuple[Params, Any]:
         """New parameters and the new state.
 
@@ -135,28 +134,41 @@ class Updater:
           step: how many steps there were.
           key: for noise.
           constraints: the gradients of the constraints, where those are decoupled.
+          labels: of the layers `read_by_labels`; without them, rows whose gradient is zero count as not read.
         """
+        read = self._rows_read(params, grads, labels or {})
         result = {module: dict(names) for module, names in params.items()}
         after = []
         for number, (part, before) in enumerate(zip(self.parts, state, strict=True)):
             own = None if key is None else jax.random.fold_in(key, number)
             pulls = None if constraints is None else _chosen(constraints, part.paths)
             new, now = self._of_part(
-                part, before, _chosen(grads, part.paths), _chosen(params, part.paths), learning_rate, step, own, pulls
+                *(part, before, _chosen(grads, part.paths), _chosen(params, part.paths)),
+                *(learning_rate, step, own, pulls, read),
             )
             after.append(now)
             for (module, name), value in new.items():
                 result[module][name] = value
         return result, after
 
-    def _of_rows(self, path: Path, update: Any, grad: Any) -> Any:
-        """The update of an embedding: of the rows that have a gradient."""
-        if path not in self._embeddings:
-            return update
-        return jnp.where(jnp.any(grad != 0, axis=tuple(range(1, grad.ndim)), keepdims=True), update, 0)
+    def _rows_read(self, params: Params, grads: Params, labels: Mapping[str, Any]) -> dict[Path, Any]:
+        """For each embedding, which of its rows the step has read: [rows, 1]."""
+        lazy = {path for part in self.parts if part.lazy and part.every == 1 for path in part.paths}
+        found = {}
+        for path in sorted(lazy & self._embeddings.keys()):
+            rows, names = params[path[0]][path[1]].shape[0], self._embeddings[path]
+            if all(name in labels for name in names):
+                read = jnp.zeros(rows, bool)
+                for name in names:
+                    read = read.at[jnp.ravel(labels[name])].set(True, mode="drop")
+            else:
+                grad = grads[path[0]][path[1]]
+                read = jnp.any(grad != 0, axis=tuple(range(1, grad.ndim)))
+            found[path] = read[:, None]
+        return found
 
     def _of_part(
-        self, part: Part, state: Any, grads: Any, params: Any, rate: Any, step: Any, key: Any, pulls: Any
+        self, part: Part, state: Any, grads: Any, params: Any, rate: Any, step: Any, key: Any, pulls: Any, read: Any
     ) -> tuple[Any, Any]:
         rate = rate * part.multiplier
 
@@ -164,7 +176,8 @@ class Updater:
             clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step)
             updates, optimizer = part.direction.update(clipped, state["optimizer"], params, learning_rate=rate)
             if part.lazy and part.every == 1:
-                updates = {path: self._of_rows(path, u, grads[path]) for path, u in updates.items()}
+                updates = {path: jnp.where(read[path], u, 0) if path in read else u for path, u in updates.items()}
+                optimizer = _of_rows(read, optimizer, state["optimizer"]) if part.lazy == "state" else optimizer
             new = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates)
             if pulls is not None:
                 new = jax.tree.map(lambda p, c: (p - self.decoupled * c).astype(p.dtype), new, pulls)
@@ -177,8 +190,21 @@ class Updater:
         return jax.lax.cond(step % part.every == part.every - 1, moved, lambda state: (params, state), state)
 
 
-def _is_lazy(optimizer: Mapping[str, Any]) -> bool:
-    return str(optimizer.get("class", "")).lower().removesuffix("optimizer") == "nadam"
+def _of_rows(read: Mapping[Path, Any], new: Any, old: Any) -> Any:
+    """The optimizer's state: new in rows that were read, old in the other ones."""
+
+    def chosen(path: Any, a: Any, b: Any) -> Any:
+        rows = next((read[k.key] for k in path if getattr(k, "key", None) in read), None)
+        return a if rows is None or jnp.shape(a)[:1] != rows.shape[:1] else jnp.where(rows, a, b)
+
+    return jax.tree_util.tree_map_with_path(chosen, new, old)
+
+
+def _is_lazy(options: Mapping[str, Any], optimizer: Mapping[str, Any]) -> str | None:
+    """As TensorFlow's optimizers are with gradients of some rows; noise makes them gradients of all rows."""
+    if options.get("gradient_noise"):
+        return None
+    return LAZY.get(name_of(optimizer.get("class", "gradientdescent")))
 
 
 def _chosen(tree: Params, paths: frozenset[Path]) -> dict[Path, Any]:
@@ -226,7 +252,9 @@ def _part(options: Mapping[str, Any], paths: set[Path], epsilon: Any) -> Part:
         raise ConfigError(f"optimizer is {brief(optimizer)}", ways=["{'class': 'adam'}"])
     direction, multiplier = kind(optimizer, None if epsilon is None else float(epsilon))
     every = int(options.get("accum_grad_multiple_step") or 1)
-    return Part(frozenset(paths), direction, multiplier, Clipping.from_config(options), every, _is_lazy(optimizer))
+    return Part(
+        frozenset(paths), direction, multiplier, Clipping.from_config(options), every, _is_lazy(options, optimizer)
+    )
 
 
 def layers_with_options(nodes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

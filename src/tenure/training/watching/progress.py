@@ -102,10 +102,9 @@ class Progress:
 
 
 def _scores(costs: Mapping[str, Any]) -> list[str]:
-    loss = costs.get("loss")
-    if loss is None:
-        losses = [float(v) for k, v in costs.items() if k.startswith("cost:")]
-        loss = sum(losses) if losses else None
+    """Mean loss and error of a step; where there are several losses, their sum. The objective is a sum over frames, and no help."""
+    losses = [float(v) for k, v in costs.items() if k.startswith("cost:")]
+    if not losses and "loss" in costs:
+        losses = [float(costs["loss"])]
     errors = [float(v) for k, v in costs.items() if k.startswith("error:")]
-    found = [] if loss is None else [f"loss {number(float(loss))}"]
-    return found + [f"error {number(errors[-1])}"] * bool(errors)
+    return [f"loss {number(sum(losses))}"] * bool(losses) + [f"error {number(errors[-1])}"] * bool(errors)

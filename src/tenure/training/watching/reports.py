@@ -124,8 +124,9 @@ class Reports:
             ledger = training.plan.ledger
             pages = {
                 "Ledger: who owns and who borrows parameters": ledger.to_html(title="Ledger"),
-                "Drawing of the network": network.show().html(title="Network"),
             }
+            if network.net:  # a model of get_model has no layers to draw
+                pages["Drawing of the network"] = network.show().html(title="Network")
             self._pages = (network, pages, {"parameters": f"{ledger.count():,}"})
         return self._pages[1], self._pages[2]
 

@@ -1,0 +1,83 @@
+"""The command line as a whole: its commands, what it says to slips of the pen, and the completion of shells."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tenure.cli.main import COMMANDS, command, names
+from tests.cli.process import tenure, write
+
+
+def completed(words, shell_script):
+    """What bash offers for the last of some words."""
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = f"{shell_script}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _tenure; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert not done.stderr
+    return done.stdout.split()
+
+
+def test_commands_are_those_of_the_list_and_each_says_what_it_does():
+    assert set(names()) <= set(COMMANDS)
+    said = tenure("--help").stdout
+    for name in names():
+        assert f"\n    {name} " in said and command(name).HELP
+        shown = tenure(name, "--help").stdout
+        assert shown.startswith(f"usage: tenure {name}") and not shown.splitlines()[0].endswith(" ...")
+        for line in shown.splitlines():
+            assert len(line) <= 120
+
+
+def test_help_comes_at_once():
+    best = 9.0
+    for _ in range(5):
+        began = time.process_time()
+        code = "import sys, time; sys.argv = ['tenure', '--help']; from tenure.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        code += (
+            "assert not {'jax', 'numpy', 'tenure.core'} & set(sys.modules); print(time.process_time(), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and began >= 0
+        best = min(best, float(done.stderr))
+    assert best < 0.3
+
+
+@pytest.mark.parametrize("typed, meant", [("trian", "train"), ("chekc", "check"), ("leger", "ledger"), ("find", None)])
+def test_a_slip_of_the_pen_is_told_with_what_was_meant(typed, meant):
+    said = tenure(typed, "x.py")
+    assert said.returncode == 2 and f"no command '{typed}'" in said.stderr
+    assert ("did you mean" in said.stderr) == bool(meant) and (not meant or f"`tenure {meant}`" in said.stderr)
+
+
+def test_a_config_without_a_command_is_told(tmp_path):
+    said = tenure(write(tmp_path), folder=tmp_path)
+    assert said.returncode == 2 and "did you mean `tenure train train.config`?" in said.stderr
+
+
+def test_bash_completes_commands_options_keys_and_files(tmp_path):
+    script = tenure("--completion", "bash").stdout
+    assert completed(["tenure", "sc"], script) == ["scores"]
+    assert completed(["tenure", "--tr"], script) == ["--traceback"]
+    assert completed(["tenure", "ledger", "--s"], script) == ["--shared-only"]
+    assert completed(["tenure", "train", "c.py", "++newbob_multi"], script) == [
+        *("++newbob_multi_num_epochs", "++newbob_multi_update_interval")
+    ]
+    (tmp_path / "a_config.py").touch()
+    assert completed(["tenure", "train", f"{tmp_path}/a_c"], script) == [f"{tmp_path}/a_config.py"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_read_their_scripts(tmp_path, shell):
+    script = tenure("--completion", shell).stdout
+    assert all(name in script for name in names()) and "++num_epochs" in script
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "script").write_text(script)
+    assert subprocess.run([shell, "-n", str(tmp_path / "script")]).returncode == 0
+    if shell == "fish":
+        code = f"source {tmp_path / 'script'}; complete -C 'tenure tra'; complete -C 'tenure scores --no'"
+        done = subprocess.run(["fish", "-c", code], capture_output=True, text=True)
+        assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["train", "--no-plot"]
