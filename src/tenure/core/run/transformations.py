@@ -21,30 +21,20 @@ from tenure.core.sites import call_site
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _pure(frame: Frame, fun: Callable[..., Any], keeps_names: bool = False) -> Callable[..., Any]:
-    """`fun` with what it wrote as a second result; the same names each time that JAX runs it."""
+def _pure(frame: Frame, fun: Callable[..., Any], construct: str = "", keeps_names: bool = False) -> Callable[..., Any]:
+    """`fun` with what it wrote as a second result; the same names each time that JAX runs it.
+
+    As the step, or a branch, of a `construct`: with what is carried on as its second result.
+    """
     snapshot = frame.snapshot()
 
     @functools.wraps(fun)  # JAX's errors name the line of what it wraps
     def pure(entries: Mapping[Entry, Any], args: Any, kwargs: Any = {}, index: Any = None) -> Any:
-        with frame.branch(snapshot, entries, index, keeps_names=keeps_names) as writes:
+        with frame.branch(snapshot, entries, index, carries=bool(construct), keeps_names=keeps_names) as writes:
             out = fun(*args, **kwargs)
-        return out, writes
+        return out, frame.next_carry(entries, writes, construct) if construct else writes
 
     return pure
-
-
-def _step(frame: Frame, fun: Callable[..., Any], construct: str) -> Callable[..., Any]:
-    """`fun` as the step of a loop, or a branch: its second result is what the loop carries on."""
-    snapshot = frame.snapshot()
-
-    @functools.wraps(fun)
-    def step(entries: Mapping[Entry, Any], args: Any, index: Any = None) -> Any:
-        with frame.branch(snapshot, entries, index, carries=True) as writes:
-            out = fun(*args)
-        return out, frame.next_carry(entries, writes, construct)
-
-    return step
 
 
 def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) -> Any:
@@ -316,14 +306,14 @@ def scan(
 
 
 def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Callable[..., Any]) -> Any:
-    step, entries = _step(frame, f, "tn.scan"), frame.carried()
+    step, entries = _pure(frame, f, "tn.scan"), frame.carried()
     count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
     steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
 
     @functools.wraps(f)
     def body(carry: Any, inputs: Any) -> Any:
         (inner, entries), (x, index) = carry, inputs
-        (inner, y), entries = step(entries, (inner, x), index)
+        (inner, y), entries = step(entries, (inner, x), index=index)
         return (inner, entries), y
 
     (out, entries), ys = loop(body, (init, entries), (xs, steps), length)
@@ -369,7 +359,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
             jax.eval_shape(lambda v, pure=_pure(frame, fun): pure({}, (v,)), init)
         return init
     _create(frame, [cond_fun, body_fun], init)
-    pure, step, entries = _pure(frame, cond_fun), _step(frame, body_fun, "tn.while_loop"), frame.carried()
+    pure, step, entries = _pure(frame, cond_fun), _pure(frame, body_fun, "tn.while_loop"), frame.carried()
     index = None if frame.keys is None else jnp.uint32(0)
 
     @functools.wraps(cond_fun)
@@ -382,7 +372,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     @functools.wraps(body_fun)
     def body(carry: Any) -> Any:
         inner, entries, index = carry
-        return *step(entries, (inner,), index), None if index is None else index + 1
+        return *step(entries, (inner,), index=index), None if index is None else index + 1
 
     out, entries, _ = jax.lax.while_loop(test, body, (init, entries, index))
     frame.merge(entries)
@@ -404,12 +394,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
         if not isinstance(lower - upper, jax.core.Tracer) and lower == upper:
             return init
     _create(frame, [body_fun], jnp.asarray(lower), init)
-    step, entries = _step(frame, body_fun, "tn.fori_loop"), frame.carried()
+    step, entries = _pure(frame, body_fun, "tn.fori_loop"), frame.carried()
 
     @functools.wraps(body_fun)
     def body(i: Any, carry: Any) -> Any:
         inner, entries = carry
-        return step(entries, (i, inner), i)
+        return step(entries, (i, inner), index=i)
 
     out, entries = jax.lax.fori_loop(lower, upper, body, (init, entries))
     frame.merge(entries)
@@ -449,7 +439,7 @@ def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable
         @functools.wraps(branch)
         def run(entries: Any, *args: Any) -> Any:
             if not cell:  # names go on from the branch before, which JAX has traced by now
-                cell.append(_step(frame, branch, f"tn.{name}"))
+                cell.append(_pure(frame, branch, f"tn.{name}"))
             return cell[0](entries, args)
 
         return run
