@@ -201,7 +201,7 @@ def without_state(f: TransformedWithState) -> Transformed:
     Raises:
       NonEmptyStateError: from `init` or `apply`, if there is some.
 
-    >>> import tenure.haiku as hk
+    >>> import jax.numpy as jnp, tenure.haiku as hk
     >>> f = hk.without_state(hk.transform_with_state(lambda: hk.get_parameter("w", [], init=jnp.zeros)))
     >>> f.init(None)
     {'~': {'w': Array(0., dtype=float32)}}
