@@ -18,7 +18,7 @@ from benchmarks.returnn.networks import Problem
 
 Params = dict[str, Any]
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
-B, K, T = sizes.BATCH, sizes.BEAM, sizes.FRAMES
+K, T = sizes.BEAM, sizes.FRAMES
 
 
 def search(step: Step, state: Any) -> jax.Array:
@@ -28,7 +28,8 @@ def search(step: Step, state: Any) -> jax.Array:
       step: of labels [B, K], a state [B, K, ...] and the step's number; logits [B, K, labels] and the next state.
       state: before the first step.
     """
-    n, rows = sizes.STEPS, jnp.arange(B)[:, None]
+    n, B = sizes.STEPS, len(jax.tree.leaves(state)[0])
+    rows = jnp.arange(B)[:, None]
 
     def going(carry: Any) -> Any:
         t, _, _, ended, *_ = carry
@@ -84,7 +85,7 @@ def over_time(p: Params, name: str, x: Any, keep: Any, reverse: bool) -> Any:
 
 def attention(p: Params, x: Any, lengths: Any) -> jax.Array:
     """The search of `loop_networks.attention`."""
-    keep = jnp.arange(T)[:, None] < lengths
+    B, keep = len(x), jnp.arange(T)[:, None] < lengths
     x = jnp.where(keep[..., None], x.swapaxes(0, 1), 0)
     sides = [over_time(p, f"{name}0", x, keep, name == "bw") for name in ("fw", "bw")]
     enc, keep = jnp.concatenate(sides, -1).swapaxes(0, 1), keep.T
@@ -121,7 +122,7 @@ def normed(p: Params, name: str, x: Any) -> Any:
 def transformer(p: Params, x: Any, lengths: Any) -> jax.Array:
     """The search of `loop_networks.transformer`; keys and values of earlier steps follow their hypotheses."""
     n, heads, width = sizes.STEPS, sizes.HEADS, sizes.WIDTH
-    keep = jnp.arange(T) < lengths[:, None]
+    B, keep = len(x), jnp.arange(T) < lengths[:, None]
     enc = jax.nn.relu(x @ p["encoder/W"] + p["encoder/b"])
     q = {k.removeprefix("output/rec/"): v for k, v in p.items()}
     blocks = range(sizes.BLOCKS)
@@ -132,10 +133,10 @@ def transformer(p: Params, x: Any, lengths: Any) -> jax.Array:
         x, new = q["embed/W"][labels], []
         for i in blocks:
             qkv = (normed(q, f"self_norm{i}", x) @ q[f"self{i}/QKV"]).reshape(B, K, heads, 3, -1)
-            past = [old.at[:, :, t].set(qkv[..., j, :]) for j, old in ((1, state[i][0]), (2, state[i][1]))]
-            energy = jnp.einsum("bkhd,bkthd->bkht", qkv[..., 0, :] * scale, past[0])
+            past = [old.at[:, :, :, t].set(qkv[..., j, :]) for j, old in ((1, state[i][0]), (2, state[i][1]))]
+            energy = jnp.einsum("bkhd,bkhtd->bkht", qkv[..., 0, :] * scale, past[0])
             weights = jax.nn.softmax(jnp.where(jnp.arange(n) <= t, energy, -jnp.inf))
-            y = jnp.einsum("bkht,bkthd->bkhd", weights, past[1]).reshape(B, K, width)
+            y = jnp.einsum("bkht,bkhtd->bkhd", weights, past[1]).reshape(B, K, width)
             x = x + y @ q[f"self_out{i}/W"]
             query = (normed(q, f"norm{i}", x) @ q[f"query0_{i}/W"]).reshape(B, K, heads, -1)
             energy = jnp.einsum("bkhd,bthd->bhkt", query, keys[i]) * scale
@@ -147,7 +148,7 @@ def transformer(p: Params, x: Any, lengths: Any) -> jax.Array:
             new.append(tuple(past))
         return normed(q, "norm", x) @ q["output_prob/W"] + q["output_prob/b"], new
 
-    room = jnp.zeros((B, K, n, heads, width // heads))
+    room = jnp.zeros((B, K, heads, n, width // heads))
     return search(step, [(room, room) for _ in blocks])
 
 

@@ -162,19 +162,19 @@ def transformer() -> Net:
 NETWORKS = {"BLSTM": blstm, "attention decoder": attention, "Transformer decoder": transformer}
 
 
-def batch(targets: int) -> dict[str, np.ndarray]:
+def batch(targets: int, size: int = BATCH) -> dict[str, np.ndarray]:
     """Features, labels, and the lengths of both; the shortest sequence is half as long as the longest."""
     rng = np.random.RandomState(0)
     lengths = {"data": FRAMES, "classes": targets}
-    found = {f"{k}:lengths": np.linspace(m, m // 2, BATCH).astype("int32") for k, m in lengths.items()}
+    found = {f"{k}:lengths": np.linspace(m, m // 2, size).astype("int32") for k, m in lengths.items()}
     return found | {
-        "data": rng.randn(BATCH, FRAMES, FEATURES).astype("float32"),
-        "classes": rng.randint(1, LABELS, (BATCH, targets)).astype("int32"),
+        "data": rng.randn(size, FRAMES, FEATURES).astype("float32"),
+        "classes": rng.randint(1, LABELS, (size, targets)).astype("int32"),
     }
 
 
 def problem(name: str, task: str) -> Problem:
-    """A network, to be trained or to search with."""
+    """A network, to be trained, to search with, or to search for one sentence's labels with ("search of one")."""
     aligned = name == "BLSTM"
-    given = batch(FRAMES if aligned else TARGETS)
-    return Problem(NETWORKS[name](), given, LABELS, aligned, task == "search", version=0)
+    given = batch(FRAMES if aligned else TARGETS, 1 if task == "search of one" else BATCH)
+    return Problem(NETWORKS[name](), given, LABELS, aligned, task != "training", version=0)

@@ -9,8 +9,8 @@ import pytest
 import tenure as tn
 from tenure.checkpoints import errors
 from tests.checkpoints.models import equal
-from tests.checkpoints.test_ties import CELLS, EMBED, Weight, X, plan_of, saved, seen, two
-from tests.surgery.test_optimizers import shampoo
+from tests.checkpoints.test_matching import CELLS, EMBED, Weight, X, plan_of, saved, seen, two
+from tests.surgery.test_optimizer import shampoo
 
 
 def state_of(optimizer, params, steps=1):

@@ -13,7 +13,7 @@ from tenure import nn
 from tenure.checkpoints import errors
 from tenure.core.errors import RuleError, TieValueError
 from tests.checkpoints.models import KEY, TOKENS, equal, translator
-from tests.surgery.test_optimizers import in_a_row, shampoo
+from tests.surgery.test_optimizer import in_a_row, shampoo
 
 
 def of_size(vocabulary, source="source"):

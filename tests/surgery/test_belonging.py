@@ -10,7 +10,7 @@ import pytest
 
 import tenure as tn
 from tenure.core.errors import OptimizerStateError
-from tests.surgery.test_optimizers import X, function, labels, same_layout
+from tests.surgery.test_optimizer import X, function, labels, same_layout
 
 TIES = {"head/w": "embed/w | transpose"}
 PARAMS = {"embed": {"w": jnp.arange(24.0).reshape(6, 4)}, "other": {"w": jnp.arange(5.0)}}

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.functional.body import Body
+from tenure.functional.recurrence import in_chunks
 
 
 def scan(
@@ -19,6 +20,7 @@ def scan(
     *,
     reverse: bool = False,
     unroll: int | bool = 1,
+    remat: int | bool = False,
 ) -> tuple[Any, Any]:
     """`jax.lax.scan`, in whose gradient products with what is the same in all steps are made once for all of them.
 
@@ -36,6 +38,8 @@ def scan(
       length: the number of steps, if there are no `xs`.
       reverse: whether to go from the last step to the first.
       unroll: how many steps are in one pass of the loop.
+      remat: whether the gradient computes the steps once more, in chunks of so many steps (True: the square root of
+        all), to need less memory; see `in_chunks`. `xs` are needed.
 
     Returns:
       The carry after the last step, and a tree of the outputs [T, ...].
@@ -51,6 +55,8 @@ def scan(
     (8, 8)
     """
     how: dict[str, Any] = dict(reverse=reverse, unroll=unroll)
+    if remat:
+        return in_chunks(lambda _, xs, at: scan(body, at, xs, **how), (), xs, carry, length=remat, reverse=reverse)
     carry = jax.tree.map(jnp.asarray, carry)
     seen = Body(body, carry, jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs))
     count = jax.tree.leaves(xs)[0].shape[0] if length is None else length

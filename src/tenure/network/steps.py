@@ -7,6 +7,7 @@ stack it over the steps.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,7 @@ class Carry:
     hypotheses: Hypotheses | None = None
 
 
-def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Carry, Any]:
+def over_frames(step: Step, carry: Carry, frames: Any, length: int, *, remat: int | bool = False) -> tuple[Carry, Any]:
     """All steps of a loop whose number is known.
 
     Args:
@@ -62,6 +63,7 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
       carry: before the first one.
       frames: arrays with the steps in front.
       length: the number of steps.
+      remat: whether the gradient computes the steps once more, in chunks of so many; see `functional.scan`.
 
     Returns:
       The carry after the last step, and what each step gave.
@@ -70,7 +72,11 @@ def over_frames(step: Step, carry: Carry, frames: Any, length: int) -> tuple[Car
     def body(carry: Carry, inputs: Any) -> Any:
         return step(carry, *inputs)
 
-    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames), run=functional.scan)
+    return lifting.scan(body, carry, (jnp.arange(length, dtype=jnp.int32), frames), run=_saving(remat))
+
+
+def _saving(remat: int | bool) -> Callable[..., Any]:
+    return functools.partial(functional.scan, remat=remat)
 
 
 def until_ended(
@@ -82,6 +88,7 @@ def until_ended(
     done: Callable[[Carry, Any], Any],
     *,
     gradients: bool,
+    remat: int | bool = False,
 ) -> tuple[Carry, Any, Any]:
     """Steps until all hypotheses have ended, at most `limit`.
 
@@ -93,6 +100,7 @@ def until_ended(
       capacity: how many there is room for.
       done: of the carry and the number of steps so far, whether nothing that comes later changes the result.
       gradients: whether the result is differentiated, for which all steps have to be kept.
+      remat: whether the gradient computes the steps once more, in chunks of so many.
 
     Returns:
       The carry after the last step, what each step gave (the rest is zeros), and the number of steps.
@@ -117,7 +125,7 @@ def until_ended(
 
         start = (carry, jnp.zeros((), jnp.int32))
         inputs = (jnp.arange(capacity, dtype=jnp.int32), frames)
-        (carry, n), given = lifting.scan(body, start, inputs, length=capacity, run=functional.scan)
+        (carry, n), given = lifting.scan(body, start, inputs, length=capacity, run=_saving(remat))
         return carry, given, n
 
     if frame.planning or not capacity:

@@ -10,7 +10,7 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
-from tenure.core.model.axes import in_single_lanes, not_mapped, unbound_axis
+from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
 from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
@@ -175,6 +175,11 @@ class Model:
             if axis is None or frame.mode is not Mode.APPLY:
                 raise
             raise not_mapped(e, axis) from None
+        except Exception as e:
+            found = misplaced(e)
+            if found is None:
+                raise
+            raise found from e
 
 
 def _as_params(params: Any) -> Params:
@@ -264,6 +269,10 @@ def transform_with_state(
     strict: bool | None = None,
 ) -> TransformedWithState:
     """As `transform`, for functions that keep state.
+
+    Args:
+      function: builds modules, calls them, returns anything.
+      ties, stages, on_borrowed, strict: see `transform`.
 
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.

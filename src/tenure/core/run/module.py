@@ -228,8 +228,8 @@ class Module(metaclass=ModuleMeta):
     def __init__(self, name: str | None = None, *, share: Share = None, stages: Stages = None):
         """Names the module.
 
-        Type checkers see `share` and `stages` of the classes whose `__init__` names them, which it need not use or pass
-        on: `def __init__(self, size: int, name: str | None = None, *, share: tn.Share = None, stages: tn.Stages = None)`.
+        Type checkers see `name`, `share` and `stages` of a class with an `__init__` of its own where that takes
+        `**options: Unpack[tn.Options]`, or names them; see `tn.Options`.
 
         Args:
           name: a Python identifier; the class's name in snake_case if None. Made unique in its scope.

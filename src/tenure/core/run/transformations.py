@@ -88,6 +88,10 @@ jit = _lift(
     jax.jit,
     """As `jax.jit`, inside of a transformed function. Traced anew at each call of the model.
 
+    Args:
+      fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
+      **options: further arguments of `jax.jit`.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.jit(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -97,6 +101,10 @@ remat = _lift(
     "remat",
     jax.checkpoint,
     """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.
+
+    Args:
+      fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
+      **options: further arguments of `jax.checkpoint`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.remat(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
@@ -109,6 +117,12 @@ def value_and_grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
     """As `jax.value_and_grad`, inside of a transformed function: differentiates by the arguments, not by parameters.
+
+    Args:
+      fun: a function of arrays.
+      argnums: by which arguments, counted from 0.
+      has_aux: whether `fun` returns a pair whose second part is only handed on.
+      **options: further arguments of `jax.value_and_grad`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.value_and_grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
@@ -137,6 +151,12 @@ def grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
     """As `jax.grad`, inside of a transformed function: differentiates by the arguments, not by parameters.
+
+    Args:
+      fun: a function of arrays.
+      argnums: by which arguments, counted from 0.
+      has_aux: whether `fun` returns a pair whose second part is only handed on.
+      **options: further arguments of `jax.grad`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
@@ -282,7 +302,12 @@ def scan(
     """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked.
 
     Args:
-      f, init, xs, length, reverse, unroll: as for `jax.lax.scan`.
+      f: `carry, y = f(carry, x)`.
+      init: the first carry, a tree of arrays.
+      xs: a tree of arrays [length, ...], or None.
+      length: the number of steps, where `xs` does not tell.
+      reverse: whether to go from the last step to the first.
+      unroll: how many steps are in one pass of the loop.
       run: what runs the loop; takes the same arguments.
 
     >>> import jax.numpy as jnp, tenure as tn
@@ -339,6 +364,10 @@ def _scan_after_first(
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """As `jax.lax.map`, inside of a transformed function.
 
+    Args:
+      f: of one entry of the first axis.
+      xs: a tree of arrays [N, ...].
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.map(lambda x: x + 1, x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -348,6 +377,11 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any) -> Any:
     """As `jax.lax.while_loop`, inside of a transformed function.
+
+    Args:
+      cond_fun: whether to go on with a value.
+      body_fun: from one value to the next.
+      init: the first value, a tree of arrays.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.while_loop(lambda v: v.sum() < 9, lambda v: 2 * v, x)).apply({}, None, jnp.ones(2))
@@ -382,6 +416,11 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
     """As `jax.lax.fori_loop`, inside of a transformed function.
 
+    Args:
+      lower, upper: the first step and the one after the last.
+      body_fun: `value = body_fun(step, value)`.
+      init: the first value, a tree of arrays.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.fori_loop(0, 3, lambda i, v: v + i, x)).apply({}, None, jnp.ones(2))
     Array([4., 4.], dtype=float32)
@@ -409,6 +448,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """As `jax.lax.cond`, inside of a transformed function. Both branches are planned.
 
+    Args:
+      pred: a truth value, possibly traced.
+      true_fun, false_fun: of the operands; their results have the same shapes and dtypes.
+      *operands: trees of arrays.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.cond(x[0] > 0, jnp.sin, jnp.zeros_like, x)).apply({}, None, jnp.ones(2))
     Array([0.84147096, 0.84147096], dtype=float32)
@@ -418,6 +462,11 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """As `jax.lax.switch`, inside of a transformed function. All branches are planned.
+
+    Args:
+      index: of the branch, possibly traced; beyond the ends, the nearest.
+      branches: functions of the operands, whose results have the same shapes and dtypes.
+      *operands: trees of arrays.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.switch(1, [jnp.sin, jnp.zeros_like], x)).apply({}, None, jnp.ones(2))

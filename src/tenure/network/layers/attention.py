@@ -103,25 +103,26 @@ class SelfAttention(Layer):
         total = out.root.size or 0
         both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
         mat = self.param("QKV", (x.feature_dim, both), init)
-        q, k, v = split_heads(product(x, mat, both).data[:, None], num_heads, total_key_dim, total)
+        q, k, v = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
         n, step = sizes.current().padded(self.run.loop_time), jnp.asarray(self.run.loop_step, jnp.int32)
         room = self.new_dim("steps", n)
         heads, keys, values = Dim(num_heads, "heads"), Dim(k.shape[-1], "keys"), Dim(v.shape[-1], "values")
         state = {}
         for name, new, last in (("k_left", k, keys), ("v_left", v, values)):
-            dims = (x.dims[0], room, heads, last)
+            dims = (x.dims[0], heads, room, last)  # a head's steps side by side: a product reads them in one go
             old = kept(self, name)
-            before = jnp.zeros((x.shape[0], n, *new.shape[2:]), new.dtype) if old is None else old.data
-            array = jax.lax.dynamic_update_slice_in_dim(before, new, step, 1)
+            shape = (*new.shape[:2], n, new.shape[2])
+            before = jnp.zeros(shape, new.dtype) if old is None else old.data
+            array = jax.lax.dynamic_update_slice_in_dim(before, new[:, :, None], step, 2)
             state[name] = Tensor(array, dims if old is None else old.dims)
-        energy = jnp.einsum("bqhd,bkhd->bhqk", q, state["k_left"].data)
+        energy = jnp.einsum("bhd,bhkd->bhk", q, state["k_left"].data)
         if key_shift is not None:
-            energy = energy + jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
+            energy = energy + jnp.einsum("bhd,kd->bhk", q, key_shift.data.reshape(-1, q.shape[-1]))
         energy = jnp.where(jnp.arange(n) <= step, energy, -jnp.inf)
         weights = jax.nn.softmax(energy, axis=-1)
         if drop and self.training:
             weights = functional.dropped(next_rng_key(), drop, weights)
-        y = jnp.einsum("bhqk,bkhd->bqhd", weights, state["v_left"].data).reshape(x.shape[0], total)
+        y = jnp.einsum("bhk,bhkd->bhd", weights, state["v_left"].data).reshape(x.shape[0], total)
         return Output(Tensor(y, (x.dims[0], out), None, None, 1), state=state)
 
     def _out_dim(self) -> Dim:

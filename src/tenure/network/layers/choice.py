@@ -134,7 +134,7 @@ class Choice(Layer):
         targets = self.node.refs.get("target")
         if not targets or targets[0] is None:
             raise self.error("target", self.node.get("target"), "without search, the labels of a target are needed")
-        return [self.run.outputs[t].tensor for t in targets]
+        return [self.given(t).tensor for t in targets]
 
     def _given(self) -> Output:
         found = self._targets()
@@ -187,13 +187,8 @@ class Choice(Layer):
         kind = self.node.get("input_type", "prob")
         if x.feature_axis is None:
             raise self.error("from", self.node.get("from"), f"{x!r} has no feature dim")
-        out = self.run.outputs.get(key)
-        if (
-            kind == "prob"
-            and out is not None
-            and out.logits is not None
-            and out.activation in ("softmax", "log_softmax")
-        ):
+        out = self.given(key)
+        if kind == "prob" and out.logits is not None and out.activation in ("softmax", "log_softmax"):
             logits = self.run.beams.read(out.logits, x.beam_dim).feature_last()
             return logits.like(jax.nn.log_softmax(logits.data, axis=-1))
         x = x.feature_last()
@@ -318,7 +313,7 @@ class Choice(Layer):
 
     def proxy(self) -> Any:
         """The layer, as functions of configs see it."""
-        return proxies.of_layer(self, self.run.outputs[self.node.sources[0]].tensor)
+        return proxies.of_layer(self, self.given(self.node.sources[0]).tensor)
 
     def _with_gold(self, total: Any, live: Any, found: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         """The target's label as the last hypothesis, continuing the last one."""

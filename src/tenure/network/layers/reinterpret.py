@@ -60,7 +60,7 @@ class Reinterpret(Layer):
             x = x.like(x.data, sparse_dim=x.sparse_dim + increase_sparse_dim)
         if batch_dim_base is not None and x.batch_axis is not None and batch_dim_base.batch_dim is not None:
             x = x.replace_dim(x.batch_axis, batch_dim_base.batch_dim)
-        first = self.run.outputs[self.node.sources[0]]
+        first = self.given(self.node.sources[0])
         return Output(x, logits=first.logits, activation=first.activation) if len(self.node.sources) == 1 else Output(x)
 
     def _marked(self, x: Tensor, mark: str, axis: int | None) -> Tensor:

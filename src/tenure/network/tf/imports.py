@@ -34,6 +34,9 @@ MODULES: dict[str, Any] = {
 """What stands for a module, by its name."""
 
 
+PROVIDES = "provides_tensorflow"  # an attribute of an `__import__` that gives what is mapped by itself
+
+
 def module(name: str, from_list: Any = ()) -> Any:
     """What an import of that name gives, or None if it is no module of TensorFlow's.
 
@@ -73,6 +76,8 @@ def with_tensorflow(function: Any) -> Any:
     if isinstance(function, types.MethodType):
         return types.MethodType(with_tensorflow(function.__func__), function.__self__)
     if not isinstance(function, types.FunctionType) or not _imports(function, set()):
+        return function
+    if getattr(getattr(function, "__builtins__", {}).get("__import__"), PROVIDES, False):
         return function
     return _Copy(function.__globals__).of(function)
 

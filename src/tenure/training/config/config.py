@@ -25,6 +25,7 @@ class Config:
       typed: values with a Python type, by key.
       texts: lists of texts, by key.
       asked: the keys that somebody asked for, the config's own code included.
+      modules: what its code has imported of RETURNN and TensorFlow.
 
     >>> config = Config({"batch_size": 100}, {"lengths": ["1", "2"], "chunking": ["50:25"]})
     >>> config.int("batch_size", 0), config.int_list("lengths"), config.int_pair("chunking"), config.value("lengths")
@@ -34,6 +35,7 @@ class Config:
     typed: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, list[str]] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set, repr=False)
+    modules: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def has(self, key: str) -> bool:
         """Whether the key is set."""

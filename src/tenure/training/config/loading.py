@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import json
 import linecache
 import re
@@ -16,7 +15,7 @@ from typing import Any
 from tenure.core.errors import brief, nearest
 from tenure.training.config.command_line import parse
 from tenure.training.config.config import Config
-from tenure.training.config.imports import importing
+from tenure.training.config.imports import builtins, importing
 from tenure.training.errors import ConfigError
 
 NAME = "__returnn_config__"
@@ -52,7 +51,7 @@ def load(path: str | Path, config: Config | None = None) -> Config:
 
 def _python(text: str, path: Path, config: Config) -> None:
     scope = config.typed
-    scope.update(__name__=NAME, __file__=str(path), __builtins__=builtins.__dict__, config=config)
+    scope.update(__name__=NAME, __file__=str(path), __builtins__=builtins(config), config=config)
     linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
     module = sys.modules.get(NAME)
     sys.modules[NAME] = _Scope(NAME, scope)

@@ -22,6 +22,22 @@ _OLD = """TFUtil TFNetwork TFNetworkLayer TFNetworkRecLayer TFNetworkSigProcLaye
 ROOTS = frozenset((*_OLD.split(), "returnn", "tensorflow", "tensorflow_addons"))
 
 
+# Modules within packages that configs take from their package: `from returnn.tf.util import basic as tf_util`.
+_WITHIN = {
+    "returnn": "tf config datasets util log pretrain native_op tensor import_",
+    "returnn.datasets": "util generating lm hdf meta",
+    "returnn.datasets.util": "vocabulary",
+    "returnn.tf": "util compat network layers engine updater native_op",
+    "returnn.tf.compat": "v1",
+    "returnn.tf.layers": "basic rec base signal_processing",
+    "returnn.tf.util": "basic data",
+    "returnn.util": "basic",
+    "tensorflow": "compat python contrib",
+    "tensorflow.compat": "v1 v2",
+}
+MODULES = frozenset(f"{package}.{name}" for package, names in _WITHIN.items() for name in names.split())
+
+
 @dataclass(frozen=True)
 class EpochValue:
     """A value of a network's dictionary that depends on the epoch; `WrapEpochValue` of configs.

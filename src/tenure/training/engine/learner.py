@@ -92,7 +92,8 @@ class Learner:
         if old is not None and same:
             params, state = old.params, old.state
         else:
-            params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True)
+            search = "also" if self.config.get("task") == "search" else False
+            params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True, search=search)
         known, move = extern_data(config), None
         if before is not None and not same:
             self.log.say(lines.network_changed())

@@ -1,0 +1,173 @@
+"""Recurrent networks and searches next to RETURNN on its TensorFlow, and to searches written by hand in JAX.
+
+    python -m benchmarks.returnn.loops --python PYTHON --out docs/benchmarks-loops.md
+
+Processes with the same dictionaries, batches and values take turns; first their losses, or the labels that they found,
+must be the same. The memory of a long loop is XLA's own count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.returnn import loop_networks as sizes
+from benchmarks.returnn.processes import Worker
+
+TASKS = [
+    ("BLSTM", "training", 2.5),
+    ("attention decoder", "training", 2.0),
+    ("Transformer decoder", "training", 1.5),
+    ("attention decoder", "search", 3.0),
+    ("Transformer decoder", "search", 3.0),
+    ("attention decoder", "search of one", 3.0),
+    ("Transformer decoder", "search of one", 3.0),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What a task took.
+
+    Attributes:
+      name: of the network.
+      task: what was done with it.
+      bar: how many times as fast as RETURNN it is to be.
+      rates: who → for each round, steps a second by the quickest step, and by the least processor time.
+    """
+
+    name: str
+    task: str
+    bar: float
+    rates: dict[str, list[tuple[float, float]]]
+
+    def best(self, who: str, clock: int) -> float:
+        """Steps a second."""
+        return max(r[clock] for r in self.rates[who])
+
+    def ratio(self, other: str, clock: int) -> float:
+        """How many times as fast as another Tenure is: the median over the rounds."""
+        pairs = zip(self.rates["tenure"], self.rates[other], strict=True)
+        return statistics.median(a[clock] / b[clock] for a, b in pairs)
+
+
+def measured(name: str, task: str, bar: float, python: str, rounds: int, seconds: float) -> Row:
+    """One task, by all who can do it, in turns."""
+    ways = {"tenure": ("tenure_worker", sys.executable), "returnn": ("returnn_worker", python)}
+    if task != "training":
+        ways["hand"] = ("by_hand", sys.executable)
+    workers = {who: Worker(*way) for who, way in ways.items()}
+    results = {who: w.ask(prepare=name, kind=task)["results"] for who, w in workers.items()}
+    for who in workers:
+        agree(task, results["tenure"], results[who], who)
+    rates: dict[str, list[tuple[float, float]]] = {who: [] for who in workers}
+    for i in range(rounds):
+        for who in list(workers)[:: 1 if i % 2 else -1]:
+            found = workers[who].ask(run=seconds)
+            rates[who].append((found["best"], found["processor"]))
+    for worker in workers.values():
+        worker.close()
+    return Row(name, task, bar, rates)
+
+
+def agree(task: str, ours: Any, theirs: Any, who: str) -> None:
+    """Raises if the results are others.
+
+    Hypotheses whose scores differ by rounding alone may change places, which changes all that follows.
+    """
+    if task == "training":
+        np.testing.assert_allclose(ours, theirs, rtol=2e-4, err_msg=who)
+    elif np.mean(np.all(np.asarray(ours[0]) == np.asarray(theirs[0]), axis=-1)) < 0.75:
+        raise SystemExit(f"{who} finds other labels")
+
+
+def memory(units: int = 512, steps: int = 2000, batch: int = 16) -> dict[str, float]:
+    """MiB that the gradient of a loop over a dictionary with an LSTM needs, with and without rematerialisation."""
+    import tenure as tn
+
+    def needed(remat: bool) -> float:
+        unit = {
+            "s": {"class": "rec", "unit": "nativelstm2", "n_out": units, "from": ["data:source", "prev:output"]},
+            "output": {"class": "copy", "from": "s"},
+        }
+        net = {"output": {"class": "rec", "unit": unit, "from": "data", "remat": remat}}
+        model = tn.network(net, {"data": {"dim": units}})
+        x = jax.ShapeDtypeStruct((batch, steps, units), jnp.float32)
+        params, state = jax.eval_shape(lambda: model.init(jax.random.key(0), {"data": jnp.zeros((batch, 3, units))}))
+
+        def loss(params: Any, x: Any) -> Any:
+            result, _ = model.apply(params, state, None, {"data": x}, train=True)
+            return jnp.sum(jnp.square(result.outputs["output"].data))
+
+        compiled = jax.jit(jax.grad(loss)).lower(params, x).compile()
+        return compiled.memory_analysis().temp_size_in_bytes / 2**20
+
+    return {"rematerialised": needed(True), "kept": needed(False)}
+
+
+def report(rows: list[Row], needed: dict[str, float]) -> str:
+    """The page."""
+    lines = [
+        "# Recurrence and search against RETURNN on TensorFlow",
+        "",
+        "The same dictionary, batch and values, by `tn.network` under `jax.jit` and by RETURNN's own network and session, in processes that",
+        "take turns; losses, or the labels found, must agree first. Training is losses, errors, gradients and Adam's update; a search is",
+        f"with beam {sizes.BEAM} and {sizes.STEPS} steps, none of which ends early, for {sizes.BATCH} sentences or for one. Made by",
+        "`python -m benchmarks.returnn.loops --python PYTHON --out docs/benchmarks-loops.md`; `benchmarks/returnn/loop_networks.py` has the",
+        "networks, `by_hand.py` next to it the same searches written by hand in JAX.",
+        "",
+        "Milliseconds are those of the quickest step; ratios are medians over rounds. Wall time is what a user waits for; processor",
+        "time, summed over threads, is what other processes on the machine disturb less.",
+        "",
+        "| network | task | Tenure, ms | RETURNN, ms | ratio | bar | by processor time | against JAX by hand |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in rows:
+        times = [f"{1e3 / r.best(who, 0):.1f}" for who in ("tenure", "returnn")]
+        hand = f"{1 / r.ratio('hand', 0):.2f} ({1 / r.ratio('hand', 1):.2f})" if "hand" in r.rates else ""
+        cells = [r.name, r.task, *times, f"{r.ratio('returnn', 0):.2f}", f"{r.bar:.1f}", f"{r.ratio('returnn', 1):.2f}"]
+        lines.append("| " + " | ".join([*cells, hand]) + " |")
+    lines += [
+        "",
+        "Against JAX by hand: our time as a multiple of its time, by wall time and, in brackets, by processor time; the bar is 1.1.",
+        "",
+        "A loop over a dictionary with an LSTM of 512 units, batch 16, 2,000 steps, forward and backward: "
+        + ", ".join(f"{n:,.0f} MiB {how}" for how, n in needed.items())
+        + " (`remat` of the `rec` layer; the bar is 2,048).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measures, and prints the page or writes it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.returnn.loops", description=__doc__.partition("\n")[0])
+    parser.add_argument("--python", required=True, help="of an environment with RETURNN and TensorFlow")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each turn")
+    parser.add_argument("--only", default="", help="tasks whose name has this in it")
+    parser.add_argument("--out", type=Path, help="the Markdown file to write; the terminal if left out")
+    given = parser.parse_args()
+    rows = []
+    for name, task, bar in TASKS:
+        if given.only in f"{name}, {task}":
+            rows.append(measured(name, task, bar, given.python, given.rounds, given.seconds))
+            print(f"{name}, {task}: {rows[-1].ratio('returnn', 0):.2f}", file=sys.stderr, flush=True)
+    text = report(rows, memory())
+    if given.out is None:
+        print(text)
+    else:
+        temporary = given.out.with_suffix(".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(given.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Writing RETURNN's HDF files, sequence by sequence, so that data of any size need little memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tenure.training.data.base import Stream
+from tenure.training.errors import DataSetError
+
+_BUFFER = 1 << 20  # frames or bytes that are collected before they are written
+_INTEGERS = ("uint8", "int16", "int32")
+
+
+class HdfWriter:
+    """A file that `HDFDataset` reads. It is written under another name, and moved into its place when all is in it.
+
+    Args:
+      path: of the file.
+      streams: by name; "data" is the input, the others are targets.
+      force: whether a file that is there may be replaced.
+
+    Raises:
+      DataSetError: the file is there already, there is no stream "data", or h5py is missing.
+    """
+
+    def __init__(self, path: Path, streams: Mapping[str, Stream], *, force: bool = False):
+        try:
+            import h5py
+        except ImportError:
+            raise DataSetError(f"'{path}' needs the package h5py", ways=["pip install 'tenure[train]'"]) from None
+        if path.exists() and not (force and path.is_file()):
+            raise DataSetError(f"'{path}' is there already", ways=["--force replaces a file", "another name"])
+        if "data" not in streams:
+            raise DataSetError(
+                f"an HDF file needs the stream 'data', and there are {', '.join(streams) or 'none'}",
+                ways=["call the input of the network 'data'"],
+            )
+        self.path, self.streams = path, dict(streams)
+        self.sequences = self.frames = 0
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = h5py.File(self._temporary, "w")
+        self._texts = h5py.special_dtype(vlen=bytes)
+        self._arrays: dict[str, Any] = {}
+        self._waiting: dict[str, list[np.ndarray]] = {key: [] for key in self.streams}
+        self._held = 0
+        self._lengths: list[list[int]] = []
+        self._tags: list[bytes] = []
+
+    def __enter__(self) -> HdfWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._file.close()
+            if kind is None and self._tags:
+                os.replace(self._temporary, self.path)
+            self._temporary.unlink(missing_ok=True)
+
+    def add(self, tag: str, data: Mapping[str, np.ndarray]) -> None:
+        """Adds a sequence.
+
+        Args:
+          tag: its name.
+          data: an array for each stream, time first; a single value is a sequence of one frame.
+
+        Raises:
+          DataSetError: a stream is missing, has frames of another shape than the first sequence, or a label that is none.
+        """
+        lengths = []
+        for key, stream in self.streams.items():
+            if key not in data:
+                raise DataSetError(f"the sequence {tag!r} has no stream {key!r}")
+            array = self._checked(tag, key, np.atleast_1d(data[key]), stream)
+            self._waiting[key].append(array)
+            self._held += array.size
+            lengths.append(len(array))
+        self._lengths.append(lengths)
+        self._tags.append(tag.encode("utf-8"))
+        self.sequences, self.frames = self.sequences + 1, self.frames + lengths[0]
+        if self._held > _BUFFER:
+            self._write()
+
+    def _checked(self, tag: str, key: str, array: np.ndarray, stream: Stream) -> np.ndarray:
+        first = self._waiting[key][0] if self._waiting[key] else self._arrays.get(key)
+        if first is not None and array.shape[1:] != first.shape[1:]:
+            raise DataSetError(
+                f"the sequence {tag!r} has frames of the shape {array.shape[1:]} in the stream {key!r}, and those before "
+                f"{tuple(first.shape[1:])}"
+            )
+        if stream.sparse and stream.dim and array.size and not 0 <= array.min() <= array.max() < stream.dim:
+            raise DataSetError(
+                f"the sequence {tag!r} has the label {array.max()} in the stream {key!r}, which has {stream.dim} labels"
+            )
+        if array.dtype.kind in "iub":
+            return array.astype("int32") if str(array.dtype) not in _INTEGERS else array
+        if array.dtype.kind != "f":
+            raise DataSetError(f"the sequence {tag!r} has no numbers in the stream {key!r}, but {array.dtype}")
+        return array.astype("float32")
+
+    def _name(self, key: str) -> str:
+        return "inputs" if key == "data" else f"targets/data/{key}"
+
+    def _write(self) -> None:
+        for key, arrays in self._waiting.items():
+            block = np.concatenate(arrays)
+            if key not in self._arrays:
+                shape = (None, *block.shape[1:])
+                self._arrays[key] = self._file.create_dataset(self._name(key), data=block, maxshape=shape, chunks=True)
+            else:
+                found = self._arrays[key]
+                found.resize(len(found) + len(block), axis=0)
+                found[-len(block) :] = block
+            arrays.clear()
+        self._held = 0
+
+    def _finish(self) -> None:
+        if not self._tags:
+            raise DataSetError(f"there is nothing to write to '{self.path}'")
+        if any(self._waiting.values()):
+            self._write()
+        columns = ["data", *sorted(key for key in self.streams if key != "data")]
+        places = [list(self.streams).index(key) for key in columns]
+        lengths = np.array(self._lengths, np.int32)[:, places]
+        self._file.create_dataset("seqLengths", data=lengths)
+        self._file.create_dataset("seqTags", data=np.array(self._tags, dtype=object), dtype=self._texts)
+        self._label("labels", self.streams["data"])
+        targets = self._file.create_group("targets/size")
+        for key in columns[1:]:
+            stream = self.streams[key]
+            targets.attrs[key] = (stream.dim or self._size(key), 1 if stream.sparse else 2)
+            self._label(f"targets/labels/{key}", stream)
+        size = self.streams["data"].dim or self._size("data")
+        numbers = {"inputPattSize": size, "numDims": 1, "numLabels": size, "numSeqs": len(self._tags)}
+        self._file.attrs.update({**numbers, "numTimesteps": int(lengths[:, 0].sum())})
+
+    def _size(self, key: str) -> int:
+        """The size of a frame; of labels, one more than the greatest."""
+        array = self._arrays[key]
+        if array.ndim > 1:
+            return int(array.shape[-1])
+        return int(np.max(array[()], initial=-1)) + 1 if self.streams[key].sparse else 1
+
+    def _label(self, name: str, stream: Stream) -> None:
+        labels: Sequence[str] = stream.labels or ()
+        labels = () if any("\0" in label for label in labels) else labels  # HDF5 has no such texts
+        encoded = np.array([label.encode("utf-8") for label in labels], dtype=object if labels else "S5")
+        self._file.create_dataset(name, data=encoded, dtype=self._texts if labels else None)
