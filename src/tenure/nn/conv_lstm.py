@@ -127,6 +127,14 @@ class Conv1DLSTM(ConvNDLSTM):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the core over 1 spatial axis; see `ConvNDLSTM`.
+
+        Args:
+          input_shape: spatial sizes and channels of an input, without the batch.
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          name: of the module.
+        """
         super().__init__(1, input_shape, output_channels, kernel_shape, name)
 
 
@@ -151,6 +159,14 @@ class Conv2DLSTM(ConvNDLSTM):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the core over 2 spatial axes; see `ConvNDLSTM`.
+
+        Args:
+          input_shape: spatial sizes and channels of an input, without the batch.
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          name: of the module.
+        """
         super().__init__(2, input_shape, output_channels, kernel_shape, name)
 
 
@@ -175,4 +191,12 @@ class Conv3DLSTM(ConvNDLSTM):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the core over 3 spatial axes; see `ConvNDLSTM`.
+
+        Args:
+          input_shape: spatial sizes and channels of an input, without the batch.
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          name: of the module.
+        """
         super().__init__(3, input_shape, output_channels, kernel_shape, name)
