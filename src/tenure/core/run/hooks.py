@@ -12,13 +12,21 @@ T = TypeVar("T")
 
 
 class GetterContext(NamedTuple):
-    """What a creator or getter is told about the parameter (or state) that it handles."""
+    """What a creator or a getter is told.
+
+    Attributes:
+      full_name: `module/name`.
+      module: the module that asks, if any.
+      original_dtype, original_shape, original_init: as asked for.
+      lifted_prefix_name: where a lifted function's parameters will be, during init of the Haiku profile.
+    """
 
     full_name: str
     module: Any
     original_dtype: Any
     original_shape: Any
     original_init: Any
+    lifted_prefix_name: str | None
 
     @property
     def module_name(self) -> str:
@@ -30,12 +38,28 @@ class GetterContext(NamedTuple):
 
 
 class SetterContext(NamedTuple):
-    """What a setter is told about the state that it handles."""
+    """What a setter is told.
+
+    Attributes:
+      full_name: `module/name`.
+      module: the module that sets, if any.
+      original_dtype, original_shape: of the value: trees like it.
+      lifted_prefix_name: where a lifted function's state will be, during init of the Haiku profile.
+    """
 
     full_name: str
     module: Any
     original_dtype: Any
     original_shape: Any
+    lifted_prefix_name: str | None
+
+    @property
+    def module_name(self) -> str:
+        return self.full_name.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
 
 
 class MethodContext(NamedTuple):

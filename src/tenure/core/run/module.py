@@ -288,7 +288,7 @@ class Module(metaclass=ModuleMeta):
 
     def _made(self, collection: str) -> dict[str, Any]:
         frame = current_frame(f"module.{collection}_dict")
-        return {path: value for path, value in frame.made(collection) if frame.belongs(path, self.module_name)}
+        return {path: value for path, value in frame.made(collection).items() if frame.belongs(path, self.module_name)}
 
     def ref(self, name: str) -> Ref:
         """A reference to the parameter that this module calls `name`, for another module's `share=`.
