@@ -142,6 +142,8 @@ class Training(Learner):
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
         self.log.say(lines.start_epoch(epoch, rate, pretraining))
         began, first = time.monotonic(), position.step - position.done
+        self._told_at = self._epoch_began = time.monotonic()
+        self.log.say(lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         scores, effective = self._train(position, config, rate)
         took = time.monotonic() - began
@@ -153,6 +155,7 @@ class Training(Learner):
             ":meta:global_train_step": first,
         }
         self.rates.record(epoch, told)
+        self._say_key(epoch)
         self.rates.save()
         saved = epoch % int(self.config.get("save_interval") or 1) == 0 or epoch == final
         if saved:
@@ -231,8 +234,17 @@ class Training(Learner):
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
         self.watch("step", {**told, **more})
-        line = lines.step(epoch, number, costs, sizes, len(batch.tags), pretraining=pretraining)
-        self.log.say(line, 5)
+        now = time.monotonic()
+        took, elapsed = now - self._told_at, now - self._epoch_began
+        complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
+        options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
+        self.log.say(lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        self._told_at = now
+
+    def _say_key(self, epoch: int) -> None:
+        if epoch == 1:
+            known = self.rates.epochs[epoch].measured()
+            self.log.say(lines.error_key(self.rates.error(epoch)[0], known), 4)
 
     def _broken(self) -> list[str]:
         return [name for name, value in flat(self.state.params).items() if not np.isfinite(value).all()]
@@ -271,6 +283,7 @@ class Training(Learner):
         for name, options in evaluation_sets(config).items():
             scores = self.evaluated(epoch, name, options)
             self.rates.record(epoch, scores.told(name))
+            self._say_key(epoch)
             found[name] = scores.shown()
         self.rates.save()
         if found:
