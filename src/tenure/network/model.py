@@ -42,6 +42,7 @@ class Network:
       evaluated: whether it is never in training (`tn.evaluation`).
       takes_key: whether `apply` takes a key (`tn.without_apply_rng`).
       model: the pure functions behind `init` and `apply`.
+      aligned: (layer, dim, dim of its target) that a loss has compared frame by frame, so that their lengths must be equal.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> net = tn.network({"output": {"class": "linear", "n_out": 2, "from": "data"}}, {"data": {"dim": 3}})
@@ -86,6 +87,7 @@ class Network:
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
+        self.aligned: set[tuple[str, Dim, Dim]] = set()
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties, stages=stages)
 
     def __reduce__(self) -> Any:

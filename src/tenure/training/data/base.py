@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tenure.core.errors import nearest
+from tenure.core.errors import brief, nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.order import Indices, Order
-from tenure.training.errors import DataSetError
+from tenure.training.errors import DataSetError, OrderError
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,12 @@ class DataSet(ABC):
     def indices(self, epoch: int) -> Indices:
         """The sequences of an epoch, in order."""
         count = self.count()
+        if not count:
+            files = getattr(self, "files", None)
+            raise OrderError(
+                f"{type(self).__name__} {self.name or ''}".strip()
+                + f" has no sequences{f' in {brief(files)}' if files else ''}"
+            )
         if count == float("inf"):
             return range(2**62)
         return self.order.indices(epoch, int(count), lambda: self.sort_lengths(epoch), lambda: self.tags)

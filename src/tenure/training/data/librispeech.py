@@ -23,6 +23,7 @@ from tenure.training.data.base import DataSet, Item, Stream
 from tenure.training.data.filters import EpochFilter, random_subset
 from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
+from tenure.training.literals import read_member
 from tenure.training.text import cleaner
 from tenure.training.vocab import Vocabulary, vocabulary
 
@@ -73,7 +74,7 @@ class _Files:
                 if self._zip is None:
                     return (self.path / name).read_bytes(), name
                 with self._lock:
-                    return self._zip.read(name), name
+                    return read_member(self._zip, name, f"'{self.path}'"), name
             except (KeyError, FileNotFoundError):
                 continue
             except (OSError, RuntimeError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:

@@ -20,7 +20,7 @@ from tenure.training.data.base import DataSet, Item, Stream
 from tenure.training.data.filters import EpochFilter, random_subset
 from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
-from tenure.training.literals import read_lines
+from tenure.training.literals import NO_LITERAL, read_lines, read_member
 from tenure.training.text import cleaner
 from tenure.training.vocab import Vocabulary, vocabulary
 
@@ -46,7 +46,7 @@ class Archive:
             if self.zip is None:
                 return (self.path / name).read_bytes()
             with self._lock:
-                return self.zip.read(name)
+                return read_member(self.zip, name, f"'{self.path}'")
         except (KeyError, FileNotFoundError):
             known = self.zip.namelist() if self.zip else []
             raise DataSetError(
@@ -57,9 +57,10 @@ class Archive:
 
     def entries(self) -> list[dict[str, Any]]:
         """The sequences."""
+        content = self.read(f"{self.name}.txt")
         try:
-            found = ast.literal_eval(self.read(f"{self.name}.txt").decode("utf-8").strip())
-        except (SyntaxError, ValueError) as error:
+            found = ast.literal_eval(content.decode("utf-8").strip())
+        except NO_LITERAL as error:
             raise DataSetError(
                 f"OggZipDataset: '{self.name}.txt' of '{self.path}' is no list as a Python literal: {error}"
             ) from None

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from tenure.training.data.loading import ahead
 from tenure.training.engine import lines, lock
 from tenure.training.engine.early import best_is_old
 from tenure.training.engine.feeding import check_not_empty
@@ -195,11 +196,11 @@ class Training(Learner):
         sequences = feed.data.epoch(position.epoch)
         before = self.__dict__.pop("_batches", None) if position.done else None
         self._trail = followed(feed, sequences, position.epoch, position.done, before, self.models.unfinished)
-        for batch in feed.batches(position.epoch, position.done, sequences):
+        batches = feed.batches(position.epoch, position.done, sequences)
+        for batch, given in ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2):
             self._trail.add(batch.planned)
             effective = float(self.dynamic(np.float32(rate), position.step))
-            key = jax.random.fold_in(self.key, 2 * position.step + 1)
-            self.state, losses, objective = self.steps.train(self.state, feed.fed(batch), effective, position.step, key)
+            self.state, losses, objective = self.steps.train(self.state, given, effective, position.step, self.key)
             more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
             waiting.append((position.done, batch, losses, objective, more))
             position.done, position.step = position.done + 1, position.step + 1
