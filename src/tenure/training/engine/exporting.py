@@ -55,6 +55,8 @@ def export(
       TrainingError: the network has no form for all numbers and lengths of sequences.
     """
     config = learner.config
+    if callable(config.get("get_model")):
+        raise ConfigError("a model of get_model is exported by its own code", ways=["jax.export: docs/jax.md"])
     epoch = learner.load_epoch()
     key = "search_output_layer" if search else "forward_output_layer"
     layers = tuple(layers) or (config.get(key) or "output",)
