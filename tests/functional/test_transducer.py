@@ -42,7 +42,10 @@ def test_it_is_the_sum_over_all_alignments(batch):
 
 def test_gradients_are_those_of_differences_and_nothing_beyond_the_end_counts(batch):
     logits, labels, frames, lengths = map(jnp.asarray, batch)
-    loss = lambda x: transducer_loss(x, labels, frames, lengths).sum()
+
+    def loss(x):
+        return transducer_loss(x, labels, frames, lengths).sum()
+
     gradient = jax.grad(loss)(logits)
     direction = jax.random.normal(jax.random.key(0), logits.shape)
     step = 1e-2

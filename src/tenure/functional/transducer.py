@@ -29,7 +29,7 @@ def transducer_loss(logits: Array, labels: Array, frames: Array, lengths: Array,
     >>> float(jnp.exp(-loss[0]))  # the label in frame 0 or in frame 1, and two blanks: 2 · (1/2)³
     0.25
     """
-    batch, time, rows, _ = logits.shape
+    batch, _, rows, _ = logits.shape
     log_probs = jax.nn.log_softmax(logits)
     blanks = log_probs[..., blank]  # [B, T, U + 1]
     padded = jnp.pad(labels, ((0, 0), (0, rows - labels.shape[1])))
