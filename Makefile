@@ -65,7 +65,8 @@ test-all: $(VENV)/.test
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
+	test -n "$(TENURE_DOCS_NOT_RUN)" || $(PY) -m examples.weights.fetch whisper prompts
+	PYTHONPATH=$(CURDIR) NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet
 	$(PY) -m website.check build/site
 
 bench: $(VENV)/.bench

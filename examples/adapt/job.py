@@ -113,7 +113,8 @@ def adapt(
     progress = train(progress, step, pairs, Budget(clock, steps=options.steps), recipe, after=after)
     end = perplexity(evaluate, progress.params, valid.epoch())
     print(f"{progress.step} steps; validation perplexity of a piece {start:.1f} → {end:.1f}\n")
-    return progress.params
+    trained: dict[str, dict[str, jax.Array]] = progress.params
+    return trained
 
 
 def score(model: Translator, params: Params, vocabulary: Vocabulary, test: list[Pair], when: str) -> dict[str, Any]:

@@ -95,7 +95,8 @@ def train(steps: int) -> Iterator[float]:
         policy = -(jax.lax.stop_gradient(advantage) * chosen).mean()
         probabilities = jax.nn.softmax(outputs.logits)
         entropy = -(probabilities * jax.nn.log_softmax(outputs.logits)).sum(-1).mean()
-        return policy + 0.5 * (advantage**2).mean() - 0.01 * entropy
+        loss: jax.Array = policy + 0.5 * (advantage**2).mean() - 0.01 * entropy
+        return loss
 
     @jax.jit
     def learn(params: Any, opt: Any, batch: Any) -> Any:

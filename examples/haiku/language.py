@@ -21,7 +21,8 @@ class CausalAttention(hk.MultiHeadAttention):
 
     def __call__(self, x: jax.Array) -> jax.Array:  # type: ignore[override]
         mask = jax.numpy.asarray(np.tril(np.ones((1, 1, x.shape[1], x.shape[1]))))
-        return super().__call__(x, x, x, mask=mask)
+        attended: jax.Array = super().__call__(x, x, x, mask=mask)
+        return attended
 
 
 class Transformer(hk.Module):
@@ -57,7 +58,8 @@ def train(steps: int) -> Iterator[float]:
 
     def loss_fn(params: Any, key: Any, tokens: Any) -> jax.Array:
         logits = model.apply(params, key, tokens[:, :-1], True)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:]).mean()
+        loss: jax.Array = optax.softmax_cross_entropy_with_integer_labels(logits, tokens[:, 1:]).mean()
+        return loss
 
     @jax.jit
     def step(params: Any, opt: Any, key: Any, tokens: Any) -> Any:

@@ -43,7 +43,8 @@ def render(origins: jax.Array, directions: jax.Array) -> jax.Array:
     steps = jnp.diff(depths, axis=-1, append=2.0)
     alpha = 1 - jnp.exp(-density * steps)
     through = jnp.cumprod(jnp.concatenate([jnp.ones((len(origins), 1)), 1 - alpha[:, :-1] + 1e-10], -1), -1)
-    return ((through * alpha)[..., None] * colour).sum(1)
+    found: jax.Array = ((through * alpha)[..., None] * colour).sum(1)
+    return found
 
 
 def rays(size: int, seed: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -97,7 +97,7 @@ class Batches:
     _length: int = field(init=False, repr=False, compare=False)
     _order: Callable[[int], Any] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         longest = max((example.length for example in self.examples), default=0)
         if longest > self.lengths[-1]:
             raise ValueError(f"a sentence of {longest} pieces; the longest bucket is {self.lengths}")

@@ -48,7 +48,7 @@ class Budget:
     steps: int | None = None
     begun: float = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.begun = self.clock.elapsed
 
     @property

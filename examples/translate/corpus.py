@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PACKAGE = "homeassistant"
 VERSION = "2026.2.3"
@@ -122,7 +122,7 @@ def _join(component: str, english: bytes, german: bytes) -> Iterator[Pair]:
             yield Pair(component, _one_line(text), _one_line(theirs[key]))
 
 
-def _flatten(tree: dict, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+def _flatten(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from _flatten(value, (*path, key))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from contextlib import AbstractContextManager
+from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_CODE = 130
 
 
-class Interruptible(AbstractContextManager):
+class Interruptible(AbstractContextManager["Interruptible"]):
     """Inside, the first signal only sets `asked`; the second one interrupts at once.
 
     >>> with Interruptible() as interrupt:
@@ -24,11 +25,11 @@ class Interruptible(AbstractContextManager):
         self._before = {number: signal.signal(number, self._ask) for number in SIGNALS}
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number, frame) -> None:
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True

@@ -107,8 +107,8 @@ def _translate_only(session: Session, options: Options) -> int:
 def remember_programs(cache: Path) -> None:
     """Lets JAX keep compiled programs in `cache`, for the next run."""
     cache.mkdir(parents=True, exist_ok=True)
-    jax.config.update("jax_compilation_cache_dir", str(cache.absolute()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_compilation_cache_dir", str(cache.absolute()))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)  # type: ignore[no-untyped-call]
 
 
 def _config(options: Options, pieces: int) -> Config:

@@ -115,7 +115,7 @@ def build(config: Config, stages: Mapping[str, Any] | None = None, ties: Mapping
 
     ties = (TIES if config.tied else {}) if ties is None else ties
     scored, started, stepped = (tn.transform(each, ties=ties, stages=stages) for each in (forward, start, step))
-    any_size = jax.ShapeDtypeStruct((1, 2), jnp.int32)
+    any_size = jax.ShapeDtypeStruct((1, 2), jnp.int32)  # type: ignore[no-untyped-call]
     return Translator(
         config=config,
         init=lambda key: scored.init(key, any_size, any_size, False),

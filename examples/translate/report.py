@@ -29,7 +29,10 @@ def plot_curve(path: Path, curve: Sequence[Point], title: str) -> None:
 
     measured = [point for point in curve if "perplexity" in point]
     figure, left = plt.subplots(figsize=(7, 4), layout="constrained")
-    minutes = lambda points: [point["seconds"] / 60 for point in points]  # noqa: E731
+
+    def minutes(points: Sequence[dict[str, float]]) -> list[float]:
+        return [point["seconds"] / 60 for point in points]
+
     left.plot(minutes(curve), [point["loss"] for point in curve], color="tab:blue")
     left.set(xlabel="minutes of training", title=title)
     left.set_ylabel("training loss (smoothed labels)", color="tab:blue")

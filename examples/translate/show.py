@@ -29,7 +29,7 @@ class Numbers(NamedTuple):
         )
 
 
-class Display(AbstractContextManager):
+class Display(AbstractContextManager["Display"]):
     """Shows `Numbers`: at every step on a terminal, every `every` seconds elsewhere."""
 
     def __init__(self, every: float = 10.0):
@@ -44,7 +44,7 @@ class Display(AbstractContextManager):
             self._bar.start()
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
 

@@ -56,7 +56,7 @@ class Report(NamedTuple):
 def make_optimizer(recipe: Recipe, mask: Any) -> optax.GradientTransformation:
     """AdamW whose learning rate is set anew at every step; `mask` says what decays."""
 
-    def build(learning_rate):
+    def build(learning_rate: Any) -> optax.GradientTransformation:
         return optax.chain(
             optax.clip_by_global_norm(recipe.clip),
             optax.adamw(learning_rate, b2=0.98, weight_decay=recipe.decay, mask=mask),
@@ -80,15 +80,18 @@ def cross_entropy(logits: Array, labels: ArrayLike, smoothing: float = 0.0) -> t
     return jnp.where(real, loss, 0).sum(), real.sum()
 
 
-def make_step(logits: Callable, optimizer: optax.GradientTransformation, recipe: Recipe):
+Logits = Callable[..., Any]  # (params, rng, source, inputs) -> logits
+
+
+def make_step(logits: Logits, optimizer: optax.GradientTransformation, recipe: Recipe) -> Compiled:
     """One step: ``(params, optimizer state, step, rate, batch) -> (params, state, loss)``."""
 
-    def loss(params, rng, batch: Batch):
+    def loss(params: Any, rng: Any, batch: Batch) -> jax.Array:
         out = logits(params, rng, batch.source, batch.inputs)
         total, count = cross_entropy(out, batch.labels, recipe.smoothing)
         return total / jnp.maximum(count, 1)
 
-    def step(params, state, number, rate, batch: Batch):
+    def step(params: Any, state: Any, number: Any, rate: Any, batch: Batch) -> tuple[Any, Any, jax.Array]:
         rng = jax.random.fold_in(jax.random.key(recipe.seed, impl="rbg"), number)  # the fastest
         value, grads = jax.value_and_grad(loss)(params, rng, batch)
         state.hyperparams["learning_rate"] = rate
@@ -104,12 +107,12 @@ class Compiled:
     `compiling` is the number of seconds that the last call spent on it.
     """
 
-    def __init__(self, function: Callable, donate: tuple[int, ...] = ()):
+    def __init__(self, function: Callable[..., Any], donate: tuple[int, ...] = ()):
         self._jitted = jax.jit(function, donate_argnums=donate)
-        self._programs: dict[Any, Callable] = {}
+        self._programs: dict[Any, Callable[..., Any]] = {}
         self.compiling = 0.0
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> Any:
         shapes = tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(args))
         start = time.monotonic()
         if new := shapes not in self._programs:
@@ -144,10 +147,10 @@ def train(
     return progress
 
 
-def make_evaluate(logits: Callable) -> Compiled:
+def make_evaluate(logits: Logits) -> Compiled:
     """``(params, batch) -> (summed cross-entropy, number of pieces)``, without dropout."""
 
-    def evaluate(params, batch: Batch):
+    def evaluate(params: Any, batch: Batch) -> tuple[jax.Array, jax.Array]:
         return cross_entropy(logits(params, None, batch.source, batch.inputs), batch.labels)
 
     return Compiled(evaluate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -19,14 +19,14 @@ SHAPES = (16, LENGTHS[-1])
 """Source lengths that the search is compiled for."""
 
 
-def make_search(model: Translator, beam: int, alpha: float = 1.0):
+def make_search(model: Translator, beam: int, alpha: float = 1.0) -> Callable[[Any, jax.Array], jax.Array]:
     """``(params, source [B, S]) -> pieces [B, T]``, with T twice S or the longest bucket."""
 
     @jax.jit
     def search(params: Any, source: jax.Array) -> jax.Array:
         length = min(2 * source.shape[1], LENGTHS[-1])
 
-        def step(pieces, position, cache):
+        def step(pieces: jax.Array, position: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
             logits, cache = model.step(params, pieces, position, cache)
             logits = logits.at[:, jnp.array([PAD, BOS])].set(-jnp.inf)
             return jax.nn.log_softmax(logits), cache

@@ -33,7 +33,8 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """The pieces of `text`, without begin and end of sentence."""
-        return self._processor.encode(text)
+        pieces: list[int] = self._processor.encode(text)
+        return pieces
 
     def decode(self, pieces: Iterable[int]) -> str:
         """The text up to the first end of sentence; padding is skipped."""
@@ -43,7 +44,8 @@ class Vocabulary:
                 break
             if piece not in (PAD, BOS):
                 kept.append(piece)
-        return self._processor.decode(kept)
+        text: str = self._processor.decode(kept)
+        return text
 
 
 def train_pieces(texts: Iterable[str], size: int) -> bytes:

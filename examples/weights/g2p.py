@@ -5,6 +5,8 @@ The weights are PyTorch's: gates in the order reset, update, candidate, where th
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -12,8 +14,85 @@ import tenure as tn
 from examples.weights.fetch import fetch
 from tenure import convert, nn
 
+Params = dict[str, dict[str, Any]]
+
 LETTERS = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
-PHONEMES = ["<pad>", "<unk>", "<s>", "</s>", "AA0", "AA1", "AA2", "AE0", "AE1", "AE2", "AH0", "AH1", "AH2", "AO0", "AO1", "AO2", "AW0", "AW1", "AW2", "AY0", "AY1", "AY2", "B", "CH", "D", "DH", "EH0", "EH1", "EH2", "ER0", "ER1", "ER2", "EY0", "EY1", "EY2", "F", "G", "HH", "IH0", "IH1", "IH2", "IY0", "IY1", "IY2", "JH", "K", "L", "M", "N", "NG", "OW0", "OW1", "OW2", "OY0", "OY1", "OY2", "P", "R", "S", "SH", "T", "TH", "UH0", "UH1", "UH2", "UW", "UW0", "UW1", "UW2", "V", "W", "Y", "Z", "ZH"]
+PHONEMES = [
+    "<pad>",
+    "<unk>",
+    "<s>",
+    "</s>",
+    "AA0",
+    "AA1",
+    "AA2",
+    "AE0",
+    "AE1",
+    "AE2",
+    "AH0",
+    "AH1",
+    "AH2",
+    "AO0",
+    "AO1",
+    "AO2",
+    "AW0",
+    "AW1",
+    "AW2",
+    "AY0",
+    "AY1",
+    "AY2",
+    "B",
+    "CH",
+    "D",
+    "DH",
+    "EH0",
+    "EH1",
+    "EH2",
+    "ER0",
+    "ER1",
+    "ER2",
+    "EY0",
+    "EY1",
+    "EY2",
+    "F",
+    "G",
+    "HH",
+    "IH0",
+    "IH1",
+    "IH2",
+    "IY0",
+    "IY1",
+    "IY2",
+    "JH",
+    "K",
+    "L",
+    "M",
+    "N",
+    "NG",
+    "OW0",
+    "OW1",
+    "OW2",
+    "OY0",
+    "OY1",
+    "OY2",
+    "P",
+    "R",
+    "S",
+    "SH",
+    "T",
+    "TH",
+    "UH0",
+    "UH1",
+    "UH2",
+    "UW",
+    "UW0",
+    "UW1",
+    "UW2",
+    "V",
+    "W",
+    "Y",
+    "Z",
+    "ZH",
+]
 START, END, LONGEST = 2, 3, 20
 
 
@@ -34,15 +113,15 @@ RULES = {
 }
 
 
-def pronounce(letters):
+def pronounce(letters: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The phonemes [20] of letters [T], the end and what follows it included; and the logits [20, 74] of each."""
     reader, writer = nn.ResetAfterGRU(256, name="reader"), nn.ResetAfterGRU(256, name="writer")
     embed, output = nn.Embed(len(PHONEMES), 256, name="writer_embed"), nn.Linear(len(PHONEMES), name="output")
     _, heard = nn.dynamic_unroll(reader, nn.Embed(len(LETTERS), 256, name="reader_embed")(letters), jnp.zeros(256))
 
-    def step(carry, _):
+    def step(carry: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         state, last = carry
-        _, state = writer(embed(last), state)
+        state = writer(embed(last), state)[1]
         logits = output(state)
         return (state, jnp.argmax(logits)), logits
 
@@ -50,14 +129,14 @@ def pronounce(letters):
     return jnp.argmax(logits, -1), logits
 
 
-def load():
+def load() -> tuple[tn.Transformed, Params]:
     """The model and its params."""
     model = tn.transform(pronounce)
     plan = model.plan(jnp.zeros(3, int))
     return model, convert.load(fetch("g2p") / "checkpoint20.npz", RULES, plan)
 
 
-def spell(model, params, word: str) -> list[str]:
+def spell(model: tn.Transformed, params: Params, word: str) -> list[str]:
     """A word's phonemes."""
     letters = [LETTERS.index(c) if c in LETTERS else 1 for c in word] + [LETTERS.index("</s>")]
     found = jax.device_get(model.apply(params, None, jnp.array(letters))[0]).tolist()

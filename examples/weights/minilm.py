@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,20 +12,22 @@ import tenure as tn
 from examples.weights.fetch import fetch
 from tenure import convert, nn
 
+Params = dict[str, dict[str, Any]]
+
 RULES, SIZE, LAYERS = Path(__file__).with_name("minilm.toml"), 384, 6
 
 
 class Layer(tn.Module):
     """One layer of BERT: attention and two linear maps, each with its input added and normalised."""
 
-    def __call__(self, x, mask):
+    def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
         attention = nn.MultiHeadAttention(12, SIZE // 12, w_init=jnp.zeros, name="attention")
         x = nn.LayerNorm(-1, True, True, eps=1e-12, name="attention_norm")(x + attention(x, x, x, mask))
         y = jax.nn.gelu(nn.Linear(4 * SIZE, name="up")(x), approximate=False)
         return nn.LayerNorm(-1, True, True, eps=1e-12, name="norm")(x + nn.Linear(SIZE, name="down")(y))
 
 
-def embed(tokens, lengths):
+def embed(tokens: jax.Array, lengths: jax.Array) -> jax.Array:
     """Unit vectors [B, 384] of sentences, tokens [B, T] of which `lengths` [B] count."""
     real = jnp.arange(tokens.shape[1]) < lengths[:, None]
     x = nn.Embed(30522, SIZE, name="words")(tokens)
@@ -37,17 +40,18 @@ def embed(tokens, lengths):
     for i in range(LAYERS):
         x = Layer(name=f"layer_{i}")(x, real[:, None, None])
     mean = jnp.sum(x * real[..., None], 1) / lengths[:, None]
-    return mean / jnp.linalg.norm(mean, axis=-1, keepdims=True)
+    unit: jax.Array = mean / jnp.linalg.norm(mean, axis=-1, keepdims=True)
+    return unit
 
 
-def load():
+def load() -> tuple[tn.Transformed, Params]:
     """The model and its params."""
     model = tn.transform(embed)
     plan = model.plan(jnp.zeros((1, 4), int), jnp.ones(1, int))
     return model, convert.load(fetch("minilm") / "model.safetensors", RULES, plan)
 
 
-def encode(sentences: list[str]):
+def encode(sentences: list[str]) -> tuple[jax.Array, jax.Array]:
     """Tokens [B, T] and lengths [B], by the package `tokenizers`."""
     from tokenizers import Tokenizer
 

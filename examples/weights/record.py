@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def smollm2() -> None:
             state[f"model.layers.{layer}.{parts[part]}.weight"] = value
     print(model.load_state_dict(state, strict=False))
     model.tie_weights()
-    rows: dict[str, list] = {"prompts": [], "following": [], "logits": []}
+    rows: dict[str, list[Any]] = {"prompts": [], "following": [], "logits": []}
     for question in QUESTIONS:
         prompt = tokenizer().encode(TEMPLATE.format(question)).ids
         with torch.no_grad():
@@ -128,9 +129,9 @@ def g2p() -> None:
     start, stop = source.index("class G2p"), source.index("        self.cmu = ")
     body = source[start:stop] + source[source.index("    def sigmoid") : source.index("    def __call__")]
     module = types.ModuleType("g2p")
-    module.np = np  # type: ignore[attr-defined]
+    vars(module)["np"] = np
     exec(compile(body, "g2p.py", "exec"), module.__dict__)
-    made = module.G2p()  # type: ignore[attr-defined]
+    made = vars(module)["G2p"]()
     made.__dict__.update(np.load(fetch("g2p") / "checkpoint20.npz"))
     importlib.invalidate_caches()
     found = {word: made.predict(word) for word in WORDS}
@@ -172,13 +173,13 @@ def textgenrnn() -> None:
     (EXPECTED / "textgenrnn.json").write_text(json.dumps(TEXTS) + "\n")
 
 
-def _names(file) -> list[str]:
+def _names(file: Any) -> list[str]:
     found: list[str] = []
     file.visit(lambda name: found.append(name.partition("/")[2].removesuffix(":0")) if name.endswith(":0") else None)
     return found
 
 
-def _from_cudnn(kernel, recurrent, bias):
+def _from_cudnn(kernel: Any, recurrent: Any, bias: Any) -> list[Any]:
     """Keras's own rule for weights of a CuDNNLSTM (keras/src/legacy/saving/legacy_h5_format.py)."""
     gates = [np.ravel(k).reshape(k.shape[::-1]).T for k in np.hsplit(kernel, 4)]
     return [np.hstack(gates), np.hstack([k.T for k in np.hsplit(recurrent, 4)]), np.sum(np.split(bias, 2), axis=0)]

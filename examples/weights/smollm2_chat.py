@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import functools
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+import tenure as tn
 from examples.weights.fetch import fetch
 from examples.weights.smollm2 import FILE, caches, load
 from tenure import convert
+
+Params = dict[str, dict[str, Any]]
 
 END = 2
 TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
 
 @functools.cache
-def tokenizer():
+def tokenizer() -> Any:
     """The file's byte-level pieces, by the package `tokenizers`."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
@@ -33,7 +37,7 @@ def tokenizer():
     return made
 
 
-def greedy(model, params, prompt: list[int], count: int) -> list[int]:
+def greedy(model: tn.Transformed, params: Params, prompt: list[int], count: int) -> list[int]:
     """The likeliest tokens after a prompt, up to the end or `count`."""
     step = jax.jit(model.apply, donate_argnums=3)
     logits, cache = step(params, None, jnp.array([prompt]), caches(len(prompt) + count))

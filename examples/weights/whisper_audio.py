@@ -38,7 +38,8 @@ def features(sound: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][: count - 1]
     power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW + 1)[:-1])) ** 2
     logs = np.log10(np.maximum(filters() @ power.T, 1e-10))
-    return ((np.maximum(logs, logs.max() - 8) + 4) / 4).astype(np.float32)
+    scaled: np.ndarray = ((np.maximum(logs, logs.max() - 8) + 4) / 4).astype(np.float32)
+    return scaled
 
 
 @functools.cache
@@ -49,7 +50,8 @@ def filters() -> np.ndarray:
     widths = np.diff(edges)
     up = (bins - edges[:-2, None]) / widths[:-1, None]
     down = (edges[2:, None] - bins) / widths[1:, None]
-    return np.maximum(0, np.minimum(up, down)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    found: np.ndarray = np.maximum(0, np.minimum(up, down)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    return found
 
 
 def _mel(hertz: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +41,7 @@ class Transcriber:
       params: {module: {name: array}}.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.plan, self.params = whisper.load()
         config = convert.read(fetch("whisper")).about["config"]
         self.never, self.not_first = np.array(config["suppress_ids"]), np.array(config["suppress_ids_begin"])
@@ -99,10 +99,12 @@ class Transcriber:
         if np.logaddexp.reduce(logs[TIMES:]) > logs[:TIMES].max():
             logs[:TIMES] = -np.inf
             logs -= np.logaddexp.reduce(logs)
-        return logs
+        found: np.ndarray = logs
+        return found
 
     def _text(self, tokens: list[int]) -> str:
-        return tokenizer().decode([token for token in tokens if token < END]).strip()
+        text: str = tokenizer().decode([token for token in tokens if token < END]).strip()
+        return text
 
 
 def split(tokens: list[int], size: int) -> tuple[list[list[int]], int]:
@@ -128,7 +130,7 @@ def _spoken(parts: list[list[int]]) -> list[list[int]]:
 
 
 @functools.cache
-def tokenizer():
+def tokenizer() -> Any:
     """The model's pieces, by the package `tokenizers`."""
     from tokenizers import Tokenizer
 

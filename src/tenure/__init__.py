@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tenure.core.errors import TenureError
     from tenure.core.ledger.ledger import Ledger
     from tenure.core.model.transform import (
+        Transformed,
+        TransformedWithState,
         evaluation,
         running_init,
         training,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from tenure.core.run.layer_stack import layer_stack
     from tenure.core.run.module import Module, Share, Stages, to_module
     from tenure.core.run.naming import current_name, force_name, name_like, name_scope, transparent
+    from tenure.core.run.options import Options
     from tenure.core.run.parameters import get_parameter
     from tenure.core.run.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
     from tenure.core.run.state import get_state, set_state
@@ -63,7 +66,8 @@ _NAMES = {
     "tenure.checkpoints": "CheckpointManager restore save transfer",
     "tenure.core.errors": "TenureError",
     "tenure.core.ledger.ledger": "Ledger",
-    "tenure.core.model.transform": "evaluation running_init training transform transform_with_state without_apply_rng",
+    "tenure.core.model.transform": """Transformed TransformedWithState evaluation running_init training transform transform_with_state
+        without_apply_rng""",
     "tenure.core.notation.refs": "Ref",
     "tenure.core.notation.stage": "on_use",
     "tenure.core.run.declare": "borrow declare",
@@ -71,6 +75,7 @@ _NAMES = {
     "tenure.core.run.layer_stack": "layer_stack",
     "tenure.core.run.module": "Module Share Stages to_module",
     "tenure.core.run.naming": "current_name force_name name_like name_scope transparent",
+    "tenure.core.run.options": "Options",
     "tenure.core.run.parameters": "get_parameter",
     "tenure.core.run.rng": "maybe_next_rng_key next_rng_key next_rng_keys",
     "tenure.core.run.state": "get_state set_state",
@@ -93,11 +98,14 @@ __all__ = [
     "CheckpointManager",
     "Ledger",
     "Module",
+    "Options",
     "Plan",
     "Ref",
     "Share",
     "Stages",
     "TenureError",
+    "Transformed",
+    "TransformedWithState",
     "__version__",
     "activate",
     "assign",

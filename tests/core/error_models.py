@@ -891,3 +891,17 @@ def shared_for_some_shapes_only():
 def axis_that_nobody_maps():
     model = tn.transform(lambda x: jax.lax.pmean(x, "devices"))
     model.apply(model.init(0, X), None, X)
+
+
+@mistake(errors.ShardingError)
+def sum_over_what_is_spread():
+    mesh = jax.sharding.AbstractMesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
+    spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, "data"))
+    model = tn.transform(lambda x: tn.nn.Linear(3)(x))
+    params = model.init(0, X)
+    rows = jax.sharding.PartitionSpec("data")
+    with jax.sharding.use_abstract_mesh(mesh):
+        params = jax.tree.map(lambda w: jax.ShapeDtypeStruct(w.shape, w.dtype), params)
+        params["linear"]["w"] = params["linear"]["w"].update(sharding=jax.sharding.NamedSharding(mesh, rows))
+        x = jax.ShapeDtypeStruct((3, X.shape[-1]), X.dtype, sharding=spread)
+        jax.eval_shape(model.apply, params, None, x)

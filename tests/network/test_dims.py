@@ -59,6 +59,14 @@ def test_a_dim_declared_the_same_is_found_under_both():
     assert one + 1 == TIME + 2
 
 
+def test_a_hash_never_changes():
+    a, b = spatial_dim("a"), spatial_dim("b")
+    before, found = (hash(a), hash(b), hash(a + 1)), {a: 1, b + 2: 2}
+    a.declare_same_as(b)
+    assert before == (hash(a), hash(b), hash(a + 1)) and a == b and hash(a) == hash(b) and hash(a + 1) == hash(b + 1)
+    assert found[a] == found[b] == 1 and found[a + 2] == found[b + 2] == 2
+
+
 def test_a_dim_declared_the_same_as_what_is_made_of_it_stays_a_dim():
     dim = spatial_dim("dim")
     dim.declare_same_as(dim + 2)

@@ -1,5 +1,7 @@
 """Losses and decay of layers inside of other layers: sub-networks, masks, loops."""
 
+import pathlib
+
 import jax
 import numpy as np
 import pytest
@@ -142,3 +144,12 @@ def test_the_outputs_of_all_steps_by_a_layer():
     result, _ = run(net)
     found, wanted = (np.asarray(result.outputs[k].batch_first().data) for k in ("all", "output"))
     assert np.array_equal(found[KEEP], wanted[KEEP]) and np.any(found)
+
+
+def test_layers_reach_what_others_gave_in_one_way():
+    """`Layer.given`, as it is there that hypotheses, steps and masks hold; drivers of inner graphs read their own passes."""
+    folder = pathlib.Path(network.__file__).parent / "layers"
+    drivers = {"loop.py", "loop_pass.py", "loop_search.py", "loop_steps.py", "loop_parts.py", "cond.py"}
+    drivers |= {"first_output.py", "gradients.py", "edit_table.py"}
+    found = [p.name for p in folder.glob("*.py") if "run.outputs" in p.read_text() and p.name not in drivers]
+    assert not found

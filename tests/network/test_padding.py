@@ -332,7 +332,8 @@ def same_gradients(function, params, plain, others):
 @pytest.mark.slow
 def test_padding_changes_no_gradient():
     _, params, _ = model()
-    same_gradients(sums, params, batch(), {name: batch(**how) for name, how in FILLS.items()})
+    fills = {**FILLS, "NaN inside": {"inner": np.nan}}
+    same_gradients(sums, params, batch(), {name: batch(**how) for name, how in fills.items()})
 
 
 SOFTMAX = {"class": "softmax", "n_out": 5, "target": "classes"}
@@ -455,6 +456,58 @@ def test_sequences_without_frames_give_numbers():
 
     found = compiled(jax.value_and_grad(total, (0, 1)), params, x)(params, x)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found))
+
+
+MAKERS = [
+    {"class": "linear", "n_out": 3, "with_bias": False, "activation": "log"},
+    {"class": "linear", "n_out": 3, "with_bias": False, "activation": "sqrt"},
+    {"class": "linear", "n_out": 3, "with_bias": False, "activation": "tf.math.rsqrt(x)"},
+    {"class": "activation", "activation": "log"},
+    {"class": "eval", "eval": "1.0 / source(0)"},
+    {"class": "eval", "eval": "tf.sqrt(source(0)) * tf.reduce_sum(source(0))"},
+    {"class": "combine", "kind": "truediv", "from": ["hidden", "hidden"]},
+    {"class": "combine", "kind": "pow", "from": ["hidden", "hidden"]},
+    {"class": "math_norm", "p": 2, "axis": "F", "keep_dims": True},
+    {"class": "norm", "axis": "F", "scale": False, "bias": False, "epsilon": 0.0},
+    {"class": "subnetwork", "subnetwork": {"output": {"class": "activation", "activation": "log", "from": "data"}}},
+]
+
+
+@pytest.mark.parametrize(
+    "made", MAKERS, ids=lambda made: f"{made['class']} {made.get('activation') or made.get('kind') or ''}"
+)
+def test_nan_that_a_layer_makes_of_padding_is_in_no_gradient(made):
+    """The padding of `hidden` is zero, of which logarithms, quotients and roots make what is no number."""
+    weights = {"forward_weights_init": "random_uniform_initializer(minval=0.1, maxval=0.5, seed=1)"}
+    plain = {"class": "linear", "with_bias": False, **weights}
+    net = {
+        "hidden": {**plain, "n_out": 4, "activation": "relu", "from": "data"},
+        "made": {"from": "hidden", **made, **(weights if made["class"] == "linear" else {})},
+        "output": {**plain, "n_out": 2, "activation": None, "from": "made"},
+    }
+    net = network.Network(net, {"data": INPUTS["data"]})
+    lengths = np.array([6, 2, 4])
+    x = np.random.RandomState(0).rand(3, 6, 6).astype("float32") + 0.5
+    x[np.arange(6) >= lengths[:, None]] = 0
+    params, state = net.init(jax.random.key(0))
+
+    def total(params, x, lengths):
+        y = net.apply(params, state, None, {"data": (x, lengths)})[0].outputs["output"]
+        keep = np.arange(x.shape[1]) < lengths[:, None]
+        return jnp.sum(jnp.where(keep[:, :, None], y.data, 0) ** 2)
+
+    def each(params):
+        return sum(total(params, x[i : i + 1, :n], lengths[i : i + 1]) for i, n in enumerate(lengths))
+
+    found, alone = (
+        compiled(jax.grad(total), params, x, lengths)(params, x, lengths),
+        compiled(jax.grad(each), params)(params),
+    )
+    if "reduce_sum" in str(made):  # of everything that there is
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+        return
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(alone), strict=True):
+        assert np.isfinite(a).all() and np.allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 STRIDED = [

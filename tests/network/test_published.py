@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import tenure as tn
+from tenure.network.model import Network
+from tests.network.published import NETS
 
 SPEECH = {"data": {"dim": 4}, "classes": {"dim": 5, "sparse": True, "available_for_inference": False}}
 
@@ -82,3 +84,45 @@ def test_labels_of_a_choice_are_one_for_each_frame_of_the_encoder():
     assert [list(n.data) for n in found.outputs["decision"].lengths.values()] == [[7, 4]]
     with pytest.raises(tn.TenureError, match=r"'output/output' has \[9, 4\] labels for \[7, 4\] steps"):
         model.apply(params, state, None, batch | {"align": (labels, np.array([9, 4]))})
+
+
+def test_a_language_model_that_only_the_search_asks_for_gets_parameters():
+    """Shallow fusion: `init(search="also")` has what training and search need, and both run with it."""
+    net = {
+        "output": {"class": "softmax", "from": "data", "loss": "ce", "target": "classes"},
+        "lm": {"class": "softmax", "n_out": 5, "from": "data", "only_on_search": True},
+        "best": {"class": "combine", "kind": "mul", "from": ["output", "lm"], "is_output_layer": True, "only_on_search": True},
+    }  # fmt: skip
+    model = tn.network(net, SPEECH, behavior_version=0)
+    batch = {"data": (np.ones((2, 3, 4), "float32"), np.array([3, 2])), "classes": (np.ones((2, 3), int), np.array([3, 2]))}  # fmt: skip
+    trained, _ = model.init(jax.random.key(0), batch)
+    params, state = model.init(jax.random.key(0), batch, search="also")
+    assert set(trained) == {"output"} and set(params) == {"output", "lm"}
+    np.testing.assert_array_equal(params["output"]["W"], trained["output"]["W"])
+    assert "output" in model.apply(params, state, jax.random.key(1), batch, train=True)[0].losses
+    assert "best" in model.apply(params, state, None, batch, search=True, losses=False)[0].outputs
+    with pytest.raises(tn.TenureError, match="search is 'both'"):
+        model.init(jax.random.key(0), batch, search="both")
+
+
+USES = ({"train": True}, {"train": False}, {"search": True, "losses": False})
+SOME = ("att_asr", "trafo", "rnnt_cheat", "hard_monotonic")
+
+
+def plan(name):
+    net, data, config = NETS[name]
+    target = next((key for key in data if key != "data"), "classes")
+    for use in USES:
+        Network(net, data, behavior_version=0, config=config, default_target=target).plan(**use)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_networks_as_published_build(name):
+    plan(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(NETS.keys() - set(SOME)))
+def test_all_networks_as_published_build(name):
+    """For training, for evaluation and for search with their own beams; the networks of a pretraining are among them."""
+    plan(name)

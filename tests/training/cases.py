@@ -16,9 +16,4 @@ KNOWN = {
     "datasets/TranslationDataset/2": _NO_WORDS,
     "datasets/TranslationDataset/5": _NO_WORDS,
     "datasets/TranslationDataset/9": _NO_WORDS,
-    "datasets/CombinedDataset/2": "random_dataset is not drawn as RETURNN draws it",
-    "datasets/CombinedDataset/6": "repeat_epoch of a data set within another",
-    "datasets/CombinedDataset/12": "the orders of the data sets within",
-    "datasets/CombinedDataset/13": "interleave is not mixed as RETURNN mixes it",
-    "datasets/ConcatSeqsDataset/5": "pad_narrow_data_to_multiple_of_target_len pads otherwise",
 }

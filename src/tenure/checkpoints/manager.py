@@ -76,6 +76,19 @@ class CheckpointManager:
         mode: str = "min",
         background: bool = True,
     ):
+        """Describes which checkpoints stay.
+
+        Args:
+          path: the folder of all checkpoints, made if it is missing.
+          last: how many of the newest stay; None for all.
+          best: how many of the best stay beside them.
+          metric: by which they are compared.
+          mode: "min" or "max".
+          background: whether files are written beside the program.
+
+        Raises:
+          CheckpointError: these options mean nothing.
+        """
         counts = [n for n in (last, best) if n is not None]
         if any(type(n) is not int or n < 0 for n in counts) or last == 0 or mode not in ("min", "max"):
             raise CheckpointError(

@@ -216,6 +216,11 @@ def _numbers(path: str | Path, name: str, value: np.ndarray) -> np.ndarray:
 def copied(path: str | Path, weights: Weights, format: str | None = None) -> tuple[str, ...]:
     """The tied names that `write` writes as copies, as the format cannot say their ties.
 
+    Args:
+      path: that is to be written.
+      weights: what is to be written.
+      format: instead of the one that the path says.
+
     >>> from tenure.convert.weights import held
     >>> weights = Weights("memory", "", {"w": held(np.ones(2))}, ties={"v": "w"})
     >>> copied("w.npz", weights), copied("w.safetensors", weights)

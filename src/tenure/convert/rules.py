@@ -155,6 +155,10 @@ class Rules:
     def of(data: Mapping[str, Any] | Rules | None, path: str = "the rules") -> Rules:
         """Rules from the tables of a TOML file; a plain table of texts is its `[rules]`; None keeps all names.
 
+        Args:
+          data: the tables.
+          path: of the file, for errors.
+
         Raises:
           MapError: a table or an option that there is not, or of another form.
           ViewSyntaxError, UnknownViewError: a rule's views.

@@ -45,7 +45,12 @@ class Tensor:
 
 
 def held(value: Any, size: int | None = None) -> Tensor:
-    """A tensor that is in memory already."""
+    """A tensor that is in memory already.
+
+    Args:
+      value: an array.
+      size: its bytes in the file; None for those of the array.
+    """
     array = np.asarray(value)
     return Tensor(array.shape, array.dtype, lambda: array, size=size)
 
@@ -73,6 +78,15 @@ class Weights(Mapping[str, np.ndarray]):
         ties: Mapping[str, str] | None = None,
         about: Mapping[str, Any] | None = None,
     ):
+        """Binds the tensors of a file.
+
+        Args:
+          path: of the file.
+          format: the name of its format.
+          tensors: by name.
+          ties: name → the name of the tensor that it is.
+          about: whatever else the file says.
+        """
         self.path, self.format, self.tensors = path, format, dict(tensors)
         self.ties, self.about = dict(ties or {}), dict(about or {})
         for name in self.ties:

@@ -256,6 +256,10 @@ class LayerStackError(TenureError):
     """A layer stack whose size is no number of layers, or whose layer gives what the next one cannot take."""
 
 
+class ShardingError(TenureError):
+    """An array that lies on a mesh in a way from which JAX cannot tell how a result lies."""
+
+
 class UnboundAxisError(TenureError):
     """A model that averages over a mapped axis, applied where nobody maps it."""
 

@@ -63,6 +63,11 @@ def attend(
 def attention_weights(energy: jax.Array, mask: jax.Array | None = None, masked: float = -jnp.inf) -> jax.Array:
     """The softmax of energies [..., T] over those keys that the mask, [..., T], lets count.
 
+    Args:
+      energy: [..., T].
+      mask: which keys count, [..., T]; None for all.
+      masked: the energy of those that do not.
+
     >>> attention_weights(jnp.zeros(3), jnp.array([True, True, False]))
     Array([0.5, 0.5, 0. ], dtype=float32)
     """
@@ -90,6 +95,11 @@ def softmax_of(x: jax.Array, axes: int | tuple[int, ...], *, log: bool = False) 
 
 def with_weights(energy: jax.Array, value: jax.Array, mask: jax.Array | None = None) -> jax.Array:
     """The mean [..., V] of values [..., T, V] by the softmax of energies [..., T].
+
+    Args:
+      energy: [..., T].
+      value: [..., T, V].
+      mask: which keys count, [..., T]; None for all.
 
     >>> with_weights(jnp.zeros(2), jnp.array([[1.0], [3.0]]))
     Array([2.], dtype=float32)

@@ -67,6 +67,13 @@ def lstm_cells(
 
     `candidate_scale` is a mask of dropout on the candidate, [..., n].
 
+    Args:
+      i, g, f: sums of the input gate, the candidate and the forget gate, each [..., n].
+      cell: the cells before, [..., n].
+      forget_bias: is added to `f`.
+      activation: of the candidate.
+      candidate_scale: a mask of dropout on the candidate, [..., n].
+
     >>> lstm_cells(jnp.zeros(1), jnp.zeros(1), jnp.zeros(1), jnp.ones(1))
     Array([0.5], dtype=float32)
     """

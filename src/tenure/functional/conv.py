@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tenure.functional.explicit import explicit, left_to_xla
+
 #: Into how many parts a batch is split for the gradient of a kernel, and from how many multiplications on.
 PARTS = 4
 LEAST_WORK = 100_000_000
@@ -39,6 +41,8 @@ def convolve(x: jax.Array, w: jax.Array, strides: Any, padding: Any, *, split: b
 
     numbers = lax.conv_dimension_numbers(x.shape, w.shape, how.get("dimension_numbers"))
     batch, out = numbers.lhs_spec[0], numbers.out_spec[0]
+    if explicit():
+        return left_to_xla(plain, x, w, batch=batch, out=out)
     window = tuple(w.shape[axis] for axis in numbers.rhs_spec[2:])
     if not split or not all(isinstance(size, int) for size in x.shape):  # a symbolic batch
         return plain(x, w)

@@ -11,6 +11,10 @@ import numpy as np
 def typed(value: Any, dtype: Any) -> Any:
     """`value` with that dtype; a number as one of numpy's, for which JAX has nothing to compute.
 
+    Args:
+      value: a number or an array.
+      dtype: that it gets.
+
     >>> typed(1, "float32")
     array(1., dtype=float32)
     """

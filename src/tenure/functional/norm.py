@@ -47,6 +47,12 @@ def normalised(
 ) -> jax.Array:
     """`(x - mean) · scale / √(variance + eps) + offset`, for arrays that broadcast to x.
 
+    Args:
+      x: any array.
+      mean, variance: broadcast to it.
+      eps: is added to the variance.
+      scale, offset: broadcast to it; None for none.
+
     >>> normalised(jnp.array([1.0, 3.0]), 2.0, jnp.array(1.0), 0.0, 2.0, 1.0)
     Array([-1.,  3.], dtype=float32)
     """
@@ -59,6 +65,13 @@ def standardised(
     x: jax.Array, axes: Sequence[int], eps: float, scale: Any = None, offset: Any = None, **how: Any
 ) -> jax.Array:
     """`normalised` with the `moments` of x itself; further arguments are those of `moments`.
+
+    Args:
+      x: any array.
+      axes: what mean and variance are taken over.
+      eps: is added to the variance.
+      scale, offset: broadcast to it; None for none.
+      **how: `mask`, `fast` and `twice` of `moments`.
 
     Source: Ba et al. 2016, https://arxiv.org/abs/1607.06450.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
 from tenure.core.model.transform import Transformed, TransformedWithState
-from tenure.core.run.hooks import MethodContext
+from tenure.core.run.hooks import GetterContext, MethodContext, SetterContext
 from tenure.core.run.module import Module, to_module
 from tenure.core.run.naming import force_name, name_like, transparent
 from tenure.haiku import (
@@ -25,31 +25,7 @@ from tenure.haiku import (
     pad,
     testing,
 )
-from tenure.haiku.attention import MultiHeadAttention
-from tenure.haiku.chance import dropout
-from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext, SetterContext
-from tenure.haiku.engine.declared import declare_global_parameter, get_global_parameter
-from tenure.haiku.engine.deferred import Deferred
-from tenure.haiku.engine.frames import JaxUsageError
-from tenure.haiku.engine.jaxing import eval_shape, grad, remat, value_and_grad, vmap
-from tenure.haiku.engine.keys import PRNGSequence
-from tenure.haiku.engine.lifting import (
-    LiftWithStateUpdater,
-    lift,
-    lift_with_state,
-    transparent_lift,
-    transparent_lift_with_state,
-)
-from tenure.haiku.engine.loops import cond, fori_loop, map, scan, switch, while_loop
-from tenure.haiku.engine.multi import (
-    MultiTransformed,
-    MultiTransformedWithState,
-    multi_transform,
-    multi_transform_with_state,
-    without_apply_rng,
-)
-from tenure.haiku.engine.naming import name_scope
-from tenure.haiku.engine.public import (
+from tenure.haiku.api.asking import (
     current_name,
     custom_creator,
     custom_getter,
@@ -69,14 +45,49 @@ from tenure.haiku.engine.public import (
     set_state,
     with_rng,
 )
-from tenure.haiku.engine.stack import LayerStackTransparencyMapping, layer_stack
-from tenure.haiku.engine.transforms import (
+from tenure.haiku.api.declared import declare_global_parameter, get_global_parameter
+from tenure.haiku.api.deferred import Deferred
+from tenure.haiku.api.jaxing import (
+    cond,
+    eval_shape,
+    fori_loop,
+    grad,
+    map,
+    remat,
+    scan,
+    switch,
+    value_and_grad,
+    vmap,
+    while_loop,
+)
+from tenure.haiku.api.layer_stack import LayerStackTransparencyMapping, layer_stack
+from tenure.haiku.api.lifting import (
+    LiftWithStateUpdater,
+    lift,
+    lift_with_state,
+    transparent_lift,
+    transparent_lift_with_state,
+)
+from tenure.haiku.api.multi import (
+    MultiTransformed,
+    MultiTransformedWithState,
+    multi_transform,
+    multi_transform_with_state,
+    without_apply_rng,
+)
+from tenure.haiku.api.transforms import (
     running_init,
     transform,
     transform_with_state,
     with_empty_state,
     without_state,
 )
+from tenure.haiku.attention import MultiHeadAttention
+from tenure.haiku.chance import dropout
+from tenure.haiku.engine.do_not_store import DO_NOT_STORE
+from tenure.haiku.engine.frames import JaxUsageError
+from tenure.haiku.engine.keys import PRNGSequence
+from tenure.haiku.engine.naming import name_scope
 from tenure.haiku.importing import install, uninstall
 from tenure.haiku.recurrent import LSTM
 from tenure.haiku.typing import ModuleProtocol, MutableParams, MutableState, Params, State, SupportsCall
@@ -140,12 +151,12 @@ _INTERNAL = {
     "FlatMapping": "haiku.flat_map",
     "StatePair": "haiku.engine.frames",
     "compute_adjusted_padding": "nn.conv_transpose",
-    "difference": "haiku.engine.contexts_outside",
-    "get_original_fn": "haiku.engine.transforms",
-    "internal_state": "haiku.engine.contexts_outside",
-    "jit": "haiku.engine.jaxing",
-    "new_context": "haiku.engine.contexts_outside",
-    "params_frozen": "haiku.engine.contexts_outside",
+    "difference": "haiku.api.outside",
+    "get_original_fn": "haiku.api.transforms",
+    "internal_state": "haiku.api.outside",
+    "jit": "haiku.api.jaxing",
+    "new_context": "haiku.api.outside",
+    "params_frozen": "haiku.api.outside",
     "replicate": "nn.padding",
 }
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 
-from tenure.haiku.engine.transforms import transform_with_state
+from tenure.haiku.api.transforms import transform_with_state
 
 T = TypeVar("T")
 

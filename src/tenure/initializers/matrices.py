@@ -33,6 +33,12 @@ class Orthogonal(Shown):
     """
 
     def __init__(self, scale: Any = 1.0, axis: int = -1):
+        """Describes the distribution.
+
+        Args:
+          scale: what the matrix is multiplied with.
+          axis: the axis of the outputs; the others together are the inputs.
+        """
         self.scale, self.axis = scale, axis
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:

@@ -23,6 +23,10 @@ def fans(shape: Sequence[int], fan_in_axes: Sequence[int] | None = None) -> tupl
     The last axis counts outputs and the one before it inputs; all axes before these are a convolution's receptive
     field, which multiplies both. `fan_in_axes` says it explicitly for weights of three and more axes.
 
+    Args:
+      shape: of the weight.
+      fan_in_axes: the axes of the inputs; None for all but the last.
+
     >>> fans((4, 7)), fans((3, 3, 4, 7)), fans((4, 2, 7), fan_in_axes=(0,))
     ((4, 7), (36, 63), (4, 14))
     """
@@ -67,6 +71,17 @@ class VarianceScaling(Shown):
         distribution: str = "truncated_normal",
         fan_in_axes: Sequence[int] | None = None,
     ):
+        """Describes the distribution.
+
+        Args:
+          scale: the variance times what `mode` says.
+          mode: "fan_in", "fan_out" or "fan_avg".
+          distribution: "truncated_normal", "normal" or "uniform".
+          fan_in_axes: the axes of the inputs; None for all but the last.
+
+        Raises:
+          ValueError: the scale is negative, or there is no such mode or distribution.
+        """
         if scale < 0:
             raise ValueError(f"scale is a variance, it must be a positive float: {scale}")
         if mode not in _MODES:

@@ -59,6 +59,12 @@ class RandomNormal(Shown):
     """
 
     def __init__(self, stddev: Any = 1.0, mean: Any = 0.0):
+        """Describes the distribution.
+
+        Args:
+          stddev: its standard deviation.
+          mean: is added.
+        """
         self.stddev, self.mean = stddev, mean
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
@@ -78,6 +84,13 @@ class TruncatedNormal(Shown):
     """
 
     def __init__(self, stddev: Any = 1.0, mean: Any = 0.0, lower: Any = -2.0, upper: Any = 2.0):
+        """Describes the distribution.
+
+        Args:
+          stddev: before it is cut off.
+          mean: is added.
+          lower, upper: where it is cut off, in standard deviations.
+        """
         self.stddev, self.mean, self.lower, self.upper = stddev, mean, lower, upper
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:
@@ -103,6 +116,12 @@ class RandomUniform(Shown):
     """
 
     def __init__(self, minval: Any = 0.0, maxval: Any = 1.0):
+        """Describes the distribution.
+
+        Args:
+          minval: the least value.
+          maxval: above all values.
+        """
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Sequence[int], dtype: Any) -> jax.Array:

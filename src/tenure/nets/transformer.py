@@ -203,7 +203,13 @@ class Transformer(Module):
     def encode(
         self, source: jax.Array, source_mask: jax.Array | None = None, *, is_training: bool = False
     ) -> jax.Array:
-        """The encoder's output [B, S, width]; the arguments are as for the call."""
+        """The encoder's output [B, S, width]; the arguments are as for the call.
+
+        Args:
+          source: tokens [B, S].
+          source_mask: which of them count [B, S]; None for all.
+          is_training: whether there is dropout.
+        """
         self._know_all_slots()
         return self._encode(source, source_mask, is_training)
 

@@ -88,7 +88,14 @@ class TransformerConfig:
         return Embed(vocab_size, self.width, w_init=RandomNormal(self.width**-0.5), name=name)
 
     def inputs(self, embed: Embed, tokens: jax.Array, start: int | jax.Array, is_training: bool) -> jax.Array:
-        """What the first layer gets for tokens [B, T] of which the first one's position is `start`."""
+        """What the first layer gets for tokens [B, T] of which the first one's position is `start`.
+
+        Args:
+          embed: the vectors of tokens.
+          tokens: [B, T].
+          start: the position of the first one.
+          is_training: whether there is dropout.
+        """
         x = embed(tokens) * self.width**0.5
         at = positions(start, tokens.shape[1])
         if self.positions == "sinusoidal":
@@ -99,11 +106,21 @@ class TransformerConfig:
         return self.drop(x, is_training)
 
     def drop(self, x: jax.Array, is_training: bool) -> jax.Array:
-        """Dropout, in training."""
+        """Dropout, in training.
+
+        Args:
+          x: an array of any shape.
+          is_training: whether there is dropout.
+        """
         return dropout(next_rng_key(), self.dropout_rate, x) if is_training and self.dropout_rate else x
 
     def init_cache(self, batch: int, length: int, dtype: Any = jnp.float32) -> Any:
         """Room for the keys and values of `length` tokens in each layer of the decoder. Needs no transform.
+
+        Args:
+          batch: the number of sequences.
+          length: how many tokens there is room for.
+          dtype: of keys and values.
 
         Returns:
           One dict for each layer, with "key" and "value" [batch, length, heads, size]; if the layers are stacked, one

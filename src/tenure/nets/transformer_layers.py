@@ -40,6 +40,13 @@ class Block(Module):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the layer.
+
+        Args:
+          config: sizes and kinds of the parts.
+          causal: whether a position attends to those before only.
+          name: of the module.
+        """
         super().__init__(name=name)
         self.config = config
         self.causal = causal
@@ -122,6 +129,14 @@ class Tower(Module):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the layers.
+
+        Args:
+          config: sizes and kinds of the parts.
+          num_layers: how many there are.
+          causal: whether a position attends to those before only.
+          name: of the module.
+        """
         super().__init__(name=name)
         self.config = config
         self.num_layers = num_layers

@@ -9,11 +9,12 @@ from tenure.network.losses.constraints import darc1, smoothing_energy
 from tenure.network.losses.registry import add_loss
 from tenure.network.out_shape import verify
 from tenure.network.output import Output
+from tenure.network.quiet import quiet
 
 
 def finish(layer: Layer, out: Output) -> Output:
     """The layer's output after the generic options."""
-    node = layer.node
+    node, out = layer.node, quiet(layer, out)
     if node.get("batch_norm"):
         out = normalise_output(layer, out)
     if node.get("out_shape") is not None:

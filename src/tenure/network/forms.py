@@ -130,7 +130,9 @@ class _Search:
         """Raises what is wrong with a layer although its inputs have their final form."""
         failed = [key for key in self.inside if key in self.failed]
         causes = [key for key in failed if self.vague.isdisjoint(self.graph.nodes[key].deps)]
-        shaped = [key for key in failed if not self._unknown(key)]  # what is wrong there is not what nothing was known of
+        shaped = [
+            key for key in failed if not self._unknown(key)
+        ]  # what is wrong there is not what nothing was known of
         for key in (causes or shaped or failed)[:1]:
             raise self.failed[key]
 

@@ -180,10 +180,18 @@ class Layer(Module):
                 raise self.error(option, self.node.options[option], "a number of absurd size")
 
     @transparent
+    def given(self, key: str) -> Output:
+        """What the layer of the node `key` gave, as this layer sees it: for its hypotheses, in its step, under its mask.
+
+        The one way to it: where there are hypotheses, `Run.call` has followed the back pointers of all that the node depends on.
+        """
+        return self.run.outputs[key]
+
+    @transparent
     def fill(self, value: Any, whole: bool = False) -> Any:
         """Outputs (or all that the layer gives) for keys of nodes, inside of any structure."""
         if isinstance(value, Key):
-            out = self.run.outputs[value]
+            out = self.given(value)
             return out if whole else out.tensor
         if isinstance(value, (list, tuple)):
             return type(value)(self.fill(v, whole) for v in value)
@@ -195,7 +203,7 @@ class Layer(Module):
     @transparent
     def sources(self) -> list[Tensor]:
         """The outputs of the layers in `from`."""
-        return [self.run.outputs[key].tensor for key in self.node.sources]
+        return [self.given(key).tensor for key in self.node.sources]
 
     @transparent
     def source(self, dropout: bool = True) -> Tensor:

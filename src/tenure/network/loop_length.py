@@ -13,6 +13,7 @@ from jax.export import is_symbolic_dim
 from tenure.core.errors import TenureError, brief
 from tenure.network import expressions, sizes
 from tenure.network.dims import Dim
+from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Key, Node
 from tenure.network.layer import Layer
 from tenure.network.loop import LoopGraph
@@ -33,7 +34,11 @@ def link(graph: Graph, node: Node, body: LoopGraph) -> None:
     if not body.open_ended or not isinstance(limit, str):
         return
     found = {}
-    for call in ast.walk(expressions.parse(limit).tree):
+    try:
+        tree = expressions.parse(limit).tree
+    except TenureError as e:
+        raise option_error(node.key, node.class_name, "max_seq_len", limit, e.rule) from e
+    for call in ast.walk(tree):
         names_layer = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == _MAX
         if names_layer and call.args and isinstance(call.args[0], ast.Constant):  # type: ignore[attr-defined]
             name = call.args[0].value  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
+from tenure.network.tensor import Tensor
 
 STEP, ROWS = ":step", ":rows"  # under which the number of training steps, and that of the rows that count, are fed
 
@@ -42,6 +43,7 @@ class Network:
       evaluated: whether it is never in training (`tn.evaluation`).
       takes_key: whether `apply` takes a key (`tn.without_apply_rng`).
       model: the pure functions behind `init` and `apply`.
+      aligned: (layer, dim, dim of its target) that a loss has compared frame by frame, so that their lengths must be equal.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> net = tn.network({"output": {"class": "linear", "n_out": 2, "from": "data"}}, {"data": {"dim": 3}})
@@ -86,6 +88,8 @@ class Network:
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
+        self._forms: dict[Flags, dict[str, Tensor]] = {}
+        self.aligned: set[tuple[str, Dim, Dim]] = set()
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties, stages=stages)
 
     def __reduce__(self) -> Any:
@@ -150,6 +154,7 @@ class Network:
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
             graph = self.graph(flags)
             run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
+            self._forms[flags] = run.forms
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 
@@ -181,7 +186,7 @@ class Network:
         *,
         train: bool = True,
         losses: bool = True,
-        search: bool = False,
+        search: bool | str = False,
     ) -> tuple[Any, Any]:
         """Initial parameters and states: ({module: {name: array}}, likewise).
 
@@ -190,10 +195,21 @@ class Network:
           batch: the inputs; placeholders of the declared shapes if None.
           train: whether layers are those of training.
           losses: whether there are targets, and so losses; there always are in training.
-          search: whether it is built for a search.
+          search: whether it is built for a search. "also": with what only a search has besides, such as a language model in
+            its loop, so that `apply` takes the same parameters for both.
+
+        Raises:
+          NetworkError: with "also", a parameter has two shapes.
         """
         batch = extern.placeholders(self.templates) if batch is None else extern.normalise(self.templates, batch)
-        return self.model.init(key, batch, self._flags(train, losses, search), None)
+        if search not in (True, False, "also"):
+            raise NetworkError(f"search is {brief(search)}", ways=["True, False, or 'also'"])
+        found = self.model.init(key, batch, self._flags(train, losses, search is True), None)
+        if search != "also":
+            return found
+        more = self.model.init(key, batch, self._flags(False, False, True), None)
+        params, state = (_united(a, b) for a, b in zip(found, more, strict=True))
+        return params, state
 
     def apply(
         self,
@@ -251,6 +267,10 @@ class Network:
         uses = self._trainable[Flags(True, True, False)]
         return plan.ledger.mask(lambda row: uses.get(row.path, True))
 
+    def forms(self, flags: Flags) -> Mapping[str, Tensor]:
+        """What the outputs of all layers look like in the last pass with these flags, those inside of loops in one step."""
+        return self._forms.get(flags, {})
+
     # Names and sharing.
 
     def module_path(self, run: Run, node: Node) -> str:
@@ -274,6 +294,16 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network({len(self.net)} layers, inputs {', '.join(self.templates)})"
+
+
+def _united(trees: Any, more: Any) -> dict[str, dict[str, Any]]:
+    """Modules' values, with those that only `more` has."""
+    for module in trees.keys() & more.keys():
+        for name in trees[module].keys() & more[module].keys():
+            a, b = trees[module][name], more[module][name]
+            if a.shape != b.shape:
+                raise NetworkError(f"'{module}/{name}' has the shape {a.shape} in training and {b.shape} in search")
+    return {module: {**more.get(module, {}), **trees.get(module, {})} for module in (*trees, *more)}
 
 
 def network(net: Mapping[str, Any], extern_data: Any, *, check: bool = True, **options: Any) -> Network:

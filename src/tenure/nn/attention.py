@@ -154,11 +154,22 @@ class MultiHeadAttention(Module):
 
     @name_like("__call__")
     def project(self, key: jax.Array, value: jax.Array, position: int | jax.Array = 0) -> KeyValues:
-        """The heads of keys and values [B, T, D], for calls with `cache=` and without keys and values."""
+        """The heads of keys and values [B, T, D], for calls with `cache=` and without keys and values.
+
+        Args:
+          key, value: [B, T, D].
+          position: of the first of them, for rotary positions.
+        """
         return self._keys_and_values(key, value, position)
 
     def init_cache(self, batch: int, length: int, dtype: Any = jnp.float32) -> KeyValues:
-        """An empty cache: {"key": [batch, length, heads, K], "value": [batch, length, heads, V]}."""
+        """An empty cache: {"key": [batch, length, heads, K], "value": [batch, length, heads, V]}.
+
+        Args:
+          batch: the number of sequences.
+          length: how many keys there is room for.
+          dtype: of keys and values.
+        """
         shape = (batch, length, self.num_kv_heads)
         return {"key": jnp.zeros((*shape, self.key_size), dtype), "value": jnp.zeros((*shape, self.value_size), dtype)}
 

@@ -201,7 +201,14 @@ class ConvND(Module):
     def convolved(
         self, x: jax.Array, w: jax.Array, b: jax.Array | None = None, *, precision: lax.PrecisionLike = None
     ) -> jax.Array:
-        """The convolution [N, *spatial, outputs] of x [N, *spatial, inputs] with given parameters."""
+        """The convolution [N, *spatial, outputs] of x [N, *spatial, inputs] with given parameters.
+
+        Args:
+          x: [N, *spatial, inputs].
+          w: the kernel [*kernel, inputs per group, outputs].
+          b: what is added [outputs], or None.
+          precision: of the products.
+        """
         y = convolve(
             x,
             masked(w, self.mask),
@@ -244,7 +251,21 @@ class Conv1D(ConvND):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvND`; `data_format` is "NWC" or "NCW"."""
+        """As `ConvND`; `data_format` is "NWC" or "NCW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: the step between windows.
+          rate: the step between a window's inputs (dilation).
+          padding: "SAME", "VALID", pairs of numbers, or functions of `nn.padding`.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvND`.
+          data_format: "NWC" or "NCW".
+          mask: what the kernel is multiplied with.
+          feature_group_count: into how many groups the channels are split.
+          name: of the module.
+        """
         super().__init__(
             1, output_channels, kernel_shape, stride, rate, padding, with_bias, w_init, b_init, data_format, mask,
             feature_group_count, name,
@@ -278,7 +299,21 @@ class Conv2D(ConvND):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvND`; `data_format` is "NHWC" or "NCHW"."""
+        """As `ConvND`; `data_format` is "NHWC" or "NCHW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: the step between windows.
+          rate: the step between a window's inputs (dilation).
+          padding: "SAME", "VALID", pairs of numbers, or functions of `nn.padding`.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvND`.
+          data_format: "NHWC" or "NCHW".
+          mask: what the kernel is multiplied with.
+          feature_group_count: into how many groups the channels are split.
+          name: of the module.
+        """
         super().__init__(
             2, output_channels, kernel_shape, stride, rate, padding, with_bias, w_init, b_init, data_format, mask,
             feature_group_count, name,
@@ -312,7 +347,21 @@ class Conv3D(ConvND):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvND`; `data_format` is "NDHWC" or "NCDHW"."""
+        """As `ConvND`; `data_format` is "NDHWC" or "NCDHW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: the step between windows.
+          rate: the step between a window's inputs (dilation).
+          padding: "SAME", "VALID", pairs of numbers, or functions of `nn.padding`.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvND`.
+          data_format: "NDHWC" or "NCDHW".
+          mask: what the kernel is multiplied with.
+          feature_group_count: into how many groups the channels are split.
+          name: of the module.
+        """
         super().__init__(
             3, output_channels, kernel_shape, stride, rate, padding, with_bias, w_init, b_init, data_format, mask,
             feature_group_count, name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from jax import lax
 
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
+from tenure.functional.explicit import left_to_xla
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
 from tenure.nn.axis_names import named
@@ -130,14 +132,14 @@ class ConvNDTranspose(Module):
             spatial = x.shape[2:] if self.channel_index == 1 else x.shape[1:-1]
             sizes = zip(spatial, self.output_shape, self.kernel_shape, self.stride, strict=True)
             padding = tuple(padding_for(*of_axis, padding) for of_axis in sizes)
-        y = lax.conv_transpose(
-            x,
-            masked(w, self.mask),
+        convolved = functools.partial(
+            lax.conv_transpose,
             strides=self.stride,
             padding=padding,
             dimension_numbers=self.dimension_numbers,
             precision=precision,
         )
+        y = left_to_xla(convolved, x, masked(w, self.mask))
         if self.with_bias:
             y = with_bias(y, self.channel_index, self.b_init, x.dtype)
         return y[0] if single else y
@@ -169,7 +171,20 @@ class Conv1DTranspose(ConvNDTranspose):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvNDTranspose`; `data_format` is "NWC" or "NCW"."""
+        """As `ConvNDTranspose`; `data_format` is "NWC" or "NCW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: how many outputs there are for each input.
+          output_shape: the spatial size of the result; None for what stride and padding give.
+          padding: "SAME", "VALID", or pairs of numbers.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvNDTranspose`.
+          data_format: "NWC" or "NCW".
+          mask: what the kernel is multiplied with.
+          name: of the module.
+        """
         super().__init__(
             1, output_channels, kernel_shape, stride, output_shape, padding, with_bias, w_init, b_init, data_format,
             mask, name,
@@ -202,7 +217,20 @@ class Conv2DTranspose(ConvNDTranspose):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvNDTranspose`; `data_format` is "NHWC" or "NCHW"."""
+        """As `ConvNDTranspose`; `data_format` is "NHWC" or "NCHW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: how many outputs there are for each input.
+          output_shape: the spatial size of the result; None for what stride and padding give.
+          padding: "SAME", "VALID", or pairs of numbers.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvNDTranspose`.
+          data_format: "NHWC" or "NCHW".
+          mask: what the kernel is multiplied with.
+          name: of the module.
+        """
         super().__init__(
             2, output_channels, kernel_shape, stride, output_shape, padding, with_bias, w_init, b_init, data_format,
             mask, name,
@@ -235,7 +263,20 @@ class Conv3DTranspose(ConvNDTranspose):
         share: Share = None,
         stages: Stages = None,
     ):
-        """As `ConvNDTranspose`; `data_format` is "NDHWC" or "NCDHW"."""
+        """As `ConvNDTranspose`; `data_format` is "NDHWC" or "NCDHW".
+
+        Args:
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's spatial size.
+          stride: how many outputs there are for each input.
+          output_shape: the spatial size of the result; None for what stride and padding give.
+          padding: "SAME", "VALID", or pairs of numbers.
+          with_bias: whether to add `b`.
+          w_init, b_init: initialisers; see `ConvNDTranspose`.
+          data_format: "NDHWC" or "NCDHW".
+          mask: what the kernel is multiplied with.
+          name: of the module.
+        """
         super().__init__(
             3, output_channels, kernel_shape, stride, output_shape, padding, with_bias, w_init, b_init, data_format,
             mask, name,

@@ -13,6 +13,7 @@ import numpy as np
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import library
+from tenure.functional.explicit import rows_of
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn.axis_names import named
 
@@ -124,7 +125,7 @@ class Embed(Module):
             )
         style = _style(lookup_style or self.lookup_style)
         if style is EmbedLookupStyle.ARRAY_INDEX:
-            return jnp.asarray(self.embeddings)[(ids,)]
+            return rows_of(jnp.asarray(self.embeddings), ids)
         if style is EmbedLookupStyle.ONE_HOT:
             rows = jax.nn.one_hot(ids, self.vocab_size)
             return jnp.dot(rows, self.embeddings, precision=self.precision if precision is None else precision)

@@ -65,7 +65,12 @@ class ExponentialMovingAverage(Module):
         self.warmup_length = warmup_length
 
     def initialize(self, shape: Any, dtype: Any = jnp.float32) -> None:
-        """Makes the average zeros of that shape, if there is none."""
+        """Makes the average zeros of that shape, if there is none.
+
+        Args:
+          shape: of the average.
+          dtype: of the average.
+        """
         if hasattr(shape, "shape"):
             warnings.warn(
                 "initialize takes a shape and a dtype, not a value", category=DeprecationWarning, stacklevel=3
@@ -75,7 +80,12 @@ class ExponentialMovingAverage(Module):
         get_state("average", shape, dtype, init=jnp.zeros)
 
     def prepare(self, shape: Any, dtype: Any = jnp.float32) -> None:
-        """As `initialize`, and the counter too: all that a later call needs."""
+        """As `initialize`, and the counter too: all that a later call needs.
+
+        Args:
+          shape: of the average.
+          dtype: of the average.
+        """
         get_state("counter", (), jnp.int32, init=Constant(-self.warmup_length))
         get_state("hidden", shape, dtype, init=jnp.zeros)
         get_state("average", shape, dtype, init=jnp.zeros)

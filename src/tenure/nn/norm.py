@@ -193,6 +193,14 @@ class RMSNorm(Module):
     ):
         """Describes the norm; the arguments mean what they do for `LayerNorm`.
 
+        Args:
+          axis: what the mean of squares is taken over.
+          eps: is added to it.
+          scale_init: by default ones.
+          name: of the module.
+          create_scale: whether to own a scale.
+          param_axis: along which axes the scale varies; None means the last.
+
         Raises:
           ValueError: an initialiser for what is not created, or `axis` is none.
         """

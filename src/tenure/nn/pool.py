@@ -43,6 +43,13 @@ def avg_pool(
 ) -> jax.Array:
     """The mean of each window; of what is padded it counts nothing. The arguments are as for `max_pool`.
 
+    Args:
+      value: an array of any shape.
+      window_shape: sizes for all axes, or for the last ones; or one number.
+      strides: likewise.
+      padding: "SAME" or "VALID".
+      channel_axis: the axis that a single number leaves alone; None for none.
+
     >>> avg_pool(jnp.arange(5.0).reshape(1, 5, 1), (2, 1), (2, 1), "SAME").ravel()
     Array([0.5, 2.5, 4. ], dtype=float32)
     """
@@ -94,6 +101,15 @@ class MaxPool(Module):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the windows; see `max_pool`.
+
+        Args:
+          window_shape: sizes for all axes, or for the last ones; or one number.
+          strides: likewise.
+          padding: "SAME" or "VALID".
+          channel_axis: the axis that a single number leaves alone; None for none.
+          name: of the module.
+        """
         super().__init__(name=name)
         self.window_shape = window_shape
         self.strides = strides
@@ -124,6 +140,15 @@ class AvgPool(Module):
         share: Share = None,
         stages: Stages = None,
     ):
+        """Describes the windows; see `avg_pool`.
+
+        Args:
+          window_shape: sizes for all axes, or for the last ones; or one number.
+          strides: likewise.
+          padding: "SAME" or "VALID".
+          channel_axis: the axis that a single number leaves alone; None for none.
+          name: of the module.
+        """
         super().__init__(name=name)
         self.window_shape = window_shape
         self.strides = strides

@@ -39,6 +39,10 @@ class RNNCore(Module):
         """How the core runs over inputs [T, ...] from a state, faster than step by step; None if it does not.
 
         `dynamic_unroll` asks for it. A subclass with a `__call__` of its own runs step by step.
+
+        Args:
+          inputs: a tree of arrays [T, ...].
+          state: the state before the first step.
         """
         return None
 
@@ -244,7 +248,14 @@ class GRU(RNNCore):
         share: Share = None,
         stages: Stages = None,
     ):
-        """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`."""
+        """Describes a core with so many units; the weights are by default initialised by `VarianceScaling()`.
+
+        Args:
+          hidden_size: the number of units.
+          w_i_init, w_h_init: of the weights of inputs and of the state.
+          b_init: by default zeros.
+          name: of the module.
+        """
         super().__init__(name=name)
         self.hidden_size = hidden_size
         self.w_i_init = w_i_init or VarianceScaling()

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.run.module import Module, Share, Stages
+from tenure.functional.explicit import reshaped
 
 
 class Sequential(Module):
@@ -89,7 +90,7 @@ class Reshape(Module):
         size = math.prod(inputs.shape[self.preserve_dims :])
         known = abs(math.prod(self.output_shape))
         shape = tuple(size // known if n == -1 else n for n in self.output_shape)
-        return jnp.reshape(inputs, (*inputs.shape[: self.preserve_dims], *shape))
+        return reshaped(inputs, (*inputs.shape[: self.preserve_dims], *shape), self.preserve_dims % inputs.ndim)
 
 
 class Flatten(Reshape):
@@ -114,6 +115,12 @@ class BatchApply:
     """
 
     def __init__(self, f: Callable[..., Any], num_dims: int = 2):
+        """Describes the call.
+
+        Args:
+          f: the function, or a module.
+          num_dims: how many axes are merged.
+        """
         self._f = f
         self.num_dims = num_dims
 
@@ -139,6 +146,10 @@ class BatchApply:
 def expand_apply(f: Callable[..., Any], axis: int = 0) -> Callable[..., Any]:
     """The function, for inputs and results that lack its first (`axis=0`) or last (`axis=-1`) axis.
 
+    Args:
+      f: the function.
+      axis: 0 or -1.
+
     Raises:
       ValueError: another axis.
 
@@ -158,6 +169,11 @@ def expand_apply(f: Callable[..., Any], axis: int = 0) -> Callable[..., Any]:
 
 def one_hot(x: jax.Array, num_classes: int, dtype: Any = jnp.float32) -> jax.Array:
     """Integers [...] as vectors [..., num_classes] with a single 1.
+
+    Args:
+      x: integers [...]; those outside [0, num_classes) give zeros.
+      num_classes: the length of the vectors.
+      dtype: of the vectors.
 
     >>> one_hot(jnp.array([0, 2]), 3)
     Array([[1., 0., 0.],

@@ -12,6 +12,7 @@ from tenure.core.run import hooks
 from tenure.core.run import transformations as lifting
 from tenure.core.run.frame import maybe_frame
 from tenure.core.run.profile import reproduces
+from tenure.functional.explicit import batched_like, explicit
 from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import RNNCore
 
@@ -34,6 +35,7 @@ def static_unroll(core: Step, input_sequence: Any, initial_state: Any, time_majo
     (Array([0, 1, 3, 6], dtype=int32), Array(6, dtype=int32))
     """
     axis = 0 if time_major else 1
+    initial_state = batched_like(initial_state, input_sequence, 1 - axis)
     leaves, tree = jax.tree.flatten(input_sequence)
     columns = [jnp.unstack(leaf, axis=axis) for leaf in leaves]
     outputs, state = [], initial_state
@@ -82,6 +84,7 @@ def dynamic_unroll(
     def by_time(tree: Any) -> Any:
         return tree if time_major else jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), tree)
 
+    initial_state = batched_like(initial_state, input_sequence, 1 if time_major else 0)
     whole = _over_time(core, by_time(input_sequence), initial_state)
     if whole is not None:
         xs, recurrence = whole
@@ -102,7 +105,7 @@ def dynamic_unroll(
 
 def _over_time(core: Step, inputs: Any, state: Any) -> tuple[Any, Recurrence] | None:
     """The inputs as arrays and how the core runs over them at once; None where it is to run step by step."""
-    if not isinstance(core, RNNCore) or reproduces() or hooks.chain("method"):
+    if not isinstance(core, RNNCore) or reproduces() or hooks.chain("method") or explicit():
         return None
     xs = jax.tree.map(jnp.asarray, inputs)
     kinds = {a.dtype for a in jax.tree.leaves((xs, state)) if jnp.issubdtype(a.dtype, jnp.inexact)}

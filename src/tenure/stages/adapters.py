@@ -107,7 +107,13 @@ class LoRA(Stage):
         return value, {**made, "gate": jnp.ones((), value.dtype)} if "gate" in specs else made
 
     def delta(self, shape, parts, key=None):
-        """What the adapter adds; with a key, with dropout."""
+        """What the adapter adds; with a key, with dropout.
+
+        Args:
+          shape: of the weight.
+          parts: the leaves `down` and `up`.
+          key: for dropout; None for none.
+        """
         rank, alpha, rate = (self.arguments[k] for k in ("rank", "alpha", "dropout"))
         down = parts["down"]
         if key is not None and rate:

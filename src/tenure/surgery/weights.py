@@ -53,6 +53,11 @@ def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
 def penalty(plan: Plan, params: Params, state: Params | None = None) -> jax.Array:
     """The sum of all penalties that stages declare: each owner's once, whoever uses it. A scalar.
 
+    Args:
+      plan: of the model.
+      params: of the model.
+      state: of the model, where a penalty's stage keeps leaves there.
+
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> from tenure import nn
     >>> def f(x):

@@ -18,9 +18,10 @@ import types
 from contextlib import AbstractContextManager
 
 from tenure.core.model.transform import training as _training
+from tenure.training.exported import Exported, load_exported
 from tenure.training.loss import Loss
 
-__all__ = ["Loss"]
+__all__ = ["Exported", "Loss", "load_exported"]
 
 
 class _Package(types.ModuleType):

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from tenure.core.errors import nearest
 from tenure.training.errors import DataSetError
 
+LARGE, RATIO = 64 << 20, 200  # bytes, and how many times more than packed, that are too much together
+NO_LITERAL = (SyntaxError, ValueError, RecursionError, MemoryError, TypeError)  # what `ast.literal_eval` raises
 _ALLOWED: dict[tuple[str, str], Callable[..., Any]] = {
     ("builtins", name): value
     for name, value in {
@@ -47,12 +50,45 @@ def read_bytes(path: str | Path, what: str = "file") -> bytes:
     path = Path(path)
     try:
         content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix == ".gz" else content
+        return _unpacked(content, f"{what} '{path}'") if path.suffix == ".gz" else content
     except FileNotFoundError:
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataSetError(f"{what} '{path}' does not exist", near=nearest(path.name, names)) from None
     except (OSError, EOFError, gzip.BadGzipFile) as error:
         raise DataSetError(f"{what} '{path}' cannot be read: {error}") from None
+
+
+def _unpacked(content: bytes, what: str) -> bytes:
+    """The bytes of a gzip file, as long as they are not absurdly many for what was packed."""
+    most = max(LARGE, RATIO * len(content))
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise too_large(what, most)
+    return found
+
+
+def read_member(file: zipfile.ZipFile, name: str, what: str) -> bytes:
+    """The bytes of a file of a zip file.
+
+    Raises:
+      KeyError: there is none.
+      DataSetError: it is packed so that it unpacks to absurdly much.
+    """
+    most = max(LARGE, RATIO * file.getinfo(name).compress_size)
+    with file.open(name) as member:
+        found = member.read(most + 1)
+    if len(found) > most:
+        raise too_large(f"'{name}' of {what}", most)
+    return found
+
+
+def too_large(what: str, most: int) -> DataSetError:
+    """The error of what unpacks to more than `most` bytes."""
+    return DataSetError(
+        f"{what} unpacks to more than {most >> 20} MiB, which is {RATIO} times of what it is packed to, or more",
+        ways=["unpack it, and look at what it is"],
+    )
 
 
 def read_text(path: str | Path, what: str = "file") -> str:
@@ -79,11 +115,11 @@ def read_value(path: str | Path, what: str = "file") -> Any:
     text = read_text(path, what)
     try:
         return ast.literal_eval(text.strip())
-    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
+    except NO_LITERAL:
         pass
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataSetError(f"{what} '{path}' is neither a Python literal nor JSON: {error}") from None
 
 
@@ -111,6 +147,6 @@ def read_lines(path: str | Path, what: str = "file") -> list[str]:
     if text.lstrip().startswith(("[", "{", "(")):
         try:
             return list(ast.literal_eval(text.strip()))
-        except (SyntaxError, ValueError):
+        except NO_LITERAL:
             pass
     return text.splitlines()

@@ -1,6 +1,7 @@
 """`tenure keys`: the table of all keys."""
 
 import json
+from pathlib import Path
 
 from tenure.training.config.keys import KEYS, NOT_DONE
 from tests.cli.process import tenure
@@ -23,3 +24,10 @@ def test_keys_are_filtered_by_name_and_by_class():
 def test_a_word_that_no_key_has_is_answered_with_the_nearest_key():
     missing = tenure("keys", "batch_sise")
     assert missing.returncode == 1 and "batch_size" in missing.stdout and not missing.stderr
+
+
+def test_the_page_of_all_keys_is_current():
+    page = Path(__file__).parents[3] / "docs" / "keys.md"
+    assert page.read_text(encoding="utf-8") == tenure("keys", "--markdown").stdout, (
+        "tenure keys --markdown > docs/keys.md"
+    )

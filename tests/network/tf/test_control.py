@@ -76,3 +76,24 @@ def test_segments(name, wanted):
     assert getattr(tf.math, f"segment_{name}")(data, ids).tolist() == wanted
     assert jax.jit(getattr(tf, f"segment_{name}"))(data, ids).tolist() == wanted
     assert getattr(tf.math, f"unsorted_segment_{name}")(data[::-1], ids[::-1], 3).tolist() == wanted
+
+
+def test_a_loop_ends_after_a_bounded_number_of_steps():
+    """A million steps take seconds; what comes of a loop that was cut is no number."""
+
+    @jax.jit
+    def count(n):
+        return tf.while_loop(lambda i, x: i < n, lambda i, x: (i + 1, x + 1.0), (0, jnp.zeros(2)))
+
+    i, x = count(jnp.int32(2**20))
+    assert i == 2**20 and (x == 2**20).all()
+    i, x = count(jnp.int32(2_000_000_000))
+    assert i == np.iinfo(np.int32).min and np.isnan(x).all()
+
+    def nested(n):
+        inner = lambda x: tf.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y + 1.0), (0, x))[1]  # noqa: E731
+        return tf.while_loop(lambda i, x: i < 2, lambda i, x: (i + 1, inner(x)), (jnp.int32(0), jnp.zeros(())))[1]
+
+    assert jax.jit(nested)(1000) == 2000 and np.isnan(jax.jit(nested)(1_000_000))
+    with pytest.raises(tn.TenureError, match="more than the 1048576"):
+        tf.while_loop(lambda i: i < jnp.int32(3), lambda i: i + 1, 0, maximum_iterations=10**9)

@@ -9,6 +9,7 @@ import pytest
 
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
+from tenure.training.engine.models import read
 from tenure.training.errors import ConfigError
 from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
@@ -101,3 +102,27 @@ def test_the_commands_are_the_tasks(tmp_path):
     assert forwarded.returncode == 0 and (tmp_path / "o.hdf").exists(), forwarded.stderr
     nothing = tenure("search", folder=tmp_path)
     assert nothing.returncode == 1 and "tenure search needs a config" in nothing.stderr
+
+
+def test_a_language_model_that_only_the_search_has_is_loaded_beside_the_trained_values(trained, tmp_path):
+    """Shallow fusion: the trained network's checkpoint has nothing of the model, which `preload_from_files` adds."""
+    lm = {"output": {"class": "softmax", "loss": "ce", "from": "data"}}
+    tasks.run(config(tmp_path, num_epochs=1, network=lm), Log(0))
+    fused = {"class": "combine", "kind": "mul", "from": ["output", "lm_output"], "only_on_search": True}
+    net = {
+        **NET,
+        "lm_output": {"class": "softmax", "n_out": 2, "from": "data", "only_on_search": True},
+        "fused": fused,
+        "best": {**BEST, "from": "fused", "only_on_search": True},
+    }
+    of = {"lm": {"filename": str(tmp_path / "net" / "model.001"), "prefix": "lm_"}}
+    more = dict(
+        search_data=DATA, search_output_layer="best", search_output_file=f"{tmp_path}/hyps", preload_from_files=of
+    )
+    said(trained, task="search", network=net, **more)
+    values, lm = read(trained / "net" / "model.001"), read(tmp_path / "net" / "model.001")
+    for line, seq in zip((tmp_path / "hyps").read_text().splitlines(), STATIC, strict=True):
+        hidden = np.tanh(seq["data"] @ values["h/W"] + values["h/b"])
+        scores = [hidden @ values["output/W"] + values["output/b"], seq["data"] @ lm["output/W"] + lm["output/b"]]
+        probs = [np.exp(s) / np.exp(s).sum(-1, keepdims=True) for s in scores]
+        assert [int(x) for x in line.split()] == (probs[0] * probs[1]).argmax(-1).tolist()

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from tenure.training.config import load
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.rates.scores import EpochScores
@@ -15,6 +16,7 @@ from tenure.training.watching import examples
 from tenure.training.watching.charts import chart
 from tenure.training.watching.page import Report, html
 from tenure.training.watching.reports import names
+from tests.training.engine.test_own import HEAD, OWN
 from tests.training.engine.test_training import config
 
 HOSTILE = "</p><script>alert(1)</script><img src=x onerror=alert(2)>'\"&\u202e"
@@ -117,3 +119,10 @@ def test_a_chart_of_one_value_and_of_equal_values_and_of_none():
     for values in ({1: 0.0}, {1: 3.0, 2: 3.0}, {1: 1e-9, 2: 1e9}, {1: -1.0, 5: 1.0}):
         numbers = re.findall(r'c[xy]="([^"]+)"', chart({"a": values}))
         assert len(numbers) == 2 * len(values) and all(0 <= float(n) <= 440 for n in numbers)
+
+
+def test_a_model_of_get_model_has_a_report_with_its_ledger(tmp_path):
+    (tmp_path / "c.config").write_text(HEAD + OWN + f"model = {str(tmp_path / 'model')!r}\n")
+    tasks.run(load(tmp_path / "c.config"), Log(0))
+    frames = [of for tag, of in Elements((tmp_path / "report.html").read_text()).found if tag == "iframe"]
+    assert [frame["title"].split(":")[0] for frame in frames] == ["Ledger"]

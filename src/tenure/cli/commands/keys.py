@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("words", nargs="*", metavar="WORD", help="only keys whose name has one of these words")
     parser.add_argument("--class", dest="state", choices=CLASSES, help="only keys of this class")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--json", action="store_true", help="for programs")
+    kinds.add_argument("--markdown", action="store_true", help="as the page docs/keys.md")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -23,6 +26,8 @@ def run(given: argparse.Namespace) -> int:
     found = matching(given.words, given.state)
     if given.json:
         print(json.dumps([vars(key) for key in found], indent=1))
+    elif given.markdown:
+        print(page(found), end="")
     elif found:
         print("\n".join(lines(found)))
     else:
@@ -64,6 +69,44 @@ def lines(keys: Sequence[Any]) -> list[str]:
     states = [key.state for key in keys]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     return [*shown, "", f"{len(keys)} keys: {', '.join(counts)}"]
+
+
+def page(keys: Sequence[Any]) -> str:
+    """The keys as a page: a section with a table for each group."""
+    groups: dict[str, list[Any]] = {}
+    for key in keys:
+        groups.setdefault(key.group, []).append(key)
+    parts = [_ABOVE]
+    for group, of in groups.items():
+        heading = group[0].upper() + group[1:]
+        if of[0].state == "without meaning here":
+            parts.append(
+                f"## {heading}\n\nThey are taken, and change nothing.\n\n{', '.join(f'`{key.name}`' for key in of)}.\n"
+            )
+            continue
+        head = "| key | instead |" if of[0].state == "not done" else "| key | what it does |"
+        rows = [f"| `{key.name}` | {_cell(key.says)} |" for key in of]
+        parts.append("\n".join([f"## {heading}", "", head, "|---|---|", *rows, ""]))
+    return "\n".join(parts)
+
+
+_ABOVE = """\
+# All keys of a config
+
+Made by `tenure keys --markdown`. [Training](training.md) shows how they go together, and `tenure keys WORD` finds one in the terminal.
+
+A key that is not done is refused by name, as a training without it would not be what the config means. A name that is almost a key is an
+error with the suggestion, unless the config itself reads it; any other name is the config's own.
+"""
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a table: what looks like code is code.
+
+    >>> _cell('{"class": "adam", …} | 3')
+    '`{"class": "adam", …}` \\\\| 3'
+    """
+    return re.sub(r"\{[^{}]*\}", lambda match: f"`{match[0]}`", text).replace("|", "\\|")
 
 
 def _nearest(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import Party, UnboundAxisError
+from tenure.core.errors import Party, ShardingError, UnboundAxisError
 from tenure.core.sites import raised_at
 
 
@@ -47,4 +47,31 @@ def not_mapped(error: NameError, axis: str) -> UnboundAxisError:
     )
 
 
-__all__ = ["in_single_lanes", "not_mapped", "unbound_axis"]
+def misplaced(error: Exception) -> ShardingError | None:
+    """The error of an operation whose result may lie on a mesh in several ways, or in none; None if it is about something else.
+
+    Meshes with explicit axes, which `jax.make_mesh` makes unless it is told otherwise, ask for such results to be told.
+    """
+    said = str(error)
+    if type(error).__name__ != "ShardingTypeError" and "should be replicated. Got P(" not in said:
+        return None
+    paths = []
+    entry = error.__traceback__
+    while entry is not None:
+        if entry.tb_frame.f_code.co_name == "wrapped" and isinstance(entry.tb_frame.f_locals.get("path"), str):
+            paths.append(entry.tb_frame.f_locals["path"])
+        entry = entry.tb_next
+    shown = re.split(r"\.\s|\n", said)[0][:120]
+    path = paths[-1] if paths else "the model's function"
+    return ShardingError(
+        f"JAX cannot tell how a result of {path} lies on the mesh: {shown}",
+        parties=[Party("module" if paths else "asker", path, "", str(raised_at(error)))],
+        ways=[
+            "spread the batch axis of the inputs only, and not one that is sliced, scanned or summed over:  P('data')",
+            "let XLA decide:  jax.make_mesh(shape, names, axis_types=(jax.sharding.AxisType.Auto,) * len(names))",
+            "say how the array lies before that operation:  jax.sharding.reshard(x, P(…))",
+        ],
+    )
+
+
+__all__ = ["in_single_lanes", "misplaced", "not_mapped", "unbound_axis"]

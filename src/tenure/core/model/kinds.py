@@ -26,10 +26,15 @@ class _Pair(NamedTuple):
 
 
 class Transformed(_Pair):
-    """`init(rng, *args) -> params` and `apply(params, rng, *args) -> out`.
+    """`init(rng, *args) -> params` and `apply(params, rng, *args) -> out`: what `tn.transform` makes.
 
     Attributes:
       plan: `plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3)(x))
+    >>> isinstance(model, tn.Transformed), model.plan(jnp.ones((1, 2))).out.shape
+    (True, (1, 3))
     """
 
     stateful: ClassVar[bool] = False
@@ -49,6 +54,10 @@ class TransformedWithState(_Pair):
 
     Attributes:
       plan: `plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated.
+
+    >>> import tenure as tn
+    >>> isinstance(tn.transform_with_state(lambda x: x), tn.TransformedWithState)
+    True
     """
 
     stateful: ClassVar[bool] = True

@@ -10,7 +10,7 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
-from tenure.core.model.axes import in_single_lanes, not_mapped, unbound_axis
+from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
 from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
@@ -29,7 +29,7 @@ from tenure.core.traces import without_collection
 from tenure.core.trees import flat, nest
 
 
-class _Model:
+class Model:
     """A function, its ties and stages, and the plans made of it so far."""
 
     def __init__(
@@ -48,11 +48,11 @@ class _Model:
         self.ties, self.stages = dict(ties or {}), dict(stages or {})
         self.strict = strict
         self.allowed: set[frozenset[str]] = set()  # leaves beyond the model's that were looked at once
-        self._modes = self._no_plans()
+        self.forget()
 
-    def _no_plans(self) -> dict[bool, Plans]:
-        """The plans, in training and in evaluation."""
-        return {training: Plans(self.function, self._make_plan) for training in (True, False)}
+    def forget(self) -> None:
+        """Forgets all plans, in training and in evaluation."""
+        self._modes = {training: Plans(self.function, self._make_plan) for training in (True, False)}
 
     @property
     def plans(self) -> Plans:
@@ -61,13 +61,13 @@ class _Model:
 
     def __getstate__(self) -> dict[str, Any]:
         check_picklable(self.function, self.ties, self.stages)
-        return {name: value for name, value in self.__dict__.items() if name != "_modes"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_modes", "as_it_is")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._modes = self._no_plans()
+        self.forget()
 
-    def __deepcopy__(self, memo: Any) -> _Model:
+    def __deepcopy__(self, memo: Any) -> Model:
         return self  # what it remembers is the same for every copy
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
@@ -175,6 +175,11 @@ class _Model:
             if axis is None or frame.mode is not Mode.APPLY:
                 raise
             raise not_mapped(e, axis) from None
+        except Exception as e:
+            found = misplaced(e)
+            if found is None:
+                raise
+            raise found from e
 
 
 def _as_params(params: Any) -> Params:
@@ -223,14 +228,14 @@ def transform(
     >>> model.apply(params, None, jnp.ones((2, 4))).shape
     (2, 3)
     """
-    return _transformed(_Model(function, ties, stages, on_borrowed, strict=strict))
+    return _transformed(Model(function, ties, stages, on_borrowed, strict=strict))
 
 
-def _transformed(inner: _Model) -> Transformed:
+def _transformed(inner: Model) -> Transformed:
     return Transformed(Pure(_init, inner), Pure(_apply, inner))
 
 
-def _init(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+def _init(model: Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
     """The owners' initial values, for inputs like these."""
     plan = model.plan(*args, **kwargs)
     if plan.states:
@@ -238,7 +243,7 @@ def _init(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
     return model.init(rng, args, kwargs)[0]
 
 
-def _apply(model: _Model, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+def _apply(model: Model, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
     """The function's result."""
     out, state = model.apply(params, {}, rng, args, kwargs)
     if state:
@@ -265,6 +270,10 @@ def transform_with_state(
 ) -> TransformedWithState:
     """As `transform`, for functions that keep state.
 
+    Args:
+      function: builds modules, calls them, returns anything.
+      ties, stages, on_borrowed, strict: see `transform`.
+
     Returns:
       `init(rng, *args) -> (params, state)`, `apply(params, state, rng, *args) -> (out, state)`; `.plan`.
 
@@ -275,20 +284,20 @@ def transform_with_state(
     >>> out.tolist(), sorted(state)
     ([[0.0], [0.0]], ['batch_norm/~/mean_ema', 'batch_norm/~/var_ema'])
     """
-    return _transformed_with_state(_Model(function, ties, stages, on_borrowed, strict=strict))
+    return _transformed_with_state(Model(function, ties, stages, on_borrowed, strict=strict))
 
 
-def _transformed_with_state(inner: _Model) -> TransformedWithState:
+def _transformed_with_state(inner: Model) -> TransformedWithState:
     return TransformedWithState(Pure(_init_with_state, inner), Pure(_apply_with_state, inner))
 
 
-def _init_with_state(model: _Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _init_with_state(model: Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The owners' initial values, and the states', for inputs like these."""
     return model.init(rng, args, kwargs)
 
 
 def _apply_with_state(
-    model: _Model, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any
+    model: Model, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any
 ) -> tuple[Any, dict[str, Any]]:
     """The function's result, and the states after it."""
     return model.apply(params, state, rng, args, kwargs)

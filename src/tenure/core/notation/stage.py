@@ -139,15 +139,30 @@ class Stage(operation.Operation):
         return {}
 
     def forward(self, value: jax.Array, parts: Parts, run: Run) -> jax.Array:
-        """The value after this stage."""
+        """The value after this stage.
+
+        Args:
+          value: what is stored, or what the stage before made.
+          parts: the leaves that the stage keeps, by name.
+          run: the mode, and keys for what draws.
+        """
         raise NotImplementedError
 
     def begin(self, value: jax.Array, draw: Callable[[str], jax.Array]) -> tuple[jax.Array, Parts]:
-        """What is stored at first, for an initialiser that made `value`: by default that value, and no leaf beside it."""
+        """What is stored at first, for an initialiser that made `value`: by default that value, and no leaf beside it.
+
+        Args:
+          value: what the initialiser made.
+          draw: from a leaf's name to a random key.
+        """
         return value, {}
 
     def assign(self, value: jax.Array, parts: Parts) -> tuple[jax.Array, Parts]:
         """What must be stored so that the weight is `value`; `parts` are its leaves as they are now.
+
+        Args:
+          value: the weight.
+          parts: the leaves as they are now.
 
         Raises:
           Irreversible: nothing gives that weight, or the stage has no way back.
@@ -159,7 +174,12 @@ class Stage(operation.Operation):
         return None
 
     def penalty(self, weight: jax.Array, parts: Parts) -> jax.Array | None:
-        """Its term of the loss, given the weight."""
+        """Its term of the loss, given the weight.
+
+        Args:
+          weight: the value after the structural stages.
+          parts: the leaves that the stage keeps, by name.
+        """
         return None
 
     @staticmethod

@@ -33,6 +33,14 @@ def declare(
 ) -> jax.Array:
     """The current module owns `name`, and every module built inside of it may `borrow` it.
 
+    Args:
+      name: local name.
+      shape: of the array.
+      dtype: of the array.
+      init: as for `get_parameter`.
+      axes: logical names of the axes, for `ledger.shardings`.
+      stages: what the value goes through between what is stored and what is returned.
+
     Raises:
       DeclaredTwiceError: this module has declared it before.
 

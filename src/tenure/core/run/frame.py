@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core.errors import OutsideTransformError, Party
+from tenure.core.errors import OutsideTransformError, Party, StateError
 from tenure.core.keys import Keys
 from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
@@ -22,9 +22,9 @@ from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import Sources
 
 Params = Mapping[str, Mapping[str, Any]]
-Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path)
+Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path); a front end's own kinds
 
-_scope_ids = itertools.count()
+ids = itertools.count()  # of scopes, and of bodies of transformations: each larger than all before
 
 
 class Mode(enum.Enum):
@@ -46,7 +46,7 @@ class Scope:
         self.rename(path)
         self.counters: dict[str, int] = {}
         self.used: dict[str, Any] = {}  # names given out here → the line that asked
-        self.id = next(_scope_ids)
+        self.id = next(ids)
 
     def rename(self, path: str) -> None:
         """Sets the path, which a module does not know before its constructor has run so far."""
@@ -86,6 +86,7 @@ class Frame:
     """
 
     profile: Any = None
+    lifted_prefix: str | None = None  # where an inner model's parameters will be, in front ends that have such models
 
     def __init__(
         self,
@@ -153,6 +154,16 @@ class Frame:
         return self.mode is Mode.PLAN
 
     @property
+    def abstract(self) -> bool:
+        """Whether values are stand-ins, so that a body runs once, whatever the loop."""
+        return self.mode is Mode.PLAN
+
+    @property
+    def creating(self) -> bool:
+        """Whether the first request for a parameter makes it: a loop's first step then runs before the others, and counts."""
+        return False
+
+    @property
     def scope(self) -> Scope:
         """The innermost scope."""
         return self.scopes[-1]
@@ -198,6 +209,18 @@ class Frame:
         scope = self.scope
         return scope, dict(scope.counters), dict(scope.used), dict(self.key_counts)
 
+    def handed_in(self) -> dict[Entry, Any]:
+        """What a transformation is called with for its body, next to the arguments."""
+        return {}
+
+    def lane_keys(self, args: Any, in_axes: Any) -> dict[Entry, Any]:
+        """What each lane of a `vmap` over `args` is called with instead, stacked, if lanes draw random keys of their own."""
+        return {}
+
+    def carried(self) -> dict[Entry, Any]:
+        """What a loop carries: all state, as it is now."""
+        return {e: v for e, v in self.visible().items() if e[0] == "state"}
+
     @contextlib.contextmanager
     def branch(
         self,
@@ -205,6 +228,9 @@ class Frame:
         entries: Mapping[Entry, Any],
         index: Any = None,
         stack_slice: StackSlice | None = None,
+        *,
+        carries: bool = False,
+        keeps_names: bool = False,
     ) -> Iterator[dict[Entry, Any]]:
         """The body of a JAX transformation: its own trace, its own layer of writes, names from the same start.
 
@@ -213,6 +239,8 @@ class Frame:
           entries: values of this trace for what the body may read (a loop's carried state).
           index: the step or lane, folded into the random keys drawn inside; a callable is asked when needed.
           stack_slice: the layer's slices, in a layer stack.
+          carries: whether the body is a step, or one of several branches, so that as much must come out as went in.
+          keeps_names: for front ends where names that a body takes are free again: whether they stay taken.
 
         Yields:
           What the body wrote.
@@ -221,7 +249,7 @@ class Frame:
         writes: dict[Entry, Any] = {}
         saved = self.trace, self.opener, self.keys, self.epoch, self.scopes
         self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
-        self.epoch = next(_scope_ids)
+        self.epoch = next(ids)
         self.scopes = list(self.scopes)
         scope.counters, scope.used, self.key_counts = dict(counters), dict(used), dict(counts)
         depth = len(self.layers)
@@ -238,6 +266,30 @@ class Frame:
             if stack_slice is not None:
                 self.stack_slices.pop()
 
+    def next_carry(self, carried: Mapping[Entry, Any], writes: Mapping[Entry, Any], construct: str) -> dict[Entry, Any]:
+        """What a loop carries after a step.
+
+        Raises:
+          StateError: the step sets a state that is not there before the loop.
+        """
+        new = [path for kind, path in writes if (kind, path) not in carried]
+        if new:
+            raise StateError(
+                f"the state '{new[0]}' is set inside of {construct}, and the state given to apply does not have it",
+                parties=[
+                    Party("state", new[0], f"(no value before {construct})"),
+                    Party("set in", construct, "", str(call_site())),
+                ],
+                ways=[
+                    "use the state that init of this model returned: init makes what is first set inside",
+                    "for params and state of another model, add what it lacks:  {**model.init(key, …)[1], **state}",
+                ],
+            )
+        return {**carried, **writes}
+
+    def check_test(self, entries: Mapping[Entry, Any], writes: Mapping[Entry, Any]) -> None:
+        """Asked about the test of a `while_loop`, whose writes are dropped."""
+
     def merge(self, writes: Mapping[Entry, Any]) -> None:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
@@ -246,11 +298,11 @@ class Frame:
         """Whether modules show the call that built them."""
         return True
 
-    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
+    def made(self, collection: str) -> dict[str, Any]:
         """The "params" or the "state" that there are so far, by full name."""
-        if collection == "state":
-            return ((path, value) for (kind, path), value in self.visible().items() if kind == "state")
-        return ((f"{m}/{n}", value) for m, bundle in self.params.items() for n, value in bundle.items())
+        bundles = self.params.items() if collection == "params" else ()
+        found = {f"{m}/{n}": value for m, bundle in bundles for n, value in bundle.items()}
+        return found | {path: value for (kind, path), value in self.visible().items() if kind == collection}
 
     def belongs(self, path: str, module: str) -> bool:
         """Whether a slot is a module's, or one of the modules' inside of it."""

@@ -12,13 +12,21 @@ T = TypeVar("T")
 
 
 class GetterContext(NamedTuple):
-    """What a creator or getter is told about the parameter (or state) that it handles."""
+    """What a creator or a getter is told.
+
+    Attributes:
+      full_name: `module/name`.
+      module: the module that asks, if any.
+      original_dtype, original_shape, original_init: as asked for.
+      lifted_prefix_name: where a lifted function's parameters will be, during init of the Haiku profile.
+    """
 
     full_name: str
     module: Any
     original_dtype: Any
     original_shape: Any
     original_init: Any
+    lifted_prefix_name: str | None
 
     @property
     def module_name(self) -> str:
@@ -30,12 +38,28 @@ class GetterContext(NamedTuple):
 
 
 class SetterContext(NamedTuple):
-    """What a setter is told about the state that it handles."""
+    """What a setter is told.
+
+    Attributes:
+      full_name: `module/name`.
+      module: the module that sets, if any.
+      original_dtype, original_shape: of the value: trees like it.
+      lifted_prefix_name: where a lifted function's state will be, during init of the Haiku profile.
+    """
 
     full_name: str
     module: Any
     original_dtype: Any
     original_shape: Any
+    lifted_prefix_name: str | None
+
+    @property
+    def module_name(self) -> str:
+        return self.full_name.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
 
 
 class MethodContext(NamedTuple):
@@ -68,6 +92,11 @@ def _installed(hook: Callable[..., Any], *kinds: str) -> Iterator[None]:
 def custom_creator(creator: Callable[..., Any], *, params: bool = True, state: bool = False):
     """Within, `creator(next_creator, shape, dtype, init, context)` makes each new parameter (or state).
 
+    Args:
+      creator: see above; `context` says the path, the module, the shape, the dtype and the initialiser.
+      params: whether it makes parameters.
+      state: whether it makes states.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> def zeros(next_creator, shape, dtype, init, context):
     ...     return next_creator(shape, dtype, jnp.zeros)
@@ -82,6 +111,11 @@ def custom_creator(creator: Callable[..., Any], *, params: bool = True, state: b
 
 def custom_getter(getter: Callable[..., Any], *, params: bool = True, state: bool = False):
     """Within, `getter(next_getter, value, context)` answers each read of a parameter (or state).
+
+    Args:
+      getter: see above; `context` says the path, the module, the shape, the dtype and the initialiser.
+      params: whether it answers reads of parameters.
+      state: whether it answers reads of states.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> def f():

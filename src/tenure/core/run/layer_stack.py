@@ -14,7 +14,6 @@ from tenure.core.errors import LayerStackError, Party, brief
 from tenure.core.run import naming
 from tenure.core.run.frame import Entry, Frame, StackSlice, current_frame
 from tenure.core.run.profile import by_profile
-from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 
@@ -54,23 +53,34 @@ def layer_stack(
 
     num_layers = _as_count(num_layers)
 
+    def run(layer: Callable[..., Any], x: Any, xs: Any, reverse: bool, options: Any) -> Any:
+        with naming.name_scope(name or "layer_stack"):
+            return _run(functools.partial(layer, **options), x, xs, num_layers, reverse, unroll)
+
+    return stacked_by(run, num_layers, with_per_layer_inputs, pass_reverse_to_layer_fn)
+
+
+def stacked_by(
+    run: Any, num_layers: int, with_per_layer_inputs: bool, pass_reverse_to_layer_fn: bool
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator of layers, which `run(layer, x, inputs, reverse, options of layer)` applies one after the other."""
+
     def decorate(fun: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fun)
         def stacked(*args: Any, reverse: bool = False) -> Any:
-            inner = functools.partial(fun, reverse=reverse) if pass_reverse_to_layer_fn else fun
+            options = {"reverse": reverse} if pass_reverse_to_layer_fn else {}
             x, xs = (args[0], args[1:]) if with_per_layer_inputs else (args, ())
             for leaf in jax.tree.leaves(xs):
                 if jnp.shape(leaf)[:1] != (num_layers,):
                     raise _no_stack(f"a per-layer input needs a leading axis of {num_layers}, not {jnp.shape(leaf)}")
 
-            def layer(x: Any, inputs: Any) -> Any:
+            def layer(x: Any, inputs: Any, **options: Any) -> Any:
                 if with_per_layer_inputs:
-                    return _as_pair(inner(x, *inputs))
-                out = inner(*x)
+                    return _as_pair(fun(x, *inputs, **options))
+                out = fun(*x, **options)
                 return (out,) if len(x) == 1 else out, None
 
-            with naming.name_scope(name or "layer_stack"):
-                x, ys = _run(layer, x, xs, num_layers, reverse, unroll)
+            x, ys = run(layer, x, xs, reverse, options)
             return (x, ys) if with_per_layer_inputs else x[0] if len(args) == 1 else x
 
         return stacked
@@ -148,7 +158,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
     if frame.unmade(prefix + "/"):
         return _create(frame, step, prefix, x, xs, size, reverse)
     params = frame.stacked_params(prefix)
-    state = {e: v for e, v in frame.visible().items() if e[0] == "state"}
+    state = frame.carried()
     inside = {e: v for e, v in state.items() if e[1].startswith(prefix + "/")}
     outside = {e: v for e, v in state.items() if e not in inside}
     steps = None if frame.keys is None else jnp.arange(size, dtype=jnp.uint32)
@@ -156,10 +166,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
     def body(carry: Any, per_layer: Any) -> Any:
         (x, entries), (params, mine, inputs, index) = carry, per_layer
         (x, y), writes = step(StackSlice(prefix, size, params), {**entries, **mine}, x, inputs, index)
-        for entry in writes:
-            if entry not in entries and entry not in mine:
-                raise not_carried(entry[1], "tn.layer_stack")
-        now = {**entries, **mine, **writes}
+        now = frame.next_carry({**entries, **mine}, writes, "tn.layer_stack")
         return (x, {e: now[e] for e in entries}), (y, {e: now[e] for e in mine})
 
     (x, outside), (ys, inside) = jax.lax.scan(

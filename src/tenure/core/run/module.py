@@ -228,8 +228,8 @@ class Module(metaclass=ModuleMeta):
     def __init__(self, name: str | None = None, *, share: Share = None, stages: Stages = None):
         """Names the module.
 
-        Type checkers see `share` and `stages` of the classes whose `__init__` names them, which it need not use or pass
-        on: `def __init__(self, size: int, name: str | None = None, *, share: tn.Share = None, stages: tn.Stages = None)`.
+        Type checkers see `name`, `share` and `stages` of a class with an `__init__` of its own where that takes
+        `**options: Unpack[tn.Options]`, or names them; see `tn.Options`.
 
         Args:
           name: a Python identifier; the class's name in snake_case if None. Made unique in its scope.
@@ -288,7 +288,7 @@ class Module(metaclass=ModuleMeta):
 
     def _made(self, collection: str) -> dict[str, Any]:
         frame = current_frame(f"module.{collection}_dict")
-        return {path: value for path, value in frame.made(collection) if frame.belongs(path, self.module_name)}
+        return {path: value for path, value in frame.made(collection).items() if frame.belongs(path, self.module_name)}
 
     def ref(self, name: str) -> Ref:
         """A reference to the parameter that this module calls `name`, for another module's `share=`.

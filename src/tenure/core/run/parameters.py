@@ -29,7 +29,7 @@ from tenure.core.run.frame import Frame, Mode, Scope, current_frame
 from tenure.core.run.initialisers import initial_value
 from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
-from tenure.core.run.requests import maker, request
+from tenure.core.run.requests import context, maker, request
 from tenure.core.run.values import evaluate, hand_over
 from tenure.core.slots.requests import check_repeated
 from tenure.core.slots.slot import KINDS, Request, Slot, Suggested, as_dtype, as_shape, kind_of
@@ -84,8 +84,7 @@ def get_parameter(
         value = read_parameter(frame, path, shape, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
-        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
-        value = hooks.run_getters(getters, value, context)
+        value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
     return value
 
 
@@ -113,9 +112,8 @@ def plan_parameter(
     creators = hooks.chain("param_creator")
     more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
     if asked.kind == "owned" or source.or_own:
-        module = frame.scope.module if creators else None  # a plan should not keep modules alive
-        context = hooks.GetterContext(path, module, dtype, shape, init)
-        more["make"] = make = _maker(creators, shape, dtype, init, context, asked)
+        told = context(frame, path, shape, dtype, init) if creators else None  # a plan should not keep modules alive
+        more["make"] = make = _maker(creators, shape, dtype, init, told, asked)
     if creators and asked.kind == "owned":
         made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
         more["shape"], more["dtype"] = made.shape, made.dtype
@@ -141,7 +139,7 @@ def read_stages(stages: Any, asked: Request) -> Any:
         raise type(e)(e.rule, parties=[asked.party("asker")], near=e.near, ways=e.ways) from None
 
 
-def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: Any, asked: Request) -> Callable[[], Any]:
+def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, told: Any, asked: Request) -> Callable[[], Any]:
     def make() -> Any:
         def run(shape: Any, dtype: Any) -> Any:
             if init is None:
@@ -152,7 +150,7 @@ def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, context: An
                 )
             return initial_value(init, shape, dtype, lambda: asked.party("owner"))
 
-        made = hooks.run_creators(creators, shape, dtype, run, context)
+        made = hooks.run_creators(creators, shape, dtype, run, told)
         return made if isinstance(made, jax.Array) else as_array(made, dtype, asked)
 
     return make
@@ -318,8 +316,8 @@ def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Sl
     """Makes what is stored for an owner, and for the stages that all its users see."""
     draw = frame.keys.draw if frame.keys is not None else lambda path: None
     asked = Request(path, tuple(shape), dtype) if slot is None else slot.request
-    context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
-    value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, context, asked))
+    told = context(frame, path, shape, dtype, init)
+    value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, told, asked))
     made = {path: value} if slot is None or not slot.stages else begin(slot, slot.stages, value, draw)
     for where, array in made.items():
         state = where in frame.plan.states

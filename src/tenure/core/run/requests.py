@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenure.core.run.frame import Frame
+from tenure.core.run.hooks import GetterContext
 from tenure.core.sites import call_site
 from tenure.core.slots.requests import Maker
 from tenure.core.slots.slot import Request
@@ -34,3 +35,8 @@ def maker(frame: Frame) -> Maker:
     if scope.module is not None:
         return scope.module, scope.module.__dict__["_construction"]
     return scope, scope.origin
+
+
+def context(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> GetterContext:
+    """What creators and getters are told about a request of the running code."""
+    return GetterContext(path, frame.scope.module, dtype, shape, init, frame.lifted_prefix)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
-from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, StateError, nearest
+from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInverseError, Party, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
@@ -18,7 +18,7 @@ from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
 from tenure.core.run.initialisers import initial_value
 from tenure.core.run.parameters import check_name, described, unplanned, with_key
 from tenure.core.run.profile import by_profile
-from tenure.core.run.requests import request
+from tenure.core.run.requests import context, request
 from tenure.core.sites import call_site
 from tenure.core.slots.slot import Request, Slot, as_dtype
 from tenure.core.slots.sources import OWN, Source
@@ -67,7 +67,7 @@ def get_state(
         raise _missing_state(frame, path)
     getters = hooks.chain("state_getter")
     if getters:
-        value = hooks.run_getters(getters, value, hooks.GetterContext(path, frame.scope.module, dtype, shape, init))
+        value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
     return value
 
 
@@ -95,10 +95,7 @@ def set_state(name: str, value: Any) -> None:
             parties=[Party("asker", path, "", str(call_site())), Party("inside", inside, "", str(site))],
             ways=["use tn.jit, tn.vmap, tn.grad, tn.scan, … inside of tn.transform_with_state"],
         )
-    setters = hooks.chain("setter")
-    if setters:
-        shapes = jax.tree.map(jnp.shape, value), jax.tree.map(jnp.result_type, value)
-        value = hooks.run_getters(setters, value, hooks.SetterContext(path, frame.scope.module, shapes[1], shapes[0]))
+    value = through_setters(frame, path, value)
     source = frame.sources.of(path)
     if frame.planning:
         _plan_set(frame, path, value, source)
@@ -110,12 +107,24 @@ def set_state(name: str, value: Any) -> None:
     frame.write(("state", path), value)
 
 
+def through_setters(frame: Frame, path: str, value: Any) -> Any:
+    """A value to set, as the setters around answer."""
+    setters = hooks.chain("setter")
+    if not setters:
+        return value
+    dtypes, shapes = jax.tree.map(jnp.result_type, value), jax.tree.map(jnp.shape, value)
+    return hooks.run_getters(
+        setters, value, hooks.SetterContext(path, frame.scope.module, dtypes, shapes, frame.lifted_prefix)
+    )
+
+
 def asker(frame: Frame, path: str) -> Party:
     """Who asks for a state, for an error."""
     return dataclasses.replace(request(frame, path, (), "").party("asker"), what="")
 
 
-def _abstract(value: Any) -> Any:
+def abstract(value: Any) -> Any:
+    """The shapes and dtypes of a state."""
     return jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(jnp.shape(x), getattr(x, "dtype", None) or jnp.result_type(x)), value
     )
@@ -142,7 +151,7 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
             shape, dtype = described(frame, path, shape, dtype, init)
         else:
             described(frame, path, (), dtype, init)
-        context = hooks.GetterContext(path, frame.scope.module, dtype, shape, init)
+        told = context(frame, path, shape, dtype, init)
         if source.kind == "borrow":
             value = jax.ShapeDtypeStruct(tuple(shape or ()), as_dtype(dtype, path))
             asked = record(frame, path, value, source)
@@ -154,11 +163,11 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
                         raise _missing_state(frame, path)
                     return initial_value(init, shape, dtype, lambda: asker(frame, path))
 
-                return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, context))
+                return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, told))
 
             if init is None and not creators:
                 return None
-            value = _abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
+            value = abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
             asked = record(frame, path, value, source, make=make, init=init)
     inner = frame.inner
     return jax.tree.map(lambda a: placeholder(a.shape, a.dtype, inner), asked.value)
@@ -166,9 +175,9 @@ def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, sour
 
 def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
     if path not in frame.state_requests:
-        record(frame, path, _abstract(value), source)
+        record(frame, path, abstract(value), source)
     else:
-        frame.state_requests[path] = dataclasses.replace(frame.state_requests[path], value=_abstract(value))
+        frame.state_requests[path] = dataclasses.replace(frame.state_requests[path], value=abstract(value))
 
 
 def read_state(frame: Frame, path: str, source: Source) -> Any:
@@ -226,20 +235,5 @@ def _missing_state(frame: Frame, path: str) -> MissingParameterError:
         ways=[
             "get_state(name, shape, dtype, init=jnp.zeros)",
             "use the state that init of this model returned",
-        ],
-    )
-
-
-def not_carried(path: str, construct: str) -> StateError:
-    """The error of a state that the body of a construct sets, and that is not there before it."""
-    return StateError(
-        f"the state '{path}' is set inside of {construct}, and the state given to apply does not have it",
-        parties=[
-            Party("state", path, f"(no value before {construct})"),
-            Party("set in", construct, "", str(call_site())),
-        ],
-        ways=[
-            "use the state that init of this model returned: init makes what is first set inside",
-            "for params and state of another model, add what it lacks:  {**model.init(key, …)[1], **state}",
         ],
     )

@@ -1,8 +1,8 @@
 """JAX's transformations inside a transformed function: parameters are closed over, state and keys are threaded.
 
-A parameter that is used inside a loop or a `vmap` is the outer value, closed over: JAX broadcasts it. State that the
-body sets comes out as a further result. Only what changed travels, so a wrapper's cost does not grow with the model.
-While planning, a body runs once, whatever the loop.
+A parameter that is used inside a loop or a `vmap` is the outer value, closed over: JAX broadcasts it. What the body
+writes (state; in front ends where the first request makes a parameter, parameters) comes out as a further result. Only
+what changed travels, so a wrapper's cost does not grow with the model. While planning, a body runs once, whatever the loop.
 """
 
 from __future__ import annotations
@@ -16,23 +16,34 @@ import jax.numpy as jnp
 
 from tenure.core.errors import Party, StateError
 from tenure.core.run.frame import Entry, Frame, current_frame
-from tenure.core.run.profile import by_profile
-from tenure.core.run.state import not_carried
 from tenure.core.sites import call_site
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _pure(frame: Frame, fun: Callable[..., Any]) -> Callable[..., Any]:
-    """`fun` with what it wrote as a second result; the same names each time that JAX runs it."""
+def _pure(frame: Frame, fun: Callable[..., Any], construct: str = "", keeps_names: bool = False) -> Callable[..., Any]:
+    """`fun` with what it wrote as a second result; the same names each time that JAX runs it.
+
+    As the step, or a branch, of a `construct`: with what is carried on as its second result.
+    """
     snapshot = frame.snapshot()
 
-    def pure(*args: Any, _entries: Mapping[Entry, Any] = {}, _index: Any = None, **kwargs: Any) -> Any:
-        with frame.branch(snapshot, _entries, _index) as writes:
+    @functools.wraps(fun)  # JAX's errors name the line of what it wraps
+    def pure(entries: Mapping[Entry, Any], args: Any, kwargs: Any = {}, index: Any = None) -> Any:
+        with frame.branch(snapshot, entries, index, carries=bool(construct), keeps_names=keeps_names) as writes:
             out = fun(*args, **kwargs)
-        return out, writes
+        return out, frame.next_carry(entries, writes, construct) if construct else writes
 
     return pure
+
+
+def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) -> Any:
+    """The result of `fun`, run here and now; what it writes counts, and the names that it takes are free again."""
+    scope, counters, used, _ = frame.snapshot()
+    out, writes = _pure(frame, fun)(frame.handed_in(), args, index=index)
+    frame.merge(writes)
+    scope.counters, scope.used = counters, used
+    return out
 
 
 def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..., Any]:
@@ -45,7 +56,12 @@ def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..
         @functools.wraps(fun)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             frame = current_frame(f"tn.{name}")
-            out, writes = jax_transform(_pure(frame, fun), **options)(*args, **kwargs)
+            body = _pure(frame, fun, keeps_names=True)
+
+            def pure(entries: Any, *args: Any, **kwargs: Any) -> Any:  # another function at each call, which JAX traces
+                return body(entries, args, kwargs)
+
+            out, writes = jax_transform(pure, **_shifted(options))(frame.handed_in(), *args, **kwargs)
             frame.merge(writes)
             return out
 
@@ -53,13 +69,28 @@ def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..
 
     transform.__name__ = transform.__qualname__ = name
     transform.__doc__ = doc
-    return by_profile(transform)
+    return transform
+
+
+def _shifted(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that count arguments, where there is one more in front."""
+    found = dict(options)
+    for option in ("static_argnums", "donate_argnums"):
+        if found.get(option) is not None:
+            given = found[option]
+            several = tuple(given) if isinstance(given, Sequence) else (given,)
+            found[option] = tuple(n + 1 if n >= 0 else n for n in several)
+    return found
 
 
 jit = _lift(
     "jit",
     jax.jit,
     """As `jax.jit`, inside of a transformed function. Traced anew at each call of the model.
+
+    Args:
+      fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
+      **options: further arguments of `jax.jit`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.jit(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
@@ -71,6 +102,10 @@ remat = _lift(
     jax.checkpoint,
     """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.
 
+    Args:
+      fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
+      **options: further arguments of `jax.checkpoint`.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.remat(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -78,11 +113,16 @@ remat = _lift(
 )
 
 
-@by_profile
 def value_and_grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
     """As `jax.value_and_grad`, inside of a transformed function: differentiates by the arguments, not by parameters.
+
+    Args:
+      fun: a function of arrays.
+      argnums: by which arguments, counted from 0.
+      has_aux: whether `fun` returns a pair whose second part is only handed on.
+      **options: further arguments of `jax.value_and_grad`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.value_and_grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
@@ -92,10 +132,11 @@ def value_and_grad(
     @functools.wraps(fun)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         frame = current_frame("tn.value_and_grad")
-        pure = _pure(frame, fun)
+        pure, entries = _pure(frame, fun), frame.handed_in()
 
+        @functools.wraps(fun)
         def with_aux(*args: Any, **kwargs: Any) -> Any:
-            out, writes = pure(*args, **kwargs)
+            out, writes = pure(entries, args, kwargs)
             value, aux = out if has_aux else (out, None)
             return value, (aux, writes)
 
@@ -106,11 +147,16 @@ def value_and_grad(
     return wrapped
 
 
-@by_profile
 def grad(
     fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, **options: Any
 ) -> Callable[..., Any]:
     """As `jax.grad`, inside of a transformed function: differentiates by the arguments, not by parameters.
+
+    Args:
+      fun: a function of arrays.
+      argnums: by which arguments, counted from 0.
+      has_aux: whether `fun` returns a pair whose second part is only handed on.
+      **options: further arguments of `jax.grad`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
@@ -126,7 +172,6 @@ def grad(
     return wrapped
 
 
-@by_profile
 def vmap(
     fun: Callable[..., Any],
     in_axes: Any = 0,
@@ -154,24 +199,31 @@ def vmap(
     def wrapped(*args: Any) -> Any:
         frame = current_frame("tn.vmap")
         pure, name = _pure(frame, fun), axis_name if axis_name is not None else "_tenure_lane"
-        lane = functools.partial(jax.lax.axis_index, name) if split_rng else None
-        mapped = jax.vmap(lambda *args: pure(*args, _index=lane), in_axes, (out_axes, None), name, axis_size, **options)
+        index = functools.partial(jax.lax.axis_index, name) if split_rng else None
+        entries, own = frame.handed_in(), frame.lane_keys(args, in_axes) if split_rng else {}
+
+        def lane(own: Mapping[Entry, Any], *args: Any) -> Any:
+            out, writes = pure({**entries, **own}, args, index=index)
+            return out, {entry: value for entry, value in writes.items() if entry not in own}
+
+        axes = (0, *(in_axes if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)))
+        mapped = jax.vmap(lane, axes, (out_axes, None), name, axis_size, **options)
         try:
-            out, writes = mapped(*args)
+            out, writes = mapped(own, *args)
         except ValueError as e:
-            raise _lanes_differ(pure, in_axes, name, axis_size, args, axis_name is not None) or e from None
+            raise _lanes_differ(lane, axes, name, axis_size, (own, *args), axis_name is not None) or e from None
         frame.merge(writes)
         return out
 
     return wrapped
 
 
-def _lanes_differ(pure: Any, in_axes: Any, name: Any, axis_size: Any, args: Any, named: bool) -> StateError | None:
+def _lanes_differ(lane: Any, in_axes: Any, name: Any, axis_size: Any, args: Any, named: bool) -> StateError | None:
     """The error of lanes that leave different states; None if the states are the same in all lanes."""
     written: list[Entry] = []
 
     def writes(*args: Any) -> Any:
-        found = pure(*args)[1]
+        found = lane(*args)[1]
         written[:] = found
         return found
 
@@ -200,7 +252,6 @@ def _lanes_differ(pure: Any, in_axes: Any, name: Any, axis_size: Any, args: Any,
     )
 
 
-@by_profile
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped.
 
@@ -208,11 +259,12 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> tn.transform(lambda x: jnp.zeros(tn.eval_shape(jnp.sum, x).shape)).apply({}, None, jnp.ones(2))
     Array(0., dtype=float32)
     """
-    pure = _pure(current_frame("tn.eval_shape"), fun)
+    frame = current_frame("tn.eval_shape")
+    pure, entries = _pure(frame, fun), frame.handed_in()
 
-    @functools.wraps(fun)  # JAX's errors name the line of what it wraps
+    @functools.wraps(fun)
     def of_shapes(args: Any, kwargs: Any) -> Any:
-        return pure(*args, **kwargs)[0]
+        return pure(entries, args, kwargs)[0]
 
     return jax.eval_shape(of_shapes, args, kwargs)
 
@@ -226,34 +278,17 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
         return
     snapshot = scope, counters, used, _ = frame.snapshot()
     for body in bodies:
-        _, writes = _pure(frame, body)(*args)
+        _, writes = _pure(frame, body)({}, args)
         made = {e: v for e, v in writes.items() if e[0] in ("params", "initial")}
         frame.merge({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
     scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(snapshot[3])
 
 
-def _first(xs: Any, reverse: bool = False) -> Any:
-    """What the first step of a loop over `xs` sees; zeros if there is none."""
-
-    def pick(x: Any) -> Any:
-        return x[-1 if reverse else 0] if x.shape[0] else jnp.zeros(x.shape[1:], x.dtype)
-
-    return jax.tree.map(pick, xs)
+def _empty(tree: Any, *leading: int) -> Any:
+    """Stand-ins like arrays, with further axes in front."""
+    return jax.tree.map(lambda a: jax.lax.empty((*leading, *a.shape), a.dtype), tree)
 
 
-def _carried(frame: Frame) -> dict[Entry, Any]:
-    """What a loop carries: all state, as it is now."""
-    return {e: v for e, v in frame.visible().items() if e[0] == "state"}
-
-
-def _next_carry(carried: Mapping[Entry, Any], writes: Mapping[Entry, Any], construct: str) -> dict[Entry, Any]:
-    for entry in writes:
-        if entry not in carried:
-            raise not_carried(entry[1], construct)
-    return {**carried, **writes}
-
-
-@by_profile
 def scan(
     f: Callable[..., Any],
     init: Any,
@@ -267,7 +302,12 @@ def scan(
     """As `jax.lax.scan`, inside of a transformed function. What was owned outside is broadcast, never stacked.
 
     Args:
-      f, init, xs, length, reverse, unroll: as for `jax.lax.scan`.
+      f: `carry, y = f(carry, x)`.
+      init: the first carry, a tree of arrays.
+      xs: a tree of arrays [length, ...], or None.
+      length: the number of steps, where `xs` does not tell.
+      reverse: whether to go from the last step to the first.
+      unroll: how many steps are in one pass of the loop.
       run: what runs the loop; takes the same arguments.
 
     >>> import jax.numpy as jnp, tenure as tn
@@ -275,44 +315,58 @@ def scan(
     (Array(2., dtype=float32), Array([0., 1.], dtype=float32))
     """
     frame = current_frame("tn.scan")
-    if frame.planning:
-        return _plan_scan(frame, f, init, xs, _length(xs, length))
-    _create(frame, [f], init, _first(xs, reverse))
-    return _scan(frame, f, init, xs, length, functools.partial(run, reverse=reverse, unroll=unroll))
+    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
+    if frame.abstract:
+        one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
+        carry, y = jax.eval_shape(lambda *args: _pure(frame, f)({}, args)[0], init, one)
+        return _empty(carry), _empty(y, count)
+    loop = functools.partial(run, reverse=reverse, unroll=unroll)
+    if frame.creating or frame.unmade():
+        at = -1 if reverse else 0
+        first = jax.tree.map(lambda x: x[at] if count else jnp.zeros(x.shape[1:], x.dtype), xs)
+        if frame.creating:
+            return _scan_after_first(frame, f, init, first, xs, count, reverse, loop)
+        _create(frame, [f], init, first)
+    return _scan(frame, f, init, xs, length, loop)
 
 
-def _length(xs: Any, length: int | None) -> Any:
-    return jax.tree.leaves(xs)[0].shape[0] if length is None else length
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Callable[..., Any]) -> Any:
+    step, entries = _pure(frame, f, "tn.scan"), frame.carried()
+    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
+    steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
 
-
-def _plan_scan(frame: Frame, f: Callable[..., Any], init: Any, xs: Any, length: int) -> Any:
-    pure = _pure(frame, f)
-    step = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
-    (carry, y), _ = jax.eval_shape(lambda c, x: pure(c, x), init, step)
-    return _empty(carry), jax.tree.map(lambda a: jax.lax.empty((length, *a.shape), a.dtype), y)
-
-
-def _empty(tree: Any) -> Any:
-    return jax.tree.map(lambda a: jax.lax.empty(a.shape, a.dtype), tree)
-
-
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, run: Callable[..., Any]) -> Any:
-    pure, carried = _pure(frame, f), _carried(frame)
-    steps = None if frame.keys is None else jnp.arange(_length(xs, length), dtype=jnp.uint32)
-
+    @functools.wraps(f)
     def body(carry: Any, inputs: Any) -> Any:
-        (inner, entries), (x, step) = carry, inputs
-        (inner, y), writes = pure(inner, x, _entries=entries, _index=step)
-        return (inner, _next_carry(entries, writes, "tn.scan")), y
+        (inner, entries), (x, index) = carry, inputs
+        (inner, y), entries = step(entries, (inner, x), index=index)
+        return (inner, entries), y
 
-    (out, entries), ys = run(body, (init, carried), (xs, steps), length)
+    (out, entries), ys = loop(body, (init, entries), (xs, steps), length)
     frame.merge(entries)
     return out, ys
 
 
-@by_profile
+def _scan_after_first(
+    frame: Frame, f: Any, init: Any, x: Any, xs: Any, length: int, reverse: bool, loop: Callable[..., Any]
+) -> Any:
+    """A loop whose first step creates what the others use."""
+    carry, y = _run(frame, f, (init, x))
+    if not length:
+        return init, jax.tree.map(lambda y: jnp.zeros((0, *y.shape), y.dtype), y)
+    first = jax.tree.map(lambda y: jnp.expand_dims(y, 0), y)
+    if length == 1:
+        return carry, first
+    xs = jax.tree.map(lambda x: x[:-1] if reverse else x[1:], xs)
+    carry, ys = _scan(frame, f, carry, xs, length - 1, loop)
+    return carry, jax.tree.map(lambda y, ys: jnp.concatenate([ys, y] if reverse else [y, ys]), first, ys)
+
+
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """As `jax.lax.map`, inside of a transformed function.
+
+    Args:
+      f: of one entry of the first axis.
+      xs: a tree of arrays [N, ...].
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.map(lambda x: x + 1, x)).apply({}, None, jnp.ones(2))
@@ -321,65 +375,83 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 
 
-@by_profile
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any) -> Any:
     """As `jax.lax.while_loop`, inside of a transformed function.
+
+    Args:
+      cond_fun: whether to go on with a value.
+      body_fun: from one value to the next.
+      init: the first value, a tree of arrays.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.while_loop(lambda v: v.sum() < 9, lambda v: 2 * v, x)).apply({}, None, jnp.ones(2))
     Array([8., 8.], dtype=float32)
     """
     frame = current_frame("tn.while_loop")
-    if frame.planning:
-        jax.eval_shape(_pure(frame, cond_fun), init)
-        jax.eval_shape(_pure(frame, body_fun), init)
+    if frame.abstract:
+        for fun in (cond_fun, body_fun):
+            jax.eval_shape(lambda v, pure=_pure(frame, fun): pure({}, (v,)), init)
         return init
     _create(frame, [cond_fun, body_fun], init)
-    test, step_fun, carried = _pure(frame, cond_fun), _pure(frame, body_fun), _carried(frame)
-    count = None if frame.keys is None else jnp.uint32(0)
+    pure, step, entries = _pure(frame, cond_fun), _pure(frame, body_fun, "tn.while_loop"), frame.carried()
+    index = None if frame.keys is None else jnp.uint32(0)
 
-    def cond(carry: Any) -> Any:
-        inner, entries, step = carry
-        return test(inner, _entries=entries, _index=step)[0]
+    @functools.wraps(cond_fun)
+    def test(carry: Any) -> Any:
+        inner, entries, index = carry
+        out, writes = pure(entries, (inner,), index=index)
+        frame.check_test(entries, writes)
+        return out
 
+    @functools.wraps(body_fun)
     def body(carry: Any) -> Any:
-        inner, entries, step = carry
-        out, writes = step_fun(inner, _entries=entries, _index=step)
-        return out, _next_carry(entries, writes, "tn.while_loop"), None if step is None else step + 1
+        inner, entries, index = carry
+        return *step(entries, (inner,), index=index), None if index is None else index + 1
 
-    out, entries, _ = jax.lax.while_loop(cond, body, (init, carried, count))
+    out, entries, _ = jax.lax.while_loop(test, body, (init, entries, index))
     frame.merge(entries)
     return out
 
 
-@by_profile
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
     """As `jax.lax.fori_loop`, inside of a transformed function.
+
+    Args:
+      lower, upper: the first step and the one after the last.
+      body_fun: `value = body_fun(step, value)`.
+      init: the first value, a tree of arrays.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.fori_loop(0, 3, lambda i, v: v + i, x)).apply({}, None, jnp.ones(2))
     Array([4., 4.], dtype=float32)
     """
     frame = current_frame("tn.fori_loop")
-    if frame.planning:
-        pure = _pure(frame, body_fun)
-        return _empty(jax.eval_shape(lambda v: pure(jnp.asarray(lower), v)[0], init))
+    if frame.abstract:
+        return _empty(jax.eval_shape(lambda v: _pure(frame, body_fun)({}, (jnp.asarray(lower), v))[0], init))
+    if frame.creating:
+        init, lower = _run(frame, body_fun, (lower, init)), lower + 1
+        if not isinstance(lower - upper, jax.core.Tracer) and lower == upper:
+            return init
     _create(frame, [body_fun], jnp.asarray(lower), init)
-    pure, carried = _pure(frame, body_fun), _carried(frame)
+    step, entries = _pure(frame, body_fun, "tn.fori_loop"), frame.carried()
 
+    @functools.wraps(body_fun)
     def body(i: Any, carry: Any) -> Any:
         inner, entries = carry
-        out, writes = pure(i, inner, _entries=entries, _index=i)
-        return out, _next_carry(entries, writes, "tn.fori_loop")
+        return step(entries, (i, inner), index=i)
 
-    out, entries = jax.lax.fori_loop(lower, upper, body, (init, carried))
+    out, entries = jax.lax.fori_loop(lower, upper, body, (init, entries))
     frame.merge(entries)
     return out
 
 
-@by_profile
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """As `jax.lax.cond`, inside of a transformed function. Both branches are planned.
+
+    Args:
+      pred: a truth value, possibly traced.
+      true_fun, false_fun: of the operands; their results have the same shapes and dtypes.
+      *operands: trees of arrays.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.cond(x[0] > 0, jnp.sin, jnp.zeros_like, x)).apply({}, None, jnp.ones(2))
@@ -388,9 +460,13 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     return _branches("cond", lambda fs, *args: jax.lax.cond(pred, *fs, *args), (true_fun, false_fun), operands)
 
 
-@by_profile
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """As `jax.lax.switch`, inside of a transformed function. All branches are planned.
+
+    Args:
+      index: of the branch, possibly traced; beyond the ends, the nearest.
+      branches: functions of the operands, whose results have the same shapes and dtypes.
+      *operands: trees of arrays.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.switch(1, [jnp.sin, jnp.zeros_like], x)).apply({}, None, jnp.ones(2))
@@ -401,23 +477,22 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 
 def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable[..., Any]], operands: Any) -> Any:
     frame = current_frame(f"tn.{name}")
-    if frame.planning:
-        outs = [jax.eval_shape(lambda a, f=_pure(frame, branch): f(*a)[0], operands) for branch in branches]
+    if frame.abstract:
+        outs = [jax.eval_shape(lambda *a, f=_pure(frame, branch): f({}, a)[0], *operands) for branch in branches]
         return _empty(outs[0])
     _create(frame, branches, *operands)
-    carried = _carried(frame)
 
     def full(branch: Callable[..., Any]) -> Callable[..., Any]:
         cell: list[Any] = []
 
+        @functools.wraps(branch)
         def run(entries: Any, *args: Any) -> Any:
             if not cell:  # names go on from the branch before, which JAX has traced by now
-                cell.append(_pure(frame, branch))
-            out, writes = cell[0](*args, _entries=entries)
-            return out, _next_carry(entries, writes, f"tn.{name}")
+                cell.append(_pure(frame, branch, f"tn.{name}"))
+            return cell[0](entries, args)
 
         return run
 
-    out, entries = select([full(b) for b in branches], carried, *operands)
+    out, entries = select([full(b) for b in branches], frame.carried(), *operands)
     frame.merge(entries)
     return out

@@ -35,6 +35,15 @@ class Plan:
     def __init__(
         self, slots: Slots, states: Slots, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None
     ):
+        """Binds what planning found.
+
+        Args:
+          slots: of parameters, by path.
+          states: slots of states, by path.
+          out: shapes and dtypes of the result.
+          ties: as given to `transform`.
+          stages: as given to `transform`.
+        """
         self.slots, self.states, self.out = slots, states, out
         self.ties, self.stages = dict(ties), dict(stages or {})
         self.axes: tuple[str, ...] = ()

@@ -1,31 +1,31 @@
-"""The frame of a run under Haiku's rules: parameters and state as nested dicts, a stack of key sequences."""
+"""The frame of a run under Haiku's rules: the first request makes a value, keys come in the order of the calls."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party, TenureError
 from tenure.core.model.kinds import in_evaluation
 from tenure.core.notation import paths
 from tenure.core.run import values
-from tenure.core.run.frame import Entry, Frame, Mode, Scope, StackSlice, current_frame, maybe_frame, placeholder
-from tenure.core.run.values import apply_stages
-from tenure.core.sites import call_site, opener
+from tenure.core.run.frame import Entry, Frame, Mode, ids, maybe_frame, placeholder
+from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
 from tenure.haiku import config
-from tenure.haiku.engine.keys import PRNGSequence
+from tenure.haiku.engine.keys import PRNGSequence, missing_key
 
 Bundles = dict[str, dict[str, Any]]
 
-_ids = itertools.count()
+KEYS: Entry = ("keys", "")  # the sequence of keys, among what goes into the body of a transformation and comes out
+NOTHING = object()  # None may be a state
 
 
 class StatePair(NamedTuple):
@@ -42,11 +42,11 @@ class JaxUsageError(TenureError):
 class HaikuFrame(Frame):
     """One run of a function.
 
+    What the function creates is written, as what it sets: `("params", path)`; `("initial", path)` and `("state", path)`.
+
     Attributes:
-      params: `{module: {name: array}}`; grows while the function creates.
-      state: `{module: {name: StatePair}}`.
+      params: those that `apply` was given.
       rngs: the key sequences, the one in use last.
-      id: changes inside of each transformation, so that a module knows where it was built.
       called_by: module path → the modules that it called but that have other prefixes.
       deferred_values: the parameters that known initialisers will make after this run, if it leaves that to them.
       unplanned: whether nobody will ask for a plan of this run, so that slots need not be described.
@@ -56,6 +56,7 @@ class HaikuFrame(Frame):
     """
 
     params: Bundles
+    abstract = False
 
     def __init__(
         self,
@@ -68,14 +69,14 @@ class HaikuFrame(Frame):
         rng: PRNGSequence | None = None,
         plan: Plan | None = None,
     ):
-        super().__init__(mode, sources or Sources(), plan=plan, training=not in_evaluation())
+        super().__init__(mode, sources or Sources(), params=params, plan=plan, training=not in_evaluation())
         self.profile = profile
-        self.params = {} if params is None else params
-        self.state: Bundles = {
-            m: {n: StatePair(v, v) for n, v in bundle.items()} for m, bundle in (state or {}).items()
-        }
+        self._places = {f"{m}/{n}": (m, n) for m, bundle in (state or {}).items() for n in bundle}
+        for path, (module, name) in self._places.items():
+            self.layers[0]["state", path] = self.layers[0]["initial", path] = state[module][name]  # type: ignore[index]
+        self._modules = list(state or {})
         self.rngs: list[PRNGSequence | None] = [rng]
-        self.id = self.epoch = next(_ids)
+        self.epoch = next(ids)
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
         self.unplanned = False
@@ -87,7 +88,7 @@ class HaikuFrame(Frame):
     def forget(self) -> None:
         """Keeps the recorded slots only: no value of a trace that ends."""
         self.release()
-        self.params, self.state, self.given, self.rngs = {}, {}, {}, [None]
+        self.given, self.rngs = {}, [None]
         self.layers, self.scopes, self.deferred_values = [{}], [], None
 
     @property
@@ -96,8 +97,44 @@ class HaikuFrame(Frame):
         return self.mode is Mode.APPLY
 
     @property
+    def creating(self) -> bool:
+        return self.mode is not Mode.APPLY
+
+    @property
     def rng(self) -> PRNGSequence | None:
         return self.rngs[-1]
+
+    def bundles(self, *kinds: str) -> Bundles:
+        """The entries of some kinds as nested dicts, without the parameters that `apply` was given."""
+        found: Bundles = {m: {} for m in self._modules} if "params" not in kinds else {}
+        for (kind, path), value in self.visible().items():
+            if kind in kinds:
+                module, name = self._places.get(path) or paths.split(path)
+                found.setdefault(module, {})[name] = value
+        return found
+
+    def stored(self) -> Bundles:
+        """A copy of the parameters: at init those made so far, at apply all."""
+        return {m: dict(bundle) for m, bundle in self.params.items()} | self.bundles("params")
+
+    def stored_value(self, path: str) -> Any:
+        """The parameter of that path, or None."""
+        if self.mode is not Mode.APPLY:
+            return self.read(("params", path))
+        module, name = paths.split(path)
+        return self.params.get(module, {}).get(name)
+
+    @property
+    def lifted_prefix(self) -> str | None:  # type: ignore[override]
+        if self.frozen:
+            return None
+        found: list[str] = []
+        running: Frame | None = self
+        while running is not None:
+            prefix = getattr(running.scope.module, "prefix_name", None)
+            found += [prefix] if prefix else []
+            running = getattr(running, "around", None)
+        return "/".join(reversed(found)) + "/" if found else None
 
     @contextlib.contextmanager
     def active(self) -> Iterator[Frame]:
@@ -110,74 +147,66 @@ class HaikuFrame(Frame):
                 callback()
         self.around, self.trace, self.opener = saved
 
-    @contextlib.contextmanager
-    def traced(self) -> Iterator[None]:
-        """Within, the running JAX trace is the one that side effects belong to."""
-        saved = self.trace, self.opener
-        self.trace, self.opener = get_opaque_trace_state(convention="tenure"), opener()
-        try:
-            yield
-        finally:
-            self.trace, self.opener = saved
+    def handed_in(self) -> dict[Entry, Any]:
+        return {} if self.rng is None else {KEYS: self.rng.internal_state}
+
+    def lane_keys(self, args: Any, in_axes: Any) -> dict[Entry, Any]:
+        count = _mapped_size(args, in_axes)
+        if self.rng is None:
+            raise missing_key()
+        return {KEYS: (jnp.stack(self.rng.take(count)), ())}
+
+    def carried(self) -> dict[Entry, Any]:
+        if self.rng is not None:  # so that loops and branches carry the same number of keys
+            self.rng.reserve_up_to_full()
+        return {**super().carried(), **self.handed_in()}
 
     @contextlib.contextmanager
-    def body(self, rng: Any, *, shares_names: bool) -> Iterator[None]:
-        """The body of a JAX transformation: its own params, state and keys, copied from what is there.
-
-        Args:
-          rng: the internal state of the keys to draw from, or None.
-          shares_names: whether names that the body takes stay taken.
-        """
-        saved = self.params, self.state, self.scopes, self.id, self.epoch
-        names = [] if shares_names else [(s, dict(s.counters), dict(s.used)) for s in self.scopes]
-        if not self.frozen:
-            self.params = {m: dict(bundle) for m, bundle in self.params.items()}
-        self.state = {m: dict(bundle) for m, bundle in self.state.items()}
-        self.scopes = self.scopes if shares_names else list(self.scopes)
-        self.id = self.epoch = next(_ids)
-        self.rngs.append(None if rng is None or self.rng is None else self.rng.continued(rng))
+    def branch(
+        self, snapshot: Any, entries: Mapping[Entry, Any], *_: Any, carries: bool = False, keeps_names: bool = False
+    ) -> Iterator[dict[Entry, Any]]:
+        scope, counters, used, _ = snapshot
+        known = KEYS in entries and self.rng is not None
+        self.rngs.append(self.rng.continued(entries[KEYS]) if known else None)  # type: ignore[union-attr]
         try:
-            with self.traced():
-                yield
+            with super().branch(snapshot, entries) as writes:
+                yield writes
+                if self.rng is not None:
+                    if carries:
+                        self.rng.reserve_up_to_full()
+                    writes.update(self.handed_in())
         finally:
             self.rngs.pop()
-            self.params, self.state, self.scopes, self.id, self.epoch = saved
-            for scope, counters, used in names:
-                scope.counters, scope.used = counters, used
+            if not keeps_names:
+                scope.counters, scope.used = dict(counters), dict(used)
 
-    def read(self, entry: Entry, default: Any = None) -> Any:
-        kind, path = entry
-        module, name = paths.split(path)
-        if kind == "state":
-            pair = self.state.get(module, {}).get(name)
-            return default if pair is None else pair.current
-        return super().read(entry, default)
+    def next_carry(self, carried: Mapping[Entry, Any], writes: Mapping[Entry, Any], construct: str) -> dict[Entry, Any]:
+        made = sorted(paths.split(path) for kind, path in writes if kind == "params")
+        if made and construct not in ("tn.cond", "tn.switch"):
+            raise AssertionError(f"New parameters were created: {made}")
+        return {**carried, **writes}  # JAX says where one branch, or step, leaves something else than another
+
+    def check_test(self, entries: Mapping[Entry, Any], writes: Mapping[Entry, Any]) -> None:
+        before, after = entries.get(KEYS), writes.get(KEYS)
+        drawn = before is not None and (after[0] is not before[0] or len(after[1]) != len(before[1]))  # type: ignore[index]
+        if drawn or any(entry != KEYS for entry in writes):
+            raise ValueError(
+                "`hk.while_loop` does not support `hk.set_state`, `hk.next_rng_key` (et al) in `cond_fun`."
+            )
+
+    def merge(self, writes: Mapping[Entry, Any]) -> None:
+        keys = writes.get(KEYS)
+        super().merge({entry: jax.tree.map(_as_array, value) for entry, value in writes.items() if entry != KEYS})
+        if keys is not None and self.rng is not None:
+            self.rng.replace_internal_state(keys)
 
     def write(self, entry: Entry, value: Any) -> None:
-        kind, path = entry
-        if kind != "state":
-            return super().write(entry, value)
-        module, name = paths.split(path)
-        bundle = self.state.setdefault(module, {})
-        bundle[name] = StatePair(bundle[name].initial if name in bundle else value, value)
-        return None
-
-    def begin_stages(self) -> None:
-        """Hands the state of stages over to them, and applies those that loops need."""
-        for path in {path for slot in self.plan.slots.values() for path in slot.parts.values()}:
-            module, name = paths.split(path)
-            if name in self.state.get(module, {}):
-                self.layers[0]["state", path] = self.state[module].pop(name).current
-        apply_stages(self)
+        if entry[0] == "state" and self.read(entry, NOTHING) is NOTHING:
+            super().write(("initial", entry[1]), value)
+        super().write(entry, value)
 
     def shows_modules(self) -> bool:
         return config.get_config().module_auto_repr
-
-    def made(self, collection: str) -> Iterator[tuple[str, Any]]:
-        bundles = self.params if collection == "params" else self.state
-        for module, bundle in bundles.items():
-            for name, value in bundle.items():
-                yield f"{module}/{name}", value if collection == "params" else value.current
 
     def belongs(self, path: str, module: str) -> bool:
         owner = path.rpartition("/")[0]
@@ -188,6 +217,28 @@ class HaikuFrame(Frame):
         if self.lender is None:
             return placeholder(slot.shape, slot.dtype)
         return values.evaluate(self.lender, slot.path)
+
+
+def _as_array(value: Any) -> Any:
+    """`value`; a number that JAX made of a constant result becomes an array again."""
+    return jnp.asarray(value, getattr(value, "dtype", None)) if isinstance(value, (int, float)) else value
+
+
+def _mapped_size(args: Any, in_axes: Any) -> int:
+    """How many lanes there are."""
+
+    def sizes(axis: int | None, arrays: Any) -> Any:
+        if axis is None:
+            return None
+        shapes = [a.shape for a in jax.tree.leaves(arrays)]
+        found = {s[axis] for s in shapes}
+        if len(found) != 1:
+            raise ValueError(
+                f"Arrays must have the same mapped axis size, found sizes {found} for input shapes {shapes}"
+            )
+        return found.pop()
+
+    return jax.tree.leaves(jax.tree.map(sizes, in_axes, args, is_leaf=lambda x: x is None))[0]
 
 
 def the_frame(what: str) -> HaikuFrame:
@@ -222,7 +273,7 @@ _closed: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_haiku_clos
 @contextlib.contextmanager
 def closed_to_outside() -> Iterator[None]:
     """Within, modules that were built before can not be used."""
-    token = _closed.set(next(_ids))
+    token = _closed.set(next(ids))
     try:
         yield
     finally:
@@ -243,20 +294,4 @@ def usage_error(what: str) -> JaxUsageError:
     )
 
 
-def lift_prefix(frame: HaikuFrame) -> str | None:
-    """Where a lifted function's parameters will be stored, while it is initialised."""
-    if frame.frozen:
-        return None
-    found: list[str] = []
-    running: Frame | None = frame
-    while running is not None:
-        prefix = getattr(running.scope.module, "prefix_name", None)
-        if prefix:
-            found.append(prefix)
-        running = getattr(running, "around", None)
-    return "/".join(reversed(found)) + "/" if found else None
-
-
 JaxUsageError.__module__ = "tenure.haiku"
-
-__all__ = ["Bundles", "HaikuFrame", "JaxUsageError", "Mode", "Scope", "StackSlice", "StatePair", "current_frame", "jax"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,17 +16,15 @@ import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
-from tenure.core.model.kinds import in_evaluation
 from tenure.core.model.planning import is_array, linked, spec_of
-from tenure.core.model.plans import Plans
+from tenure.core.model.transform import Model
 from tenure.core.model.watch import Watch
 from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
-from tenure.core.run.values import offline
+from tenure.core.run.values import apply_stages, offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.sources import Sources
 from tenure.core.traces import outermost, without_collection
 from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
@@ -58,30 +56,18 @@ class Made(NamedTuple):
         return {m: {n: made.get(id(v), v) for n, v in b.items()} for m, b in params.items()}, states
 
 
-class Model:
-    """A function, its ties and stages, and the plans made of it so far."""
+class HaikuModel(Model):
+    """A function, its ties and stages, and the plans made of it so far.
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        ties: Mapping[str, Any] | None = None,
-        stages: Mapping[str, Any] | None = None,
-    ):
-        self.function, self.sources = function, Sources(ties, stages)
-        self.ties, self.stages = dict(ties or {}), dict(stages or {})
-        self._modes = {training: Plans(function, self._make_plan) for training in (True, False)}
+    Attributes:
+      as_it_is: the plans of inputs for which tracing is a detour on the way to initial values.
+    """
+
+    def forget(self) -> None:
+        super().forget()
         self.as_it_is: weakref.WeakSet[Plan] = weakref.WeakSet()
 
-    @property
-    def plans(self) -> Plans:
-        """The plans for the mode that the model is called in."""
-        return self._modes[not in_evaluation()]
-
-    def plan(self, *args: Any, **kwargs: Any) -> Plan:
-        """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
-        return self.plans.of(args, kwargs)
-
-    def _make_plan(self, args: Any, kwargs: Any) -> Plan:
+    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
         try:
             return self._trace(PRNGSequence(0), args, kwargs).plan
         except jax.errors.JAXTypeError:  # the function looks at values
@@ -153,7 +139,7 @@ class Model:
         frame.lender, frame.unplanned = lender, unplanned
         with without_collection():
             out = self.run(frame, args, kwargs)
-        return frame.params, first_states(frame), functools.partial(self._linked, frame, out)
+        return frame.stored(), frame.bundles("initial"), functools.partial(self._linked, frame, out)
 
     def _linked(self, frame: HaikuFrame, out: Any) -> Plan:
         frame.makers = {}
@@ -187,7 +173,7 @@ class Model:
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
             found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
-            made = _without(frame.params, frame.deferred_values or {}), first_states(frame)
+            made = _without(frame.stored(), frame.deferred_values or {}), frame.bundles("initial")
             frame.forget()
             return made
 
@@ -210,14 +196,14 @@ class Model:
         if plan.staged and rng is not None:
             frame.keys = Keys(rng.internal_state[0])
         out = self.run(frame, args, kwargs)
-        return out, newest_states(frame)
+        return out, frame.bundles("state", "stage")
 
     def run(self, frame: HaikuFrame, args: Any, kwargs: Any) -> Any:
         """Calls the function in a frame."""
         try:
             with self.plans.running(), frame.active():
                 if frame.plan.staged and frame.frozen:
-                    frame.begin_stages()
+                    apply_stages(frame)
                 return self.function(*args, **kwargs)
         except jax.errors.UnexpectedTracerError as e:
             raise jax.errors.UnexpectedTracerError(TRACER_HINT) from e
@@ -255,21 +241,6 @@ def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence 
         module, name = paths.split(path)
         (params if path in plan.slots else state).setdefault(module, {})[name] = value
     return params, state
-
-
-def first_states(frame: HaikuFrame) -> Bundles:
-    """The states' first values."""
-    return {m: {n: pair.initial for n, pair in bundle.items()} for m, bundle in frame.state.items()}
-
-
-def newest_states(frame: HaikuFrame) -> Bundles:
-    """The states' newest values."""
-    found = {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
-    for (kind, path), value in frame.visible().items():
-        if kind == "stage":
-            module, name = paths.split(path)
-            found.setdefault(module, {})[name] = value
-    return found
 
 
 def _is_struct(leaf: Any) -> bool:

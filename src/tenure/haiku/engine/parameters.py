@@ -10,19 +10,18 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
-from tenure.core.notation.paths import join, split
+from tenure.core.notation.paths import split
 from tenure.core.run import hooks, leaves
 from tenure.core.run import parameters as core_parameters
-from tenure.core.run.frame import placeholder
 from tenure.core.run.initialisers import alike_of, drawn
-from tenure.core.run.requests import request
+from tenure.core.run.requests import context, request
 from tenure.core.slots.requests import same_init
 from tenure.core.slots.slot import Request, Suggested, as_shape, named
 from tenure.core.slots.sources import OWN
 from tenure.haiku import ownership
-from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
 from tenure.haiku.engine.deferral import CountedKeys, defer, draws_one_key
-from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, lift_prefix, the_frame
+from tenure.haiku.engine.do_not_store import DO_NOT_STORE
+from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, the_frame
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.initializers import samples
 
@@ -38,23 +37,28 @@ def get_parameter(
 ) -> jax.Array:
     """The current module's parameter `name`; see `tenure.haiku.get_parameter`."""
     frame = the_frame("get_parameter")
-    check_usage(frame, "get_parameter")
+    path = slot_path(frame, name, "get_parameter")
     dtype = jnp.float32 if dtype is None else dtype
-    module = scope_name(frame)
-    path = f"{module}/{name}"
     value = _known(frame, path, shape, dtype, init)
     if value is None:
-        value = outer_value(frame, module, name)
+        value = outer_value(frame, path)
     if value is None:
         value = _create(frame, path, shape, dtype, init, axes, stages)
     getters = hooks.chain("param_getter")
     if getters:
-        value = hooks.run_getters(getters, value, _context(frame, path, shape, dtype, init))
+        told = context(frame, path, shape, dtype, _no_initializer if init is None else init)
+        value = hooks.run_getters(getters, value, told)
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
     if value.shape != shape and value.shape != tuple(shape):
         raise _misfit(frame, path, shape, dtype, value)
     return value
+
+
+def slot_path(frame: HaikuFrame, name: str, what: str) -> str:
+    """The path of the slot that the running code calls `name`, for `what`, the function that asks."""
+    check_usage(frame, what)
+    return f"{scope_name(frame)}/{name}"
 
 
 def scope_name(frame: HaikuFrame) -> str:
@@ -80,19 +84,14 @@ def check_boundary(module: Any) -> None:
         )
 
 
-def outer_value(frame: HaikuFrame, module: str, name: str) -> Any:
+def outer_value(frame: HaikuFrame, path: str) -> Any:
     """The value of a forced name that a layer stack finds outside of itself, or None."""
-    around = getattr(frame, "stack_around", None)
+    around = frame.stack_around
     if around is None or frame.scope.module is None or ownership.get("forced_names_in_stacks") == "haiku":
         return None
     if not frame.scope.module.__dict__["_construction"].forced:
         return None
-    return around.params.get(module, {}).get(name)
-
-
-def _context(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> GetterContext:
-    init = _no_initializer if init is None else init
-    return GetterContext(path, frame.scope.module, dtype, shape, init, lift_prefix(frame))
+    return around.stored_value(path)
 
 
 def _no_initializer(shape: Any, dtype: Any) -> Any:
@@ -100,19 +99,16 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
 
 
 def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, stages: Any) -> Any:
-    creators = hooks.chain("param_creator")
     init = _no_initializer if init is None else init
     keys, deferred = frame.rng, None
-    if frame.deferred_values is not None and not creators and isinstance(keys, CountedKeys):
+    if frame.deferred_values is not None and not hooks.chain("param_creator") and isinstance(keys, CountedKeys):
         deferred = defer(keys, init, shape, dtype)
     try:
         if deferred is not None and isinstance(keys, CountedKeys):
             frame.deferred_values[path] = deferred  # type: ignore[index]
             value = keys.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
-        elif creators:
-            value = run_creators(creators, _context(frame, path, shape, dtype, init), shape, dtype, init)
         else:
-            value = _made(keys, init, shape, dtype)
+            value = made_by_creators("param_creator", frame, path, shape, dtype, init)
     except MissingRNGError as e:
         if frame.frozen:
             raise missing(frame, path, shape, dtype) from e
@@ -123,27 +119,23 @@ def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axe
         raise missing(frame, path, shape, dtype)
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
-    module, name = split(path)
-    frame.params.setdefault(module, {})[name] = value
+    frame.write(("params", path), value)
     record(frame, path, value, init, axes, stages)
     return value
 
 
-def _made(keys: Any, init: Any, shape: Any, dtype: Any) -> Any:
-    """What an initialiser makes; in a trace, one trace for all that draw the same distribution and shape."""
-    alike = alike_of(init, shape, dtype) if type(keys) is PRNGSequence and draws_one_key(init, dtype) else None
-    return samples.make(init, shape, dtype) if alike is None else drawn(next(keys), alike)
+def made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """A first value, as the creators around answer, or the initialiser.
 
-
-def run_creators(creators: hooks.Chain, context: Any, shape: Any, dtype: Any, init: Any) -> Any:
-    """The new value: the outermost creator's answer."""
-    if not creators:
-        return samples.make(init, shape, dtype)
-
-    def following(shape: Any, dtype: Any, init: Any) -> Any:
-        return run_creators(creators[1:], context, shape, dtype, init)
-
-    return creators[0](following, shape, dtype, init, context)
+    In a trace, there is one trace for all initialisers that draw the same distribution and shape.
+    """
+    creators = hooks.chain(kind)
+    if creators:
+        return hooks.run_creators(creators, shape, dtype, init, context(frame, path, shape, dtype, init))
+    alike = None
+    if kind == "param_creator" and type(frame.rng) is PRNGSequence and draws_one_key(init, dtype):
+        alike = alike_of(init, shape, dtype)
+    return samples.make(init, shape, dtype) if alike is None else drawn(next(frame.rng), alike)  # type: ignore[arg-type]
 
 
 def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None, stages: Any = None) -> None:
@@ -176,9 +168,8 @@ def _check_again(frame: HaikuFrame, path: str, dtype: Any, init: Any) -> None:
 
 def _known(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """The slot's value, if there is one already: in apply as the plan says, while the function creates as made before."""
-    module, name = split(path)
-    value = frame.params.get(module, {}).get(name)
     if frame.frozen:
+        value = frame.stored_value(path)
         slot = None if frame.plan.plain else frame.plan.slots.get(path)
         if slot is None:
             core_parameters.check_planned(frame, path, shape, dtype)
@@ -189,6 +180,7 @@ def _known(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> A
     if source.kind in ("borrow", "given", "forbid"):
         core_parameters.plan_parameter(frame, path, shape, dtype, init, None, source)
         return source.value if source.kind == "given" else frame.borrowed_value(frame.requests[path])
+    value = frame.stored_value(path)
     if value is not None and source is OWN:
         if path in frame.requests:
             frame.note_mode(path)
@@ -218,6 +210,3 @@ def missing(frame: HaikuFrame, path: str, shape: Any, dtype: Any) -> MissingPara
         near=error.near,
         ways=error.ways,
     )
-
-
-__all__ = ["get_parameter", "join", "placeholder"]

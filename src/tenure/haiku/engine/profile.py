@@ -9,9 +9,7 @@ from tenure.core.run.frame import Frame, current_frame, maybe_frame
 from tenure.core.sites import Site
 from tenure.haiku import config, ownership
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, usage_error
-from tenure.haiku.engine.jaxing import eval_shape, grad, jit, remat, value_and_grad, vmap
 from tenure.haiku.engine.keys import missing_key
-from tenure.haiku.engine.loops import cond, fori_loop, map, scan, switch, while_loop
 from tenure.haiku.engine.naming import check_name, name_scope, snake_case, unique_name
 from tenure.haiku.engine.parameters import get_parameter
 from tenure.haiku.engine.states import get_state, set_state
@@ -62,26 +60,14 @@ __all__ = [
     "called",
     "check_cached",
     "check_name",
-    "cond",
-    "eval_shape",
-    "fori_loop",
     "get_parameter",
     "get_state",
-    "grad",
-    "jit",
     "library",
-    "map",
     "maybe_next_rng_key",
     "missing_key",
     "name_scope",
     "next_rng_keys",
-    "remat",
-    "scan",
     "set_state",
     "snake_case",
-    "switch",
     "unique_name",
-    "value_and_grad",
-    "vmap",
-    "while_loop",
 ]

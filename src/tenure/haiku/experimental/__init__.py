@@ -5,19 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tenure.core.run.hooks import MethodContext, intercept_methods
+from tenure.core.run.hooks import GetterContext, MethodContext, intercept_methods
 from tenure.core.run.naming import force_name, name_like
-from tenure.haiku.config import check_jax_usage, module_auto_repr, rng_reserve_size
-from tenure.haiku.engine.contexts import DO_NOT_STORE, GetterContext
-from tenure.haiku.engine.lifting import (
-    LiftWithStateUpdater,
-    lift,
-    lift_with_state,
-    transparent_lift,
-    transparent_lift_with_state,
-)
-from tenure.haiku.engine.naming import name_scope
-from tenure.haiku.engine.public import (
+from tenure.haiku.api.asking import (
     current_name,
     custom_creator,
     custom_getter,
@@ -27,7 +17,17 @@ from tenure.haiku.engine.public import (
     maybe_get_rng_sequence_state,
     replace_rng_sequence_state,
 )
-from tenure.haiku.engine.stack import LayerStackTransparencyMapping, layer_stack
+from tenure.haiku.api.layer_stack import LayerStackTransparencyMapping, layer_stack
+from tenure.haiku.api.lifting import (
+    LiftWithStateUpdater,
+    lift,
+    lift_with_state,
+    transparent_lift,
+    transparent_lift_with_state,
+)
+from tenure.haiku.config import check_jax_usage, module_auto_repr, rng_reserve_size
+from tenure.haiku.engine.do_not_store import DO_NOT_STORE
+from tenure.haiku.engine.naming import name_scope
 
 if TYPE_CHECKING:
     from tenure.haiku.experimental import flax, jaxpr_info

@@ -15,9 +15,9 @@ except ImportError:
 
 from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.core.run.rng import maybe_next_rng_key
+from tenure.haiku.api.lifting import lift_with_state
+from tenure.haiku.api.transforms import running_init, transform_with_state, with_empty_state
 from tenure.haiku.data_structures import traverse
-from tenure.haiku.engine.lifting import lift_with_state
-from tenure.haiku.engine.transforms import running_init, transform_with_state, with_empty_state
 
 Bundles = dict[str, dict[str, Any]]
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.run import hooks
-from tenure.haiku.engine import jaxing
+from tenure.haiku.api import jaxing
 from tenure.haiku.engine.frames import inside_transform, the_frame
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.nn.dropout import off

@@ -17,8 +17,8 @@ from tenure.core.run import hooks
 from tenure.core.run.frame import current_frame
 from tenure.core.run.module import Module
 from tenure.haiku import ownership
+from tenure.haiku.api.transforms import get_original_fn, transform_with_state
 from tenure.haiku.data_structures import tree_bytes, tree_size
-from tenure.haiku.engine.transforms import get_original_fn, transform_with_state
 from tenure.haiku.formats import format_array, format_bytes
 
 _IGNORED = ("__init__", "params_dict", "state_dict")

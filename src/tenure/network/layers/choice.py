@@ -17,6 +17,7 @@ from tenure.network.graph import Flags, Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.tf.imports import with_tensorflow
 
 _ENDED = -1.0e30  # the score of any label but the first after the end of a hypothesis
 _SMALLEST = 1e-20
@@ -134,7 +135,7 @@ class Choice(Layer):
         targets = self.node.refs.get("target")
         if not targets or targets[0] is None:
             raise self.error("target", self.node.get("target"), "without search, the labels of a target are needed")
-        return [self.run.outputs[t].tensor for t in targets]
+        return [self.given(t).tensor for t in targets]
 
     def _given(self) -> Output:
         found = self._targets()
@@ -187,13 +188,8 @@ class Choice(Layer):
         kind = self.node.get("input_type", "prob")
         if x.feature_axis is None:
             raise self.error("from", self.node.get("from"), f"{x!r} has no feature dim")
-        out = self.run.outputs.get(key)
-        if (
-            kind == "prob"
-            and out is not None
-            and out.logits is not None
-            and out.activation in ("softmax", "log_softmax")
-        ):
+        out = self.given(key)
+        if kind == "prob" and out.logits is not None and out.activation in ("softmax", "log_softmax"):
             logits = self.run.beams.read(out.logits, x.beam_dim).feature_last()
             return logits.like(jax.nn.log_softmax(logits.data, axis=-1))
         x = x.feature_last()
@@ -297,7 +293,7 @@ class Choice(Layer):
         if combine is not None:
             if not callable(combine):
                 raise self.error("custom_score_combine", combine, "a function is needed")
-            t = self.run.loop_step
+            combine, t = with_tensorflow(combine), self.run.loop_step
             ended = self._ended(parent, found.base.shape[:2])
             total = combine(
                 layer=self.proxy(),
@@ -318,7 +314,7 @@ class Choice(Layer):
 
     def proxy(self) -> Any:
         """The layer, as functions of configs see it."""
-        return proxies.of_layer(self, self.run.outputs[self.node.sources[0]].tensor)
+        return proxies.of_layer(self, self.given(self.node.sources[0]).tensor)
 
     def _with_gold(self, total: Any, live: Any, found: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         """The target's label as the last hypothesis, continuing the last one."""

@@ -72,7 +72,7 @@ class Conv(windows.Sliding):
         else:
             weights = self._given(filter, filter_size, filter_perm, narrow, out)
         pads = windows.paddings(w, positions, x.shape[first:-1])
-        if self.masks(use_time_mask):
+        if not self.takes_padding_in and use_time_mask is not False:
             x, pads = windows.from_own_starts(x, first, w, pads, 0.0)
         data = convolve(windows.merged_batch(x, first), weights, w, pads, groups)
         y = windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), out)
@@ -164,10 +164,12 @@ class Pool(windows.Sliding):
             fill = -jnp.inf if kind == "max" else 0.0
             if kind == "avg" and any(layout.ragged(d) for d in positions):
                 ones = windows.masked(x.like(jnp.ones_like(x.data)), first, len(w.sizes), 0)
-                ones, _ = windows.from_own_starts(ones, first, w, pads, 0.0)
+                if not self.takes_padding_in:
+                    ones, _ = windows.from_own_starts(ones, first, w, pads, 0.0)
                 counted = windows.merged_batch(ones, first)
             x = windows.masked(x, first, len(w.sizes), fill)
-            x, pads = windows.from_own_starts(x, first, w, pads, fill)
+            if not self.takes_padding_in:
+                x, pads = windows.from_own_starts(x, first, w, pads, fill)
         data = pool(windows.merged_batch(x, first), w, pads, kind, counted)
         y = windows.rebuilt(x, data, first, windows.out_dims(self, w, positions, out_spatial_dims), x.dims[-1])
         if kind == "avg" or not self.masks(use_time_mask):

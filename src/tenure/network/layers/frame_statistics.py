@@ -31,7 +31,7 @@ class FramewiseStatistics(Layer):
     def forward(self, sources: Any, *, sil_label_idx: int, histogram_num_bins: int = 20) -> Output:
         key = self.node.sources[0]
         source = self.run.layers.get(key)
-        out = self.run.outputs[key]
+        out = self.given(key)
         target = target_of(source) if source is not None else None
         if source is None or target is None or not target.sparse or out.activation != "softmax":
             raise self.error("from", self.node.get("from"), "a softmax layer with a target of classes is needed")

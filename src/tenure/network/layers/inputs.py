@@ -32,7 +32,7 @@ class _Part(Layer):
         Raises:
           OptionError: nothing.
         """
-        at = self.run.outputs[self.node.sources[0]]
+        at = self.given(self.node.sources[0])
         if name in at.subs:
             return at.subs[name]
         for part in name.split("/"):

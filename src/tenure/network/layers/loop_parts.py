@@ -90,7 +90,7 @@ class RecLastOutput(Layer):
         node.deps += [key, node.refs["sub"]]
 
     def forward(self, *, rec_layer: str, sub_layer_name: str) -> Tensor:
-        x = self.run.outputs[self.node.refs["sub"]].tensor
+        x = self.given(self.node.refs["sub"]).tensor
         if x.time_axis is None:
             return x
         dim, axis = x.dims[x.time_axis], x.time_axis

@@ -96,8 +96,8 @@ class MaskedComputation(Layer):
         in_spatial_dim: Dim | None = None,
         out_spatial_dim: Dim | None = None,
     ) -> Output:
-        found = self.run.outputs[self.node.refs["unit"]]
-        inside = {name: self.run.outputs[key] for name, key in self.node.refs.get("subs", {}).items()}
+        found = self.given(self.node.refs["unit"])
+        inside = {name: self.given(key) for name, key in self.node.refs.get("subs", {}).items()}
         found = dataclasses.replace(found, subs={**found.subs, **inside})
         if mask is None or not self.run.single_step or mask.time_axis is not None:
             return found

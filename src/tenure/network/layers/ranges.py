@@ -103,7 +103,7 @@ class RangeFromLength(Layer):
             raise self.error("from", self.node.get("from"), "one input of whole numbers is needed")
         lengths, known = sources[0], sizes.current()
         dim = known.dim_of(lengths)
-        whole = self.run.outputs[self.node.sources[0]].extra
+        whole = self.given(self.node.sources[0]).extra
         if dim is None and isinstance(whole, Dim):  # the number of sequences
             dim = whole
         if dim is None:

@@ -247,7 +247,7 @@ class GetLastHiddenState(Layer):
     stepwise = True
 
     def forward(self, *, combine: str = "concat", key: Any = "*") -> Output:
-        outputs = [self.run.outputs[k] for k in self.node.sources]
+        outputs = [self.given(k) for k in self.node.sources]
         if not outputs:
             raise self.error("from", self.node.get("from"), "at least one recurrent layer is needed")
         found = [self._part(out, name, key) for out, name in zip(outputs, self.node.sources, strict=True)]

@@ -64,7 +64,7 @@ def _by_part(layer: Layer, cell: Cell, written: Any) -> dict[str, Any]:
             raise layer.error("initial_state", written, f"the unit's state has the parts {list(parts)}")
         return dict(zip(parts, written, strict=True))
     if isinstance(written, Key) and len(parts) > 1:
-        state = layer.run.outputs[written].state
+        state = layer.given(written).state
         if set(state) != set(parts):
             raise layer.error(
                 "initial_state",
@@ -80,7 +80,7 @@ def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Seque
     if isinstance(value, Tensor):
         return _aligned(layer, value, dims, shape)
     if isinstance(value, Key):
-        return _aligned(layer, last_state(layer.run.outputs[value]), dims, shape)
+        return _aligned(layer, last_state(layer.given(value)), dims, shape)
     if value is None or value == "zeros":
         return jnp.zeros(shape)
     if value == "ones":

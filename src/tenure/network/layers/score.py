@@ -255,7 +255,7 @@ class LossLayer(Layer):
             raise self.error("loss_", loss_, "there is no such loss", [", ".join(LOSSES)])
         loss = LOSSES[loss_](**(self.node.get("loss_opts_") or {}))
         target = self.fill(self.node.refs["target_"]) if "target_" in self.node.refs else None
-        seen = view(self, self.run.outputs[self.node.sources[0]], target, loss)
+        seen = view(self, self.given(self.node.sources[0]), target, loss)
         kept = Unreduced(**{f.name: getattr(seen, f.name) for f in dataclasses.fields(seen)})
         found = {"loss": loss.value(kept), "error": loss.error(kept)}
         subs = {

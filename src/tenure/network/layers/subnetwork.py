@@ -69,4 +69,4 @@ class Subnetwork(Layer):
         subnetwork: Any,
         concat_sources: bool = True,
     ) -> Output:
-        return self.run.outputs[self.node.refs["output"]]
+        return self.given(self.node.refs["output"])

@@ -106,7 +106,7 @@ class _OfVariable(Layer):
 
     def value(self) -> Tensor:
         """What the variable gave when it was computed."""
-        return self.run.outputs[self.variable().node.key].tensor
+        return self.given(self.variable().node.key).tensor
 
 
 @layer("variable_assign")

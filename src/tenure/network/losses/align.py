@@ -22,7 +22,13 @@ def view(layer: Layer, out: Output, target: Tensor | None, loss: Loss) -> View:
     if target is not None:
         target = target.feature_last()
         if loss.aligned:
+            frames = output.dims
             output, target, cut = _together(output, target)
+            layer.run.network.aligned |= {
+                (layer.node.key, a.root, b.root)
+                for a, b in zip(frames, target.dims, strict=False)
+                if a.is_dynamic and b.is_dynamic and a != b
+            }
             before = None if before is None else before.like(before.data[cut])
     raw = None if before is None else before.data
     logits = raw if out.activation == "softmax" else None

@@ -181,4 +181,4 @@ def _wide(x: Tensor) -> Tensor:
 def target_of(layer: Layer) -> Tensor | None:
     """The target of a layer, or None."""
     targets = layer.node.refs.get("target")
-    return None if not targets or targets[0] is None else layer.run.outputs[targets[0]].tensor
+    return None if not targets or targets[0] is None else layer.given(targets[0]).tensor

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -16,6 +18,9 @@ from tenure.network.tf.static import UnknownTensorFlowError, is_static
 
 Function = Callable[..., Any]
 UNROLLED = 100
+LONGEST = 20  # a loop has at most 2²⁰ steps, one inside of its body 2¹⁰, and so on: half the exponent each time
+
+_depth: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_loop_depth", default=0)
 
 
 def cond(
@@ -51,6 +56,9 @@ def while_loop(
     A loop whose condition is known before the program runs is unrolled. Any other is a loop of the program; its gradient
     computes the variables of each step once more, from the start, so it suits loops of few steps.
 
+    A loop may have 2²⁰ steps, one inside of a loop's body 2¹⁰, as a dictionary is data, and must not take hours. Where the
+    condition still holds after that many, all of its variables are NaN, and those of other dtypes the least number.
+
     Args:
       cond: of all variables; gives a truth value.
       body: of all variables; gives their next values.
@@ -58,13 +66,22 @@ def while_loop(
       shape_invariants, parallel_iterations, back_prop, swap_memory, name: have no effect.
       maximum_iterations: after which the loop ends in any case.
       return_same_structure: whether a list of one variable stays a list.
+
+    Raises:
+      UnknownTensorFlowError: the loop would never end, or `maximum_iterations` is a number beyond the bound.
     """
+    most = 2 ** (LONGEST >> _depth.get())
+    if isinstance(maximum_iterations, (int, np.integer)) and maximum_iterations > most:
+        raise UnknownTensorFlowError(
+            f"tf.while_loop: {maximum_iterations} steps are more than the {most} that a loop may have here",
+            ways=["use whole arrays instead of a loop over their entries", "leave 'maximum_iterations' out"],
+        )
     single = not isinstance(loop_vars, (list, tuple))
     values = (loop_vars,) if single else tuple(loop_vars)
     with random.own_keys() as keys:
 
         def step(index: Any, now: tuple[Any, ...]) -> tuple[Any, ...]:
-            with keys.step(index):
+            with keys.step(index), _inside():
                 new = body(*now)
             new = new if isinstance(new, (list, tuple)) and (len(now) > 1 or len(new) == 1) else (new,)
             return tuple(new)
@@ -87,28 +104,48 @@ def while_loop(
             held = jnp.asarray(held).reshape(())
             return held if limit is None else held & (index < limit)
 
-        return _result(_compiled(goes_on, step, values, count), single, return_same_structure)
+        return _result(_compiled(goes_on, step, values, count, most), single, return_same_structure)
 
 
 def _result(values: tuple[Any, ...], single: bool, same: bool) -> Any:
     return values[0] if single or (len(values) == 1 and not same) else values
 
 
-def _compiled(goes_on: Function, step: Function, values: Any, start: int) -> Any:
-    """The loop as one of the program, with a gradient."""
+@contextlib.contextmanager
+def _inside() -> Iterator[None]:
+    """Within, a loop is one in another's body."""
+    token = _depth.set(_depth.get() + 1)
+    try:
+        yield
+    finally:
+        _depth.reset(token)
+
+
+def _compiled(goes_on: Function, step: Function, values: Any, start: int, most: int) -> Any:
+    """The loop as one of the program, with a gradient; its last leaf counts the steps."""
     leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, values))
     first = jnp.asarray(start, jnp.int32)
 
     def next_leaves(index: Any, *now: jax.Array) -> list[jax.Array]:
-        new = jax.tree.leaves(step(index, jax.tree.unflatten(tree, now)))
-        return [_as(a, old.dtype) for a, old in zip(new, now, strict=True)]
+        new = jax.tree.leaves(step(index, jax.tree.unflatten(tree, now[:-1])))
+        return [*(_as(a, old.dtype) for a, old in zip(new, now[:-1], strict=True)), now[-1] + 1]
 
     def test(index: Any, *now: jax.Array) -> jax.Array:
-        return goes_on(index, jax.tree.unflatten(tree, now))
+        return goes_on(index, jax.tree.unflatten(tree, now[:-1])) & (index < most)
 
+    leaves = [*leaves, first]
     test_fn, test_consts = _closed(test, first, leaves)
     step_fn, step_consts = _closed(next_leaves, first, leaves)
-    return jax.tree.unflatten(tree, _loop(test_fn, step_fn, first, leaves, test_consts, step_consts))
+    *found, steps = _loop(test_fn, step_fn, first, leaves, test_consts, step_consts)
+    cut = (steps >= most) & goes_on(steps, jax.tree.unflatten(tree, found))
+    return jax.tree.unflatten(tree, [jnp.where(cut, _no_number(x.dtype), x) for x in found])
+
+
+def _no_number(dtype: Any) -> np.ndarray:
+    """What stands for a value that there is none of."""
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return np.array(np.nan, dtype)
+    return np.array(np.iinfo(dtype).min if jnp.issubdtype(dtype, jnp.integer) else False, dtype)
 
 
 def _closed(function: Function, index: Any, leaves: list[jax.Array]) -> tuple[Function, list[Any]]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tenure.core.errors import nearest
+from tenure.core.errors import brief, nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.order import Indices, Order
-from tenure.training.errors import DataSetError
+from tenure.training.errors import DataSetError, OrderError
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,12 @@ class DataSet(ABC):
     def indices(self, epoch: int) -> Indices:
         """The sequences of an epoch, in order."""
         count = self.count()
+        if not count:
+            files = getattr(self, "files", None)
+            raise OrderError(
+                f"{type(self).__name__} {self.name or ''}".strip()
+                + f" has no sequences{f' in {brief(files)}' if files else ''}"
+            )
         if count == float("inf"):
             return range(2**62)
         return self.order.indices(epoch, int(count), lambda: self.sort_lengths(epoch), lambda: self.tags)
@@ -186,6 +192,15 @@ class DataSet(ABC):
         elif indices is None:
             indices = self.indices(number)
         return Epoch(lambda i: self.load(i, number), indices, lambda i: self.measure(i, number))
+
+
+def seed_of(epoch: int, index: int) -> int:
+    """The seed of what is drawn for one sequence of an epoch, wherever it is loaded.
+
+    >>> seed_of(1, 2)
+    1000005
+    """
+    return (epoch * 1_000_003 + index) & 0x7FFFFFFF
 
 
 def windowed(array: np.ndarray, window: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -214,6 +215,21 @@ class CombinedDataset(DataSet):
         return self.parts[name].tag(inside)
 
     def indices(self, epoch: int) -> Indices:
+        listed, chosen = self._order(epoch)
+        return [listed[int(i)] for i in chosen]
+
+    def epoch(self, number: int, *, tags: Sequence[str] | None = None, indices: Indices | None = None) -> Epoch:
+        if tags is not None or indices is not None:
+            return super().epoch(number, tags=tags, indices=indices)
+        listed, chosen = self._order(number)
+
+        def load(place: int) -> Item:  # sequences are counted in the order in which the data sets give them
+            return replace(self.load(listed[place], number), index=place)
+
+        return Epoch(load, chosen, lambda place: self.measure(listed[place], number))
+
+    def _order(self, epoch: int) -> tuple[list[int], Indices]:
+        """The sequences that the data sets give, one data set after the other, and the order that they are taken in."""
         own = [
             [int(start) + int(i) for i in part.indices(epoch)]
             for part, start in zip(self.parts.values(), self._starts, strict=False)
@@ -222,8 +238,7 @@ class CombinedDataset(DataSet):
             own = [self._sampled(name, list_, epoch) for name, list_ in zip(self.parts, own, strict=True)]
         listed, order = _arranged(own, self.order, epoch)
         lengths = None if order.method == "default" else lambda: np.array([self._sort_length(i, epoch) for i in listed])
-        chosen = order.indices(epoch, len(listed), lengths, lambda: [self.tag(i) for i in listed])
-        return [listed[int(i)] for i in chosen]
+        return listed, order.indices(epoch, len(listed), lengths, lambda: [self.tag(i) for i in listed])
 
     def _sampled(self, name: str, own: Sequence[int], epoch: int) -> list[int]:
         sizes = self.sampling_sizes
@@ -261,16 +276,15 @@ def _empty(stream: Stream) -> np.ndarray:
 def _arranged(own: Sequence[Sequence[int]], order: Order, epoch: int) -> tuple[list[int], Order]:
     """The sequences of all data sets before they are ordered, for the orders that go by data set."""
     if order.method == "interleave":
-        total = max(map(len, own), default=0)
-        listed = [part[i] for i in range(total) for part in own if i < len(part)]
-        return listed, replace(order, method="default")
+        # the data set of which the least share would have come is next
+        turns = sorted(((i + 1) / len(part), number, i) for number, part in enumerate(own) for i in range(len(part)))
+        return [own[number][i] for _, number, i in turns], replace(order, method="default")
     listed = [index for part in own for index in part]
     if order.method == "random_dataset":
-        random = np.random.RandomState(order.seed(epoch))
-        turns = np.concatenate([np.full(len(part), number) for number, part in enumerate(own)])
-        random.shuffle(turns)
+        which = [number for number, part in enumerate(own) for _ in part]
+        random.Random(order.seed(epoch)).shuffle(which)
         rest = [iter(part) for part in own]
-        return [next(rest[number]) for number in turns], replace(order, method="default")
+        return [next(rest[number]) for number in which], replace(order, method="default")
     return listed, order
 
 
@@ -284,7 +298,8 @@ class ConcatSeqsDataset(DataSet):
       seq_len_file: {tag: length} of the single sequences, to sort by.
       repeat_in_between_last_frame_up_to_multiple_of: {stream: number}: all but the last sequence are filled up with their last frame.
       remove_in_between_postfix: {stream: label}: which all but the last sequence must end in, and lose.
-      pad_narrow_data_to_multiple_of_target_len: {stream: (target, number)}: filled up with the last frame to so many times the target.
+      pad_narrow_data_to_multiple_of_target_len: {stream: (target, number)}: filled up with the last frame to so many times the target;
+        all but the last sequence are also cut to that.
     """
 
     dataset: Any = None
@@ -340,12 +355,13 @@ class ConcatSeqsDataset(DataSet):
             for key, number in (self.repeat_in_between_last_frame_up_to_multiple_of or {}).items():
                 data[key] = _filled(data[key], -(-len(data[key]) // number) * number)
         for key, (target, number) in (self.pad_narrow_data_to_multiple_of_target_len or {}).items():
-            data[key] = _filled(data[key], max(len(data[key]), len(data[target]) * number))
+            wanted = len(data[target]) * number
+            data[key] = _filled(data[key], max(len(data[key]), wanted) if last else wanted)
         return data
 
 
 def _filled(array: np.ndarray, length: int) -> np.ndarray:
-    return np.concatenate([array, np.repeat(array[-1:], length - len(array), axis=0)])
+    return np.concatenate([array[:length], np.repeat(array[-1:], max(length - len(array), 0), axis=0)])
 
 
 @dataclass

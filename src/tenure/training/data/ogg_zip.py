@@ -16,11 +16,11 @@ import numpy as np
 from tenure.core.errors import brief, nearest
 from tenure.training.audio.features import Features
 from tenure.training.audio.reading import read_audio
-from tenure.training.data.base import DataSet, Item, Stream
+from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.data.filters import EpochFilter, random_subset
 from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
-from tenure.training.literals import read_lines
+from tenure.training.literals import NO_LITERAL, read_lines, read_member
 from tenure.training.text import cleaner
 from tenure.training.vocab import Vocabulary, vocabulary
 
@@ -46,7 +46,7 @@ class Archive:
             if self.zip is None:
                 return (self.path / name).read_bytes()
             with self._lock:
-                return self.zip.read(name)
+                return read_member(self.zip, name, f"'{self.path}'")
         except (KeyError, FileNotFoundError):
             known = self.zip.namelist() if self.zip else []
             raise DataSetError(
@@ -57,9 +57,10 @@ class Archive:
 
     def entries(self) -> list[dict[str, Any]]:
         """The sequences."""
+        content = self.read(f"{self.name}.txt")
         try:
-            found = ast.literal_eval(self.read(f"{self.name}.txt").decode("utf-8").strip())
-        except (SyntaxError, ValueError) as error:
+            found = ast.literal_eval(content.decode("utf-8").strip())
+        except NO_LITERAL as error:
             raise DataSetError(
                 f"OggZipDataset: '{self.name}.txt' of '{self.path}' is no list as a Python literal: {error}"
             ) from None
@@ -156,7 +157,7 @@ class OggZipDataset(DataSet):
         if self.features is not None:
             data["data"] = self._audio(index, epoch)
         if self.vocab is not None:
-            data["classes"] = np.array(self.vocab.get_seq(text), "int32")
+            data["classes"] = np.array(self.vocab.get_seq(text, seed_of(epoch, index)), "int32")
         data["orth"] = np.frombuffer(text.encode("utf-8"), np.uint8)
         data["raw"] = np.array(text, dtype=object)
         return Item(self.tag(index), data, index)
@@ -167,7 +168,7 @@ class OggZipDataset(DataSet):
         prefix = f"{archive.name}/" if self.zip_audio_files_have_name_as_prefix else ""
         name = f"{prefix}{entry['file']}"
         samples, rate = read_audio(archive.read(name), f"{archive.path}:{name}")
-        return self.features.make(samples, rate, seed=epoch * 1_000_003 + index & 0x7FFFFFFF)
+        return self.features.make(samples, rate, seed=seed_of(epoch, index))
 
 
 def _tag(entry: Mapping[str, Any]) -> str:

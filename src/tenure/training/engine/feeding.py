@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from tenure.core.errors import nearest
-from tenure.network.extern import Template
 from tenure.network.graph import Flags
 from tenure.network.model import ROWS, Network
 from tenure.training.batching.arrays import Padded, padded
@@ -23,6 +22,7 @@ from tenure.training.batching.plan import Batch, Batching
 from tenure.training.data.base import DataSet, Epoch
 from tenure.training.data.classes import dataset
 from tenure.training.data.loading import Loader, ahead
+from tenure.training.engine import streams
 from tenure.training.engine.bucketing import buckets_of
 from tenure.training.errors import BatchError, DataSetError
 
@@ -60,6 +60,7 @@ class Feed:
       dtypes: of their arrays.
       chunking, context: how sequences are cut.
       labels: how many labels the network has for a stream, for those that are sparse.
+      alike: (stream, stream, why) of which lengths must be equal.
       sizes: of the streams' entries, behind batch and time; None where they cannot be known.
       buckets: the shapes that batches are padded to; None leaves them as they are.
       spare: whether batches get rows that only fill the shape up; "copies" if these repeat the last sequence, and are not empty.
@@ -74,6 +75,7 @@ class Feed:
     chunking: Chunking | None = None
     context: Context | None = None
     labels: Mapping[str, int] = field(default_factory=dict)
+    alike: tuple[tuple[str, str, str], ...] = ()
     sizes: Mapping[str, tuple[int, ...] | None] = field(default_factory=dict)
     buckets: Buckets | None = None
     spare: bool | str = True
@@ -112,6 +114,7 @@ class Feed:
         keys, needed = {}, network.graph(flags).nodes
         for key, template in network.templates.items():
             if key in data.streams:
+                streams.check_size(key, data.streams[key], template)
                 keys[key] = any(d.is_dynamic and not d.is_batch for d in template.tensor.dims)
             elif (key in needed or f"data:{key}" in needed) and (flags.eval or template.available_for_inference):
                 raise DataSetError(
@@ -127,8 +130,9 @@ class Feed:
             {key: network.templates[key].dtype for key in keys},
             Chunking.parse(both.get("chunking"), both.get("min_chunk_size", 0), both.get("chunking_variance", 0)),
             Context.parse(both.get("context_window")),
-            {key: size for key in keys if (size := _labels(network.templates[key])) is not None},
-            {key: _sizes(network.templates[key]) for key in keys},
+            {key: size for key in keys if (size := streams.labels(network.templates[key])) is not None},
+            streams.alike(network, keys),
+            {key: streams.sizes(network.templates[key]) for key in keys},
             spare=not mixing and ("copies" if flags.search else True),
             threads=max(int(config.get("load_threads") or 1), 1),
         )
@@ -216,54 +220,20 @@ class Feed:
         """What the network takes of a batch.
 
         Raises:
-          DataSetError: a label is none of those that the network has.
+          DataSetError: a label is none of those that the network has, or lengths differ that must be equal.
         """
         for key, size in self.labels.items():
-            check_labels(key, batch, size)
+            streams.check_labels(key, batch, size)
+        for one, other, why in self.alike:
+            streams.check_lengths(one, other, why, batch)
         found: dict[str, Any] = {}
         for key, with_lengths in self.keys.items():
+            streams.check_numbers(key, batch)
             array = batch.arrays[key].astype(self.dtypes[key], copy=False)
             found[key] = (array, batch.lengths[key]) if with_lengths else array
         if self.buckets is not None and self.spare:
             found[ROWS] = np.int32(len(batch.tags))
         return found
-
-
-def _labels(template: Template) -> int | None:
-    """How many labels an input has; None if it is not sparse, or nobody knows."""
-    dim = template.tensor.sparse_dim
-    return None if dim is None else dim.size
-
-
-def _sizes(template: Template) -> tuple[int, ...] | None:
-    """The sizes of an entry, if the input is [batch, time, …] or [batch, …] with sizes that are known."""
-    dims = template.tensor.dims
-    rest = dims[2:] if len(dims) > 1 and dims[1].is_dynamic else dims[1:]
-    sizes = tuple(dim.root.size for dim in rest)
-    return sizes if dims and dims[0].is_batch and None not in sizes else None  # type: ignore[return-value]
-
-
-def check_labels(key: str, batch: Padded, size: int) -> None:
-    """Refuses labels that a network does not have.
-
-    Args:
-      key: of the stream.
-      batch: with its arrays.
-      size: how many labels there are.
-
-    Raises:
-      DataSetError: there are others; the message names the sequence.
-    """
-    array = batch.arrays[key]
-    if not array.size or (array.min() >= 0 and array.max() < size):
-        return
-    wrong = ((array < 0) | (array >= size)).reshape(len(array), -1)
-    row = int(wrong.any(axis=1).argmax())
-    raise DataSetError(
-        f"the sequence {batch.tags[row]!r} has the label {array[row].flat[int(wrong[row].argmax())]} in the stream {key!r}, "
-        f"and the network has {size} labels there, from 0",
-        ways=[f"the size of {key!r} in extern_data or num_outputs", "the vocabulary of the data set"],
-    )
 
 
 def check_not_empty(count: int, name: str) -> None:

@@ -90,8 +90,11 @@ class OwnModel:
         _no_search(search)
         return self._called("plan", self._fed(batch), train=train)
 
-    def init(self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True) -> tuple[Any, Any]:
+    def init(
+        self, key: Any, batch: Mapping[str, Any] | None = None, *, train: bool = True, search: Any = False
+    ) -> tuple[Any, Any]:
         """Initial parameters and states."""
+        _no_search(bool(search))
         found = self._called("init", key, self._fed(batch), train=train)
         return found if self.model.stateful else (found, {})
 

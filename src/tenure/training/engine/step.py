@@ -101,7 +101,7 @@ class Steps:
           batches: abstract ones, as `Feed.abstract` makes them.
           training: else for evaluation.
         """
-        key, count = jax.random.key(0), jnp.int32(0)
+        key, count = jax.random.key(0), np.int32(0)
         for batch in batches:
             placed = jax.tree.map(_at, batch, self._places(batch))
             program, static, arguments = self._train, {}, self._arguments(state, placed)
@@ -113,7 +113,7 @@ class Steps:
                 self.say(f"compiled {'training' if training else 'evaluation'} of {shape(batch)}: {done}")
 
     def _arguments(self, state: State, placed: Mapping[str, Any]) -> tuple[Any, ...]:
-        return state, placed, jnp.float32(0), jnp.int32(0), jax.random.key(0)
+        return state, placed, np.float32(0), np.int32(0), jax.random.key(0)
 
     def traced(self, state: State, batch: Mapping[str, Any]) -> Any:
         """The operations of a step of training as a closed jaxpr; state and batch may be abstract."""
@@ -126,8 +126,16 @@ class Steps:
     def train(
         self, state: State, batch: Mapping[str, Any], rate: Any, step: int, key: Any
     ) -> tuple[State, Losses, Any]:
-        """One step: the new state, the losses and the objective. The old state must not be used again."""
-        return self._train(state, self.fed(batch), jnp.float32(rate), jnp.int32(step), key)
+        """One step: the new state, the losses and the objective. The old state must not be used again.
+
+        Args:
+          state: before the step.
+          batch: on the host, or from `fed`.
+          rate: the learning rate.
+          step: how many steps there were; the step's random key is folded from it.
+          key: of the whole training.
+        """
+        return self._train(state, self.fed(batch), np.float32(rate), np.int32(step), key)
 
     def evaluate(
         self,
@@ -140,7 +148,7 @@ class Steps:
         key: Any = None,
     ) -> tuple[Losses, dict[str, Any], Any]:
         """The losses, outputs of layers, and the network's state after it."""
-        arguments = (state.params, state.state, self.fed(batch), jnp.int32(step), key)
+        arguments = (state.params, state.state, self.fed(batch), np.int32(step), key)
         told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
         return told, {name: counted(x, batch) for name, x in outputs.items()}, new
 
@@ -159,7 +167,7 @@ class Steps:
     def _train_step(self, state: State, batch: Any, rate: Any, step: Any, key: Any) -> tuple[State, Losses, Any]:
         updater = self.updater
         assert updater is not None
-        own, noise = jax.random.split(key)
+        own, noise = jax.random.split(jax.random.fold_in(key, 2 * step + 1))
         network, read = self.network, updater.read_by_labels
 
         def objective(params: Any) -> tuple[Any, tuple[Result, Any]]:

@@ -16,7 +16,6 @@ from tenure.core.run import state as core_state
 from tenure.core.run.frame import current_frame, maybe_frame
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, outside, the_frame
 from tenure.haiku.engine.keys import PRNGSequence, PRNGSequenceState, missing_key
-from tenure.haiku.engine.model import first_states, newest_states
 from tenure.haiku.engine.parameters import scope_name
 
 Context = contextlib.AbstractContextManager[None]
@@ -183,17 +182,17 @@ def with_rng(key: jax.Array) -> Context:
 
 def get_params() -> Mapping[str, Mapping[str, jax.Array]]:
     """A copy of the parameters: at init those made so far, at apply all."""
-    return {m: dict(bundle) for m, bundle in the_frame("get_params").params.items()}
+    return the_frame("get_params").stored()
 
 
 def get_initial_state() -> Mapping[str, Mapping[str, jax.Array]]:
     """A copy of the states' first values: what `init` would return, or what `apply` was given."""
-    return first_states(the_frame("get_initial_state"))
+    return the_frame("get_initial_state").bundles("initial")
 
 
 def get_current_state() -> Mapping[str, Mapping[str, jax.Array]]:
     """A copy of the states' newest values: what `apply` would return."""
-    return newest_states(the_frame("get_current_state"))
+    return the_frame("get_current_state").bundles("state", "stage")
 
 
 def current_name() -> str:

@@ -36,8 +36,9 @@ def of_apply(function: inspect.Signature) -> inspect.Signature:
     return with_state(made(parameters, function.return_annotation))
 
 
-def replace_leading(signature: inspect.Signature, count: int, new: list[inspect.Parameter]) -> inspect.Signature:
-    """The signature with other parameters in place of the first `count` positional ones."""
+def replace_leading(function: Any, count: int, new: list[inspect.Parameter]) -> inspect.Signature:
+    """The function's signature with other parameters in place of the first `count` positional ones."""
+    signature = inspect.signature(function)
     old = list(signature.parameters.values())
     positional = 0
     while positional < min(count, len(old)) and old[positional].kind in _POSITIONAL:

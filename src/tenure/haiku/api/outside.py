@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 from tenure.core.run.frame import Mode
 from tenure.haiku.data_structures import to_haiku_dict
 from tenure.haiku.engine import profile
-from tenure.haiku.engine.frames import HaikuFrame, the_frame
-from tenure.haiku.engine.jaxing import new_entries, rng_state
+from tenure.haiku.engine.frames import KEYS, HaikuFrame, StatePair, the_frame
 from tenure.haiku.engine.keys import PRNGSequence
-from tenure.haiku.engine.model import first_states, newest_states
 
 Bundles = dict[str, dict[str, Any]]
 
@@ -25,15 +23,15 @@ class HaikuContext:
 
     def collect_params(self) -> Bundles:
         """A copy of the parameters."""
-        return to_haiku_dict(self._frame.params)  # type: ignore[return-value]
+        return to_haiku_dict(self._frame.stored())  # type: ignore[return-value]
 
     def collect_initial_state(self) -> Bundles:
         """The states' first values."""
-        return to_haiku_dict(first_states(self._frame))  # type: ignore[return-value]
+        return to_haiku_dict(self._frame.bundles("initial"))  # type: ignore[return-value]
 
     def collect_state(self) -> Bundles:
         """The states' newest values."""
-        return to_haiku_dict(newest_states(self._frame))  # type: ignore[return-value]
+        return to_haiku_dict(self._frame.bundles("state", "stage"))  # type: ignore[return-value]
 
     def __enter__(self) -> HaikuContext:
         self._stack.enter_context(self._frame.active())
@@ -81,18 +79,24 @@ class InternalState(NamedTuple):
 def internal_state(*, params: bool = True) -> InternalState:
     """What the running function holds, copied."""
     frame = the_frame("internal_state")
-    copied = {m: dict(bundle) for m, bundle in frame.params.items()} if params else None
-    return InternalState(copied, {m: dict(bundle) for m, bundle in frame.state.items()}, rng_state(frame))
+    first = frame.bundles("initial")
+    pairs = {m: {n: StatePair(first[m][n], v) for n, v in b.items()} for m, b in frame.bundles("state").items()}
+    return InternalState(frame.stored() if params else None, pairs, frame.handed_in().get(KEYS))
 
 
 def difference(before: InternalState, after: InternalState) -> InternalState:
     """`after`, with None for what is the same object as before."""
 
     def changed(one: Bundles, two: Bundles) -> Bundles:
-        new = new_entries(one, two)
-        return {m: {n: new.get(m, {}).get(n) for n in bundle} for m, bundle in two.items()}
+        return {m: {n: None if _same(one.get(m, {}).get(n), v) else v for n, v in b.items()} for m, b in two.items()}
 
     same = before.rng is not None and before.rng[0] is after.rng[0] and before.rng[1] is after.rng[1]
     return InternalState(
         changed(before.params, after.params), changed(before.state, after.state), None if same else after.rng
     )
+
+
+def _same(one: Any, two: Any) -> bool:
+    if isinstance(two, StatePair):
+        return one is not None and one.initial is two.initial and one.current is two.current
+    return one is two

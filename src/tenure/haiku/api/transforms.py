@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.model.transform import Transformed, TransformedWithState
 from tenure.core.run.frame import Mode, current_frame, maybe_frame
-from tenure.haiku.engine import signatures
+from tenure.haiku.api import signatures
+from tenure.haiku.api.half import Half, half
 from tenure.haiku.engine.frames import outside
-from tenure.haiku.engine.halves import Tied, halves
 from tenure.haiku.engine.keys import PRNGSequence
-from tenure.haiku.engine.model import Model
+from tenure.haiku.engine.model import HaikuModel
 
-_USE_STATE = "If your transformed function uses `hk.{get,set}_state` then use `hk.transform_with_state`."
+_USE_STATE = (
+    "If your transformed function uses `hk.{get,set}_state` then use `hk.transform_with_state`, and "
+    "`hk.multi_transform_with_state` for several functions."
+)
 _ADDED = (
     "Haiku transform adds three arguments (params, state, rng) to apply. If the functions you are transforming use the "
     "same names you must pass them positionally (e.g. `f.apply(.., my_{name})` and not by name (e.g. "
@@ -24,29 +27,25 @@ _ADDED = (
 )
 
 
+class Tied(NamedTuple):
+    """A function, and the ties and stages that it is to be transformed with."""
+
+    function: Callable[..., Any]
+    ties: Mapping[str, Any] | None = None
+    stages: Mapping[str, Any] | None = None
+
+
 def takes_ties(transform: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator of a `transform`: it also takes `ties=` and `stages=`, as every module also takes `share=`.
+    """Decorator of a `transform` of `Tied` functions: it takes functions, and `ties=` and `stages=`, as modules take `share=`.
 
     Its own signature stays Haiku's.
     """
 
     @functools.wraps(transform)
-    def with_ties(
-        f: Any,
-        *args: Any,
-        ties: Mapping[str, Any] | None = None,
-        stages: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if ties is None and stages is None:
-            return transform(f, *args, **kwargs)
+    def with_ties(f: Any, *args: Any, ties: Any = None, stages: Any = None, **kwargs: Any) -> Any:
         return transform(Tied(f, ties, stages), *args, **kwargs)
 
     return with_ties
-
-
-def _model(f: Any) -> Model:
-    return Model(f.function, f.ties, f.stages) if isinstance(f, Tied) else Model(f)
 
 
 def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
@@ -86,8 +85,30 @@ def _check_function(f: Any) -> None:
         )
 
 
+def _of_init(model: HaikuModel) -> inspect.Signature:
+    return signatures.of_init(inspect.signature(model.function))
+
+
+def _of_apply(model: HaikuModel) -> inspect.Signature:
+    return signatures.of_apply(inspect.signature(model.function))
+
+
+@half("init_fn", _of_init)
+def _init(model: HaikuModel, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    return model.init(_keys(rng, "init(rng, *a, **k)", "first"), args, kwargs)
+
+
+@half("apply_fn", _of_apply)
+def _apply(model: HaikuModel, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
+    call, position = "apply(params, state, rng, *a, **k)", "third"
+    if state is None:
+        call, position = "apply(params, rng, *a, **k)", "second"
+    params, state = _mapping("params", params), _mapping("state", state)
+    return model.apply(params, state, _keys(rng, call, position), args, kwargs)
+
+
 @takes_ties
-def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
+def transform_with_state(f: Any) -> TransformedWithState:
     """A function that uses modules, parameters and state, as a pair of pure functions.
 
     Args:
@@ -110,30 +131,13 @@ def transform_with_state(f: Callable[..., Any]) -> TransformedWithState:
     >>> f.apply(params, state, None)[1]
     {'~': {'count': Array(1, dtype=int32)}}
     """
-    _check_function(f)
-    model = _model(f)
-
-    def init_fn(rng: Any, *args: Any, **kwargs: Any) -> Any:
-        return model.init(_keys(rng, "init(rng, *a, **k)", "first"), args, kwargs)
-
-    def apply_fn(params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-        if state is None:
-            call, position = "apply(params, rng, *a, **k)", "second"
-        else:
-            call, position = "apply(params, state, rng, *a, **k)", "third"
-        params, state = _mapping("params", params), _mapping("state", state)
-        return model.apply(params, state, _keys(rng, call, position), args, kwargs)
-
-    signature = inspect.signature(f)
-    init_fn.__signature__ = signatures.of_init(signature)  # type: ignore[attr-defined]
-    apply_fn.__signature__ = signatures.of_apply(signature)  # type: ignore[attr-defined]
-    init_fn.plan = model.plan  # type: ignore[attr-defined]
-    made = halves(TransformedWithState(init_fn, apply_fn), transform_with_state, f)
-    return keep_original(f.function if isinstance(f, Tied) else f, made)
+    _check_function(f.function)
+    model = HaikuModel(*f)
+    return TransformedWithState(Half(_init, model), Half(_apply, model))
 
 
 @takes_ties
-def transform(f: Callable[..., Any], *, apply_rng: bool = True) -> Transformed:
+def transform(f: Any, *, apply_rng: bool = True) -> Transformed:
     """A function that uses modules and parameters, as a pair of pure functions.
 
     Args:
@@ -160,19 +164,7 @@ def transform(f: Callable[..., Any], *, apply_rng: bool = True) -> Transformed:
             "Replace hk.transform(..., apply_rng=False) with hk.without_apply_rng(hk.transform(...)).\n"
             "Replace hk.transform(..., apply_rng=True) with hk.transform(...)."
         )
-    return without_state(transform_with_state(f))
-
-
-def keep_original(f: Any, made: Any) -> Any:
-    """Lets `init` and `apply` remember the user's function, and its plan."""
-    plan = getattr(made.init, "plan", None)
-    if isinstance(f, (Transformed, TransformedWithState)):
-        plan, f = getattr(f.init, "plan", plan), getattr(f.init, "_original_fn", None)
-    for function in made:
-        function._original_fn = f
-    if plan is not None:
-        made.init.plan = made.plan = plan
-    return made
+    return without_state(transform_with_state(f.function, ties=f.ties, stages=f.stages))
 
 
 def get_original_fn(f: Any) -> Callable[..., Any]:
@@ -181,10 +173,26 @@ def get_original_fn(f: Any) -> Callable[..., Any]:
     return init._original_fn
 
 
-def _check_no_state(state: Any, message: str = _USE_STATE) -> None:
+def _check_no_state(state: Any) -> None:
     if state:
         module, bundle = next(iter(state.items()))
-        raise NonEmptyStateError(message, ways=[f"the state is '{module}/{next(iter(bundle), '')}', among others"])
+        raise NonEmptyStateError(_USE_STATE, ways=[f"the state is '{module}/{next(iter(bundle), '')}', among others"])
+
+
+@half("init_fn", lambda f: signatures.without_state(inspect.signature(f.init)))
+def init_without_state(f: TransformedWithState, *args: Any, **kwargs: Any) -> Any:
+    params, state = f.init(*args, **kwargs)
+    _check_no_state(state)
+    return params
+
+
+@half("apply_fn", lambda f: signatures.without_state(signatures.replace_leading(f.apply, 2, [signatures.PARAMS])))
+def apply_without_state(f: TransformedWithState, params: Any, *args: Any, **kwargs: Any) -> Any:
+    if "state" in kwargs:
+        raise TypeError(_ADDED.format(name="state"))
+    out, state = f.apply(params, None, *args, **kwargs)
+    _check_no_state(state)
+    return out
 
 
 def without_state(f: TransformedWithState) -> Transformed:
@@ -193,28 +201,29 @@ def without_state(f: TransformedWithState) -> Transformed:
     Raises:
       NonEmptyStateError: from `init` or `apply`, if there is some.
 
-    >>> import tenure.haiku as hk, jax.numpy as jnp
+    >>> import jax.numpy as jnp, tenure.haiku as hk
     >>> f = hk.without_state(hk.transform_with_state(lambda: hk.get_parameter("w", [], init=jnp.zeros)))
     >>> f.init(None)
     {'~': {'w': Array(0., dtype=float32)}}
     """
+    return Transformed(Half(init_without_state, f), Half(apply_without_state, f))
 
-    def init_fn(*args: Any, **kwargs: Any) -> Any:
-        params, state = f.init(*args, **kwargs)
-        _check_no_state(state)
-        return params
 
-    def apply_fn(params: Any, *args: Any, **kwargs: Any) -> Any:
-        if "state" in kwargs:
-            raise TypeError(_ADDED.format(name="state"))
-        out, state = f.apply(params, None, *args, **kwargs)
-        _check_no_state(state)
-        return out
+_PARAM_STATE = [
+    inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=signatures.Params)
+    for name in ("param", "state")
+]
 
-    leading = signatures.replace_leading(inspect.signature(f.apply), 2, [signatures.PARAMS])
-    init_fn.__signature__ = signatures.without_state(inspect.signature(f.init))  # type: ignore[attr-defined]
-    apply_fn.__signature__ = signatures.without_state(leading)  # type: ignore[attr-defined]
-    return keep_original(f, halves(Transformed(init_fn, apply_fn), without_state, f))
+
+@half("init_fn", lambda f: signatures.with_state(inspect.signature(f.init)))
+def _init_with_empty_state(f: Transformed, *args: Any, **kwargs: Any) -> Any:
+    return f.init(*args, **kwargs), {}
+
+
+@half("apply_fn", lambda f: signatures.with_state(signatures.replace_leading(f.apply, 1, _PARAM_STATE)))
+def _apply_with_empty_state(f: Transformed, params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
+    del state
+    return f.apply(params, *args, **kwargs), {}
 
 
 def with_empty_state(f: Transformed) -> TransformedWithState:
@@ -225,20 +234,7 @@ def with_empty_state(f: Transformed) -> TransformedWithState:
     >>> f.init(None), f.apply({}, {}, None)
     (({}, {}), (1, {}))
     """
-
-    def init_fn(*args: Any, **kwargs: Any) -> Any:
-        return f.init(*args, **kwargs), {}
-
-    def apply_fn(params: Any, state: Any, *args: Any, **kwargs: Any) -> Any:
-        del state
-        return f.apply(params, *args, **kwargs), {}
-
-    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    new = [inspect.Parameter(name, positional, annotation=signatures.Params) for name in ("param", "state")]
-    leading = signatures.replace_leading(inspect.signature(f.apply), 1, new)
-    init_fn.__signature__ = signatures.with_state(inspect.signature(f.init))  # type: ignore[attr-defined]
-    apply_fn.__signature__ = signatures.with_state(leading)  # type: ignore[attr-defined]
-    return keep_original(f, halves(TransformedWithState(init_fn, apply_fn), with_empty_state, f))
+    return TransformedWithState(Half(_init_with_empty_state, f), Half(_apply_with_empty_state, f))
 
 
 def check_no_rng(kwargs: Mapping[str, Any]) -> None:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from tenure.core.run.frame import maybe_frame
+from tenure.core.run.frame import Frame, maybe_frame
+from tenure.core.run.layer_stack import stacked_by
 from tenure.core.run.rng import maybe_next_rng_key
+from tenure.haiku.api.lifting import lift_with_state, transparent_lift_with_state
+from tenure.haiku.api.transforms import transform_with_state
 from tenure.haiku.engine.frames import HaikuFrame
-from tenure.haiku.engine.lifting import lift_with_state, transparent_lift_with_state
-from tenure.haiku.engine.transforms import transform_with_state
 
 Bundles = dict[str, dict[str, Any]]
 
@@ -29,21 +30,6 @@ class LayerStackTransparencyMapping(Protocol):
     def flat_to_stacked(self, unstacked_module_name: str) -> tuple[str, int] | None:
         """The stacked name and the layer; None if the module is not of the stack."""
         ...
-
-
-class _Carry(NamedTuple):
-    """What goes from layer to layer."""
-
-    x: Any
-
-
-class _Scanned(NamedTuple):
-    """What each layer has of its own."""
-
-    params: Any
-    rng: Any
-    state: Any
-    args_ys: Any
 
 
 def _split(stacked: Bundles, size: int, names: LayerStackTransparencyMapping) -> Bundles:
@@ -83,20 +69,18 @@ def _check_positional(f: Callable[..., Any]) -> None:
         )
 
 
-class _LayerStack(NamedTuple):
-    """A stack of layers `function(x, *inputs, **kwargs) -> (x, y)`."""
+class _Run(NamedTuple):
+    """How a stack of layers is run, as an inner transformed function, whose parameters are the outer one's."""
 
-    function: Callable[..., Any]
     size: int
     unroll: int
-    pass_reverse: bool
     names: LayerStackTransparencyMapping | None
     name: str
 
-    def __call__(self, x: Any, *args_ys: Any, reverse: bool = False) -> tuple[Any, Any]:
-        inner = transform_with_state(self._layer())
+    def __call__(self, layer: Callable[..., Any], x: Any, inputs: Any, reverse: bool, options: Any) -> tuple[Any, Any]:
+        inner = transform_with_state(_within(maybe_frame(), layer))
         rng = maybe_next_rng_key()
-        init = functools.partial(self._init, inner, args_ys)
+        init = functools.partial(self._init, inner, inputs)
         if self.names is not None:
             lifted, updater = transparent_lift_with_state(init, allow_reuse=True)
         else:
@@ -106,44 +90,42 @@ class _LayerStack(NamedTuple):
         keys = None if rng is None else jax.random.split(rng, self.size)
         if self.names is not None:
             params, state = _stack(params, self.size, self.names), _stack(state, self.size, self.names)
-        options = {"reverse": reverse} if self.pass_reverse else {}
 
-        def layer(carry: _Carry, mine: _Scanned) -> Any:
-            (x, y), state = inner.apply(mine.params, mine.state, mine.rng, carry.x, *mine.args_ys, **options)
-            return _Carry(x), (y, state)
+        def step(x: Any, mine: Any) -> Any:
+            params, state, key, inputs = mine
+            (x, y), state = inner.apply(params, state, key, x, inputs, **options)
+            return x, (y, state)
 
-        scanned = _Scanned(params, keys, state, args_ys)
-        carry, (ys, states) = jax.lax.scan(
-            layer, _Carry(x), scanned, length=self.size, unroll=self.unroll, reverse=reverse
+        x, (ys, states) = jax.lax.scan(
+            step, x, (params, state, keys, inputs), length=self.size, unroll=self.unroll, reverse=reverse
         )
         updater.update(states)
-        return carry.x, ys
+        return x, ys
 
-    def _layer(self) -> Callable[..., Any]:
-        """The layer's function, which finds forced names outside of the stack."""
-        outer = maybe_frame()
-
-        @functools.wraps(self.function)
-        def layer(*args: Any, **kwargs: Any) -> Any:
-            frame = maybe_frame()
-            if isinstance(frame, HaikuFrame) and isinstance(outer, HaikuFrame):
-                frame.stack_around = outer
-            return self.function(*args, **kwargs)
-
-        return layer
-
-    def _init(self, inner: Any, args_ys: Any, x: Any, rng: Any) -> Any:
+    def _init(self, inner: Any, inputs: Any, x: Any, rng: Any) -> Any:
         def step(carry: Any, inputs: Any) -> Any:
             x, key = carry
             init_key, following, apply_key = (None, None, None) if key is None else jax.random.split(key, 3)
-            params, state = inner.init(init_key, x, *inputs)
-            (x, _), state = inner.apply(params, state, apply_key, x, *inputs)
+            params, state = inner.init(init_key, x, inputs)
+            (x, _), state = inner.apply(params, state, apply_key, x, inputs)
             return (x, following), (params, state)
 
-        _, (params, state) = jax.lax.scan(step, (x, rng), args_ys, length=self.size)
+        _, (params, state) = jax.lax.scan(step, (x, rng), inputs, length=self.size)
         if self.names is not None:
             return _split(params, self.size, self.names), _split(state, self.size, self.names)
         return params, state
+
+
+def _within(outer: Frame | None, layer: Callable[..., Any]) -> Callable[..., Any]:
+    """The layer's function, which finds forced names outside of the stack."""
+
+    def found(x: Any, inputs: Any, **options: Any) -> Any:
+        frame = maybe_frame()
+        if isinstance(frame, HaikuFrame) and isinstance(outer, HaikuFrame):
+            frame.stack_around = outer
+        return layer(x, inputs, **options)
+
+    return found
 
 
 def layer_stack(
@@ -184,31 +166,12 @@ def layer_stack(
         raise ValueError("transparency_map must be provided with transparent=True.")
     name = name or ("__layer_stack_with_per_layer" if with_per_layer_inputs else "__layer_stack_no_per_layer")
 
-    def decorate(f: Callable[..., Any]) -> Callable[..., Any]:
-        def stack(function: Callable[..., Any]) -> _LayerStack:
-            return _LayerStack(function, num_layers, unroll, pass_reverse_to_layer_fn, transparency_map, name)
+    run = _Run(num_layers, unroll, transparency_map, name)
+    decorate = stacked_by(run, num_layers, with_per_layer_inputs, pass_reverse_to_layer_fn)
 
-        if with_per_layer_inputs:
+    def checked(f: Callable[..., Any]) -> Callable[..., Any]:
+        if not with_per_layer_inputs:
+            _check_positional(f)
+        return decorate(f)
 
-            @functools.wraps(f)
-            def wrapped(x: Any, *args: Any, **kwargs: Any) -> Any:
-                for leaf in jax.tree.leaves(args):
-                    if leaf.shape[0] != num_layers:
-                        raise AssertionError(f"{leaf.shape[0]} != {num_layers}")
-                return stack(f)(x, *args, **kwargs)
-
-            return wrapped
-        _check_positional(f)
-
-        def layer(x: Any, **kwargs: Any) -> Any:
-            out = f(*x, **kwargs)
-            return (out,) if len(x) == 1 else out, None
-
-        @functools.wraps(f)
-        def wrapped_one(*args: Any, **kwargs: Any) -> Any:
-            out = stack(layer)(args, **kwargs)[0]
-            return out[0] if len(args) == 1 else out
-
-        return wrapped_one
-
-    return decorate
+    return checked

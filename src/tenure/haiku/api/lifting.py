@@ -10,7 +10,7 @@ from typing import Any
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.run.module import Module
 from tenure.haiku.engine import parameters, states
-from tenure.haiku.engine.frames import HaikuFrame, StatePair, closed_to_outside, inside_transform, the_frame
+from tenure.haiku.engine.frames import HaikuFrame, closed_to_outside, inside_transform, the_frame
 
 Params = Mapping[str, Mapping[str, Any]]
 Both = tuple[Params, Params]
@@ -37,26 +37,25 @@ class LiftingModule(Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Both:
         frame = the_frame("lift")
         if frame.frozen:
-            newest = {m: {n: pair.current for n, pair in bundle.items()} for m, bundle in frame.state.items()}
-            return _cut(frame.params, self.prefix_name), _cut(newest, self.prefix_name)
+            return _cut(frame.stored(), self.prefix_name), _cut(frame.bundles("state"), self.prefix_name)
         inner = self._init_fn(*args, **kwargs)
         self._store(frame, *inner)
         return inner
 
     def _store(self, frame: HaikuFrame, params: Params, state: Params) -> None:
-        tables: Any = ((params, frame.params, _note_param), (state, frame.state, states.record))
-        for inner, outer, note in tables:
+        tables: Any = ((params, "params", _note_param), (state, "state", states.record))
+        for inner, kind, note in tables:
+            outer = frame.bundles(kind)
             for module, bundle in inner.items():
-                path = f"{self.prefix_name}/{module}" if self.prefix_name else module
-                if path in outer and not self._allow_reuse:
+                place = f"{self.prefix_name}/{module}" if self.prefix_name else module
+                if place in outer and not self._allow_reuse:
                     raise ValueError(
-                        f"Key '{path}' already exists in the destination params. To prevent accidental parameter re-use "
+                        f"Key '{place}' already exists in the destination params. To prevent accidental parameter re-use "
                         "during lift, you can't re-use a parameter already defined in the outer scope."
                     )
-                target = outer.setdefault(path, {})
                 for name, value in bundle.items():
-                    target[name] = value if inner is params else StatePair(value, value)
-                    note(frame, f"{path}/{name}", value)
+                    frame.write((kind, path := f"{place}/{name}"), value)
+                    note(frame, path, value)
 
 
 def _note_param(frame: HaikuFrame, path: str, value: Any) -> None:

@@ -1,0 +1,114 @@
+"""One pass of a loop: what is moved out of it, computed for all steps at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from tenure.network import loop_length, ops, sizes
+from tenure.network.dims import Dim
+from tenure.network.layer import Layer
+from tenure.network.layers.first_output import first_output
+from tenure.network.layers.loop_frames import turned
+from tenure.network.loop import LoopGraph, parts
+from tenure.network.output import Output, map_tensors
+from tenure.network.run import Run
+from tenure.network.tensor import Tensor
+
+
+class Pass:
+    """One pass of a loop.
+
+    Attributes:
+      loop: the layer.
+      graph: its body.
+      time: the dim that it goes over.
+      run: the pass over what is moved out.
+      split: which layers run when.
+      forms: what the layers inside give, as far as dims and dtypes go; known once the steps are looked at.
+      new_lengths: the lengths of dims that only steps know of.
+    """
+
+    def __init__(self, loop: Layer):
+        self.loop, self.outer = loop, loop.run
+        graph = loop.node.branches["unit"]
+        assert isinstance(graph, LoopGraph)
+        self.graph = graph
+        self.split = parts(graph, loop.node.get("optimize_move_layers_out") is not False)
+        self.reverse = loop.node.get("direction") == -1
+        self.remat: bool | int = loop.node.get("remat") or False
+        self.run = self.step_run()
+        self.run.all_steps = True
+        self.built: dict[str, Layer] = {}
+        self.forms: Mapping[str, Output] = {}
+        self.new_lengths: list[tuple[Dim, int, Tensor]] = []
+        self.run.layers = self.built
+        frames = loop_length.sequences(loop, graph)
+        known = sizes.current()
+        self.outer_time = loop_length.time(loop, graph, frames)
+        self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
+        self.run.loop_dim = self.outer_time
+        known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
+        self.frames = {
+            k: self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time)) for k, x in frames.items()
+        }
+
+    def step_run(self) -> Run:
+        """A pass over the body, with what it needs from outside."""
+        run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
+        run.params, run.losses, run.constraints = [], {}, []
+        for key in self.graph.imports:
+            if key in self.outer.outputs:
+                run.outputs[f"base:{key}"] = self.outer.outputs[key]
+        return run
+
+    def _frames(self, x: Tensor) -> Tensor:
+        """A sequence as one of frames for the steps."""
+        if not x.has(self.outer_time):
+            return x
+        return self._turned(x.replace_dim(x.axis(self.outer_time), self.time))
+
+    def leaving(self, x: Tensor) -> Tensor:
+        """An output as it is outside of the loop."""
+        return self._turned(x).replace_dim(x.axis(self.time), self.outer_time) if x.has(self.time) else x
+
+    def _turned(self, x: Tensor) -> Tensor:
+        return turned(x, self.time) if self.reverse else x
+
+    def whole(self, key: str) -> None:
+        """Computes what is moved out of the loop."""
+        run, graph = self.run, self.graph
+        if key in run.outputs or key in graph.frames:
+            return
+        if key not in graph.previous:
+            for needed in graph.nodes[key].deps:
+                if needed in graph.previous:
+                    self.whole(needed)
+            run.compute(graph.nodes[key])
+            return
+        target = graph.previous[key]
+        if run.outputs[target].tensor.has(self.outer_time):  # frames of the steps, if there is a step before
+            run.outputs[target] = map_tensors(self._frames, run.outputs[target])
+        x = run.outputs[target].tensor
+        if not x.has(self.time):
+            raise self.loop.error("unit", "…", f"'{target}' is the same in all steps; name it without 'prev:'")
+        axis = x.axis(self.time)
+        one = x.without(axis)
+        shape = tuple(n for i, n in enumerate(x.shape) if i != axis)
+        start = self.first_output(target, one.like(jnp.zeros(shape, x.dtype)))
+        data = jnp.concatenate([jnp.expand_dims(start.data, axis), x.data], axis=axis)
+        run.outputs[key] = Output(x.like(jax.lax.slice_in_dim(data, 0, x.shape[axis], axis=axis)))
+
+    def first_output(self, key: str, zeros: Tensor) -> Tensor:
+        """What `prev:` of a layer is in the first step."""
+        node = self.graph.nodes[key]
+        ended = key == f"{self.graph.root.path}end" and node.get("initial_output") is None
+        if ended:
+            return zeros
+        starts = node.get("initial_state") is not None and node.get("initial_output") is None
+        if starts and hasattr(node.cls, "output_of_first_state"):
+            found = self.run.build(node).output_of_first_state(zeros)
+            return zeros.like(jnp.broadcast_to(ops.aligned(found, zeros.dims), zeros.shape))
+        return first_output(self.run, node, zeros, self.forms)
