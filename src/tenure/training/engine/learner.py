@@ -56,6 +56,9 @@ class Learner:
         self.models = Models(Path(config["model"]))
         name = config.get("learning_rate_file")
         self.rates = LearningRates.from_config(config, Path(name) if name else None)
+        if name:
+            there = Path(name).exists()
+            self.log.say(lines.loading_rates(name) if there else lines.new_rates_file(name), 4)
         self.pretraining = Pretraining.from_config(config)
         self.key = jax.random.key(int(config.get("random_seed") or 42))
         self._net: Mapping[str, Any] | None = None
@@ -114,6 +117,17 @@ class Learner:
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
         self.state: State = self.steps.placed(State(params, state, optimizer))
         self._net, self._made_of = net, made_of
+        self._say_network(epoch, net.get("#config") or {})
+
+    def _say_network(self, epoch: int, overrides: Mapping[str, Any]) -> None:
+        for key, value in overrides.items():
+            if self.config.get(key) != value:
+                self.log.say(lines.config_changed(key, epoch, self.config.get(key), value))
+        trained = {f"{m}/{name}" for m, names in self.network.trainable().items() for name, is_ in names.items() if is_}
+        of = {f"{m}/{name}": v for m, names in self.state.params.items() for name, v in names.items()}
+        of = {name: value for name, value in of.items() if name in trained}
+        self.log.say(lines.parameter_count(sum(value.size for value in of.values())), 2)
+        self.log.say(lines.trainable(lines.variable(name, v.shape, v.dtype) for name, v in of.items()), 4)
 
     def _updater(self, config: Config, frozen: frozenset[str]) -> Updater:
         nodes = self.network.graph(TRAINING).nodes
