@@ -94,12 +94,8 @@ class Reinterpret(Layer):
         """`x` whose dynamic dims are those of another tensor, in their order."""
         for mine, theirs in zip(x.dynamic_axes, base.dynamic_axes, strict=False):
             n, wanted = x.shape[mine], base.shape[theirs]
-            if is_symbolic_dim(n) or is_symbolic_dim(wanted):
-                wanted = n
-            if n != wanted and not sizes.current().planning:
-                rule = f"{x.dims[mine]!r} of {x!r} has {n} entries, and {base.dims[theirs]!r} has {wanted}"
-                raise self.error("size_base", self.node.get("size_base"), rule)
-            if n != wanted:  # sizes that are made up: nothing but the dictionary says that they are one
+            made_up = sizes.current().planning and not is_symbolic_dim(n) and not is_symbolic_dim(wanted)
+            if made_up and n != wanted:  # nothing but the dictionary says that they are one
                 data = jax.lax.slice_in_dim(x.data, 0, min(n, wanted), axis=mine)
                 x = x.like(sizes.lengthened(data, mine, 0, max(0, wanted - n)), dims=x.dims)
             x = x.replace_dim(mine, base.dims[theirs])
