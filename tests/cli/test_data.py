@@ -27,7 +27,16 @@ def texts(tmp_path):
 
 
 def test_text_with_vocabularies_of_its_own_and_of_another_file(texts, capsys):
-    pair = ["--text", f"data={texts}/en", "--vocab", "data=words", "--text", f"classes={texts}/de", "--vocab", "classes=characters"]
+    pair = [
+        "--text",
+        f"data={texts}/en",
+        "--vocab",
+        "data=words",
+        "--text",
+        f"classes={texts}/de",
+        "--vocab",
+        "classes=characters",
+    ]
     assert written(texts, *pair) == 0
     assert "3 sequences, 4 frames of 'data'; data (labels 4), classes (labels 11)" in capsys.readouterr().out
     data, found = read(texts / "out.hdf")
@@ -35,7 +44,12 @@ def test_text_with_vocabularies_of_its_own_and_of_another_file(texts, capsys):
     assert "".join(data.streams["classes"].labels[i] for i in found["seq-0"]["classes"]) == "ein haus"
     assert len(found["seq-2"]["data"]) == 0
     (texts / "more").write_text("c x\n")
-    assert main(["data", "hdf", f"{texts}/dev.hdf", "--text", f"data={texts}/more", "--vocab", f"data={texts}/out.hdf:data"]) == 0
+    assert (
+        main(
+            ["data", "hdf", f"{texts}/dev.hdf", "--text", f"data={texts}/more", "--vocab", f"data={texts}/out.hdf:data"]
+        )
+        == 0
+    )
     assert read(texts / "dev.hdf")[1]["seq-0"]["data"].tolist() == [2, 3]
 
 

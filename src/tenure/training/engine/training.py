@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from tenure.training.batching.arrays import Padded
 from tenure.training.data.loading import ahead
 from tenure.training.engine import lines, lock
 from tenure.training.engine.early import best_is_old
@@ -225,6 +226,7 @@ class Training(Learner):
                 ways=[
                     f"sequences of the batch: {', '.join(batch.tags)}",
                     f"their lengths: { {k: v.tolist() for k, v in batch.lengths.items()} }",
+                    f"sequences with values that are no numbers: {', '.join(_not_numbers(batch)) or 'none'}",
                     f"parameters that are no numbers: {', '.join(self._broken()) or 'none'}",
                     "a lower learning rate, or gradient_clip_global_norm",
                 ],
@@ -344,6 +346,17 @@ class Training(Learner):
             ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
             found += [-e for _, e in ranked[:count]]
         return found
+
+
+def _not_numbers(batch: Padded) -> list[str]:
+    """Sequences of a batch whose data are not finite, with the stream."""
+    floats = {key: x for key, x in batch.arrays.items() if x.dtype.kind == "f" and not np.isfinite(x).all()}
+    return [
+        f"{tag!r} ({key!r})"
+        for key, x in floats.items()
+        for tag, row in zip(batch.tags, x)
+        if not np.isfinite(row).all()
+    ]
 
 
 __all__ = ["Position", "Stopped", "Training", "Watch"]
