@@ -81,3 +81,12 @@ def test_other_shells_read_their_scripts(tmp_path, shell):
         code = f"source {tmp_path / 'script'}; complete -C 'tenure tra'; complete -C 'tenure scores --no'"
         done = subprocess.run(["fish", "-c", code], capture_output=True, text=True)
         assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["train", "--no-plot"]
+
+
+def test_an_error_in_a_config_is_shown_from_the_line_in_the_config_on(tmp_path):
+    (tmp_path / "c.py").write_text("def f():\n    return unknown + 1\nx = f()\n")
+    for command in ("train", "check"):
+        said = tenure(command, "c.py", folder=tmp_path)
+        assert said.returncode == 1 and "Traceback" not in said.stderr
+        assert "error: the code of 'c.py' fails\n  File \"c.py\", line 3" in said.stderr
+        assert "NameError: name 'unknown' is not defined" in said.stderr and "loading.py" not in said.stderr
