@@ -190,12 +190,14 @@ def vmap(
             out, writes = pure({**entries, **own}, args, index=index)
             return out, {entry: value for entry, value in writes.items() if entry not in own}
 
-        axes = (0, *(in_axes if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)))
-        mapped = jax.vmap(lane, axes, (out_axes, None), name, axis_size, **options)
+        body, inputs, axes = functools.partial(lane, {}), args, in_axes
+        if own:
+            body, inputs = lane, (own, *args)  # type: ignore[assignment]
+            axes = (0, *(in_axes if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)))
         try:
-            out, writes = mapped(own, *args)
+            out, writes = jax.vmap(body, axes, (out_axes, None), name, axis_size, **options)(*inputs)
         except ValueError as e:
-            raise _lanes_differ(lane, axes, name, axis_size, (own, *args), axis_name is not None) or e from None
+            raise _lanes_differ(body, axes, name, axis_size, inputs, axis_name is not None) or e from None
         frame.merge(writes)
         return out
 
