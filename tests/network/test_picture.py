@@ -50,6 +50,17 @@ def test_loops_and_subnetworks_are_frames_and_what_goes_round_is_told():
     assert ("enc", "output/output", "lent", "W ← enc/W") in lines and "prev:output/s" not in cards.values()
 
 
+def test_layers_in_loops_show_the_dims_of_one_step():
+    made = network.Network(LOOP, {"data": {"dim": 3}}, behavior_version=0).show()
+    dims = {box.key: box.dims for box in made.boxes}
+    assert (
+        dims["output/s"] == dims["prev:output/s"] == dims["output/output"] == dims["data:source"] == "[batch, F 3] f32"
+    )
+    assert dims["output"] == dims["sub"].replace("batch, time:data", "time:data, batch")
+    page = made.html()
+    assert page.count('<div class="dims"></div>') == 0
+
+
 def test_layers_that_are_alike_are_folded():
     net, before = {}, "data"
     for i in range(75):

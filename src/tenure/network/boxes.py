@@ -16,7 +16,7 @@ class Box:
     Attributes:
       key: its path.
       name: of its class.
-      dims: of its output, as text; "" where it is not known (inside of a loop).
+      dims: of its output, as text; "" where it is not known; inside of a loop that of one step.
       sources: the paths of the layers that it depends on.
       owned, borrowed: its parameters.
       depth: in how many loops or branches it is.

@@ -17,6 +17,7 @@ from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
+from tenure.network.tensor import Tensor
 
 STEP, ROWS = ":step", ":rows"  # under which the number of training steps, and that of the rows that count, are fed
 
@@ -87,6 +88,7 @@ class Network:
         self.dims: dict[Any, Dim] = {}
         self._graphs: dict[Flags, Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
+        self._forms: dict[Flags, dict[str, Tensor]] = {}
         self.aligned: set[tuple[str, Dim, Dim]] = set()
         self.model: TransformedWithState = transform_with_state(self._forward, ties=ties, stages=stages)
 
@@ -152,6 +154,7 @@ class Network:
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
             graph = self.graph(flags)
             run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
+            self._forms[flags] = run.forms
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
 
@@ -263,6 +266,10 @@ class Network:
         plan = self.plan(train=True)
         uses = self._trainable[Flags(True, True, False)]
         return plan.ledger.mask(lambda row: uses.get(row.path, True))
+
+    def forms(self, flags: Flags) -> Mapping[str, Tensor]:
+        """What the outputs of all layers look like in the last pass with these flags, those inside of loops in one step."""
+        return self._forms.get(flags, {})
 
     # Names and sharing.
 

@@ -14,6 +14,7 @@ from tenure.core.slots.sources import forbid, own
 from tenure.network.errors import OptionError
 from tenure.network.graph import Graph, Node
 from tenure.network.handed import Run
+from tenure.network.tf.imports import with_tensorflow
 
 _KEYS = ("reuse_layer", "map", "custom", "auto_create_missing", "layer_output", "shape")
 
@@ -66,7 +67,7 @@ def parse(graph: Graph, node: Node, value: Any) -> Reuse:
         layer=None if layer is None else _owner(graph, node, layer),
         auto=bool(value.get("auto_create_missing", False)),
         map=None if given is None else {str(k): parse(graph, node, v) for k, v in given.items()},
-        custom=custom,
+        custom=None if custom is None else with_tensorflow(custom),
         output=None if output is None else graph.refer(node, "reuse_params", output),
         shape=value.get("shape"),
     )

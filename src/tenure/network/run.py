@@ -37,6 +37,7 @@ _FAULTS = (
     NotImplementedError,
     AssertionError,
     RecursionError,
+    ImportError,
 )
 
 
@@ -51,6 +52,7 @@ class Run:
       losses: what `losses` gave, by name.
       constraints: terms that are added to the objective: L2 and the like.
       step: how many training steps there were.
+      forms: what the outputs of all layers look like, those inside of loops in one step: tensors of shapes.
       dropped: inputs with dropout, so that one mask serves all that ask for the same.
       states: in one step of a loop, what layers kept from the step before, by key and name.
       beams: the hypotheses of searches.
@@ -84,6 +86,7 @@ class Run:
         self.params: list[ParamUse] = [] if outer is None else outer.params
         self.losses: dict[str, Any] = {} if outer is None else outer.losses
         self.constraints: list[Any] = [] if outer is None else outer.constraints
+        self.forms: dict[str, Tensor] = {} if outer is None else outer.forms
         self.dropped: dict[Any, Tensor] = {}
         self.scopes: dict[str, str] = {}
         self.states: dict[str, Any] = {}
@@ -129,7 +132,16 @@ class Run:
         except _FAULTS as e:
             raise self._failed(node, e) from e
         self.outputs[node.key] = out
+        self._note(node.key, out.tensor)
         return out
+
+    def _note(self, key: str, x: Tensor) -> None:
+        """Remembers what a layer's output looks like, in one step where it was moved out of a loop."""
+        struct = x.like(jax.ShapeDtypeStruct(x.shape, x.dtype))
+        if self.all_steps and self.loop_time is not None and x.has(self.loop_time):
+            axis = x.axis(self.loop_time)
+            struct = struct.without(axis).like(jax.ShapeDtypeStruct((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype))
+        self.forms[key] = struct
 
     def call(self, layer: Layer) -> Output:
         """What the layer gives: for each hypothesis, and each step of what was moved out of a loop, where there are such.

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tenure.network.boxes import Box, borrowings
@@ -47,7 +49,7 @@ class Picture:
         rows: dict[str, list[Row]] = {}
         for row in plan.ledger.rows:
             rows.setdefault(row.path.rpartition("/")[0], []).append(row)
-        boxes = tuple(_boxes(network.graph(flags), plan.out.outputs, rows))
+        boxes = tuple(_boxes(network.graph(flags), {**network.forms(flags), **plan.out.outputs}, rows))
         return Picture(boxes, plan.ledger)
 
     def __str__(self) -> str:
@@ -101,7 +103,7 @@ def _boxes(
 ) -> Iterator[Box]:
     for key, node in graph.nodes.items():
         mine = [] if node.cls.container else list(_rows_of(node.scope, rows, graph))  # type: ignore[attr-defined]
-        tensor = outputs.get(key)
+        tensor = _form(graph, key, outputs)
         around = [d.removeprefix("base:") for d in (*node.sources, *node.deps)]
         around += _frames(graph, key)
         results = []
@@ -119,6 +121,20 @@ def _boxes(
             loss=str(node.get("loss") or ""),
             frames=(*frames, *_around(graph, node)),
         )
+
+
+def _form(graph: Graph, key: str, outputs: Any) -> Tensor | None:
+    """What a node's output looks like; that of `prev:x` is what `x` gives, and a frame has no time."""
+    if isinstance(graph, LoopGraph) and key in graph.previous:
+        return _form(graph, graph.previous[key], outputs)
+    if isinstance(graph, LoopGraph) and key in graph.frames:
+        whole: Tensor | None = outputs.get(next(iter(_frames(graph, key)), None))
+        if whole is None or whole.time_axis is None:
+            return whole
+        shape = tuple(n for i, n in enumerate(whole.shape) if i != whole.time_axis)
+        return whole.without(whole.time_axis).like(jax.ShapeDtypeStruct(shape, whole.dtype))
+    found: Tensor | None = outputs.get(key)
+    return found
 
 
 def _around(graph: Graph, node: Node) -> list[str]:

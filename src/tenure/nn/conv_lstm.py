@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -106,7 +106,33 @@ class ConvNDLSTM(RNNCore):
         return LSTMState(*(zeros(shape, batch_size) for _ in range(2)))
 
 
-class Conv1DLSTM(ConvNDLSTM):
+class _OfAxes(ConvNDLSTM):
+    """`ConvNDLSTM` over as many spatial axes as the class says."""
+
+    axes: ClassVar[int]
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_channels: int,
+        kernel_shape: Sizes,
+        name: str | None = None,
+        *,
+        share: Share = None,
+        stages: Stages = None,
+    ):
+        """Describes the core; see `ConvNDLSTM`.
+
+        Args:
+          input_shape: the sizes of the spatial axes.
+          output_channels: the number of channels that come out.
+          kernel_shape: the kernel's size: one number, or one for each spatial axis.
+          name: of the module.
+        """
+        super().__init__(self.axes, input_shape, output_channels, kernel_shape, name)
+
+
+class Conv1DLSTM(_OfAxes):
     """`ConvNDLSTM` along one axis.
 
     >>> import tenure as tn
@@ -117,28 +143,10 @@ class Conv1DLSTM(ConvNDLSTM):
     (2, 8, 5)
     """
 
-    def __init__(
-        self,
-        input_shape: Sequence[int],
-        output_channels: int,
-        kernel_shape: Sizes,
-        name: str | None = None,
-        *,
-        share: Share = None,
-        stages: Stages = None,
-    ):
-        """Describes the core over 1 spatial axis; see `ConvNDLSTM`.
-
-        Args:
-          input_shape: spatial sizes and channels of an input, without the batch.
-          output_channels: the number of channels that come out.
-          kernel_shape: the kernel's spatial size.
-          name: of the module.
-        """
-        super().__init__(1, input_shape, output_channels, kernel_shape, name)
+    axes = 1
 
 
-class Conv2DLSTM(ConvNDLSTM):
+class Conv2DLSTM(_OfAxes):
     """`ConvNDLSTM` over images.
 
     >>> import tenure as tn
@@ -149,28 +157,10 @@ class Conv2DLSTM(ConvNDLSTM):
     (2, 8, 8, 5)
     """
 
-    def __init__(
-        self,
-        input_shape: Sequence[int],
-        output_channels: int,
-        kernel_shape: Sizes,
-        name: str | None = None,
-        *,
-        share: Share = None,
-        stages: Stages = None,
-    ):
-        """Describes the core over 2 spatial axes; see `ConvNDLSTM`.
-
-        Args:
-          input_shape: spatial sizes and channels of an input, without the batch.
-          output_channels: the number of channels that come out.
-          kernel_shape: the kernel's spatial size.
-          name: of the module.
-        """
-        super().__init__(2, input_shape, output_channels, kernel_shape, name)
+    axes = 2
 
 
-class Conv3DLSTM(ConvNDLSTM):
+class Conv3DLSTM(_OfAxes):
     """`ConvNDLSTM` over volumes.
 
     >>> import tenure as tn
@@ -181,22 +171,4 @@ class Conv3DLSTM(ConvNDLSTM):
     (2, 4, 4, 4, 5)
     """
 
-    def __init__(
-        self,
-        input_shape: Sequence[int],
-        output_channels: int,
-        kernel_shape: Sizes,
-        name: str | None = None,
-        *,
-        share: Share = None,
-        stages: Stages = None,
-    ):
-        """Describes the core over 3 spatial axes; see `ConvNDLSTM`.
-
-        Args:
-          input_shape: spatial sizes and channels of an input, without the batch.
-          output_channels: the number of channels that come out.
-          kernel_shape: the kernel's spatial size.
-          name: of the module.
-        """
-        super().__init__(3, input_shape, output_channels, kernel_shape, name)
+    axes = 3

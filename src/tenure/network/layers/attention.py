@@ -34,7 +34,7 @@ class SelfAttention(Layer):
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
-        return bool(node.get("attention_left_only")) and node.get("initial_state") is None
+        return bool(node.get("attention_left_only")) and node.get("initial_state") in (None, "zeros", 0)
 
     @property
     def over_all_steps(self) -> bool:
@@ -56,7 +56,7 @@ class SelfAttention(Layer):
     ) -> Output:
         self.unsupported(
             "this layer keeps no keys of earlier steps or sequences",
-            initial_state=initial_state,
+            initial_state=None if initial_state in ("zeros", 0) else initial_state,
             restrict_state_to_last_seq=restrict_state_to_last_seq,
             state_var_lengths=state_var_lengths,
         )

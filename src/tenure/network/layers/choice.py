@@ -17,6 +17,7 @@ from tenure.network.graph import Flags, Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.tf.imports import with_tensorflow
 
 _ENDED = -1.0e30  # the score of any label but the first after the end of a hypothesis
 _SMALLEST = 1e-20
@@ -292,7 +293,7 @@ class Choice(Layer):
         if combine is not None:
             if not callable(combine):
                 raise self.error("custom_score_combine", combine, "a function is needed")
-            t = self.run.loop_step
+            combine, t = with_tensorflow(combine), self.run.loop_step
             ended = self._ended(parent, found.base.shape[:2])
             total = combine(
                 layer=self.proxy(),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 
 from tenure.network import sizes
 from tenure.network.dims import FEATURE, Dim
@@ -50,7 +52,7 @@ class Reinterpret(Layer):
         for mark, what in sorted((set_axes or {}).items()):
             x = self._marked(x, mark, None if what is None else self.axis(x, what, allow_int=True))
         if size_base is not None:
-            x = _with_sizes_of(x, size_base)
+            x = self._with_sizes_of(x, size_base)
         for what, dim in _items(set_dim_tags):
             x = self._renamed(x, self.axis(x, what), dim)
         x = self._sparse(x, set_sparse, set_sparse_dim)
@@ -88,6 +90,21 @@ class Reinterpret(Layer):
             y = y.like(y.data, dims=tuple(dims))
         return y
 
+    def _with_sizes_of(self, x: Tensor, base: Tensor) -> Tensor:
+        """`x` whose dynamic dims are those of another tensor, in their order."""
+        for mine, theirs in zip(x.dynamic_axes, base.dynamic_axes, strict=False):
+            n, wanted = x.shape[mine], base.shape[theirs]
+            if is_symbolic_dim(n) or is_symbolic_dim(wanted):
+                wanted = n
+            if n != wanted and not sizes.current().planning:
+                rule = f"{x.dims[mine]!r} of {x!r} has {n} entries, and {base.dims[theirs]!r} has {wanted}"
+                raise self.error("size_base", self.node.get("size_base"), rule)
+            if n != wanted:  # sizes that are made up: nothing but the dictionary says that they are one
+                data = jax.lax.slice_in_dim(x.data, 0, min(n, wanted), axis=mine)
+                x = x.like(sizes.lengthened(data, mine, 0, max(0, wanted - n)), dims=x.dims)
+            x = x.replace_dim(mine, base.dims[theirs])
+        return x
+
     def _renamed(self, x: Tensor, axis: int, dim: Any) -> Tensor:
         if not isinstance(dim, Dim):
             raise self.error("set_dim_tags", self.node.get("set_dim_tags"), "dims are needed")
@@ -121,13 +138,6 @@ def _items(tags: Any) -> list[tuple[Any, Any]]:
     if not tags:
         return []
     return list(tags.items()) if isinstance(tags, Mapping) else list(tags)
-
-
-def _with_sizes_of(x: Tensor, base: Tensor) -> Tensor:
-    """`x` whose dynamic dims are those of another tensor, in their order."""
-    for mine, theirs in zip(x.dynamic_axes, base.dynamic_axes, strict=False):
-        x = x.replace_dim(mine, base.dims[theirs])
-    return x
 
 
 @layer("cast")

@@ -84,6 +84,10 @@ class BinaryCrossEntropy(Loss):
 
     def value(self, view: View) -> jax.Array:
         """The sum over frames of the mean over features."""
+        if view.output.feature_axis is not None and view.labels.shape != view.output.shape:
+            raise LossError(
+                f"'bin_ce' needs a target for each of the features of {view.output!r}", ways=["a dense target"]
+            )
         loss = frames.binary_cross_entropy(view.output.data, view.labels, self.pos_weight)
         return view.total(loss) / _features(view)
 

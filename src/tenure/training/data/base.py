@@ -194,6 +194,15 @@ class DataSet(ABC):
         return Epoch(lambda i: self.load(i, number), indices, lambda i: self.measure(i, number))
 
 
+def seed_of(epoch: int, index: int) -> int:
+    """The seed of what is drawn for one sequence of an epoch, wherever it is loaded.
+
+    >>> seed_of(1, 2)
+    1000005
+    """
+    return (epoch * 1_000_003 + index) & 0x7FFFFFFF
+
+
 def windowed(array: np.ndarray, window: int) -> np.ndarray:
     """Frames with those around them, zeros beyond the ends: [time, feature] -> [time, window * feature].
 

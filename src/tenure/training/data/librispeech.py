@@ -19,7 +19,7 @@ import numpy as np
 from tenure.core.errors import brief, nearest
 from tenure.training.audio.features import Features
 from tenure.training.audio.reading import read_audio
-from tenure.training.data.base import DataSet, Item, Stream
+from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.data.filters import EpochFilter, random_subset
 from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
@@ -193,7 +193,7 @@ class LibriSpeechCorpus(DataSet):
         if self.features is not None:
             data["data"] = self._audio(index, epoch)
         if self.vocab is not None:
-            data["classes"] = np.array(self.vocab.get_seq(text), "int32")
+            data["classes"] = np.array(self.vocab.get_seq(text, seed_of(epoch, index)), "int32")
         data["raw"] = np.array(text, dtype=object)
         return Item(self.tag(index), data, index)
 
@@ -203,7 +203,7 @@ class LibriSpeechCorpus(DataSet):
         flac = f"{entry.folder}/{entry.speaker}-{entry.chapter}-{entry.number:04}.flac"
         content, name = entry.files.read(*((f"{flac}.ogg", flac) if self.use_ogg else (flac, f"{flac}.ogg")))
         samples, rate = read_audio(content, f"{entry.files.path}:{name}")
-        return self.features.make(samples, rate, seed=epoch * 1_000_003 + index & 0x7FFFFFFF)
+        return self.features.make(samples, rate, seed=seed_of(epoch, index))
 
 
 def _utterances(files: _Files, prefix: str) -> Iterator[Utterance]:

@@ -16,7 +16,7 @@ import numpy as np
 from tenure.core.errors import brief, nearest
 from tenure.training.audio.features import Features
 from tenure.training.audio.reading import read_audio
-from tenure.training.data.base import DataSet, Item, Stream
+from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.data.filters import EpochFilter, random_subset
 from tenure.training.data.order import Indices
 from tenure.training.errors import DataSetError
@@ -157,7 +157,7 @@ class OggZipDataset(DataSet):
         if self.features is not None:
             data["data"] = self._audio(index, epoch)
         if self.vocab is not None:
-            data["classes"] = np.array(self.vocab.get_seq(text), "int32")
+            data["classes"] = np.array(self.vocab.get_seq(text, seed_of(epoch, index)), "int32")
         data["orth"] = np.frombuffer(text.encode("utf-8"), np.uint8)
         data["raw"] = np.array(text, dtype=object)
         return Item(self.tag(index), data, index)
@@ -168,7 +168,7 @@ class OggZipDataset(DataSet):
         prefix = f"{archive.name}/" if self.zip_audio_files_have_name_as_prefix else ""
         name = f"{prefix}{entry['file']}"
         samples, rate = read_audio(archive.read(name), f"{archive.path}:{name}")
-        return self.features.make(samples, rate, seed=epoch * 1_000_003 + index & 0x7FFFFFFF)
+        return self.features.make(samples, rate, seed=seed_of(epoch, index))
 
 
 def _tag(entry: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tenure.core.errors import brief, nearest
 from tenure.training.audio.features import Features
-from tenure.training.data.base import DataSet, Item, Stream
+from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.errors import DataSetError
 from tenure.training.vocab import Vocabulary, vocabulary
 
@@ -125,12 +125,14 @@ class SourceDataset(DataSet):
         missing = [column for column in self._columns.values() if column not in entry]
         if missing:
             raise DataSetError(f"entry {index} of the source has no {missing[0]!r}", near=nearest(missing[0], entry))
-        data = {key: self._array(key, entry[column], tag, epoch + index) for key, column in self._columns.items()}
+        data = {
+            key: self._array(key, entry[column], tag, seed_of(epoch, index)) for key, column in self._columns.items()
+        }
         return Item(tag, data, index)
 
     def _array(self, key: str, value: Any, tag: str, seed: int) -> np.ndarray:
         if key in self._vocabs:
-            return np.array(self._vocabs[key].get_seq(str(value)), "int32")
+            return np.array(self._vocabs[key].get_seq(str(value), seed), "int32")
         rate = None
         if isinstance(value, Mapping) and "array" in value:
             value, rate = value["array"], value.get("sampling_rate")

@@ -13,7 +13,7 @@ import numpy as np
 
 from tenure.core.errors import brief, nearest
 from tenure.training.batching.frames import Frames
-from tenure.training.data.base import DataSet, Item, Stream
+from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.errors import DataSetError
 from tenure.training.literals import read_bytes, read_lines, read_text, read_value
 from tenure.training.text import cleaner, parse_orthography
@@ -140,20 +140,20 @@ class LmDataset(DataSet):
 
     def load(self, index: int, epoch: int) -> Item:
         stream = self.streams["data"]
-        seq = self._sequence(self.lines[index])
+        seq = self._sequence(self.lines[index], seed_of(epoch, index))
         data = {"data": np.array(seq, stream.dtype)}
         if self.add_delayed_seq_data:
             start = self._index(self.delayed_seq_data_start_symbol)
             data["delayed"] = np.array([start, *seq[:-1]], stream.dtype)
         return Item(self.tag(index), data, index)
 
-    def _sequence(self, line: str) -> list[int]:
+    def _sequence(self, line: str, seed: int) -> list[int]:
         for old, new in self._replace.items():
             if not old.startswith("["):  # special symbols are no text
                 line = line.replace(old, new)
         line = self._clean(line.strip())
         if self.vocab is not None:
-            return self.vocab.get_seq(line)
+            return self.vocab.get_seq(line, seed)
         options: dict[str, Any] = {"word_based": self.word_based}
         options["postfix"] = [] if self.seq_end_symbol is None else [self.seq_end_symbol]
         symbols = parse_orthography(line, **{**options, **(self.parse_orth_opts or {})})

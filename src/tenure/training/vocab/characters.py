@@ -32,7 +32,7 @@ class Utf8ByteTargets(Vocabulary):
     def __init__(self, seq_postfix: Sequence[int] | None = None, **options: Any):
         super().__init__(labels=[chr(i) for i in range(256)], unknown_label=None, seq_postfix=seq_postfix, **options)
 
-    def get_seq(self, text: str) -> list[int]:
+    def get_seq(self, text: str, seed: int | None = None) -> list[int]:
         return [*text.encode("utf-8"), *self.seq_postfix]
 
     def get_seq_labels(self, indices: Iterable[int]) -> str:

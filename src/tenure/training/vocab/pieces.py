@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from tenure.training.errors import DataSetError
 from tenure.training.literals import read_bytes
 from tenure.training.vocab.words import Vocabulary
+
+_MOST = 64  # segmentations that one is drawn of
 
 
 class SentencePieces(Vocabulary):
@@ -17,7 +21,8 @@ class SentencePieces(Vocabulary):
       model_file: the model.
       add_bos, add_eos: whether sequences start and end with these labels.
       reverse: whether pieces come in reverse order.
-      enable_sampling, alpha, nbest_size: draws one of several segmentations, as `sentencepiece` does.
+      enable_sampling, alpha, nbest_size: draws one of several segmentations, as `sentencepiece` does; in data sets by a seed of the epoch and
+        the sequence, from the 64 best ones if `nbest_size` is -1.
     """
 
     def __init__(
@@ -52,13 +57,30 @@ class SentencePieces(Vocabulary):
         self.add_bos, self.add_eos, self.reverse = add_bos, add_eos, reverse
         self.sampling: dict[str, Any] = {"enable_sampling": enable_sampling, "alpha": alpha, "nbest_size": nbest_size}
 
-    def get_seq(self, text: str) -> list[int]:
-        found = self.model.encode(text, out_type=int, **self.sampling)
+    def get_seq(self, text: str, seed: int | None = None) -> list[int]:
+        found: list[Any] = self._pieces(text, seed)
         if self.reverse:
             found = found[::-1]
         start = [self.bos_label_id] if self.add_bos else []
         end = [self.eos_label_id] if self.add_eos else []
         return [*start, *found, *end, *self.seq_postfix]
+
+    def _pieces(self, text: str, seed: int | None) -> list[int]:
+        """The pieces of a text; with sampling and a seed, one of the best segmentations, drawn by their probability to the power of alpha."""
+        if seed is None or not self.sampling["enable_sampling"] or self.sampling["nbest_size"] in (0, 1):
+            return self.model.encode(text, out_type=int, **self.sampling)
+        count = self.sampling["nbest_size"] if self.sampling["nbest_size"] > 0 else _MOST
+        try:
+            found: list[list[int]] = self.model.nbest_encode(text, nbest_size=count, out_type=int) or [[]]
+        except RuntimeError as error:
+            raise DataSetError(
+                f"the SentencePiece model '{self.name}' has no several segmentations to draw from: {error}",
+                ways=["enable_sampling = False", "train the model with model_type=unigram"],
+            ) from None
+        scores = np.array([sum(map(self.model.GetScore, pieces)) for pieces in found]) * self.sampling["alpha"]
+        weights = np.exp(scores - scores.max())
+        chosen = np.random.RandomState(seed).choice(len(found), p=weights / weights.sum())
+        return found[int(chosen)]
 
     def id_to_label(self, index: int) -> str:
         return self.labels[index] if index >= 0 else super().id_to_label(index)

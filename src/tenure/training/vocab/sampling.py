@@ -41,14 +41,21 @@ class SamplingBytePairEncoding(Vocabulary):
     def set_random_seed(self, seed: int) -> None:
         self.random = np.random.RandomState(seed)
 
-    def tokens(self, text: str) -> Iterable[str]:
-        for word in text.split():
-            yield from self._segments(word)
+    def get_seq(self, text: str, seed: int | None = None) -> list[int]:
+        random = self.random if seed is None else np.random.RandomState(seed)
+        return [self._id(part) for part in self._drawn(text, random)] + self.seq_postfix
 
-    def _segments(self, word: str) -> list[str]:
+    def tokens(self, text: str) -> Iterable[str]:
+        return self._drawn(text, self.random)
+
+    def _drawn(self, text: str, random: np.random.RandomState) -> Iterable[str]:
+        for word in text.split():
+            yield from self._segments(word, random)
+
+    def _segments(self, word: str, random: np.random.RandomState) -> list[str]:
         choices = [[_State((), 0, 0)]]
         while choices:
-            shorter = self.random.random_sample() < self.breadth_prob
+            shorter = random.random_sample() < self.breadth_prob
             group = choices[-1]
             state = group.pop(0 if shorter else -1)
             if not group:

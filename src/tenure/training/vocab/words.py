@@ -115,8 +115,12 @@ class Vocabulary:
             raise KeyError(index)
         return self.labels[index]
 
-    def get_seq(self, text: str) -> list[int]:
+    def get_seq(self, text: str, seed: int | None = None) -> list[int]:
         """The indices of a text.
+
+        Args:
+          text: to be made labels of.
+          seed: of random numbers, for vocabularies that sample; None goes on with those since `set_random_seed`.
 
         Raises:
           DataSetError: a word is no label, and nothing stands for such words.
