@@ -1,13 +1,25 @@
-"""What all tests share: XLA compiles quickly rather than well, as tests run each program once or twice."""
+"""What all tests share: XLA compiles quickly rather than well, as tests run each program once or twice, and once for all tests."""
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):  # before JAX starts its backend
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
+
+if (
+    "JAX_COMPILATION_CACHE_DIR" not in os.environ
+):  # a program that several tests, or their processes, need is compiled once
+    compiled = tempfile.mkdtemp(prefix="tenure-tests-")
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled  # of this run alone; its processes inherit it
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 os.environ["COLUMNS"] = "120"  # tables that fit the terminal are the same in every terminal
 

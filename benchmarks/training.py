@@ -123,30 +123,19 @@ def resident() -> int:
 def memory() -> None:
     """Prints what the process holds after each epoch of a small training."""
     with tempfile.TemporaryDirectory() as folder:
-        data = {"class": "Task12AXDataset", "num_seqs": 40}
 
         def watch(what: str, _: Any) -> None:
             if what == "evaluated":
                 print(resident(), flush=True)
 
-        given = {
-            "model": f"{folder}/net/model",
+        given = config(Path(folder), 4)
+        given |= {
+            "dev": given["train"],
             "learning_rate_file": f"{folder}/rates",
-            "train": data,
-            "dev": {**data, "fixed_random_seed": 1},
-            "num_inputs": 9,
-            "num_outputs": 2,
-            "network": {
-                "a": {"class": "rec", "unit": "nativelstm2", "n_out": 8, "from": "data"},
-                "output": {"class": "softmax", "loss": "ce", "from": "a"},
-            },
-            "batching": "random",
-            "batch_size": 1000,
-            "adam": True,
-            "learning_rate": 0.01,
             "learning_rate_control": "newbob_multi_epoch",
             "num_epochs": EPOCHS,
             "cleanup_old_models": True,
+            "report": True,
         }
         tasks.run(given, Log(0), watch)
 

@@ -24,6 +24,7 @@ BEFORE = {
     "haiku": {"core", "functional", "stages", "initializers", "nn", "nets"},
     "training": {
         "core",
+        "functional",
         "stages",
         "initializers",
         "nn",

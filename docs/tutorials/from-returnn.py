@@ -81,4 +81,4 @@ print(*sorted(path.name for path in (work / "net").iterdir()), sep="\n")
 # - **Keys that are not done** are refused by name, as a training without them is not what the config means: `tenure keys` has the table.
 # - **Typos** in keys are errors with a suggestion.
 #
-# [Training from a config](../training.html) and [networks as data](../networks.html) have the rest.
+# [Coming from RETURNN](../coming-from-returnn.html) has the rest: networks, loops, search, checkpoints.

@@ -674,10 +674,20 @@ def owner_and_users(stages, uses):
     return [owner()] + [Weight(name=f"u{i}", share={"w": "owner/w" + v})() for i, v in enumerate(uses)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(programs())
 def test_random_stacks_one_sample_one_gradient_one_way_back(program):
-    stages, uses = program
+    check_program(*program)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(programs())
+def test_many_random_stacks(program):
+    check_program(*program)
+
+
+def check_program(stages, uses):
     with jax.enable_x64(True):
         model = tn.transform(lambda: owner_and_users(stages, uses))
         plan = model.plan()

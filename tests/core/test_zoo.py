@@ -90,20 +90,25 @@ def check_gradient(model, params, ledger):
         x = jnp.asarray(np.asarray(X), jnp.float64)
         params = jax.tree.map(lambda v: jnp.asarray(np.asarray(v), jnp.float64), params)
         loss = jax.jit(lambda params: (model.apply(params, None, x) ** 2).sum())
-        try:
-            grads = jax.grad(loss)(params)
-        except ValueError as e:  # no reverse mode through a while loop
-            assert "while_loop" in str(e)
-            grads = None
-        direction = jax.tree.map(lambda v: jnp.cos(3 * v), params)
-        _, tangent = jax.jvp(loss, (params,), (direction,))
+        direction = jax.tree.map(lambda v: np.cos(3 * np.asarray(v)), params)
+
+        def both(params):
+            value, tangent = jax.jvp(loss, (params,), (direction,))
+            try:
+                grads = jax.grad(loss)(params)
+            except ValueError as e:  # no reverse mode through a while loop
+                assert "while_loop" in str(e)
+                grads = None
+            ahead, behind = (loss(jax.tree.map(lambda p, d: p + s * d, params, direction)) for s in (step, -step))
+            return value, tangent, grads, ahead, behind
+
+        step = 1e-5
+        _, tangent, grads, ahead, behind = jax.jit(both)(params)  # one program
         if grads is not None:
             assert jax.tree.structure(grads) == jax.tree.structure(params)
-            dot = sum(jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), grads, direction)))
-            np.testing.assert_allclose(dot, tangent, rtol=1e-9)
+            pairs = zip(jax.tree.leaves(grads), jax.tree.leaves(direction), strict=True)
+            np.testing.assert_allclose(sum((np.asarray(g) * d).sum() for g, d in pairs), tangent, rtol=1e-9)
         if not any("stop_gradient" in row.views for row in ledger.rows):
-            step = 1e-5
-            ahead, behind = (loss(jax.tree.map(lambda p, d: p + s * d, params, direction)) for s in (step, -step))
             np.testing.assert_allclose((ahead - behind) / (2 * step), tangent, rtol=1e-4)
 
 

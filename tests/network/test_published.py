@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import tenure as tn
+from tenure.network.model import Network
+from tests.network.published import NETS
 
 SPEECH = {"data": {"dim": 4}, "classes": {"dim": 5, "sparse": True, "available_for_inference": False}}
 
@@ -101,3 +103,36 @@ def test_a_language_model_that_only_the_search_asks_for_gets_parameters():
     assert "best" in model.apply(params, state, None, batch, search=True, losses=False)[0].outputs
     with pytest.raises(tn.TenureError, match="search is 'both'"):
         model.init(jax.random.key(0), batch, search="both")
+
+
+USES = ({"train": True}, {"train": False}, {"search": True, "losses": False})
+SOME = ("att_asr", "trafo", "rnnt_cheat", "hard_monotonic")
+
+
+def plan(name):
+    net, data, config = NETS[name]
+    target = next((key for key in data if key != "data"), "classes")
+    for use in USES:
+        Network(net, data, behavior_version=0, config=config, default_target=target).plan(**use)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_networks_as_published_build(name):
+    plan(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(NETS.keys() - set(SOME)))
+def test_all_networks_as_published_build(name):
+    """For training, for evaluation and for search with their own beams; the networks of a pretraining are among them."""
+    plan(name)
+
+
+def test_a_target_that_a_layer_needs_and_nobody_feeds_is_named():
+    sizes = {"class": "reinterpret_data", "from": "data", "size_base": "data:classes"}
+    net = {"same": sizes, "output": {"class": "softmax", "from": "same", "n_out": 5, "target": None}}
+    model = Network(net, SPEECH, behavior_version=0)
+    batch = {"data": (np.ones((2, 3, 4), "float32"), np.array([3, 2]))}
+    params, state = model.init(jax.random.key(0))
+    with pytest.raises(tn.TenureError, match=r"layer 'same' \(reinterpret_data\) needs 'data:classes'"):
+        model.apply(params, state, None, batch, losses=False)

@@ -11,7 +11,7 @@ from jax.sharding import AbstractMesh, AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import tenure as tn
-from tenure import nn
+from tenure import nets, nn
 from tests.nn.cases import CASES, TENURE
 
 MESH = AbstractMesh((2,), ("data",), axis_types=(AxisType.Explicit,))
@@ -65,6 +65,36 @@ def test_rows_of_a_table_that_is_spread():
             ids = jax.ShapeDtypeStruct((2, 5), jnp.int32, sharding=NamedSharding(MESH, of_ids))
             found = jax.eval_shape(model.apply, {"embed": {"embeddings": table}}, None, ids)
             assert found.sharding.spec == wanted
+
+
+TOKENS, VECTORS, IMAGES = ((4, 6), jnp.int32), ((4, 6, 4), jnp.float32), ((4, 32, 32, 3), jnp.float32)
+SMALL = {"width": 16, "num_heads": 2, "num_layers": 2}
+NETS = {
+    "language model": (lambda x: nets.TransformerLM(11, nets.TransformerConfig(**SMALL))(x), TOKENS),
+    "rotary": (lambda x: nets.TransformerLM(11, nets.TransformerConfig(**SMALL, positions="rotary"))(x), TOKENS),
+    "translator": (lambda x: nets.Transformer(11, 11, nets.TransformerConfig(**SMALL))(x, x), TOKENS),
+    "ResNet": (lambda x: nets.ResNet18(10)(x, True), IMAGES),
+    "quantizer": (lambda x: nets.VectorQuantizer(4, 5, 0.1)(x, True)["loss"], VECTORS),
+    "quantizer, averages": (lambda x: nets.VectorQuantizerEMA(4, 5, 0.1, 0.9)(x, True)["loss"], VECTORS),
+    "layer stack": (lambda x: tn.layer_stack(3)(lambda x: nn.Linear(4)(x))(x), VECTORS),
+    "stages": (lambda x: nn.Linear(4, stages={"w": ["lora(2)"]})(x), VECTORS),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_batches_of_networks_are_spread(name):
+    function, (shape, dtype) = NETS[name]
+    model = tn.transform_with_state(function)
+    params, state = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct(shape, dtype))
+
+    def loss(params, state, key, x):
+        return jnp.sum(model.apply(params, state, key, x)[0])
+
+    with jax.sharding.use_abstract_mesh(MESH):
+        x = jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(MESH, P("data")))
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        found = jax.eval_shape(jax.grad(loss), params, state, key, x)
+    assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, params)
 
 
 PROGRAM = """

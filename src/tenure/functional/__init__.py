@@ -14,6 +14,7 @@ from tenure.functional.norm import moments, normalised, standardised
 from tenure.functional.pool import pooled
 from tenure.functional.positions import sines_and_cosines
 from tenure.functional.recurrence import differentiated_as, in_chunks, recurrence
+from tenure.functional.transducer import transducer_loss
 
 __all__ = [
     "GATES",
@@ -36,5 +37,6 @@ __all__ = [
     "sines_and_cosines",
     "softmax_of",
     "standardised",
+    "transducer_loss",
     "with_weights",
 ]

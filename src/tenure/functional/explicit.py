@@ -33,14 +33,25 @@ def spec_of(x: Any) -> tuple[Any, ...]:
     return (*spec, *(None,) * (jnp.ndim(x) - len(spec)))
 
 
-def rows_of(table: jax.Array, ids: jax.Array) -> jax.Array:
-    """`table[ids]`, which lies as the ids and the table's further axes do; ids [...] and a table [V, D] give [..., D]."""
+def rows_of(table: jax.Array, ids: jax.Array, mode: str | None = None) -> jax.Array:
+    """`table[ids]`, which lies as the ids and the table's further axes do; ids [...] and a table [V, D] give [..., D].
+
+    Args:
+      table: [V, ...].
+      ids: integers [...].
+      mode: what ids beyond the table give, as for `jax.numpy.take`.
+    """
     if not explicit():
-        return table[(ids,)]
+        return table[(ids,)] if mode is None else jnp.take(table, ids, axis=0, mode=mode)
     lead = spec_of(ids)
     used = {name for entry in lead for name in _names(entry)}
     rest = (None if used & set(_names(entry)) else entry for entry in spec_of(table)[1:])
-    return table.at[ids].get(out_sharding=PartitionSpec(*lead, *rest))
+    return table.at[ids].get(mode=mode, out_sharding=PartitionSpec(*lead, *rest))
+
+
+def summed_over_batch(a: jax.Array, b: jax.Array) -> jax.Array:
+    """`a @ b` of matrices, whose product is a sum over the batch: whole on each device."""
+    return jnp.matmul(a, b, out_sharding=PartitionSpec(None, None)) if explicit() else jnp.matmul(a, b)
 
 
 def reshaped(x: jax.Array, shape: Sequence[int], kept: int) -> jax.Array:
@@ -91,4 +102,4 @@ def _names(entry: Any) -> tuple[Any, ...]:
     return () if entry is None else entry if isinstance(entry, tuple) else (entry,)
 
 
-__all__ = ["batched_like", "explicit", "left_to_xla", "reshaped", "rows_of", "spec_of"]
+__all__ = ["batched_like", "explicit", "left_to_xla", "reshaped", "rows_of", "spec_of", "summed_over_batch"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from tenure.functional.explicit import rows_of
+
 
 def affine(
     x: jax.Array,
@@ -30,7 +32,7 @@ def affine(
     ((2, 4), [0.0, 1.0])
     """
     if jnp.issubdtype(x.dtype, jnp.integer):
-        y, axis = jnp.take(w, x, axis=0, mode="clip"), -1
+        y, axis = rows_of(w, x, "clip"), -1
     elif axis in (-1, x.ndim - 1):
         y, axis = jnp.dot(x, w, precision=precision), -1
     else:

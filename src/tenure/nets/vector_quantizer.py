@@ -12,6 +12,7 @@ from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
+from tenure.functional.explicit import rows_of, summed_over_batch
 from tenure.initializers import VarianceScaling
 from tenure.nn import ExponentialMovingAverage
 
@@ -54,7 +55,7 @@ class _Quantizer(Module):
     def quantize(self, encoding_indices: jax.Array) -> jax.Array:
         """The codes [..., D] of indices [...]."""
         codes = jnp.asarray(self.embeddings.swapaxes(1, 0))  # type: ignore[attr-defined]
-        return codes[(encoding_indices,)]
+        return rows_of(codes, encoding_indices)
 
 
 class VectorQuantizer(_Quantizer):
@@ -223,7 +224,7 @@ class VectorQuantizerEMA(_Quantizer):
             return lax.psum(x, axis_name=self.cross_replica_axis) if self.cross_replica_axis else x
 
         sizes = self.ema_cluster_size(everywhere(jnp.sum(encodings, axis=0)))
-        sums = self.ema_dw(everywhere(jnp.matmul(flat.T, encodings)))
+        sums = self.ema_dw(everywhere(summed_over_batch(flat.T, encodings)))
         total = jnp.sum(sizes)
         sizes = (sizes + self.epsilon) / (total + self.num_embeddings * self.epsilon) * total
         set_state("embeddings", sums / jnp.reshape(sizes, [1, -1]))

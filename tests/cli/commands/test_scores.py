@@ -62,3 +62,8 @@ def test_curves_are_in_the_width_and_leave_out_what_is_no_number():
     assert max(map(len, shown)) == 60 and shown[0].strip() == "1 ┤●" and "inf" not in "".join(shown)
     assert sum(line.count("○") for line in shown[:-1]) == 1
     assert plot({"a": {1: math.nan}}) == [] and plot({}) == []
+
+
+def test_values_of_very_different_size_are_on_a_logarithmic_axis():
+    shown = plot({"a": {1: 1.0, 2: 0.01, 3: 0.0001}}, width=40, height=5)
+    assert [i for i, line in enumerate(shown) if "●" in line] == [0, 2, 4, 7] and "(logarithmic)" in shown[-1]

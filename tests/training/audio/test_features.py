@@ -41,13 +41,18 @@ def test_a_tone_is_where_its_frequency_is():
     for frequency in (500, 1000, 2000, 3000):
         spectrum = made(tone(frequency), features="linear_spectrogram", num_feature_filters=100).mean(axis=0)
         assert abs((spectrum.argmax() + 1) * (RATE / 2) / 100 - frequency) <= RATE / 200
-    low, high = (made(tone(f), features="log_mel_filterbank", num_feature_filters=20).mean(axis=0).argmax() for f in (300, 3000))
+    low, high = (
+        made(tone(f), features="log_mel_filterbank", num_feature_filters=20).mean(axis=0).argmax() for f in (300, 3000)
+    )
     assert low < 8 < high
 
 
 def test_louder_audio_has_more_energy_unless_its_peak_is_normalised():
     audio = tone(700)
-    quiet, loud = (made(scale * audio, features="db_mel_filterbank", num_feature_filters=8, peak_normalization=False) for scale in (0.1, 1.0))
+    quiet, loud = (
+        made(scale * audio, features="db_mel_filterbank", num_feature_filters=8, peak_normalization=False)
+        for scale in (0.1, 1.0)
+    )
     np.testing.assert_allclose((loud - quiet)[5:-5].max(axis=1), 40, atol=0.5)  # power, in 20 log10: 2 * 20 dB
     same = [made(scale * audio, features="mfcc", num_feature_filters=8) for scale in (0.1, 1.0)]
     np.testing.assert_allclose(same[0], same[1], atol=1e-3)
@@ -66,7 +71,9 @@ def test_normalisation(tmp_path):
     np.savetxt(tmp_path / "mean", plain.mean(axis=0))
     np.savetxt(tmp_path / "std", np.full(5, 2.0))
     files = {"norm_mean": str(tmp_path / "mean"), "norm_std_dev": str(tmp_path / "std")}
-    np.testing.assert_allclose(made(features="mfcc", num_feature_filters=5, **files), (plain - plain.mean(axis=0)) / 2, atol=1e-4)
+    np.testing.assert_allclose(
+        made(features="mfcc", num_feature_filters=5, **files), (plain - plain.mean(axis=0)) / 2, atol=1e-4
+    )
     with pytest.raises(DataSetError, match=r"mean' has \(5,\) numbers for 6 features"):
         made(features="mfcc", num_feature_filters=6, norm_mean=files["norm_mean"])
 

@@ -140,14 +140,23 @@ def test_data_files_are_not_executed(tmp_path):
     done = tmp_path / "done"
     (tmp_path / "list.pkl").write_bytes(pickle.dumps(Evil(done)))
     good = written(tmp_path / "good.hdf", GOOD)
-    meta = {"class": "MetaDataset", "datasets": {"a": good}, "data_map": {"data": ("a", "data"), "classes": ("a", "classes")}}
-    for data in ({**good, "seq_list_filter_file": str(tmp_path / "list.pkl")}, {**meta, "seq_list_file": str(tmp_path / "list.pkl")}):
+    meta = {
+        "class": "MetaDataset",
+        "datasets": {"a": good},
+        "data_map": {"data": ("a", "data"), "classes": ("a", "classes")},
+    }
+    for data in (
+        {**good, "seq_list_filter_file": str(tmp_path / "list.pkl")},
+        {**meta, "seq_list_file": str(tmp_path / "list.pkl")},
+    ):
         with pytest.raises(TrainingError, match="list.pkl' cannot be unpickled: it holds posix.system"):
             train(tmp_path, data)
     call = f"__import__('os').system('touch {done}')"
     (tmp_path / "map").write_text(call)
     with pytest.raises(TrainingError, match="map' is neither a Python literal nor JSON"):
-        dataset({"class": "LmDataset", "corpus_file": str(tmp_path / "map"), "orth_symbols_map_file": str(tmp_path / "map")})
+        dataset(
+            {"class": "LmDataset", "corpus_file": str(tmp_path / "map"), "orth_symbols_map_file": str(tmp_path / "map")}
+        )
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("a.txt", call)
     with pytest.raises(TrainingError, match=r"'a.txt' of .*a.zip' is no list as a Python literal"):
@@ -171,4 +180,6 @@ def test_what_unpacks_to_absurdly_much_is_refused(tmp_path, monkeypatch):
 def test_a_hostile_text_is_an_error_and_no_crash(tmp_path, content):
     (tmp_path / "map").write_text(content)
     with pytest.raises(TrainingError):
-        dataset({"class": "LmDataset", "corpus_file": str(tmp_path / "map"), "orth_symbols_map_file": str(tmp_path / "map")})
+        dataset(
+            {"class": "LmDataset", "corpus_file": str(tmp_path / "map"), "orth_symbols_map_file": str(tmp_path / "map")}
+        )

@@ -116,7 +116,9 @@ def test_a_language_model_that_only_the_search_has_is_loaded_beside_the_trained_
         "best": {**BEST, "from": "fused", "only_on_search": True},
     }
     of = {"lm": {"filename": str(tmp_path / "net" / "model.001"), "prefix": "lm_"}}
-    more = dict(search_data=DATA, search_output_layer="best", search_output_file=f"{tmp_path}/hyps", preload_from_files=of)
+    more = dict(
+        search_data=DATA, search_output_layer="best", search_output_file=f"{tmp_path}/hyps", preload_from_files=of
+    )
     said(trained, task="search", network=net, **more)
     values, lm = read(trained / "net" / "model.001"), read(tmp_path / "net" / "model.001")
     for line, seq in zip((tmp_path / "hyps").read_text().splitlines(), STATIC, strict=True):

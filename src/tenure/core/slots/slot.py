@@ -182,13 +182,16 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
         if isinstance(shape, (str, bytes, set, Mapping)):
             raise TypeError
         sizes = tuple(_size(s) for s in ([shape] if isinstance(shape, (int, np.integer)) else shape))
-        if any(s < 0 for s in sizes):
+        if any(not 0 <= s < 2**63 for s in sizes):
             raise ValueError
         return sizes
     except (TypeError, ValueError):
         raise TenureError(
             f"the shape of '{path}' is {brief(shape)}, not a sequence of sizes",
-            ways=["shape=(3, 4): whole numbers, none below 0", "x.shape[-1], len(names) and n // 2 are whole numbers"],
+            ways=[
+                "shape=(3, 4): whole numbers, none below 0 or beyond 64 bits",
+                "x.shape[-1], len(names) and n // 2 are whole numbers",
+            ],
         ) from None
 
 

@@ -95,20 +95,33 @@ class Buckets:
         if self.declared:
             return None
         longest = max(batch.frames.values(), default=0)
-        frames = {key: grid(n, _GROWTH if n == longest else _GROWTH**3) for key, n in batch.frames.items()}
-        return Shape(self.rows(batch.rows, frames), frames)
+        spans = {key: _span(n, _GROWTH if n == longest else _GROWTH**3) for key, n in batch.frames.items()}
+        frames = {key: most for key, (_, most) in spans.items()}
+        return Shape(self.rows(batch.rows, frames, {key: least for key, (least, _) in spans.items()}), frames)
 
     def sized(self, shape: Shape, rows: int = 1) -> Shape:
         """The shape for so many sequences: with rows, if it says none itself."""
         return shape if shape.rows else Shape(self.rows(rows, shape.frames), shape.frames)
 
-    def rows(self, rows: int, frames: Mapping[str, int]) -> int:
-        """How many rows a batch with these lengths is padded to: as many as the limits allow, or the next number of a grid if that
-        is fewer than it has, or nobody knows."""
+    def rows(self, rows: int, frames: Mapping[str, int], least: Mapping[str, int] | None = None) -> int:
+        """How many rows a batch is padded to.
+
+        Args:
+          rows: that it has.
+          frames: its padded lengths: as many rows as the limits allow for them, if it does not have more.
+          least: the shortest lengths that are padded to these: as many rows as the limits allow for them, if it does not have more.
+
+        Returns:
+          The number; the next one of a grid if the limits say nothing, or less.
+        """
+        limits = [limit for of in (frames, least) if of is not None and (limit := self._limit(of)) is not None]
+        wanted = next((limit for limit in limits if limit >= rows), None) or grid(rows, 1.5, step=1)
+        return -(-wanted // self.multiple) * self.multiple
+
+    def _limit(self, frames: Mapping[str, int]) -> int | None:
         limits = [self.max_seqs] if self.max_seqs > 0 else []
         limits += [size // n for key, n in frames.items() if n and (size := self.batch_size.get(key))]
-        wanted = int(min(limits)) if limits and min(limits) >= rows else grid(rows, 1.5, step=1)
-        return -(-wanted // self.multiple) * self.multiple
+        return int(min(limits)) if limits else None
 
 
 def grid(length: int, growth: float = _GROWTH, step: int = _STEP) -> int:
@@ -117,10 +130,15 @@ def grid(length: int, growth: float = _GROWTH, step: int = _STEP) -> int:
     >>> [grid(n) for n in (3, 9, 100, 1000)], [grid(n, 1.5, step=1) for n in (1, 2, 3, 5)]
     ([8, 16, 120, 1208], [1, 2, 3, 6])
     """
-    size = step
+    return _span(length, growth, step)[1]
+
+
+def _span(length: int, growth: float, step: int = _STEP) -> tuple[int, int]:
+    """The shortest and the longest length between two of a grid."""
+    before, size = 0, step
     while size < length:
-        size = max(size + step, int(size * growth) // step * step)
-    return size
+        before, size = size, max(size + step, int(size * growth) // step * step)
+    return before + 1, size
 
 
 def declared(option: Any, keys: Sequence[str]) -> tuple[Shape, ...]:

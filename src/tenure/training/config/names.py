@@ -118,6 +118,13 @@ def nd_indices(indices: Any, indices_batch_major: bool = True) -> Any:
     return jnp.stack([jnp.broadcast_to(rows, indices.shape), indices], axis=-1)
 
 
+def rnnt_loss(acts: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank_label: int = 0) -> Any:
+    """The transducer's loss [batch] as RETURNN's extension gives it; `acts` [batch, time, labels + 1, classes] are logits."""
+    from tenure.functional import transducer_loss
+
+    return transducer_loss(acts, labels, input_lengths, label_lengths, blank=blank_label)
+
+
 def _tensorflow(module: str) -> dict[str, Any]:
     found: Any = tf
     for part in module.split(".")[1:]:
@@ -154,9 +161,11 @@ def members(module: str, config: Config) -> dict[str, Any]:
     }
     if last in ("TFUtil", "basic", "util", "data", "returnn", "tf", "tensor"):
         given |= _tensor_functions()
+    if module.startswith("returnn.extern"):
+        given["rnnt_loss"] = rnnt_loss
     if last in ("GeneratingDataset", "generating", "vocabulary", "datasets", "LmDataset", "lm"):
         given |= CLASSES
     return given
 
 
-__all__ = ["ROOTS", "Data", "DimensionTag", "EpochValue", "Unavailable", "members"]
+__all__ = ["ROOTS", "Data", "DimensionTag", "EpochValue", "Unavailable", "members", "rnnt_loss"]

@@ -13,6 +13,7 @@ from tenure.training.data.base import DataSet
 from tenure.training.engine.mesh import mesh_of
 
 EXACT = "exact"  # the value of `buckets` with which no batch is longer than its longest sequence
+_WORTH = 8  # batches that are worth a shape of their own, and its compilation
 _SEQUENCES = 200_000  # of which batches are planned at most
 
 
@@ -65,10 +66,9 @@ def buckets_of(feed: Planned, config: Mapping[str, Any], *, training: bool) -> B
         shapes = declared(option, feed.timed)
         return Buckets(shapes, declared=True, **limits)
     if feed.data.knows_lengths:
-        planned = (Shape.of(batch, feed.timed) for batch in _batches(feed, training=training))
-        return Buckets(
-            from_batches(planned, MOST if option is None else max(int(option), 1), multiple=devices), **limits
-        )
+        planned = [Shape.of(batch, feed.timed) for batch in _batches(feed, training=training)]
+        most = max(int(option), 1) if option is not None else min(MOST, 1 + len(planned) // _WORTH)
+        return Buckets(from_batches(planned, most, multiple=devices), **limits)
     return Buckets(_chunks(feed, Buckets(**limits)), **limits)
 
 

@@ -193,12 +193,33 @@ def step(
     sequences: int,
     *,
     pretraining: bool = False,
+    took: float | None = None,
+    elapsed: float = 0.0,
+    complete: float = 0.0,
 ) -> str:
-    """One step, at the highest verbosity."""
+    """One step, at the highest verbosity.
+
+    Args:
+      epoch, number: which.
+      costs, sizes: by name.
+      sequences: of its batch.
+      pretraining: whether it is one of pretraining.
+      took: seconds since the step before.
+      elapsed: seconds of this pass over the data.
+      complete: share of the data, 0 to 1.
+
+    >>> step(1, 3, {"loss": 0.5}, {"data": 9}, 2, took=0.25, elapsed=10, complete=0.5)
+    'train epoch 1, step 3, loss 0.5, max_size:data 9, num_seqs 2, 0.250 sec/step, elapsed 0:00:10, exp. remaining 0:00:10, complete 50.00%'
+    """
     told = [f"{key} {value}" for key, value in costs.items()]
     told += [f"max_size:{key} {value}" for key, value in sizes.items()]
     name = _named(epoch, pretraining) if pretraining else f"train {_named(epoch, False)}"
-    return ", ".join([name, f"step {number}", *told, f"num_seqs {sequences}"])
+    parts = [name, f"step {number}", *told, f"num_seqs {sequences}"]
+    if took is not None:
+        left = elapsed / complete - elapsed if complete > 0 else 0.0
+        parts += [f"{took:.3f} sec/step", f"elapsed {seconds(elapsed)}", f"exp. remaining {seconds(left)}"]
+        parts.append(f"complete {complete:.2%}")
+    return ", ".join(parts)
 
 
 def _named(epoch: int, pretraining: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from tenure.training.batching.arrays import Padded
 from tenure.training.data.loading import ahead
 from tenure.training.engine import lines, lock
 from tenure.training.engine.early import best_is_old
@@ -141,6 +142,8 @@ class Training(Learner):
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
         self.log.say(lines.start_epoch(epoch, rate, pretraining))
         began, first = time.monotonic(), position.step - position.done
+        self._told_at = self._epoch_began = time.monotonic()
+        self.log.say(lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         scores, effective = self._train(position, config, rate)
         took = time.monotonic() - began
@@ -152,6 +155,7 @@ class Training(Learner):
             ":meta:global_train_step": first,
         }
         self.rates.record(epoch, told)
+        self._say_key(epoch)
         self.rates.save()
         saved = epoch % int(self.config.get("save_interval") or 1) == 0 or epoch == final
         if saved:
@@ -222,6 +226,7 @@ class Training(Learner):
                 ways=[
                     f"sequences of the batch: {', '.join(batch.tags)}",
                     f"their lengths: { {k: v.tolist() for k, v in batch.lengths.items()} }",
+                    f"sequences with values that are no numbers: {', '.join(_not_numbers(batch)) or 'none'}",
                     f"parameters that are no numbers: {', '.join(self._broken()) or 'none'}",
                     "a lower learning rate, or gradient_clip_global_norm",
                 ],
@@ -229,8 +234,17 @@ class Training(Learner):
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
         self.watch("step", {**told, **more})
-        line = lines.step(epoch, number, costs, sizes, len(batch.tags), pretraining=pretraining)
-        self.log.say(line, 5)
+        now = time.monotonic()
+        took, elapsed = now - self._told_at, now - self._epoch_began
+        complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
+        options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
+        self.log.say(lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        self._told_at = now
+
+    def _say_key(self, epoch: int) -> None:
+        if epoch == 1:
+            known = self.rates.epochs[epoch].measured()
+            self.log.say(lines.error_key(self.rates.error(epoch)[0], known), 4)
 
     def _broken(self) -> list[str]:
         return [name for name, value in flat(self.state.params).items() if not np.isfinite(value).all()]
@@ -269,6 +283,7 @@ class Training(Learner):
         for name, options in evaluation_sets(config).items():
             scores = self.evaluated(epoch, name, options)
             self.rates.record(epoch, scores.told(name))
+            self._say_key(epoch)
             found[name] = scores.shown()
         self.rates.save()
         if found:
@@ -331,6 +346,17 @@ class Training(Learner):
             ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
             found += [-e for _, e in ranked[:count]]
         return found
+
+
+def _not_numbers(batch: Padded) -> list[str]:
+    """Sequences of a batch whose data are not finite, with the stream."""
+    floats = {key: x for key, x in batch.arrays.items() if x.dtype.kind == "f" and not np.isfinite(x).all()}
+    return [
+        f"{tag!r} ({key!r})"
+        for key, x in floats.items()
+        for tag, row in zip(batch.tags, x)
+        if not np.isfinite(row).all()
+    ]
 
 
 __all__ = ["Position", "Stopped", "Training", "Watch"]

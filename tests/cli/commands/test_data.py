@@ -1,5 +1,8 @@
 """`tenure data hdf`: real files of text, audio and arrays, written and read back."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -27,7 +30,16 @@ def texts(tmp_path):
 
 
 def test_text_with_vocabularies_of_its_own_and_of_another_file(texts, capsys):
-    pair = ["--text", f"data={texts}/en", "--vocab", "data=words", "--text", f"classes={texts}/de", "--vocab", "classes=characters"]
+    pair = [
+        "--text",
+        f"data={texts}/en",
+        "--vocab",
+        "data=words",
+        "--text",
+        f"classes={texts}/de",
+        "--vocab",
+        "classes=characters",
+    ]
     assert written(texts, *pair) == 0
     assert "3 sequences, 4 frames of 'data'; data (labels 4), classes (labels 11)" in capsys.readouterr().out
     data, found = read(texts / "out.hdf")
@@ -35,7 +47,12 @@ def test_text_with_vocabularies_of_its_own_and_of_another_file(texts, capsys):
     assert "".join(data.streams["classes"].labels[i] for i in found["seq-0"]["classes"]) == "ein haus"
     assert len(found["seq-2"]["data"]) == 0
     (texts / "more").write_text("c x\n")
-    assert main(["data", "hdf", f"{texts}/dev.hdf", "--text", f"data={texts}/more", "--vocab", f"data={texts}/out.hdf:data"]) == 0
+    assert (
+        main(
+            ["data", "hdf", f"{texts}/dev.hdf", "--text", f"data={texts}/more", "--vocab", f"data={texts}/out.hdf:data"]
+        )
+        == 0
+    )
     assert read(texts / "dev.hdf")[1]["seq-0"]["data"].tolist() == [2, 3]
 
 
@@ -105,6 +122,20 @@ def test_what_is_wrong_is_told(texts, capsys, arguments, says):
     assert written(texts, *(argument.format(texts) for argument in arguments)) == 1
     assert says in capsys.readouterr().err
     assert not (texts / "out.hdf").exists()
+
+
+FULL = """
+import resource, sys
+from tenure.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(main(["data", "hdf", "out.hdf", "--dataset", "{'class': 'Task12AXDataset', 'num_seqs': 300}"]))
+"""
+
+
+def test_a_disk_without_room_is_told_and_nothing_stays_behind(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "'out.hdf' cannot be written: " in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_in_a_process_of_its_own(texts):
