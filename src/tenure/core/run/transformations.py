@@ -80,6 +80,10 @@ def _shifted(options: dict[str, Any]) -> dict[str, Any]:
 def jit(fun: F | None = None, **options: Any) -> Any:
     """As `jax.jit`, inside of a transformed function. Traced anew at each call of the model.
 
+    Args:
+      fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
+      **options: further arguments of `jax.jit`.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.jit(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -89,6 +93,10 @@ def jit(fun: F | None = None, **options: Any) -> Any:
 
 def remat(fun: F | None = None, **options: Any) -> Any:
     """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.
+
+    Args:
+      fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
+      **options: further arguments of `jax.checkpoint`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.remat(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
