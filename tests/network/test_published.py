@@ -126,3 +126,13 @@ def test_networks_as_published_build(name):
 def test_all_networks_as_published_build(name):
     """For training, for evaluation and for search with their own beams; the networks of a pretraining are among them."""
     plan(name)
+
+
+def test_a_target_that_a_layer_needs_and_nobody_feeds_is_named():
+    sizes = {"class": "reinterpret_data", "from": "data", "size_base": "data:classes"}
+    net = {"same": sizes, "output": {"class": "softmax", "from": "same", "n_out": 5, "target": None}}
+    model = Network(net, SPEECH, behavior_version=0)
+    batch = {"data": (np.ones((2, 3, 4), "float32"), np.array([3, 2]))}
+    params, state = model.init(jax.random.key(0))
+    with pytest.raises(tn.TenureError, match=r"layer 'same' \(reinterpret_data\) needs 'data:classes'"):
+        model.apply(params, state, None, batch, losses=False)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from tenure.core.errors import Party
 from tenure.core.run.frame import Scope, current_frame
 from tenure.core.run.module import Module
 from tenure.core.run.naming import force_name, transparent
@@ -29,7 +30,7 @@ from tenure.network import axes as axes_
 from tenure.network import ops, references, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.dropout import with_dropout
-from tenure.network.errors import option_error
+from tenure.network.errors import LayerError, option_error
 from tenure.network.graph import Flags, Graph, Key, Node
 from tenure.network.initializers import initializer
 from tenure.network.noise import stages
@@ -184,7 +185,16 @@ class Layer(Module):
         """What the layer of the node `key` gave, as this layer sees it: for its hypotheses, in its step, under its mask.
 
         The one way to it: where there are hypotheses, `Run.call` has followed the back pointers of all that the node depends on.
+
+        Raises:
+          LayerError: it is not there, as a target that nobody fed.
         """
+        if key not in self.run.outputs:
+            raise LayerError(
+                f"layer '{self.node.key}' ({self.node.class_name}) needs '{key}', and there is no such output here",
+                parties=[Party("layer", self.node.key, self.node.class_name)],
+                ways=["feed it", "'only_on_eval': True, where only losses need it", "leave it out of the options"],
+            )
         return self.run.outputs[key]
 
     @transparent

@@ -116,3 +116,15 @@ def test_at_most_so_many_labels_and_padding_changes_nothing():
     assert clean.labels.shape == (3, 3, 2) and int(clean.lengths.max()) <= 2
     none = ctc_search(jnp.zeros((2, 0, SIZE)), jnp.zeros((2,), jnp.int32), blank=BLANK, beam=2)
     np.testing.assert_array_equal(none.scores[:, 0], [0, 0])
+
+
+def test_numbers_that_do_not_fit_are_told():
+    x = jnp.zeros((1, 2, SIZE))
+    with pytest.raises(ValueError, match="best is 3, and a beam of 2"):
+        ctc_search(x, jnp.array([2]), blank=BLANK, beam=2, best=3)
+    with pytest.raises(ValueError, match="the blank is 3, and there are the labels 0 to 2"):
+        ctc_search(x, jnp.array([2]), blank=SIZE, beam=2)
+    with pytest.raises(ValueError, match="at least one"):
+        ctc_search(x, jnp.array([2]), blank=BLANK, beam=0)
+    longer, whole = (ctc_search(x, jnp.array([n]), blank=BLANK, beam=2) for n in (7, 2))
+    jax.tree.map(np.testing.assert_array_equal, longer, whole)

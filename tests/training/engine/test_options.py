@@ -108,6 +108,19 @@ def test_optimizer_states_go_over_to_the_next_network_unless_they_are_reset(tmp_
     assert np.asarray(moments[False]["v"]["a", "W"]).any() and not np.asarray(moments[True]["v"]["a", "W"]).any()
 
 
+def test_a_training_goes_on_with_another_optimizer(tmp_path):
+    tasks.run(small(tmp_path, num_epochs=1), Log(0))
+    out = io.StringIO()
+    training = Training(small(tmp_path, num_epochs=2, accum_grad_multiple_step=2), Log(3, out=out))
+    before = read(tmp_path / "net" / "model.001")
+    training.start()
+    assert "of 7 arrays of its state, 5 are in" in out.getvalue()
+    assert np.asarray(training.state.optimizer[0]["optimizer"]["m"]["output", "W"]).any()
+    np.testing.assert_array_equal(training.state.params["output"]["W"], before["output/W"])
+    with pytest.raises(ConfigError, match="no epoch has the score 'dev_error'"):
+        Training(small(tmp_path, early_stop={"patience": 1, "measure": "dev_error"}), Log(0)).run()
+
+
 SHARDED = """
 import os, pathlib, sys, tempfile
 import jax, numpy as np

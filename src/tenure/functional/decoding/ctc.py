@@ -49,6 +49,9 @@ def ctc_search(
     Returns:
       Labels [B, best, max_labels], lengths and scores [B, best].
 
+    Raises:
+      ValueError: more results than hypotheses, or no such blank.
+
     Source: Graves & Jaitly 2014; Hannun et al. 2014, https://arxiv.org/abs/1408.2873.
 
     >>> x = jnp.log(jnp.asarray([[[0.6, 0.4], [0.6, 0.4]]]))
@@ -57,6 +60,8 @@ def ctc_search(
     [[[1], 0.64], [[], 0.36]]
     """
     batch, frames, size = log_probs.shape
+    hypotheses.check(beam, beam if best is None else best, blank, size)
+    lengths = jnp.minimum(lengths, frames)
     room = frames if max_labels is None else max_labels
     by_time = jnp.swapaxes(log_probs, 0, 1).astype(jnp.float32)
     start = _State(

@@ -149,6 +149,27 @@ def best(stay: Array, extend: Array) -> Grown:
     return Grown(parent, jnp.where(extended, found, 0).astype(jnp.int32), extended)
 
 
+def check(beam: int, best: int, blank: int, size: int, many: bool = False) -> None:
+    """Raises where the numbers of a search do not fit together.
+
+    Args:
+      beam: how many hypotheses are kept.
+      best: how many results are asked for.
+      blank: a label.
+      size: how many labels there are.
+      many: whether there may be more results than hypotheses.
+
+    Raises:
+      ValueError: they do not.
+    """
+    if beam < 1 or best < 1:
+        raise ValueError(f"a search keeps and returns at least one hypothesis; beam is {beam}, best is {best}")
+    if best > beam and not many:
+        raise ValueError(f"best is {best}, and a beam of {beam} has no more than {beam} results")
+    if not 0 <= blank < size:
+        raise ValueError(f"the blank is {blank}, and there are the labels 0 to {size - 1}")
+
+
 def first_alive(batch: Any, width: int) -> Array:
     """Scores [B, K] at the start: all hypotheses are equal, so only one of them is real."""
     return jnp.broadcast_to(jnp.where(jnp.arange(width) == 0, 0.0, NEVER), (batch, width))

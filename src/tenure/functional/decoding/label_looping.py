@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from tenure.functional.decoding.hypotheses import check
 from tenure.functional.decoding.lm import LanguageModel
 from tenure.functional.decoding.transducer import Join, Predict
 
@@ -80,6 +81,9 @@ def label_looping(
     Returns:
       Labels, lengths, scores and the labels' frames.
 
+    Raises:
+      ValueError: there is no such blank.
+
     Source: Galvez et al. 2024, https://arxiv.org/abs/2406.06220.
 
     >>> def predict(labels, state):
@@ -91,6 +95,7 @@ def label_looping(
     (Array([[2, 1, 0]], dtype=int32), Array([[0, 1, 0]], dtype=int32))
     """
     batch, frames = encoder.shape[:2]
+    lengths = jnp.minimum(lengths, frames)
     first = jnp.full((batch,), blank if start is None else start, jnp.int32)
     most = max_labels if max_labels_per_frame is None else max_labels_per_frame
 
@@ -141,8 +146,9 @@ def label_looping(
     prediction, states = predict(first, state)
     zeros = jnp.zeros((batch,), jnp.int32)
     empty = jnp.zeros((batch, max_labels), jnp.int32)
-    following, fused = jnp.zeros((batch, 1)), ()
+    fused: Any = ()
     size = jax.eval_shape(join, encoder[:, 0], prediction).shape[-1]
+    check(1, 1, blank, size)
     following = jnp.zeros((batch, size))
     if model is not None:
         scores, fused = model.step(jnp.full((batch,), model.start, jnp.int32), model.state)

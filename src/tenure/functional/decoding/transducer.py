@@ -66,6 +66,9 @@ def transducer_search(
     Returns:
       Labels [B, best, max_labels], lengths and scores [B, best].
 
+    Raises:
+      ValueError: no hypothesis, or no such blank.
+
     Source: alignment-length synchronous decoding: Saon et al. 2020, https://doi.org/10.1109/ICASSP40776.2020.9053040.
 
     >>> def predict(labels, state):
@@ -85,6 +88,8 @@ def transducer_search(
 
     prediction, states = jax.tree.map(repeated, predict(first, state))
     size = jax.eval_shape(join, repeated(encoder[:, 0]), prediction).shape[-1]
+    hypotheses.check(beam, best, blank, size, many=True)
+    lengths = jnp.minimum(lengths, frames)
     none = jnp.zeros((batch, best), jnp.int32)
     before = _State(
         jnp.zeros((), jnp.int32),

@@ -45,6 +45,9 @@ def best_is_old(config: Mapping[str, Any], rates: LearningRates, last: int) -> b
         raise ConfigError(f"early_stop: patience is {brief(patience)}", ways=["a number of epochs, 1 or more"])
     if last < int(options.get("min_epochs") or 0):
         return False
+    names = {name for e, s in rates.epochs.items() if e <= last for name in s.measured()}
+    if measure and names and measure not in names:
+        raise ConfigError(f"early_stop: no epoch has the score {measure!r}", near=nearest(str(measure), names))
     least = float(options.get("min_improvement") or 0)
     best, best_epoch = float("inf"), 0
     for epoch in sorted(e for e in rates.epochs if e <= last):

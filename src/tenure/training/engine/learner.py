@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,10 @@ import jax
 import numpy as np
 
 import tenure as tn
+from tenure.checkpoints.errors import ContentError
+from tenure.checkpoints.opened import Opened
+from tenure.core.errors import RuleError
+from tenure.core.ledger.ledger import Ledger
 from tenure.returnn.checkpoints import load, preload_all
 from tenure.training.engine import lines
 from tenure.training.engine.averaging import averaged, epochs_to_average
@@ -20,7 +25,7 @@ from tenure.training.engine.model import TRAINING, build, embeddings, extern_dat
 from tenure.training.engine.models import Models, is_ours, read
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import ConfigError
-from tenure.training.optimizing.carry import carried_states
+from tenure.training.optimizing.carry import carried_states, fitted
 from tenure.training.optimizing.updater import Updater, layers_with_options
 from tenure.training.pretraining.carry import carried
 from tenure.training.pretraining.overrides import overridden
@@ -111,7 +116,9 @@ class Learner:
                 return carried(last, a, net, b, known, **options)
 
         updater = self._updater(config, frozen)
-        self.steps = Steps(self.network, updater, mesh_of(config), config, self.log.say)
+        self.steps = Steps(
+            self.network, updater, mesh_of(config), self.with_rules(config, epoch, self.plan.ledger), self.log.say
+        )
         optimizer = updater.init(params)
         if old is not None and (same or not self.config.get("reset_optimizer")):
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
@@ -128,6 +135,17 @@ class Learner:
         of = {name: value for name, value in of.items() if name in trained}
         self.log.say(lines.parameter_count(sum(value.size for value in of.values())), 2)
         self.log.say(lines.trainable(lines.variable(name, v.shape, v.dtype) for name, v in of.items()), 4)
+
+    def with_rules(self, config: Config, epoch: int, ledger: Ledger) -> Config:
+        """The config with those rules of `sharding` that name parameters of the network: one of pretraining may lack some."""
+        if not config.get("sharding") or not self.is_pretraining(epoch):
+            return config
+        kept = {}
+        for rule, axes in dict(config["sharding"]).items():
+            with contextlib.suppress(RuleError):
+                ledger.mask(rule)
+                kept[rule] = axes
+        return {**config, "sharding": kept}
 
     def _updater(self, config: Config, frozen: frozenset[str]) -> Updater:
         nodes = self.network.graph(TRAINING).nodes
@@ -200,10 +218,20 @@ class Learner:
             values = read(path)
             self.fill(load(self.shapes(), values, path=str(path)))
             return int(np.asarray(values.get("global_step", 0)))
+        optimizer = self.state.optimizer
         if not self.config.get("reset_optimizer"):
-            return self.restored(path).step or 0
-        restored = tn.restore(path, self.plan, state=self.state.state)
-        self.state = self.steps.placed(self.state._replace(params=restored.params, state=restored.state))
+            try:
+                return self.restored(path).step or 0
+            except ContentError:  # of another optimizer, or of other parameters: then the next line says so
+                restored = tn.restore(path, self.plan, state=self.state.state)
+            stored = {name: leaf.read() for name, leaf in Opened(path).leaves("training").items()}
+            optimizer, kept, count = fitted(jax.device_get(optimizer), stored)
+            self.log.say(
+                f"the optimizer is another one: of {count} arrays of its state, {kept} are in {path}, the others start anew"
+            )
+        else:
+            restored = tn.restore(path, self.plan, state=self.state.state)
+        self.state = self.steps.placed(State(restored.params, restored.state, optimizer))
         self._take_rates(restored.metadata or {})
         return restored.step or 0
 
@@ -213,7 +241,7 @@ class Learner:
         if not text:
             return
         known = self.rates.epochs
-        missing = {e: s for e, s in parse(text).items() if e not in known or not known[e].scores}
+        missing = {e: s for e, s in parse(text).items() if s.scores and (e not in known or not known[e].scores)}
         self.rates.take(missing)
         if missing:
             self.rates.save()

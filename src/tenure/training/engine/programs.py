@@ -66,9 +66,10 @@ class Programs:
         self.known: dict[Any, Any] = {}
 
     def _key(self, arguments: tuple[Any, ...], static: Mapping[str, Any]) -> Any:
-        leaves = jax.tree.leaves_with_path(arguments[self._batch])
-        shapes = tuple((path, np.shape(leaf), str(np.dtype(leaf.dtype))) for path, leaf in leaves)
-        return shapes, tuple(argument is None for argument in arguments), tuple(sorted(static.items()))
+        leaves, tree = jax.tree.flatten(arguments[self._batch])
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        missing = tuple(argument is None for argument in arguments)
+        return tree, shapes, missing, tuple(sorted(static.items())) if static else ()
 
     def __call__(self, *arguments: Any, **static: Any) -> Any:
         key = self._key(arguments, static)

@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from tenure.checkpoints.leaves import named, refilled
+
 Values = Mapping[str, np.ndarray]  # "module/name" → an array
 Move = Callable[[Values, Values], Mapping[str, Any]]
 
@@ -39,6 +41,25 @@ def carried_states(old: Any, new: Any, move: Move | None = None) -> Any:
             same = {n for n in known.keys() & values.keys() if np.shape(known[n]) == np.shape(values[n])}
             moved[kind] = {n: known[n] if n in same else v for n, v in values.items()}
     return [_part(part, old, before, moved) for part in new]
+
+
+def fitted(new: Any, stored: Mapping[str, Any]) -> tuple[Any, int, int]:
+    """The state of a new optimizer with what a checkpoint has of it: arrays of the same kind, parameter and shape.
+
+    Args:
+      new: the state that `init` gives.
+      stored: the leaves of the checkpoint by name, "opt_state/0/optimizer/m/('h', 'W')".
+
+    Returns:
+      The state, how many arrays were taken, and how many there are.
+    """
+    known = {name.removeprefix("opt_state/").partition("/")[2]: value for name, value in stored.items()}
+    values, kept = dict(named(new)), 0
+    for name, value in values.items():
+        old = known.get(name.partition("/")[2])
+        if old is not None and np.shape(old) == np.shape(value):
+            values[name], kept = old, kept + 1
+    return refilled(new, values), kept, len(values)
 
 
 def _part(part: Any, old: Any, before: Any, moved: Any) -> Any:
