@@ -1,4 +1,4 @@
-"""What all tests share: XLA compiles quickly rather than well, as tests run each program once or twice, and once for all tests."""
+"""What all tests share: XLA compiles quickly rather than well, as tests run each program once or twice, and compiles it once."""
 
 import atexit
 import gc
@@ -12,14 +12,16 @@ QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=
 if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):  # before JAX starts its backend
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
 
-if (
-    "JAX_COMPILATION_CACHE_DIR" not in os.environ
-):  # a program that several tests, or their processes, need is compiled once
+# A program that several tests need, or the processes that they start, is compiled once. The folder is of this run alone.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     compiled = tempfile.mkdtemp(prefix="tenure-tests-")
     atexit.register(shutil.rmtree, compiled, ignore_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled  # of this run alone; its processes inherit it
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["TENURE_TESTS_COMPILED"] = compiled
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+elif os.environ["JAX_COMPILATION_CACHE_DIR"] == os.environ.get("TENURE_TESTS_COMPILED"):
+    # Each of pytest's workers has a folder of its own, as JAX writes entries in place, where another one could read half of them.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] += "/" + os.environ.get("PYTEST_XDIST_WORKER", "")
 
 os.environ["COLUMNS"] = "120"  # tables that fit the terminal are the same in every terminal
 

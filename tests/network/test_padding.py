@@ -535,3 +535,29 @@ def test_windows_with_strides_are_those_that_a_sequence_has_alone(entry):
         alone, (count,) = run(x[b : b + 1, :n], np.array([n]))
         assert count == counts[b] == alone.shape[1]
         np.testing.assert_allclose(together[b, :count], alone[0], rtol=1e-4, atol=1e-5)
+
+
+NORMS = [{"class": "batch_norm", "masked_time": False}, {"class": "copy", "batch_norm": {"masked_time": False}}]
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=lambda norm: norm["class"])
+def test_a_network_that_asks_for_padding_has_gradients_of_it(norm):
+    """Statistics over padding, too: the gradient is what the difference of two values says."""
+    net = {
+        "hidden": {"class": "linear", "n_out": 4, "activation": "exp", "from": "data"},
+        "output": {**norm, "from": "hidden"},
+    }
+    net = network.Network(net, {"data": INPUTS["data"]})
+    x, lengths = batch()["data"]
+    params, state = net.init(jax.random.key(0), {"data": (x, lengths)})
+    keep = np.arange(6) < lengths[:, None]
+
+    @jax.jit
+    def total(params):
+        y = net.apply(params, state, jax.random.key(0), {"data": (x, lengths)}, train=True)[0].outputs["output"]
+        return jnp.sum(jnp.where(keep[:, :, None], y.data, 0) ** 3)
+
+    moved = [{**params, "hidden": {**params["hidden"], "b": params["hidden"]["b"].at[0].add(d)}} for d in (0.01, -0.01)]
+    slope = (total(moved[0]) - total(moved[1])) / 0.02
+    assert abs(slope) > 0.1
+    np.testing.assert_allclose(jax.grad(total)(params)["hidden"]["b"][0], slope, rtol=0.02)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,6 @@ def read(given: argparse.Namespace, check: bool = True) -> Any:
     Raises:
       ConfigError: no config is named, it cannot be read, or a key is wrong.
     """
-    from tenure.training.config import from_command_line
     from tenure.training.config.command_line import parse
     from tenure.training.config.keys import check_keys
     from tenure.training.errors import ConfigError
@@ -69,10 +69,36 @@ def read(given: argparse.Namespace, check: bool = True) -> Any:
     if not files:
         raise ConfigError(f"tenure {given.command} needs a config", ways=[f"tenure {given.command} config.py"])
     print(f"runs {', '.join(files)}: a config is code", file=sys.stderr)
-    config = from_command_line(given.given)
+    config = loaded(given.given)
     if check:
         check_keys(config)
     return config
+
+
+def loaded(arguments: Sequence[str]) -> Any:
+    """The config of a command line, whose own errors are shown from its first line on.
+
+    Raises:
+      ConfigError: it cannot be read, or its code fails.
+    """
+    from tenure.core.errors import TenureError
+    from tenure.training.config import from_command_line
+    from tenure.training.config.command_line import parse
+    from tenure.training.errors import ConfigError
+
+    try:
+        return from_command_line(arguments)
+    except TenureError:
+        raise
+    except Exception as error:
+        files = parse(arguments).files
+        frames = traceback.extract_tb(error.__traceback__)
+        first = next((i for i, frame in enumerate(frames) if frame.filename in files), None)
+        if first is None:
+            raise
+        where = "".join(traceback.format_list(frames[first:])).rstrip()
+        what = "".join(traceback.format_exception_only(error)).rstrip()
+        raise ConfigError(f"the code of '{frames[first].filename}' fails\n{where}\n{what}") from error
 
 
 def network(config: Any) -> Any:

@@ -43,7 +43,6 @@ def run_task(given: argparse.Namespace, task: str | None = None) -> int:
     Returns:
       The exit status: 130 and 143 after ctrl-C and SIGTERM.
     """
-    from tenure.training.config import from_command_line
     from tenure.training.config.command_line import parse
     from tenure.training.config.keys import check_keys
     from tenure.training.engine import tasks
@@ -59,7 +58,7 @@ def run_task(given: argparse.Namespace, task: str | None = None) -> int:
     more = ["++task", task] if task else []
     if getattr(given, "average", None):
         more += ["++average_epochs", epochs_named(given.average)]
-    config = from_command_line([*given.given, *more])
+    config = configs.loaded([*given.given, *more])
     check_keys(config)
     keep_compiled(values(config))
     try:

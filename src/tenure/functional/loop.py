@@ -11,6 +11,12 @@ import jax.numpy as jnp
 from tenure.functional.body import Body
 from tenure.functional.recurrence import in_chunks
 
+#: What costs little to compute once more in the gradient, and much to keep of every step.
+_CHEAP = {"abs", "add", "and", "broadcast_in_dim", "concatenate", "convert_element_type", "div", "eq", "exp", "exp2"}
+_CHEAP |= {"ge", "gt", "integer_pow", "iota", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg"}
+_CHEAP |= {"not", "or", "pad", "pow", "reshape", "rsqrt", "select_n", "sign", "slice", "split", "sqrt", "square"}
+_CHEAP |= {"squeeze", "sub", "tanh", "transpose"}
+
 
 def scan(
     body: Callable[[Any, Any], tuple[Any, Any]],
@@ -28,8 +34,9 @@ def scan(
     numbers are read and written in each step, for a product with a few rows. Here the body is looked at: where a
     product, a convolution or a lookup has a large operand that is the same in all steps, the loop backwards keeps the
     gradients of its results, and the operand's gradient is one product (convolution, sum) over all steps, made after it.
-    That holds for matrices and for the frames that each step attends to. All else is JAX's. The rule is
-    `jax.custom_jvp`'s, made of differentiable functions, so that all derivatives of any order exist.
+    That holds for matrices and for the frames that each step attends to. What is computed element by element is not kept
+    of every step, but computed once more. The rule is `jax.custom_jvp`'s, made of differentiable functions, so that all
+    derivatives of any order exist.
 
     Args:
       body: `body(carry, x) -> (carry, y)`, as for `jax.lax.scan`. It is called once.
@@ -70,7 +77,8 @@ def scan(
             out, operands = seen.step(fixed, carry, x, taps, factors)
             return out[: seen.carried], (out[seen.carried :], None if taps is None else operands)
 
-        last, (ys, operands) = jax.lax.scan(one, carry, (xs, taps), length, **how)
+        each = one if taps is None else jax.checkpoint(one, policy=_is_kept, prevent_cse=False)
+        last, (ys, operands) = jax.lax.scan(each, carry, (xs, taps), length, **how)
         return (last, ys), operands
 
     @jax.custom_jvp
@@ -115,3 +123,8 @@ def _derivative(seen: Body, consts: Any, tangents: Any) -> list[Any]:
         return [fixed[p.fixed] for p in seen.products]
 
     return jax.jvp(of, ([consts[i] for i in real],), ([tangents[i] for i in real],))[1]
+
+
+def _is_kept(primitive: Any, *_: Any, **__: Any) -> bool:
+    """Whether the gradient finds what an equation of the step gave, and does not compute it once more."""
+    return primitive.name not in _CHEAP

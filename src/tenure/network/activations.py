@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from tenure.network import ops
 from tenure.network.output import Output
-from tenure.network.quiet import tame_activation, without_gradient
+from tenure.network.quiet import leaves_padding_out, tame_activation, without_gradient
 from tenure.network.tensor import Tensor
 from tenure.network.tf import activation as named
 
@@ -28,7 +28,7 @@ def apply(layer: Layer, x: Tensor, activation: Any) -> Output:
         y = ops.softmax(x, (axis,), log=_BY_FEATURE[activation], use_mask=False)
         return Output(y, logits=x, activation=activation)
     fn = find(layer, activation)
-    if not layer.takes_padding_in and not tame_activation(activation):
+    if not tame_activation(activation) and leaves_padding_out(layer):
         x = without_gradient(x)
     data = fn(x.data)
     _check_kind(layer, x, activation, data.dtype)

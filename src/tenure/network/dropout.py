@@ -21,6 +21,10 @@ def with_dropout(layer: Layer, x: Tensor) -> Tensor:
     rate = node.get("dropout", 0) or 0
     if not isinstance(rate, (int, float)) or isinstance(rate, bool) or not 0 <= rate < 1:
         raise layer.error("dropout", rate, "a rate, at least 0 and below 1, is needed")
+    if rate and x.sparse:
+        raise layer.error(
+            "dropout", rate, f"its input {x!r} has labels, of which none can be scaled", ["dropout in the next layer"]
+        )
     if not rate or not (layer.run.flags.train or node.get("dropout_on_forward")):
         return x
     shape = mask_shape(layer, x)

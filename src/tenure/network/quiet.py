@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +31,28 @@ _ACTIVATIONS = """elu gelu identity leaky_relu linear log_sigmoid log_softmax no
 TAME, TAME_ACTIVATIONS = (frozenset(names.split()) for names in (_CLASSES, _ACTIVATIONS))
 _TAKES_PADDING = ("masked_time", "use_time_mask")
 
-_found: weakref.WeakKeyDictionary[Graph, frozenset[str]] = weakref.WeakKeyDictionary()
+
+class _Facts(NamedTuple):
+    """What is asked of each graph many times.
+
+    Attributes:
+      before_others: the layers whose output goes into a layer that may make NaN.
+      takes_padding: whether a layer of it is asked to take padding in.
+    """
+
+    before_others: frozenset[str]
+    takes_padding: bool
+
+
+_facts: weakref.WeakKeyDictionary[Graph, _Facts] = weakref.WeakKeyDictionary()
+
+
+def _of(graph: Graph) -> _Facts:
+    if graph not in _facts:
+        nodes = graph.nodes.values()
+        before = frozenset(key for node in nodes if not _is_tame(node) for key in node.deps)
+        _facts[graph] = _Facts(before, any(map(_takes_padding, nodes)))
+    return _facts[graph]
 
 
 def tame_activation(activation: object) -> bool:
@@ -45,13 +68,6 @@ def _is_tame(node: Node) -> bool:
     if node.class_name not in TAME or node.inner_level is not None or node.branches:
         return False
     return tame_activation(node.get("activation"))
-
-
-def _before_others(graph: Graph) -> frozenset[str]:
-    """The layers whose output goes into a layer that may make NaN."""
-    if graph not in _found:
-        _found[graph] = frozenset(key for node in graph.nodes.values() if not _is_tame(node) for key in node.deps)
-    return _found[graph]
 
 
 def counts(x: Tensor) -> jax.Array | None:
@@ -77,14 +93,30 @@ def _numbers(x: Tensor) -> Tensor:
     return x if keep is None else x.like(jnp.where(keep | jnp.isfinite(x.data), x.data, 0))
 
 
+def leaves_padding_out(layer: Layer) -> bool:
+    """Whether nothing that counts depends on padding: neither is that asked for as a whole, nor by an option of a layer."""
+    if layer.takes_padding_in:
+        return False
+    run: Any = layer.run
+    while run is not None:
+        if _of(run.graph).takes_padding:
+            return False
+        run = run.outer
+    return True
+
+
+def _takes_padding(node: Node) -> bool:
+    """Whether a layer, or the batch norm of its output, is asked to take padding in."""
+    norm = node.get("batch_norm")
+    options = (node.options, norm if isinstance(norm, Mapping) else {})
+    return any(given.get(option) is False for given in options for option in _TAKES_PADDING)
+
+
 def quiet(layer: Layer, out: Output) -> Output:
     """A layer's output, where it may have NaN in its padding, or where a layer that reads it may give NaN back."""
-    graph, node = layer.run.graph, layer.node
-    if layer.takes_padding_in or any(
-        node.get(option) is False for node in graph.nodes.values() for option in _TAKES_PADDING
-    ):
+    if not leaves_padding_out(layer):
         return out
-    return _quiet(out, not _is_tame(node), node.key in _before_others(graph))
+    return _quiet(out, not _is_tame(layer.node), layer.node.key in _of(layer.run.graph).before_others)
 
 
 def _quiet(out: Output, makes: bool, passes: bool) -> Output:
@@ -94,4 +126,4 @@ def _quiet(out: Output, makes: bool, passes: bool) -> Output:
     return out if x is out.tensor and subs == out.subs else dataclasses.replace(out, tensor=x, subs=subs)
 
 
-__all__ = ["counts", "quiet", "tame_activation", "without_gradient"]
+__all__ = ["counts", "leaves_padding_out", "quiet", "tame_activation", "without_gradient"]

@@ -1,5 +1,8 @@
 """`tenure data hdf`: real files of text, audio and arrays, written and read back."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -119,6 +122,20 @@ def test_what_is_wrong_is_told(texts, capsys, arguments, says):
     assert written(texts, *(argument.format(texts) for argument in arguments)) == 1
     assert says in capsys.readouterr().err
     assert not (texts / "out.hdf").exists()
+
+
+FULL = """
+import resource, sys
+from tenure.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(main(["data", "hdf", "out.hdf", "--dataset", "{'class': 'Task12AXDataset', 'num_seqs': 300}"]))
+"""
+
+
+def test_a_disk_without_room_is_told_and_nothing_stays_behind(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "'out.hdf' cannot be written: " in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_in_a_process_of_its_own(texts):

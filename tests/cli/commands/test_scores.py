@@ -5,9 +5,12 @@ import math
 import shutil
 
 import numpy as np
+import pytest
 
 from tenure.cli.plots import plot
+from tenure.training.errors import LearningRateError
 from tenure.training.rates.file import render
+from tenure.training.rates.found import epochs_in
 from tenure.training.rates.scores import EpochScores
 from tests.cli.process import tenure, write
 
@@ -62,3 +65,22 @@ def test_curves_are_in_the_width_and_leave_out_what_is_no_number():
     assert max(map(len, shown)) == 60 and shown[0].strip() == "1 ┤●" and "inf" not in "".join(shown)
     assert sum(line.count("○") for line in shown[:-1]) == 1
     assert plot({"a": {1: math.nan}}) == [] and plot({}) == []
+
+
+def test_values_of_very_different_size_are_on_a_logarithmic_axis():
+    shown = plot({"a": {1: 1.0, 2: 0.01, 3: 0.0001}}, width=40, height=5)
+    assert [i for i, line in enumerate(shown) if "●" in line] == [0, 2, 4, 7] and "(logarithmic)" in shown[-1]
+
+
+def test_scores_json_is_read_where_there_is_no_learning_rate_file(tmp_path):
+    content = {"epochs": {"1": {"learning_rate": 0.1, "scores": {"dev_score": 0.5, "dev_error": None}}}}
+    (tmp_path / "scores.json").write_text(json.dumps(content))
+    found = epochs_in(tmp_path)
+    assert (
+        found[1].learning_rate == 0.1
+        and found[1].scores["dev_score"] == 0.5
+        and math.isnan(found[1].scores["dev_error"])
+    )
+    (tmp_path / "scores.json").write_text('{"epochs": [1]}')
+    with pytest.raises(LearningRateError, match="no learning-rate file and no checkpoint"):
+        epochs_in(tmp_path)

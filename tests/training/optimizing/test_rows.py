@@ -39,6 +39,22 @@ def test_rows_that_are_not_read_stay(name):
         np.testing.assert_allclose(one[0, 0], 1 - 0.1 - 0.09, rtol=1e-6)
 
 
+# Of TensorFlow 2.21's optimizers (tf.compat.v1.train) with the same gradients as IndexedSlices: the first column.
+TENSORFLOW = {
+    "momentum": [0.8999999761581421, 0.60999995470047, 1.0, 1.0],
+    "rmsprop": [0.8999999761581421, 0.634588360786438, 1.0, 1.0],
+    "adadelta": [0.959175169467926, 0.9058094620704651, 1.0, 1.0],
+    "ftrl": [0.6031423807144165, 0.5145809054374695, 0.0, 1.0],
+}
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
+def test_rows_have_the_numbers_of_tensorflow(name):
+    options = {"momentum": 0.9} if name in ("momentum", "rmsprop") else {"epsilon": 0.01} if name == "adadelta" else {}
+    found, _ = after_two_steps({"class": name, **options}, {PATH: ("data",)})
+    np.testing.assert_allclose(found[:, 0], TENSORFLOW[name], rtol=1e-6)
+
+
 def test_a_row_that_is_read_moves_though_its_gradient_is_zero():
     updater = Updater({"momentum": 0.9}, {"embed": {"W": True}}, {}, {PATH: ("data",)})
     params, grads = {"embed": {"W": jnp.ones((2, 1))}}, {"embed": {"W": jnp.float32([[1], [1]])}}

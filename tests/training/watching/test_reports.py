@@ -16,6 +16,7 @@ from tenure.training.watching import examples
 from tenure.training.watching.charts import chart
 from tenure.training.watching.page import Report, html
 from tenure.training.watching.reports import names
+from tests.training.engine.test_exporting import NET
 from tests.training.engine.test_own import HEAD, OWN
 from tests.training.engine.test_training import config
 
@@ -126,3 +127,14 @@ def test_a_model_of_get_model_has_a_report_with_its_ledger(tmp_path):
     tasks.run(load(tmp_path / "c.config"), Log(0))
     frames = [of for tag, of in Elements((tmp_path / "report.html").read_text()).found if tag == "iframe"]
     assert [frame["title"].split(":")[0] for frame in frames] == ["Ledger"]
+
+
+def test_a_search_gives_the_report_its_examples(tmp_path):
+    data = {"class": "Task12AXDataset", "num_seqs": 5}  # not as many as the rows of the shape that they are padded to
+    given = config(tmp_path, network=NET, report=True, search_output_layer="decision", search_data=data, num_epochs=1)
+    tasks.run(given, Log(0))
+    tasks.run({**given, "task": "search"}, Log(0))
+    told = examples.read(tmp_path / "net" / "search-examples.json")
+    assert told["epoch"] == 1 and len(told["examples"]) == 5
+    assert all(set(e["found"].split()) <= {"0", "1"} and e["wanted"] for e in told["examples"])
+    assert "Examples of search of epoch 1" in (tmp_path / "net" / "report.html").read_text()

@@ -46,30 +46,24 @@ def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) ->
     return out
 
 
-def _lift(name: str, jax_transform: Callable[..., Any], doc: str) -> Callable[..., Any]:
-    """A transformation of functions whose result is the function's own: jit, remat."""
+def _lifted(name: str, jax_transform: Callable[..., Any], options: dict[str, Any], fun: Any) -> Any:
+    """`fun` under a transformation whose result is the function's own: jit, remat. Without `fun`, the decorator."""
+    if fun is None:
+        return functools.partial(_lifted, name, jax_transform, options)
 
-    def transform(fun: F | None = None, **options: Any) -> Any:
-        if fun is None:
-            return functools.partial(transform, **options)
+    @functools.wraps(fun)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        frame = current_frame(f"tn.{name}")
+        body = _pure(frame, fun, keeps_names=True)
 
-        @functools.wraps(fun)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            frame = current_frame(f"tn.{name}")
-            body = _pure(frame, fun, keeps_names=True)
+        def pure(entries: Any, *args: Any, **kwargs: Any) -> Any:  # another function at each call, which JAX traces
+            return body(entries, args, kwargs)
 
-            def pure(entries: Any, *args: Any, **kwargs: Any) -> Any:  # another function at each call, which JAX traces
-                return body(entries, args, kwargs)
+        out, writes = jax_transform(pure, **_shifted(options))(frame.handed_in(), *args, **kwargs)
+        frame.merge(writes)
+        return out
 
-            out, writes = jax_transform(pure, **_shifted(options))(frame.handed_in(), *args, **kwargs)
-            frame.merge(writes)
-            return out
-
-        return wrapped
-
-    transform.__name__ = transform.__qualname__ = name
-    transform.__doc__ = doc
-    return transform
+    return wrapped
 
 
 def _shifted(options: dict[str, Any]) -> dict[str, Any]:
@@ -83,9 +77,7 @@ def _shifted(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-jit = _lift(
-    "jit",
-    jax.jit,
+def jit(fun: F | None = None, **options: Any) -> Any:
     """As `jax.jit`, inside of a transformed function. Traced anew at each call of the model.
 
     Args:
@@ -95,11 +87,11 @@ jit = _lift(
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.jit(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
-    """,
-)
-remat = _lift(
-    "remat",
-    jax.checkpoint,
+    """
+    return _lifted("jit", jax.jit, options, fun)
+
+
+def remat(fun: F | None = None, **options: Any) -> Any:
     """As `jax.checkpoint`, inside of a transformed function: recomputes `fun` in the backward pass to save memory.
 
     Args:
@@ -109,8 +101,8 @@ remat = _lift(
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.remat(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
-    """,
-)
+    """
+    return _lifted("remat", jax.checkpoint, options, fun)
 
 
 def value_and_grad(
@@ -206,12 +198,14 @@ def vmap(
             out, writes = pure({**entries, **own}, args, index=index)
             return out, {entry: value for entry, value in writes.items() if entry not in own}
 
-        axes = (0, *(in_axes if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)))
-        mapped = jax.vmap(lane, axes, (out_axes, None), name, axis_size, **options)
+        body, inputs, axes = functools.partial(lane, {}), args, in_axes
+        if own:
+            body, inputs = lane, (own, *args)  # type: ignore[assignment]
+            axes = (0, *(in_axes if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)))
         try:
-            out, writes = mapped(own, *args)
+            out, writes = jax.vmap(body, axes, (out_axes, None), name, axis_size, **options)(*inputs)
         except ValueError as e:
-            raise _lanes_differ(lane, axes, name, axis_size, (own, *args), axis_name is not None) or e from None
+            raise _lanes_differ(body, axes, name, axis_size, inputs, axis_name is not None) or e from None
         frame.merge(writes)
         return out
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,33 @@ from tenure.training.errors import DataSetError
 
 _BUFFER = 1 << 20  # frames or bytes that are collected before they are written
 _INTEGERS = ("uint8", "int16", "int32")
+
+
+class _File(io.FileIO):
+    """A file that keeps the first error of writing, and from then on takes everything, so that HDF5, which crashes else, can be closed.
+
+    Attributes:
+      error: what went wrong: no room, mostly.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        if self.error is None:
+            try:
+                if super().write(data) != size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
 
 
 class HdfWriter:
@@ -44,8 +73,12 @@ class HdfWriter:
         self.path, self.streams = path, dict(streams)
         self.sequences = self.frames = 0
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = h5py.File(self._temporary, "w")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._disk = _File(self._temporary, "w+")
+        except OSError as error:
+            raise self._not_written(error) from None
+        self._file = h5py.File(self._disk, "w")
         self._texts = h5py.special_dtype(vlen=bytes)
         self._arrays: dict[str, Any] = {}
         self._waiting: dict[str, list[np.ndarray]] = {key: [] for key in self.streams}
@@ -62,11 +95,24 @@ class HdfWriter:
         try:
             if kind is None:
                 self._finish()
+            self._file.close()
+            self._check_disk()
+            if kind is None:
+                os.fsync(self._disk.fileno())
+                os.replace(self._temporary, self.path)
         finally:
             self._file.close()
-            if kind is None and self._tags:
-                os.replace(self._temporary, self.path)
+            self._disk.close()
             self._temporary.unlink(missing_ok=True)
+
+    def _not_written(self, error: OSError) -> DataSetError:
+        return DataSetError(
+            f"'{self.path}' cannot be written: {error.strerror or error}", ways=["make room, or name another file"]
+        )
+
+    def _check_disk(self) -> None:
+        if self._disk.error is not None:
+            raise self._not_written(self._disk.error)
 
     def add(self, tag: str, data: Mapping[str, np.ndarray]) -> None:
         """Adds a sequence.
@@ -124,6 +170,8 @@ class HdfWriter:
                 found[-len(block) :] = block
             arrays.clear()
         self._held = 0
+        self._file.flush()
+        self._check_disk()
 
     def _finish(self) -> None:
         if not self._tags:

@@ -15,14 +15,15 @@ from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys
 from tenure.training.data.classes import dataset
+from tenure.training.engine.early import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.memory import Memory, device_memory, shapes, told
-from tenure.training.engine.mesh import mesh_of
+from tenure.training.engine.mesh import mesh_of, rules_of
 from tenure.training.engine.model import TRAINING, build
 from tenure.training.engine.models import to_keep
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named, training_options, values
-from tenure.training.engine.step import Steps
+from tenure.training.engine.step import Steps, compute_dtype
 from tenure.training.engine.tasks import TASKS
 from tenure.training.engine.training import Training
 from tenure.training.errors import ConfigError
@@ -119,10 +120,12 @@ def _settings(given: Mapping[str, Any], training: list[Training]) -> str:
     made = Training(given, Log(0))
     if given.get("cleanup_old_models"):
         to_keep({}, given["cleanup_old_models"], lambda count: [])
-    devices = mesh_of(given).size
+    devices, precision = mesh_of(given).size, compute_dtype(given)
+    best_is_old(given, made.rates, 0)
     training.append(made)
     control = given.get("learning_rate_control") or "constant"
-    return f"learning_rate_control {control}, {devices} device{'s' * (devices > 1)}"
+    shown = f", computing in {precision.__name__}" if precision is not None else ""
+    return f"learning_rate_control {control}, {devices} device{'s' * (devices > 1)}{shown}"
 
 
 def _epochs(training: Training, given: Mapping[str, Any]) -> list[int]:
@@ -141,6 +144,8 @@ def _network(training: Training, epoch: int, networks: dict[int, Network], task:
     network = build(config, training.network_of(epoch))
     plan = network.plan(train=True)
     Updater(config, network.trainable(), layers_with_options(network.graph(TRAINING).nodes))
+    if rules := rules_of(given := training.with_rules(config, epoch, plan.ledger)):
+        plan.ledger.shardings(mesh_of(given), rules)
     if task == "search":
         network.plan(search=True)
     networks[epoch] = network

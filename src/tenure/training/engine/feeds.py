@@ -7,6 +7,7 @@ from typing import Any
 
 from tenure.network.model import Network
 from tenure.training.engine.feeding import Feed
+from tenure.training.errors import ConfigError
 
 
 class Feeds:
@@ -26,6 +27,10 @@ class Feeds:
         training: bool,
     ) -> Feed:
         """The batches of a data set; the arguments are those of `Feed.of`, and a name."""
+        if options is None:
+            raise ConfigError(
+                f"the config has no data set {name!r}", ways=[f"{name} = {{'class': 'HDFDataset', 'files': […]}}"]
+            )
         known = self._known.get(name)
         same = known is not None and known[0] is options and known[1] == defaults
         before = known[2] if known is not None and same else None

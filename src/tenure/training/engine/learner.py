@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 import tenure as tn
 from tenure.checkpoints.errors import ContentError
 from tenure.checkpoints.opened import Opened
+from tenure.core.errors import RuleError
+from tenure.core.ledger.ledger import Ledger
 from tenure.returnn.checkpoints import load, preload_all
 from tenure.training.engine import lines
 from tenure.training.engine.averaging import averaged, epochs_to_average
@@ -113,7 +116,9 @@ class Learner:
                 return carried(last, a, net, b, known, **options)
 
         updater = self._updater(config, frozen)
-        self.steps = Steps(self.network, updater, mesh_of(config), config, self.log.say)
+        self.steps = Steps(
+            self.network, updater, mesh_of(config), self.with_rules(config, epoch, self.plan.ledger), self.log.say
+        )
         optimizer = updater.init(params)
         if old is not None and (same or not self.config.get("reset_optimizer")):
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
@@ -130,6 +135,17 @@ class Learner:
         of = {name: value for name, value in of.items() if name in trained}
         self.log.say(lines.parameter_count(sum(value.size for value in of.values())), 2)
         self.log.say(lines.trainable(lines.variable(name, v.shape, v.dtype) for name, v in of.items()), 4)
+
+    def with_rules(self, config: Config, epoch: int, ledger: Ledger) -> Config:
+        """The config with those rules of `sharding` that name parameters of the network: one of pretraining may lack some."""
+        if not config.get("sharding") or not self.is_pretraining(epoch):
+            return config
+        kept = {}
+        for rule, axes in dict(config["sharding"]).items():
+            with contextlib.suppress(RuleError):
+                ledger.mask(rule)
+                kept[rule] = axes
+        return {**config, "sharding": kept}
 
     def _updater(self, config: Config, frozen: frozenset[str]) -> Updater:
         nodes = self.network.graph(TRAINING).nodes

@@ -124,7 +124,8 @@ def references(training: Training, batch: Padded, layer: str, labels: Sequence[s
     array, lengths = batch.arrays.get(target), batch.lengths.get(target)
     if array is None or lengths is None or array.dtype.kind not in "iu" or array.ndim != 2:
         return None
-    return [text(row[:n], labels) for row, n in zip(array, lengths, strict=True)]
+    count = len(batch.tags)  # further rows only fill the shape up
+    return [text(row[:n], labels) for row, n in zip(array[:count], lengths[:count], strict=True)]
 
 
 def texts(result: Result, layer: str, labels: Sequence[str] | None) -> list[Found]:

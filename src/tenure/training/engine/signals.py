@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
 from typing import Any
 
 from tenure.training.errors import TrainingError
+
+_SAID = b"\nstops after the step that is being done, and saves it; once more stops at once, without\n"
 
 
 class Stopped(TrainingError):
@@ -53,6 +56,7 @@ class Signals:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
+        os.write(2, _SAID)  # print might be in the middle of a line
 
     def stopped(self, where: str) -> Stopped:
         """The error that ends the training.

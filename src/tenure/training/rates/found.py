@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,7 +21,8 @@ def epochs_in(path: Path) -> Mapping[int, EpochScores]:
     """What is known of the epochs of a training.
 
     Args:
-      path: its learning-rate file; a folder with one; or a folder with checkpoints, of which the newest holds a copy.
+      path: its learning-rate file; a folder with one, or with scores.json; or a folder with checkpoints, of which the newest holds a
+        copy.
 
     Raises:
       LearningRateError: there is none, there are several, or it cannot be read.
@@ -36,6 +39,8 @@ def epochs_in(path: Path) -> Mapping[int, EpochScores]:
         )
     if files:
         return parse(_text(files[0]), str(files[0]))
+    if written := _written(path / "scores.json"):
+        return written
     kept = max(_kept(path), default=None)
     if kept is None:
         raise LearningRateError(
@@ -43,6 +48,22 @@ def epochs_in(path: Path) -> Mapping[int, EpochScores]:
             ways=["name the file that the config's learning_rate_file says", "tenure scores . in the config's folder"],
         )
     return parse(kept[2], kept[1])
+
+
+def _written(path: Path) -> dict[int, EpochScores]:
+    """The epochs of a scores.json, which knows more than the copy in a checkpoint; none if it cannot be read."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            return {}
+        found = json.loads(path.read_text(encoding="utf-8"))["epochs"]
+        return {
+            int(epoch): EpochScores(
+                of["learning_rate"], {k: math.nan if v is None else v for k, v in of["scores"].items()}
+            )
+            for epoch, of in found.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, LearningRateError):
+        return {}
 
 
 def _text(path: Path) -> str:
