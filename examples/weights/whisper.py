@@ -12,8 +12,6 @@ import tenure as tn
 from examples.weights.fetch import fetch
 from tenure import convert, nn
 
-Params = dict[str, dict[str, Any]]
-
 SIZE, HEADS, LAYERS, VOCABULARY, FRAMES, LONGEST = 384, 6, 4, 51864, 1500, 448
 
 
@@ -22,17 +20,15 @@ class Layer(tn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name)
-        sizes: dict[str, Any] = {"num_heads": HEADS, "key_size": SIZE // HEADS, "w_init": jnp.zeros}
-        self.own = nn.MultiHeadAttention(**sizes, name="self_attention")
-        self.other = nn.MultiHeadAttention(**sizes, name="attention")
+        names = ("self_attention", "attention")
+        self.own, self.other = (nn.MultiHeadAttention(HEADS, SIZE // HEADS, w_init=jnp.zeros, name=n) for n in names)
 
     def __call__(self, x: jax.Array, cache: Any = None, memory: Any = None, position: Any = 0) -> tuple[jax.Array, Any]:
         def norm(name: str) -> jax.Array:
             return nn.LayerNorm(-1, True, True, name=name)(x)
 
         y = self.own(*[norm("self_attention_norm")] * 3, cache=cache, position=position)
-        y, cache = (y, None) if cache is None else y
-        x = x + y
+        x, cache = (x + y, None) if cache is None else (x + y[0], y[1])
         if memory is not None:
             x = x + self.other(norm("attention_norm"), cache=memory)[0]
         y = jax.nn.gelu(nn.Linear(4 * SIZE, name="ffn_0")(norm("ffn_norm")), approximate=False)
@@ -88,7 +84,7 @@ def empty_caches(length: int = LONGEST) -> list[dict[str, jax.Array]]:
     return [{"key": jnp.zeros(shape), "value": jnp.zeros(shape)} for _ in range(LAYERS)]
 
 
-def load() -> tuple[tn.Plan, Params]:
+def load() -> tuple[tn.Plan, dict[str, dict[str, Any]]]:
     """The plan, and the params in single precision: {module: {name: array}}."""
     plan = tn.transform(start).plan(jnp.zeros((1, 3000, 80)), jnp.zeros((1, 1), int), empty_caches())
     return plan, convert.load(fetch("whisper"), Path(__file__).with_suffix(".toml"), plan)
