@@ -161,7 +161,7 @@ def by_mypy(folder):
     return [line for line in said.stdout.splitlines() if "error:" in line]
 
 
-@pytest.mark.parametrize("checker", [by_mypy, by_pyright])
+@pytest.mark.parametrize("checker", [by_mypy, pytest.param(by_pyright, marks=pytest.mark.slow)])
 def test_types(checker, tmp_path):
     """Nothing is wrong but what is meant to be: wrong arguments are seen in spite of what every module takes.
 
@@ -189,6 +189,7 @@ def test_examples_by_mypy():
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+@pytest.mark.slow
 def test_examples(tmp_path):
     """What examples import besides Tenure need not be there."""
     assert list(by_pyright(tmp_path, include=[str(ROOT / "examples")], reportMissingImports=False)) == []
