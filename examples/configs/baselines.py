@@ -11,6 +11,7 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from examples.configs.prepare import data
 
@@ -38,8 +39,11 @@ def asr(folder: Path) -> str:
 
 def g2p(folder: Path) -> str:
     """The phoneme error rate of each letter as its most frequent phoneme, in words with as many of both."""
-    read = lambda name: [line.split() for line in (folder / name).read_text().splitlines()]  # noqa: E731
-    counts: dict[str, Counter] = defaultdict(Counter)
+
+    def read(name: str) -> list[list[str]]:
+        return [line.split() for line in (folder / name).read_text().splitlines()]
+
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for word, phonemes in zip(read("source.train"), read("target.train"), strict=True):
         if len(word) == len(phonemes):
             for letter, phoneme in zip(word, phonemes, strict=True):
@@ -88,7 +92,7 @@ def frames(folder: Path) -> str:
     return f"the most frequent label: frame error rate {1 - labels.most_common(1)[0][1] / labels.total():.1%}"
 
 
-def distance(a: Sequence, b: Sequence) -> int:
+def distance(a: Sequence[Any], b: Sequence[Any]) -> int:
     """Levenshtein's edit distance."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):

@@ -15,6 +15,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def frames(asr: Path, where: Path) -> None:
         print(f"{file.sequences:,} recordings in {name}, {file.frames:,} frames")
 
 
-def recordings(folder: Path, name: str, letters: list[str]) -> dict:
+def recordings(folder: Path, name: str, letters: list[str]) -> dict[str, Any]:
     """The data set of recordings, with 40 log-mel features every 10 ms, normalised for each recording."""
     norms = {"norm_mean": "per_seq", "norm_std_dev": "per_seq"}
     return {

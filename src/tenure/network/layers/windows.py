@@ -146,14 +146,15 @@ def from_own_starts(x: Tensor, first: int, w: Window, pads: Sequence[Pair], fill
     for i in range(len(w.sizes)):
         dim, n = x.dims[first + i], x.shape[first + i]
         stride, span = w.strides[i], (w.sizes[i] - 1) * w.dilations[i] + 1
-        before = [max(span - (r or stride), 0) // 2 for r in range(stride)]  # by the length's remainder
-        if w.padding != "SAME" or len(set(before)) == 1 or not layout.ragged(dim):
+        most, least = (span - 1) // 2, max(span - stride, 0) // 2  # before a sequence, by its length's remainder
+        if w.padding != "SAME" or most == least or not layout.ragged(dim):
             continue
-        lengths, most = sizes.current().lengths(dim), max(before)
+        lengths = sizes.current().lengths(dim)
         if lengths is None or not set(lengths.dims) <= set(x.dims[:first]):
             continue
         needed = (-(-n // stride) - 1) * stride + span
-        starts = lengths.like(most - jnp.asarray(before)[lengths.data % stride])
+        rest = lengths.data % stride
+        starts = lengths.like(most - jnp.maximum(span - jnp.where(rest == 0, stride, rest), 0) // 2)
         index = ops.aligned(starts, (*x.dims[:first], dim)).astype(jnp.int32) + jnp.arange(needed)
         index = index.reshape(*index.shape, *[1] * (x.ndim - first - 1))
         index = jnp.moveaxis(index, first, first + i)
