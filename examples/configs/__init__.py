@@ -1,1 +1,1 @@
-"""Setups in the manner of RETURNN's published ones, each of which learns on real data in minutes on two cores."""
+"""Setups in the manner of RETURNN's published ones, for real data and two cores; `README.md` says what is known of each."""
