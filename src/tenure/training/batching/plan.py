@@ -168,6 +168,8 @@ class Batching:
             return True
         if batch.frames.map(lambda n: n * batch.rows).exceeds(self.batch_size):
             return True
+        if not (_set(self.packed_batch_size) or _set(self.max_pad_size)):
+            return False
         packed = ZERO
         for piece in batch.pieces:
             packed = packed + (piece.end - piece.start)
