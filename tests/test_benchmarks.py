@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks import imports
 from benchmarks.training import Both, main
 
 
@@ -25,3 +26,9 @@ def test_the_benchmark_of_trainings_writes_its_page(tmp_path):
     main(["--rounds", "1", "--size", "3", "--sequences", "12", "--epochs", "2", "--out", str(page)])
     text = page.read_text()
     assert "Throughput of the tool" in text and "over 2 epochs" in text
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_imports_starts_each_kind_of_process():
+    table = imports.table(imports.measure(1)).splitlines()
+    assert len(table) == 2 + len(imports.STARTS) and "| jax |" in table[3] and table[3].endswith("1.00 |")
