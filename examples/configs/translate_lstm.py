@@ -90,9 +90,7 @@ buckets = 5
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
 learning_rate = 0.003
-learning_rate_control = "newbob_multi_epoch"
-newbob_multi_num_epochs = newbob_multi_update_interval = 1
-newbob_learning_rate_decay = 0.7
+learning_rates = [0.002, *[0.003] * 4, 0.002, 0.001, 0.0005]
 model, learning_rate_file = "runs/configs/translate_lstm/model", "runs/configs/translate_lstm/learning-rates"
 cleanup_old_models = True
 num_epochs = 8
