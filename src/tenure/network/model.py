@@ -86,7 +86,7 @@ class Network:
         self.config, self.reuse, self.padding = dict(config or {}), reuse, padding
         self.evaluated, self.takes_key = False, True
         self.dims: dict[Any, Dim] = {}
-        self._graphs: dict[Flags, Graph] = {}
+        self._graphs: dict[tuple[Flags, frozenset[str]], Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
         self._forms: dict[Flags, dict[str, Tensor]] = {}
         self.aligned: set[tuple[str, Dim, Dim]] = set()
@@ -117,13 +117,18 @@ class Network:
         options = ("behavior_version", "default_input", "default_target", "config", "reuse", "padding")
         return {**self._made_of, **{name: getattr(self, name) for name in options}}
 
-    def graph(self, flags: Flags = Flags()) -> Graph:
-        """The layers that are needed under these flags.
+    def graph(self, flags: Flags = Flags(), layers: Sequence[str] | None = None) -> Graph:
+        """The layers that are needed under these flags, and for those that are asked for besides.
 
         Raises:
           NetworkError: the dictionary is wrong.
         """
-        if flags not in self._graphs:
+        plain = self._graph(flags, frozenset())
+        more = frozenset(() if layers is None or "*" in layers else layers).difference(plain.nodes)
+        return self._graph(flags, more) if more else plain
+
+    def _graph(self, flags: Flags, more: frozenset[str]) -> Graph:
+        if (flags, more) not in self._graphs:
             with versions.use(self.behavior_version):
                 level = Level("", "", self.net)
                 graph = Graph(
@@ -134,8 +139,8 @@ class Network:
                     default_target=self.default_target,
                     training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
                 )
-                self._graphs[flags] = graph.build()
-        return self._graphs[flags]
+                self._graphs[flags, more] = graph.build(also=sorted(more))
+        return self._graphs[flags, more]
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
         from tenure.core.run.frame import current_frame
@@ -152,7 +157,7 @@ class Network:
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k not in (STEP, ROWS)}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
-            graph = self.graph(flags)
+            graph = self.graph(flags, layers)
             run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
             self._forms[flags] = run.forms
             self._trainable[flags] = {use.path: use.trainable for use in run.params}

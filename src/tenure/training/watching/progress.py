@@ -107,4 +107,7 @@ def _scores(costs: Mapping[str, Any]) -> list[str]:
     if not losses and "loss" in costs:
         losses = [float(costs["loss"])]
     errors = [float(v) for k, v in costs.items() if k.startswith("error:")]
-    return [f"loss {number(sum(losses))}"] * bool(losses) + [f"error {number(errors[-1])}"] * bool(errors)
+    found = [f"loss {number(sum(losses))}"] if losses else []
+    if errors:
+        found.append(f"error {number(errors[-1])}")
+    return found
