@@ -184,7 +184,10 @@ def test_types(checker, tmp_path):
 def test_examples_by_mypy():
     command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "--follow-imports=silent"]
     command += ["--explicit-package-bases", "--no-error-summary", "examples"]
-    command += ["--exclude", "^examples/(configs/(frames|g2p|lm_lstm|asr_ctc)|returnn/config)[.]py$"]  # configs are no modules
+    command += [
+        "--exclude",
+        "^examples/(configs/(frames|g2p|lm_lstm|asr_ctc)|returnn/config)[.]py$",
+    ]  # configs are no modules
     environment = {**os.environ, "MYPYPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert said.returncode == 0, said.stdout + said.stderr

@@ -50,13 +50,13 @@ network = {
     },
 }  # fmt: skip
 
-batch_size, max_seqs, max_seq_length = 2000, 100, 60
+batch_size, max_seqs, max_seq_length, buckets = 2000, 100, 60, 4
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 2.0
 learning_rate = 0.003
-learning_rate_control = "newbob_multi_epoch"
-newbob_multi_num_epochs = newbob_multi_update_interval = 1
+# an epoch is a quarter of the data; the rate stays, and falls
+learning_rates = [*[0.003] * 5, 0.002, 0.001, 0.0005]
 calculate_exp_loss = True
 model, learning_rate_file = "runs/configs/lm_lstm/model", "runs/configs/lm_lstm/learning-rates"
 cleanup_old_models = True
-num_epochs = 10
+num_epochs = 8

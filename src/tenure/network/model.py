@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tenure.core.errors import TenureError, brief
+from tenure.core.errors import MissingParameterError, TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
@@ -86,7 +86,11 @@ class Network:
         self.config, self.reuse, self.padding = dict(config or {}), reuse, padding
         self.evaluated, self.takes_key = False, True
         self.dims: dict[Any, Dim] = {}
+<<<<<<< HEAD
         self._graphs: dict[tuple[Flags, frozenset[str]], Graph] = {}
+=======
+        self._graphs: dict[tuple[Flags, tuple[str, ...]], Graph] = {}
+>>>>>>> main
         self._trainable: dict[Flags, dict[str, bool]] = {}
         self._forms: dict[Flags, dict[str, Tensor]] = {}
         self.aligned: set[tuple[str, Dim, Dim]] = set()
@@ -118,11 +122,20 @@ class Network:
         return {**self._made_of, **{name: getattr(self, name) for name in options}}
 
     def graph(self, flags: Flags = Flags(), layers: Sequence[str] | None = None) -> Graph:
+<<<<<<< HEAD
         """The layers that are needed under these flags, and for those that are asked for besides.
+=======
+        """The layers that are needed under these flags.
+>>>>>>> main
+
+        Args:
+          flags: what it is built for.
+          layers: further ones that are needed, whether or not anything else depends on them.
 
         Raises:
-          NetworkError: the dictionary is wrong.
+          NetworkError: the dictionary is wrong, or has no such layer.
         """
+<<<<<<< HEAD
         plain = self._graph(flags, frozenset())
         more = frozenset(() if layers is None or "*" in layers else layers).difference(plain.nodes)
         return self._graph(flags, more) if more else plain
@@ -141,6 +154,27 @@ class Network:
                 )
                 self._graphs[flags, more] = graph.build(also=sorted(more))
         return self._graphs[flags, more]
+=======
+        if (flags, ()) not in self._graphs:
+            self._graphs[flags, ()] = self._built(flags, ())
+        known = self._graphs[flags, ()]
+        more = tuple(dict.fromkeys(name for name in layers or () if name != "*" and name not in known.nodes))
+        if more and (flags, more) not in self._graphs:
+            self._graphs[flags, more] = self._built(flags, more)
+        return self._graphs[flags, more]
+
+    def _built(self, flags: Flags, more: tuple[str, ...]) -> Graph:
+        with versions.use(self.behavior_version):
+            graph = Graph(
+                Level("", "", self.net),
+                flags,
+                self.templates,
+                default_input=self.default_input,
+                default_target=self.default_target,
+                training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
+            )
+            return graph.build(more=more)
+>>>>>>> main
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
         from tenure.core.run.frame import current_frame
@@ -259,7 +293,15 @@ class Network:
             fed[STEP] = step
         if rows is not None:
             fed[ROWS] = rows
-        return self.model.apply(params, state, key, fed, flags, layers)
+        try:
+            return self.model.apply(params, state, key, fed, flags, layers)
+        except MissingParameterError as error:
+            more = self.graph(flags, layers).more
+            if more:
+                names = ", ".join(map(repr, more))
+                error.ways = (f"'is_output_layer': True in {names}: then `init` makes its parameters", *error.ways)
+                error.args = (error.render(),)
+            raise
 
     def _flags(self, train: bool, losses: bool, search: bool) -> Flags:
         """What the network is built for."""

@@ -55,6 +55,19 @@ def test_labels_are_tokens_and_a_short_epoch_is_told_in_one_line():
     assert told([1, 2], [0, 0], np.int32) == ["epoch 1 speed: 100 tokens/s in 2.0 s"]
 
 
+def test_the_first_step_of_an_evaluation_has_no_speed():
+    out, now = io.StringIO(), [0.0]
+    progress = Progress(Log(3, out=out), lambda: now[0], lambda: 0.0)
+    for number, at in enumerate([50, 100]):
+        now[0] = at
+        event = {"epoch": 1, "dataset": "dev", "step": number, "costs": {}, "batch": batch((number,)), "sequences": 4}
+        progress("step", event)
+    assert out.getvalue().splitlines() == [
+        "epoch 1 'dev'   25%  step 0",
+        "epoch 1 'dev'   50%  step 1  2 frames/s  0:01:40 left",
+    ]
+
+
 def test_a_terminal_gets_a_line_that_changes_and_is_gone_in_the_end(tmp_path):
     write(tmp_path)
     here, there = pty.openpty()
