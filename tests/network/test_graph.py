@@ -30,31 +30,6 @@ def test_only_what_is_needed_is_built():
     assert "in_search" in net.graph(tn.network.Flags(search=True)).nodes
 
 
-def test_a_layer_that_is_no_root_may_be_asked_for():
-    """Here a masked one, which has a layer inside; the layers that are asked for by others do not change."""
-    net = tn.network(
-        {
-            "output": linear(),
-            "positive": {"class": "compare", "kind": "greater", "value": 0, "from": "one"},
-            "one": {"class": "reduce", "mode": "max", "axis": "F", "from": "data"},
-            "found": {
-                "class": "masked_computation",
-                "mask": "positive",
-                "from": "one",
-                "unit": {"class": "copy", "from": "data"},
-            },
-        },
-        DATA,
-    )
-    batch = {"data": (-np.ones((1, 4, 3), "float32") * [[[1], [-2], [1], [-3]]], [4])}
-    params, state = net.init(jax.random.key(0), batch, train=False, losses=False)
-    result, _ = net.apply(params, state, None, batch, losses=False, layers=["found"])
-    x = result.outputs["found"].batch_first()
-    assert x.data[0, : int(x.lengths[x.dims[1]].data[0])].tolist() == [2, 3]
-    plain, _ = net.apply(params, state, None, batch, losses=False)
-    assert "found" not in net.graph().nodes and list(plain.outputs) == ["output"]
-
-
 def test_the_order_in_the_dictionary_does_not_matter():
     layers = {"output": linear(**{"from": "a"}), "a": linear()}
     names = [list(tn.network(dict(n), DATA).graph().nodes) for n in (layers.items(), reversed(layers.items()))]

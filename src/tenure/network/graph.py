@@ -51,29 +51,19 @@ class Graph:
         self.registered: dict[str, str] = {}
         self._todo: list[Node] = []
 
-<<<<<<< HEAD
-    def build(self, roots: Iterable[str] | None = None, also: Iterable[str] = ()) -> Graph:
-        """Finds all layers that the outputs need (or `roots`, names of the dictionary) and those in `also`, and sorts them.
-=======
     def build(self, roots: Iterable[str] | None = None, *, more: Iterable[str] = ()) -> Graph:
         """Finds all layers that the outputs need, and sorts them.
 
         Args:
           roots: these layers, and not those that the dictionary marks.
           more: further layers that are needed, such as "output/att", one inside of a loop.
->>>>>>> main
 
         Raises:
           LayerNotFoundError, LayerCycleError, LayerClassError, OptionError: the dictionary is wrong, or has no such layer.
         """
         self._register_data()
         self.roots = [self.resolve(self.root, name, "", "output") for name in (roots or self._wanted())]
-<<<<<<< HEAD
-        for name in also:
-            self.resolve(self.root, name, name, "layers")
-=======
         self.more = {name: self._asked(name) for name in more}
->>>>>>> main
         self._complete()
         self._sort()
         if not self.flags.eval:

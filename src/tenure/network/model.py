@@ -86,11 +86,7 @@ class Network:
         self.config, self.reuse, self.padding = dict(config or {}), reuse, padding
         self.evaluated, self.takes_key = False, True
         self.dims: dict[Any, Dim] = {}
-<<<<<<< HEAD
-        self._graphs: dict[tuple[Flags, frozenset[str]], Graph] = {}
-=======
         self._graphs: dict[tuple[Flags, tuple[str, ...]], Graph] = {}
->>>>>>> main
         self._trainable: dict[Flags, dict[str, bool]] = {}
         self._forms: dict[Flags, dict[str, Tensor]] = {}
         self.aligned: set[tuple[str, Dim, Dim]] = set()
@@ -122,11 +118,7 @@ class Network:
         return {**self._made_of, **{name: getattr(self, name) for name in options}}
 
     def graph(self, flags: Flags = Flags(), layers: Sequence[str] | None = None) -> Graph:
-<<<<<<< HEAD
-        """The layers that are needed under these flags, and for those that are asked for besides.
-=======
         """The layers that are needed under these flags.
->>>>>>> main
 
         Args:
           flags: what it is built for.
@@ -135,26 +127,6 @@ class Network:
         Raises:
           NetworkError: the dictionary is wrong, or has no such layer.
         """
-<<<<<<< HEAD
-        plain = self._graph(flags, frozenset())
-        more = frozenset(() if layers is None or "*" in layers else layers).difference(plain.nodes)
-        return self._graph(flags, more) if more else plain
-
-    def _graph(self, flags: Flags, more: frozenset[str]) -> Graph:
-        if (flags, more) not in self._graphs:
-            with versions.use(self.behavior_version):
-                level = Level("", "", self.net)
-                graph = Graph(
-                    level,
-                    flags,
-                    self.templates,
-                    default_input=self.default_input,
-                    default_target=self.default_target,
-                    training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
-                )
-                self._graphs[flags, more] = graph.build(also=sorted(more))
-        return self._graphs[flags, more]
-=======
         if (flags, ()) not in self._graphs:
             self._graphs[flags, ()] = self._built(flags, ())
         known = self._graphs[flags, ()]
@@ -174,7 +146,6 @@ class Network:
                 training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
             )
             return graph.build(more=more)
->>>>>>> main
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
         from tenure.core.run.frame import current_frame

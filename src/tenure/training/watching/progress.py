@@ -111,11 +111,4 @@ def _scores(costs: Mapping[str, Any]) -> list[str]:
     if not losses and "loss" in costs:
         losses = [float(costs["loss"])]
     errors = [float(v) for k, v in costs.items() if k.startswith("error:")]
-<<<<<<< HEAD
-    found = [f"loss {number(sum(losses))}"] if losses else []
-    if errors:
-        found.append(f"error {number(errors[-1])}")
-    return found
-=======
     return [*([f"loss {number(sum(losses))}"] if losses else []), *(f"error {number(error)}" for error in errors[-1:])]
->>>>>>> main
