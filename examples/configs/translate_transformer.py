@@ -203,11 +203,11 @@ batch_size, max_seqs, max_seq_length = 2000, 100, 64
 buckets = 5
 optimizer = {"class": "adam", "beta2": 0.98}
 gradient_clip_global_norm = 5.0
-learning_rate = 0.002
-learning_rates = [0.002, 0.002, 0.002, 0.002, 0.0015, 0.001, 0.0005, 0.0002]
+learning_rate = 0.003
+learning_rates = [0.003, 0.003, 0.003, 0.002, 0.001, 0.0005]
 model, learning_rate_file = (
     "runs/configs/translate_transformer/model",
     "runs/configs/translate_transformer/learning-rates",
 )
 cleanup_old_models = True
-num_epochs = 8
+num_epochs = 6

@@ -53,7 +53,8 @@ def folder(tmp_path_factory):
         (made / "translate" / "data" / f"{side}.vocab.pkl").write_bytes(pickle.dumps(ids))
     (made / "g2p" / "data" / "sizes.json").write_text(json.dumps({"source": 5, "target": 5}))
     (made / "translate" / "data" / "sizes.json").write_text(json.dumps({"pieces": 7}))
-    words = ["</s>", "<unk>", "to", "be", "or", "not", *(f"w{i}" for i in range(8712))]
+    words = ["</s>", "<unk>", "to", "be", "or", "not", *(f"w{i}" for i in range(20))]
+    (made / "shakespeare" / "data" / "sizes.json").write_text(json.dumps({"words": len(words)}))
     (made / "shakespeare" / "data" / "words.pkl").write_bytes(pickle.dumps({w: i for i, w in enumerate(words)}))
     prepare.frames(made / "asr" / "data", made / "frames" / "data")
     return made
@@ -62,6 +63,7 @@ def folder(tmp_path_factory):
 def test_baselines(folder):
     assert baselines.g2p(folder / "g2p" / "data") == "each letter's most frequent phoneme: phoneme error rate 0.0%"
     assert baselines.asr(folder / "asr" / "data").endswith("character error rate 0.0%")
+    assert baselines.translate(folder / "translate" / "data").startswith("copying the source: BLEU ")
     assert "frame error rate" in baselines.frames(folder / "frames" / "data")
     assert 1 < float(baselines.shakespeare(folder / "shakespeare" / "data").split()[3].rstrip(";")) < 15
 
