@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,20 +33,20 @@ BAR, EPOCHS = 0.97, 50
 FEATURES, LABELS, SEQUENCES = 40, 30, 320
 
 
-def config(folder: Path, size: int) -> dict[str, Any]:
+def config(folder: Path, size: int, sequences: int = SEQUENCES) -> dict[str, Any]:
     """A training on an HDF file, which is written."""
     import h5py
 
     rng = np.random.default_rng(0)
-    lengths = rng.integers(30, 80, SEQUENCES)
+    lengths = rng.integers(30, 80, sequences)
     with h5py.File(folder / "train.hdf", "w") as file:
         file["inputs"] = rng.normal(size=(lengths.sum(), FEATURES)).astype(np.float32)
         file["seqLengths"] = np.stack([lengths, lengths], 1).astype(np.int32)
-        file["seqTags"] = np.array([f"sequence-{i}".encode() for i in range(SEQUENCES)])
+        file["seqTags"] = np.array([f"sequence-{i}".encode() for i in range(sequences)])
         file["targets/data/classes"] = rng.integers(0, LABELS, lengths.sum()).astype(np.int32)
         file["targets/size"] = np.array([])
         file["targets/size"].attrs["classes"] = LABELS
-        file.attrs.update(inputPattSize=FEATURES, numLabels=LABELS, numSeqs=SEQUENCES, numTimesteps=int(lengths.sum()))
+        file.attrs.update(inputPattSize=FEATURES, numLabels=LABELS, numSeqs=sequences, numTimesteps=int(lengths.sum()))
     layer = {"class": "rec", "unit": "nativelstm2", "n_out": size}
     return {
         "model": f"{folder}/net/model",
@@ -71,8 +72,8 @@ def config(folder: Path, size: int) -> dict[str, Any]:
 class Both:
     """The tool and the bare loop, on the same epoch."""
 
-    def __init__(self, folder: Path, size: int):
-        self.training = Training(config(folder, size), Log(5, out=io.StringIO()))
+    def __init__(self, folder: Path, size: int, sequences: int = SEQUENCES):
+        self.training = Training(config(folder, size, sequences), Log(5, out=io.StringIO()))
         self.training.set_network(1)
         self._start = jax.device_get(self.training.state)
         feed = self.training.feeds.of(
@@ -100,11 +101,11 @@ class Both:
         return state
 
 
-def throughput(rounds: int, size: int) -> tuple[Samples, Both]:
+def throughput(rounds: int, size: int, sequences: int = SEQUENCES) -> tuple[Samples, Both]:
     """The times of both, in turns; the first turn of each, which compiles, is left out."""
     samples = Samples()
     with tempfile.TemporaryDirectory() as folder:
-        both = Both(Path(folder), size)
+        both = Both(Path(folder), size, sequences)
         for _, who in turns(["tool", "bare"], 2):
             both.reset()
             getattr(both, who)()
@@ -120,7 +121,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory() -> None:
+def memory(epochs: int = EPOCHS, sequences: int = SEQUENCES) -> None:
     """Prints what the process holds after each epoch of a small training."""
     with tempfile.TemporaryDirectory() as folder:
 
@@ -128,19 +129,19 @@ def memory() -> None:
             if what == "evaluated":
                 print(resident(), flush=True)
 
-        given = config(Path(folder), 4)
+        given = config(Path(folder), 4, sequences)
         given |= {
             "dev": given["train"],
             "learning_rate_file": f"{folder}/rates",
             "learning_rate_control": "newbob_multi_epoch",
-            "num_epochs": EPOCHS,
+            "num_epochs": epochs,
             "cleanup_old_models": True,
             "report": True,
         }
         tasks.run(given, Log(0), watch)
 
 
-def page(samples: Samples, both: Both, held: list[int], rounds: int) -> str:
+def page(samples: Samples, both: Both, held: list[int], given: argparse.Namespace) -> str:
     """The page of all numbers."""
     shares = {}
     for measure in ("epoch", "epoch" + CPU):
@@ -153,7 +154,7 @@ def page(samples: Samples, both: Both, held: list[int], rounds: int) -> str:
     rows = [f"| {who} | {median[who]:.2f} | {both.frames / median[who]:,.0f} |" for who in ("tool", "bare")]
     return f"""# Training: speed and memory
 
-`python -m benchmarks.training --rounds {rounds}`: {os.cpu_count()} cores; {len(both.batches)} batches with {both.frames:,} frames, two bidirectional LSTM layers.
+`python -m benchmarks.training --rounds {given.rounds} --size {given.size}`: {os.cpu_count()} cores; {len(both.batches)} batches with {both.frames:,} frames, two bidirectional LSTM layers of {given.size}.
 `tool` is an epoch of `tenure train`: reading, padding, computing, telling of each step. `bare` is the same compiled step on the same batches in memory.
 
 | | seconds, median | frames a second |
@@ -169,20 +170,23 @@ first epoch, {mib[len(mib) // 5]:,.0f} after {len(mib) // 5 + 1}, {mib[len(mib) 
 """
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--size", type=int, default=128, help="of the LSTM layers")
+    parser.add_argument("--sequences", type=int, default=SEQUENCES, help="of the data")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the training whose memory is looked at")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     if given.memory:
-        return memory()
-    samples, both = throughput(given.rounds, given.size)
+        return memory(given.epochs, given.sequences)
+    samples, both = throughput(given.rounds, given.size, given.sequences)
     command = [sys.executable, "-m", "benchmarks.training", "--memory"]
+    command += ["--epochs", str(given.epochs), "--sequences", str(given.sequences)]
     held = [int(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
-    text = page(samples, both, held, given.rounds)
+    text = page(samples, both, held, given)
     print(text)
     if given.out is not None:
         given.out.write_text(text)

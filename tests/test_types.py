@@ -161,7 +161,8 @@ def by_mypy(folder):
     return [line for line in said.stdout.splitlines() if "error:" in line]
 
 
-@pytest.mark.parametrize("checker", [by_mypy, pytest.param(by_pyright, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", [by_mypy, by_pyright])
 def test_types(checker, tmp_path):
     """Nothing is wrong but what is meant to be: wrong arguments are seen in spite of what every module takes.
 
@@ -184,7 +185,10 @@ def test_types(checker, tmp_path):
 def test_examples_by_mypy():
     command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "--follow-imports=silent"]
     command += ["--explicit-package-bases", "--no-error-summary", "examples"]
-    command += ["--exclude", "^examples/(configs/(frames|g2p|lm_lstm|asr_ctc)|returnn/config)[.]py$"]  # configs are no modules
+    command += [
+        "--exclude",
+        "^examples/(configs/(frames|g2p|lm_lstm|asr_ctc)|returnn/config)[.]py$",
+    ]  # configs are no modules
     environment = {**os.environ, "MYPYPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert said.returncode == 0, said.stdout + said.stderr

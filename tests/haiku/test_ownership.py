@@ -243,6 +243,20 @@ def test_a_state_that_depends_on_a_borrowed_value() -> None:
     assert jnp.allclose(state["~"]["last"], table[TOKENS] @ table.T)
 
 
+def test_a_parameter_that_depends_on_a_borrowed_state() -> None:
+    """The parameter's first value is computed from what the state's owner has, through the view."""
+
+    def program(x: jax.Array) -> jax.Array:
+        hk.set_state("a", x)
+        with hk.name_scope("m"):
+            b = hk.get_state("b", (2,), init=jnp.zeros)
+            return hk.get_parameter("w", (2,), init=lambda shape, dtype: 2 * b)
+
+    model = hk.transform_with_state(program, ties={"m/b": "~/a | scale(3)"})
+    params, state = model.init(None, jnp.arange(2.0))
+    assert params["m"]["w"].tolist() == [0, 6] and state["~"].keys() == {"a"} and "m" not in state
+
+
 def test_init_computes_no_forward_pass() -> None:
     """What the values do not depend on is not run, so its effects are not seen either."""
     seen = []

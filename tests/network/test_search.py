@@ -207,8 +207,9 @@ def test_the_risk_of_hypotheses_is_differentiated():
     net["risk"] = {"class": "copy", "from": "extra.search:output", "loss": "expected_loss", "loss_opts": opts, "target": "classes"}  # fmt: skip
     batch = {"data": (X, LENGTHS), "classes": (np.array([[1, 2, 0], [2, 0, 0]]), np.array([3, 2]))}
     model = tn.network(net, DATA)
-    params, state = model.init(jax.random.key(0), batch)
+    params, state = jax.jit(model.init)(jax.random.key(0), batch)
 
+    @jax.jit
     def risk(params):
         return model.apply(params, state, jax.random.key(1), batch, train=True)[0].losses["risk"].loss
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
 from tenure.core.model.transform import Transformed, TransformedWithState
-from tenure.core.run.hooks import GetterContext, MethodContext, SetterContext
+from tenure.core.run.hooks import DO_NOT_STORE, GetterContext, MethodContext, SetterContext
 from tenure.core.run.module import Module, to_module
 from tenure.core.run.naming import force_name, name_like, transparent
 from tenure.haiku import (
@@ -84,7 +84,6 @@ from tenure.haiku.api.transforms import (
 )
 from tenure.haiku.attention import MultiHeadAttention
 from tenure.haiku.chance import dropout
-from tenure.haiku.engine.do_not_store import DO_NOT_STORE
 from tenure.haiku.engine.frames import JaxUsageError
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.naming import name_scope

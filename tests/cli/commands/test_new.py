@@ -1,5 +1,6 @@
 """`tenure new`: each project is made, prepares its data from a small copy of its package, passes the check, and trains."""
 
+import ast
 import gzip
 import io
 import json
@@ -90,7 +91,7 @@ def speech(folder):
     sounds, lines = folder / "sounds", ["; texts", "beep: [a beep]"]
     (sounds / "digits").mkdir(parents=True)
     generator = np.random.default_rng(0)
-    for number, word in enumerate(["zero", "one", "two", "three", "four", "five", "six"]):
+    for number, word in enumerate(["zero", "one", "two", "three", "four", "five", "six"] * 2):
         time = np.arange(4000 + 300 * number) / 8000
         tone = 0.3 * np.sin(2 * np.pi * (200 + 60 * number) * time) + 0.01 * generator.normal(size=time.shape)
         soundfile.write(sounds / "digits" / f"{number}.wav", tone, 8000, subtype="PCM_16")
@@ -140,6 +141,16 @@ def test_data_are_read_as_they_are_meant(tmp_path):
     assert pairs["d o g"] == "D AO G" and pairs["o ' n e i l"] == "OW N IY L" and len(pairs) == 14
     verse = (prepared("lm", tmp_path)[0] / "data" / "test.txt").read_text().splitlines()[0]
     assert verse == "In the beginning God created the heavens and the earth."
+
+
+def test_what_is_said_twice_is_in_one_part(tmp_path):
+    project, _ = prepared("asr", tmp_path)
+    texts = [
+        {entry["text"] for entry in ast.literal_eval(archive.read(f"{part}.txt").decode())}
+        for part in ("train", "dev", "test")
+        for archive in [zipfile.ZipFile(project / "data" / f"{part}.zip")]
+    ]
+    assert sum(map(len, texts)) == len(set.union(*texts)) == 7
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import read
+from tenure.training.engine.training import Training
 from tenure.training.errors import ConfigError
 from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
@@ -78,6 +79,20 @@ def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
         np.testing.assert_array_equal(a["inputs"][()], b["inputs"][()])
     with pytest.raises(ConfigError, match="'extra' of hdf_dump is not done"):
         said(trained, task="eval", network={**net, "dump": {**dump, "extra": {"o": "output"}}}, dev=DATA)
+
+
+def test_nop_reads_the_config_and_writes_nothing(tmp_path):
+    assert said(tmp_path, task="nop") == "" and not list(tmp_path.iterdir())
+
+
+def test_initialize_model_saves_what_a_training_starts_from(tmp_path):
+    said(tmp_path, task="initialize_model")
+    (made,) = (tmp_path / "net").glob("model.*")
+    assert made.name == "model.000" and read(made)["output/W"].shape
+    more = {"model": f"{tmp_path}/other/model", "import_model_train_epoch1": str(made), "random_seed": 7}
+    training = Training(config(tmp_path, **more), Log(0))
+    training.start()
+    np.testing.assert_array_equal(training.state.params["output"]["W"], read(made)["output/W"])
 
 
 def test_analyze_tells_statistics_of_frames(trained):

@@ -12,6 +12,7 @@ import numpy as np
 from tenure.core.errors import (
     LeakedTracerError,
     Party,
+    TenureError,
     UnusedTieError,
     nearest,
 )
@@ -72,10 +73,9 @@ def make_plan(
         if axis is None or axis in axes:
             raise
         return make_plan(function, sources, ties, args, kwargs, stages, training, has_key, (*axes, axis))
-    except jax.errors.UnexpectedTracerError as e:
-        raise leaked(e) from e
-    except RecursionError as e:
-        raise too_deep(e) or e from None
+    except (jax.errors.UnexpectedTracerError, RecursionError) as e:
+        found, cause = explained(e)
+        raise found or e from cause
     out_tree, statics, traced = static_out[0]
     out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
     with without_collection():
@@ -112,7 +112,12 @@ def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
     )
 
 
-def leaked(error: Exception) -> LeakedTracerError:
+def explained(error: Exception) -> tuple[TenureError | None, Exception | None]:
+    """What a traced value that got out, or modules nested too deep, come to; and what is shown as the cause."""
+    return (too_deep(error), None) if isinstance(error, RecursionError) else (_leaked(error), error)
+
+
+def _leaked(error: Exception) -> LeakedTracerError:
     """The error of a traced value that is used after its function has returned."""
     made = re.search(r"with type (\S+)[\s\S]*created on line (.+?):(\d+)(?::\d+)? \((.*)\)", str(error))
     what, file, line, function = made.groups() if made else ("", "", "0", "")

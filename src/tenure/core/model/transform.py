@@ -11,11 +11,10 @@ import jax
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
 from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
-from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.kinds import Transformed, TransformedWithState, evaluation, in_evaluation, without_apply_rng
-from tenure.core.model.planning import leaked, make_plan
+from tenure.core.model.planning import explained, make_plan
 from tenure.core.model.plans import Plans
 from tenure.core.model.pure import Pure
 from tenure.core.picklable import check_picklable
@@ -108,17 +107,8 @@ class Model:
             )
 
         def run() -> dict[Entry, Any]:
-            frame = Frame(
-                Mode.INIT,
-                self.sources.fresh(),
-                params=nest(params),
-                state=state,
-                keys=None if key is None else Keys(key),
-                plan=plan,
-                deferred=deferred,
-                training=False,
-            )
-            self._run(frame, args, kwargs)
+            frame = self.frame(Mode.INIT, nest(params), nest(state), key, plan, deferred=deferred, training=False)
+            self.run(frame, args, kwargs)
             return {entry: value for entry, value in frame.visible().items() if entry[0] in ("params", "initial")}
 
         made = in_single_lanes(run, plan.axes)()
@@ -128,23 +118,24 @@ class Model:
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it."""
-        states = flat(state, "state")
-        params, key = _as_params(params), as_key(key)
-        plan = self.plans.for_run(args, kwargs, has_key=key is not None)
-        frame = Frame(
-            Mode.APPLY,
-            self.sources.fresh(),
-            params=params,
-            state=states,
-            keys=None if key is None else Keys(key),
-            plan=plan,
-            training=not in_evaluation(),
-        )
-        out = self._run(frame, args, kwargs)
+        plan = self.plan_for_run(args, kwargs, key)
+        frame = self.frame(Mode.APPLY, params, state, key, plan)
+        out = self.run(frame, args, kwargs)
         if self.strict is not False:
             self._check_extras(frame, args, kwargs)
-        new = {path: value for (kind, path), value in frame.visible().items() if kind in ("state", "stage")}
-        return out, nest(new)
+        return out, frame.bundles("state", "stage")
+
+    def plan_for_run(self, args: Any, kwargs: Any, key: Any) -> Plan:
+        """The plan that a run with these inputs reads, made if there is none."""
+        return self.plans.for_run(args, kwargs, has_key=key is not None)
+
+    def frame(self, mode: Mode, params: Any, state: Any, key: Any, plan: Plan | None, **more: Any) -> Frame:
+        """The frame of a run of the function."""
+        keys = None if key is None else Keys(key)
+        more.setdefault("training", not in_evaluation())
+        return Frame(
+            mode, self.sources.fresh(), params=params, state=flat(state, "state"), keys=keys, plan=plan, **more
+        )
 
     def _check_extras(self, frame: Frame, args: Any, kwargs: Any) -> None:
         """Leaves of the params that this run did not ask for: the model has them all the same, or not."""
@@ -160,26 +151,27 @@ class Model:
         check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
         self.allowed.add(frozenset(extras))
 
-    def _run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
+    def run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
+        """Calls the function in a frame."""
         try:
             with self.plans.running(), frame.active():
                 if frame.plan.staged and frame.mode is Mode.APPLY:
                     apply_stages(frame)
                 return self.function(*args, **kwargs)
-        except jax.errors.UnexpectedTracerError as e:
-            raise leaked(e) from e
-        except RecursionError as e:
-            raise too_deep(e) or e from None
-        except NameError as e:
-            axis = unbound_axis(e)
-            if axis is None or frame.mode is not Mode.APPLY:
-                raise
-            raise not_mapped(e, axis) from None
         except Exception as e:
-            found = misplaced(e)
+            found, cause = self.explained(e, frame.mode)
             if found is None:
                 raise
-            raise found from e
+            raise found from cause
+
+    def explained(self, error: Exception, mode: Mode) -> tuple[Exception | None, Exception | None]:
+        """An error of JAX's or Python's in the words of the model, None if there are none, and what is shown as its cause."""
+        if isinstance(error, NameError):
+            axis = unbound_axis(error) if mode is Mode.APPLY else None
+            return (None if axis is None else not_mapped(error, axis)), None
+        if isinstance(error, (jax.errors.UnexpectedTracerError, RecursionError)):
+            return explained(error)
+        return misplaced(error), error
 
 
 def _as_params(params: Any) -> Params:
@@ -245,7 +237,7 @@ def _init(model: Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
 
 def _apply(model: Model, params: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
     """The function's result."""
-    out, state = model.apply(params, {}, rng, args, kwargs)
+    out, state = model.apply(_as_params(params), {}, as_key(rng), args, kwargs)
     if state:
         raise _has_state(model.plan(*args, **kwargs).states)
     return out
@@ -300,7 +292,7 @@ def _apply_with_state(
     model: Model, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any
 ) -> tuple[Any, dict[str, Any]]:
     """The function's result, and the states after it."""
-    return model.apply(params, state, rng, args, kwargs)
+    return model.apply(_as_params(params), state, as_key(rng), args, kwargs)
 
 
 @contextlib.contextmanager

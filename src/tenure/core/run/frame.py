@@ -20,9 +20,12 @@ from tenure.core.slots.plan import Plan
 from tenure.core.slots.requests import Maker
 from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import Sources
+from tenure.core.trees import nest
 
 Params = Mapping[str, Mapping[str, Any]]
 Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path); a front end's own kinds
+
+NOTHING = object()  # where no value is: None may be a state
 
 ids = itertools.count()  # of scopes, and of bodies of transformations: each larger than all before
 
@@ -297,6 +300,10 @@ class Frame:
     def shows_modules(self) -> bool:
         """Whether modules show the call that built them."""
         return True
+
+    def bundles(self, *kinds: str) -> dict[str, dict[str, Any]]:
+        """The entries of some kinds, by module and name."""
+        return nest({path: value for (kind, path), value in self.visible().items() if kind in kinds})
 
     def made(self, collection: str) -> dict[str, Any]:
         """The "params" or the "state" that there are so far, by full name."""

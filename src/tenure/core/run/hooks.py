@@ -6,9 +6,27 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 T = TypeVar("T")
+
+
+class DoNotStore:
+    """What a setter (in the Haiku profile a creator, or an initialiser, as well) returns to keep a value out."""
+
+    @property
+    def shape(self) -> NoReturn:
+        raise ValueError("DO_NOT_STORE does not have a shape.")
+
+    @property
+    def dtype(self) -> NoReturn:
+        raise ValueError("DO_NOT_STORE does not have a dtype.")
+
+    def __repr__(self) -> str:
+        return "DO_NOT_STORE"
+
+
+DO_NOT_STORE = DoNotStore()
 
 
 class GetterContext(NamedTuple):

@@ -40,7 +40,6 @@ from tenure.core.slots.table import USE
 Initializer = Callable[..., jax.Array]
 
 
-@by_profile
 def get_parameter(
     name: str,
     shape: Sequence[int],
@@ -75,9 +74,8 @@ def get_parameter(
     {'~': {'w': Array([1., 1.], dtype=float32)}}
     """
     frame = current_frame("get_parameter")
-    if frame.planning:
-        check_name(frame, name, "parameter name")
-    path = paths.join(frame.scope.path, name)
+    path = slot_path(frame, name, "get_parameter")
+    dtype = jnp.float32 if dtype is None else dtype
     if frame.planning:
         value = plan_parameter(frame, path, shape, dtype, init, axes, frame.sources.of(path), stages=stages)
     else:
@@ -85,13 +83,35 @@ def get_parameter(
     getters = hooks.chain("param_getter")
     if getters:
         value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
+    check_answer(frame, path, shape, dtype, value)
     return value
+
+
+@by_profile
+def slot_path(frame: Frame, name: Any, what: str) -> str:
+    """The path of the slot that the running code calls `name`; `what` is the function that asks.
+
+    Raises:
+      PathSyntaxError: `name` is not one segment of a path; said while planning.
+    """
+    if frame.planning:
+        try:
+            paths.check_name(name, "name of a state" if what.endswith("state") else "parameter name")
+        except TenureError as e:
+            raise asked_by(frame, brief(name, 30), e) from None
+    return paths.join(frame.scope.path, name)
+
+
+@by_profile
+def check_answer(frame: Frame, path: str, shape: Any, dtype: Any, value: Any) -> None:
+    """Looks at a parameter after the getters: for front ends that leave the check of what is stored until then."""
 
 
 def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
-    """Records a request, and answers with a stand-in of the shape that was asked for."""
+    """Records a request, and answers it as the front end does before there are params."""
+    as_written = shape, dtype
     shape, dtype = described(frame, path, shape, dtype, init)
     asked = request(frame, path, shape, dtype, source=source, init=init)
     more: dict[str, Any] = {}
@@ -101,25 +121,60 @@ def plan_parameter(
         more["stages"] = read_stages(stages, asked)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
-    if earlier is not None:
-        check_repeated(earlier, frame.makers[path], dataclasses.replace(asked, **more), maker(frame))
-        return frame.stand_in(earlier.shape, earlier.dtype)
+    if earlier is not None and is_repeated(frame, earlier, dataclasses.replace(asked, **more)):
+        return planned_value(frame, earlier, source)
     if source.kind == "forbid":
         raise _forbidden(asked)
     if source.kind == "given":
         _check_given(asked, source)
         more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
-    creators = hooks.chain("param_creator")
     more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
-    if asked.kind == "owned" or source.or_own:
-        told = context(frame, path, shape, dtype, init) if creators else None  # a plan should not keep modules alive
-        more["make"] = make = _maker(creators, shape, dtype, init, told, asked)
-    if creators and asked.kind == "owned":
-        made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
-        more["shape"], more["dtype"] = made.shape, made.dtype
-    frame.requests[path] = asked = dataclasses.replace(asked, **more)
-    frame.makers[path] = maker(frame)
+    kept, value = first_answer(frame, dataclasses.replace(asked, **more), source, *as_written)
+    if kept is not None:
+        frame.requests[path] = kept
+        frame.makers[path] = maker(frame)
+    return value
+
+
+@by_profile
+def is_repeated(frame: Frame, earlier: Request, asked: Request) -> bool:
+    """Whether a request for a path is an earlier one made again: what equal paths mean is the front end's.
+
+    Raises:
+      PathConflictError, RequestConflictError: another instance asks, or for something else.
+    """
+    check_repeated(earlier, frame.makers[earlier.path], asked, maker(frame))
+    return True
+
+
+@by_profile
+def planned_value(frame: Frame, asked: Request, source: Source) -> Any:
+    """What a recorded request is answered with before there are params: here, a stand-in."""
     return frame.stand_in(asked.shape, asked.dtype)
+
+
+@by_profile
+def first_answer(frame: Frame, asked: Request, source: Source, shape: Any, dtype: Any) -> tuple[Request | None, Any]:
+    """The first request for a path as it is recorded, None if it is not kept; and what it is answered with.
+
+    Args:
+      frame: the run.
+      asked: the request.
+      source: what is to fill its slot.
+      shape, dtype: as the program wrote them, for front ends that hand them on to initialisers as they are.
+    """
+    creators = hooks.chain("param_creator")
+    more: dict[str, Any] = {}
+    if asked.kind == "owned" or source.or_own:
+        told = (
+            context(frame, asked.path, asked.shape, asked.dtype, asked.init) if creators else None
+        )  # it has the module
+        more["make"] = make = _maker(creators, asked.shape, asked.dtype, asked.init, told, asked)
+        if creators and asked.kind == "owned":
+            made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
+            more["shape"], more["dtype"] = made.shape, made.dtype
+        asked = dataclasses.replace(asked, **more)
+    return asked, planned_value(frame, asked, source)
 
 
 def _forbidden(asked: Request) -> ForbiddenSlotError:
@@ -171,14 +226,6 @@ def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tup
         return as_shape(shape, path), as_dtype(dtype, path)
     except TenureError as e:
         raise asked_by(frame, path, e) from None
-
-
-def check_name(frame: Frame, name: Any, what: str) -> None:
-    """Raises `PathSyntaxError`, which names who asks, unless `name` is one segment of a path."""
-    try:
-        paths.check_name(name, what)
-    except TenureError as e:
-        raise asked_by(frame, brief(name, 30), e) from None
 
 
 def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
@@ -305,11 +352,27 @@ def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slo
         return evaluate(frame, path, USE)
     value = owned_value(frame, path)
     if value is None:
-        raise missing(frame, path, shape, dtype)
+        return absent_value(frame, path, shape, dtype, init)
     if not _is_as_asked(value, shape, dtype):
-        shape, dtype = described(frame, path, shape, dtype, init)
-        check_leaf(value, path, shape, dtype, lambda: request(frame, path, shape, dtype).party("asker"))
+        check_stored(frame, path, shape, dtype, init, value)
     return value
+
+
+@by_profile
+def absent_value(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """What a run has for an owner that the params lack: here, nothing.
+
+    Raises:
+      MissingParameterError: there is nothing.
+    """
+    raise missing(frame, path, shape, dtype)
+
+
+@by_profile
+def check_stored(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, value: Any) -> None:
+    """Raises unless what is stored for an owner is what the running code asks for."""
+    shape, dtype = described(frame, path, shape, dtype, init)
+    check_leaf(value, path, shape, dtype, lambda: request(frame, path, shape, dtype).party("asker"))
 
 
 def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> None:

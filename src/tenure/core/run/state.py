@@ -14,17 +14,16 @@ from tenure.core.errors import LeakedTracerError, MissingParameterError, NoInver
 from tenure.core.notation import paths
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
-from tenure.core.run.frame import Frame, Mode, current_frame, placeholder
+from tenure.core.run.frame import NOTHING, Frame, Mode, current_frame, placeholder
 from tenure.core.run.initialisers import initial_value
-from tenure.core.run.parameters import check_name, described, unplanned, with_key
+from tenure.core.run.parameters import described, slot_path, unplanned, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import context, request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Request, Slot, as_dtype
+from tenure.core.slots.slot import Request, Slot
 from tenure.core.slots.sources import OWN, Source
 
 
-@by_profile
 def get_state(
     name: str,
     shape: Sequence[int] | None = None,
@@ -52,26 +51,18 @@ def get_state(
     (Array(0, dtype=int32), {'~': {'count': Array(1, dtype=int32)}})
     """
     frame = current_frame("get_state")
-    if frame.planning:
-        check_name(frame, name, "name of a state")
-    path = paths.join(frame.scope.path, name)
+    path = slot_path(frame, name, "get_state")
     source = frame.sources.of(path)
-    if frame.planning:
-        value = _plan_state(frame, path, shape, dtype, init, source)
-    else:
-        value = read_state(frame, path, source)
-        if value is None and init is not None and frame.mode is Mode.INIT:
-            value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))  # type: ignore[arg-type]
-            set_state(name, value)
-    if value is None:
-        raise _missing_state(frame, path)
+    known = (
+        _planned_state(frame, path, shape, dtype, init, source) if frame.planning else read_state(frame, path, source)
+    )
+    value = first_state(frame, path, shape, dtype, init) if known is NOTHING else known
     getters = hooks.chain("state_getter")
     if getters:
         value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
     return value
 
 
-@by_profile
 def set_state(name: str, value: Any) -> None:
     """Sets the current module's state `name`, an array or any pytree of arrays.
 
@@ -87,7 +78,26 @@ def set_state(name: str, value: Any) -> None:
     (None, {'~': {'last': Array([1., 1.], dtype=float32)}})
     """
     frame = current_frame("set_state")
-    path = paths.join(frame.scope.path, name)
+    path = slot_path(frame, name, "set_state")
+    check_outlived(frame, path)
+    value = _through_setters(frame, path, value)
+    if value is hooks.DO_NOT_STORE:
+        return
+    source = frame.sources.of(path)
+    if frame.planning:
+        _record_set(frame, path, value, source)
+        if source.kind == "borrow" and frame.creating:  # what its owner has first is the owner's
+            return
+    else:
+        path, value = _back_to_owner(frame, path, value, source)
+        if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
+            frame.write(("initial", path), value)
+    frame.write(("state", path), value)  # while planning, for tn.vmap, whose lanes must leave the same
+
+
+@by_profile
+def check_outlived(frame: Frame, path: str) -> None:
+    """Raises `LeakedTracerError` if a state is set inside of a raw JAX transformation, which its value would outlive."""
     if get_opaque_trace_state(convention="tenure") != frame.trace:
         inside, site = frame.skipping() or ("a JAX transformation", "")
         raise LeakedTracerError(
@@ -95,19 +105,9 @@ def set_state(name: str, value: Any) -> None:
             parties=[Party("asker", path, "", str(call_site())), Party("inside", inside, "", str(site))],
             ways=["use tn.jit, tn.vmap, tn.grad, tn.scan, … inside of tn.transform_with_state"],
         )
-    value = through_setters(frame, path, value)
-    source = frame.sources.of(path)
-    if frame.planning:
-        _plan_set(frame, path, value, source)
-        frame.write(("state", path), value)  # for tn.vmap, whose lanes must leave the same
-        return
-    path, value = back_to_owner(frame, path, value, source)
-    if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
-        frame.write(("initial", path), value)
-    frame.write(("state", path), value)
 
 
-def through_setters(frame: Frame, path: str, value: Any) -> Any:
+def _through_setters(frame: Frame, path: str, value: Any) -> Any:
     """A value to set, as the setters around answer."""
     setters = hooks.chain("setter")
     if not setters:
@@ -141,39 +141,53 @@ def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: An
     return asked
 
 
-def _plan_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+def _planned_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+    """What a request for a state is answered with while planning; `NOTHING` if it is the first."""
     asked = frame.state_requests.get(path)
-    if asked is None:
-        creators = hooks.chain("state_creator")
-        if shape is None and init is None and not creators and source.kind != "borrow":
-            return None
-        if shape is not None:
-            shape, dtype = described(frame, path, shape, dtype, init)
-        else:
-            described(frame, path, (), dtype, init)
-        told = context(frame, path, shape, dtype, init)
-        if source.kind == "borrow":
-            value = jax.ShapeDtypeStruct(tuple(shape or ()), as_dtype(dtype, path))
-            asked = record(frame, path, value, source)
-        else:
+    if asked is None and source.kind == "borrow":
+        shape, dtype = described(frame, path, () if shape is None else shape, dtype, init)
+        asked = record(frame, path, jax.ShapeDtypeStruct(shape, dtype), source)
+    return frame.read(("state", path), NOTHING) if asked is None else planned_state(frame, asked)
 
-            def make() -> Any:
-                def run(shape: Any, dtype: Any) -> Any:
-                    if init is None:
-                        raise _missing_state(frame, path)
-                    return initial_value(init, shape, dtype, lambda: asker(frame, path))
 
-                return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, told))
-
-            if init is None and not creators:
-                return None
-            value = abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
-            asked = record(frame, path, value, source, make=make, init=init)
+@by_profile
+def planned_state(frame: Frame, asked: Request) -> Any:
+    """What a recorded request for a state is answered with while planning: here, stand-ins."""
     inner = frame.inner
     return jax.tree.map(lambda a: placeholder(a.shape, a.dtype, inner), asked.value)
 
 
-def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
+@by_profile
+def first_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """What the first request for a state is answered with, where there is no value yet.
+
+    Raises:
+      MissingParameterError: there is no initialiser to make one, or the run makes none.
+    """
+    creators = hooks.chain("state_creator")
+    if frame.mode is Mode.APPLY or (init is None and not (creators and frame.planning)):
+        raise _missing_state(frame, path)
+    if frame.mode is Mode.INIT:
+        value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))
+        set_state(paths.split(path)[1], value)
+        return value
+    given, dtype = described(frame, path, () if shape is None else shape, dtype, init)
+    shape = None if shape is None else given
+    told = context(frame, path, shape, dtype, init)
+
+    def make() -> Any:
+        def run(shape: Any, dtype: Any) -> Any:
+            if init is None:
+                raise _missing_state(frame, path)
+            return initial_value(init, shape, dtype, lambda: asker(frame, path))
+
+        return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, told))
+
+    value = abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
+    return planned_state(frame, record(frame, path, value, make=make, init=init))
+
+
+def _record_set(frame: Frame, path: str, value: Any, source: Source) -> None:
     if path not in frame.state_requests:
         record(frame, path, abstract(value), source)
     else:
@@ -181,11 +195,11 @@ def _plan_set(frame: Frame, path: str, value: Any, source: Source) -> None:
 
 
 def read_state(frame: Frame, path: str, source: Source) -> Any:
-    """The newest value of a state, or of what the state borrows; None if there is none."""
+    """The newest value of a state, or of what the state borrows; `NOTHING` if there is none."""
     if source.kind != "borrow":
-        return frame.read(("state", path))
-    target = _planned(frame, path, source).target
-    return frame.read(("state", path)) if target is None else _through(frame, target)
+        return frame.read(("state", path), NOTHING)
+    _planned(frame, path, source)
+    return linked_state(frame, path)
 
 
 def _planned(frame: Frame, path: str, source: Source) -> Slot:
@@ -195,15 +209,22 @@ def _planned(frame: Frame, path: str, source: Source) -> Slot:
     return frame.plan.states[path]
 
 
-def _through(frame: Frame, ref: Ref) -> Any:
-    return follow(
-        ref,
-        lambda ref: read_state(frame, ref.path, frame.sources.of(ref.path)),
-        lambda view, value, others: view(value, *others),
-    )
+def linked_state(frame: Frame, path: str) -> Any:
+    """The newest value of a state of the plan, or of what the state borrows; `NOTHING` if there is none."""
+    target = frame.plan.states[path].target
+    if target is None:
+        return frame.read(("state", path), NOTHING)
+
+    def start(ref: Ref) -> Any:
+        value = linked_state(frame, ref.path)
+        if value is NOTHING:
+            raise _missing_state(frame, ref.path)
+        return value
+
+    return follow(target, start, lambda view, value, others: view(value, *others))
 
 
-def back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
+def _back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
     """The path of a state's owner, and the value that the owner needs for the state to be `value`.
 
     Raises:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.run.module import Module
-from tenure.haiku.engine import parameters, states
 from tenure.haiku.engine.frames import HaikuFrame, closed_to_outside, inside_transform, the_frame
+from tenure.haiku.engine.parameters import note_param, note_state
 
 Params = Mapping[str, Mapping[str, Any]]
 Both = tuple[Params, Params]
@@ -43,7 +43,7 @@ class LiftingModule(Module):
         return inner
 
     def _store(self, frame: HaikuFrame, params: Params, state: Params) -> None:
-        tables: Any = ((params, "params", _note_param), (state, "state", states.record))
+        tables: Any = ((params, "params", note_param), (state, "state", note_state))
         for inner, kind, note in tables:
             outer = frame.bundles(kind)
             for module, bundle in inner.items():
@@ -56,10 +56,6 @@ class LiftingModule(Module):
                 for name, value in bundle.items():
                     frame.write((kind, path := f"{place}/{name}"), value)
                     note(frame, path, value)
-
-
-def _note_param(frame: HaikuFrame, path: str, value: Any) -> None:
-    parameters.record(frame, path, value, None)
 
 
 def _cut(outer: Params, prefix: str) -> dict[str, dict[str, Any]]:

@@ -14,8 +14,9 @@ from jax.extend.core import get_opaque_trace_state
 from tenure.core.errors import OutsideTransformError, Party, TenureError
 from tenure.core.model.kinds import in_evaluation
 from tenure.core.notation import paths
+from tenure.core.run import state as states
 from tenure.core.run import values
-from tenure.core.run.frame import Entry, Frame, Mode, ids, maybe_frame, placeholder
+from tenure.core.run.frame import NOTHING, Entry, Frame, Mode, ids, maybe_frame, placeholder
 from tenure.core.sites import call_site
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import Sources
@@ -25,7 +26,6 @@ from tenure.haiku.engine.keys import PRNGSequence, missing_key
 Bundles = dict[str, dict[str, Any]]
 
 KEYS: Entry = ("keys", "")  # the sequence of keys, among what goes into the body of a transformation and comes out
-NOTHING = object()  # None may be a state
 
 
 class StatePair(NamedTuple):
@@ -49,7 +49,6 @@ class HaikuFrame(Frame):
       rngs: the key sequences, the one in use last.
       called_by: module path → the modules that it called but that have other prefixes.
       deferred_values: the parameters that known initialisers will make after this run, if it leaves that to them.
-      unplanned: whether nobody will ask for a plan of this run, so that slots need not be described.
       lender: a frame with all owners' values, in a second run that creates.
       stack_around: the frame around the layer stack that this frame is a layer of.
       around: the frame around this one.
@@ -79,7 +78,6 @@ class HaikuFrame(Frame):
         self.epoch = next(ids)
         self.called_by: dict[str, set[str]] = {}
         self.teardown: list[Callable[[], None]] = []
-        self.unplanned = False
         self.lender: Frame | None = None
         self.deferred_values: dict[str, Any] | None = None
         self.stack_around: HaikuFrame | None = None
@@ -216,6 +214,8 @@ class HaikuFrame(Frame):
         """A borrowed slot's value while the function creates: a stand-in, unless a first run has made the owners."""
         if self.lender is None:
             return placeholder(slot.shape, slot.dtype)
+        if slot.collection == "state":
+            return states.linked_state(self.lender, slot.path)
         return values.evaluate(self.lender, slot.path)
 
 

@@ -22,7 +22,7 @@ from tenure.core.model.watch import Watch
 from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
-from tenure.core.run.values import apply_stages, offline
+from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.traces import outermost, without_collection
@@ -63,6 +63,9 @@ class HaikuModel(Model):
       as_it_is: the plans of inputs for which tracing is a detour on the way to initial values.
     """
 
+    def __init__(self, function: Any, ties: Any = None, stages: Any = None):
+        super().__init__(function, ties, stages, strict=False)
+
     def forget(self) -> None:
         super().forget()
         self.as_it_is: weakref.WeakSet[Plan] = weakref.WeakSet()
@@ -73,7 +76,7 @@ class HaikuModel(Model):
         except jax.errors.JAXTypeError:  # the function looks at values
             return self._create(PRNGSequence(0), args, kwargs)[2]()
 
-    def _plan_for_run(self, args: Any, kwargs: Any) -> Plan:
+    def plan_for_run(self, args: Any, kwargs: Any, key: Any) -> Plan:
         """The plan that a run reads. Where none is known, the function is traced first, unseen and without a trace left.
 
         A function that cannot be traced, and was not transformed with ties or stages, is taken to share nothing.
@@ -107,7 +110,7 @@ class HaikuModel(Model):
                 params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
-        params, state, plan = self._create(rng, args, kwargs, unplanned=known)
+        params, state, plan = self._create(rng, args, kwargs)
         if not (self.ties or self.stages or made_of_borrowers(plan.args[0])):
             if not known and not any(asked.stages for asked in plan.args[0].requests.values()):
                 self.plans.assume_plain(args, kwargs)
@@ -127,16 +130,11 @@ class HaikuModel(Model):
             self.as_it_is.add(made.plan)
 
     def _create(
-        self,
-        rng: PRNGSequence | None,
-        args: Any,
-        kwargs: Any,
-        lender: Frame | None = None,
-        unplanned: bool = False,
+        self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None
     ) -> tuple[Bundles, Bundles, Any]:
         """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
-        frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), profile=profile, rng=rng)
-        frame.lender, frame.unplanned = lender, unplanned
+        frame = self.frame(Mode.PLAN, None, None, rng, None)
+        frame.lender = lender
         with without_collection():
             out = self.run(frame, args, kwargs)
         return frame.stored(), frame.bundles("initial"), functools.partial(self._linked, frame, out)
@@ -169,7 +167,7 @@ class HaikuModel(Model):
                 filled[i] = array
             state, a, k = jax.tree.unflatten(tree, filled)
             keys = None if state is None else deferral.CountedKeys(state[0]) if counted else TrialSequence(state)
-            frame = HaikuFrame(Mode.PLAN, self.sources.fresh(), profile=profile, rng=keys)
+            frame = self.frame(Mode.PLAN, None, None, keys, None)
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
             found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
@@ -185,28 +183,17 @@ class HaikuModel(Model):
             values = values.with_inputs(len(stand_ins))
         return Made(self._linked(frame, out), values, stand_ins)
 
-    def apply(
-        self, params: Bundles, state: Any, rng: PRNGSequence | None, args: Any, kwargs: Any
-    ) -> tuple[Any, Bundles]:
-        """The function's result, and the newest states."""
-        plan = self._plan_for_run(args, kwargs)
-        frame = HaikuFrame(
-            Mode.APPLY, self.sources.fresh(), profile=profile, params=params, state=state, rng=rng, plan=plan
-        )
-        if plan.staged and rng is not None:
-            frame.keys = Keys(rng.internal_state[0])
-        out = self.run(frame, args, kwargs)
-        return out, frame.bundles("state", "stage")
+    def frame(
+        self, mode: Mode, params: Any, state: Any, key: PRNGSequence | None, plan: Plan | None, **_: Any
+    ) -> HaikuFrame:
+        frame = HaikuFrame(mode, self.sources.fresh(), profile=profile, params=params, state=state, rng=key, plan=plan)
+        if plan is not None and plan.staged and key is not None:
+            frame.keys = Keys(key.internal_state[0])
+        return frame
 
-    def run(self, frame: HaikuFrame, args: Any, kwargs: Any) -> Any:
-        """Calls the function in a frame."""
-        try:
-            with self.plans.running(), frame.active():
-                if frame.plan.staged and frame.frozen:
-                    apply_stages(frame)
-                return self.function(*args, **kwargs)
-        except jax.errors.UnexpectedTracerError as e:
-            raise jax.errors.UnexpectedTracerError(TRACER_HINT) from e
+    def explained(self, error: Exception, mode: Mode) -> tuple[Exception | None, Exception | None]:
+        found = isinstance(error, jax.errors.UnexpectedTracerError)
+        return (jax.errors.UnexpectedTracerError(TRACER_HINT) if found else None), error
 
 
 def _without(params: Bundles, deferred: Mapping[str, deferral.Deferred]) -> Bundles:

@@ -1,58 +1,39 @@
-"""`get_parameter` under Haiku's rules: the first request creates, every later one gets the same value."""
+"""Parameters and states under Haiku's rules: the first request creates, every later one gets the same value.
+
+These are the answers of the profile to what `core.run.parameters` and `core.run.state` ask.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from tenure.core.errors import MissingParameterError, MissingRNGError, ParameterShapeError, Party, RequestConflictError
+from tenure.core.errors import (
+    MissingParameterError,
+    MissingRNGError,
+    ParameterShapeError,
+    Party,
+    RequestConflictError,
+    nearest,
+)
 from tenure.core.notation.paths import split
 from tenure.core.run import hooks, leaves
-from tenure.core.run import parameters as core_parameters
+from tenure.core.run import state as core_state
+from tenure.core.run.frame import NOTHING
+from tenure.core.run.hooks import DO_NOT_STORE
 from tenure.core.run.initialisers import alike_of, drawn
-from tenure.core.run.requests import context, request
-from tenure.core.slots.requests import same_init
-from tenure.core.slots.slot import Request, Suggested, as_shape, named
-from tenure.core.slots.sources import OWN
+from tenure.core.run.requests import context, maker, request
+from tenure.core.sites import call_site
+from tenure.core.slots.requests import check_repeated, same_init
+from tenure.core.slots.slot import Request, as_shape, named
+from tenure.core.slots.sources import OWN, Source
 from tenure.haiku import ownership
 from tenure.haiku.engine.deferral import CountedKeys, defer, draws_one_key
-from tenure.haiku.engine.do_not_store import DO_NOT_STORE
-from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage, the_frame
+from tenure.haiku.engine.frames import HaikuFrame, _closed, check_usage
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.initializers import samples
-
-
-def get_parameter(
-    name: str,
-    shape: Sequence[int],
-    dtype: Any = None,
-    init: Any = None,
-    *,
-    axes: Sequence[str | None] | None = None,
-    stages: Any = None,
-) -> jax.Array:
-    """The current module's parameter `name`; see `tenure.haiku.get_parameter`."""
-    frame = the_frame("get_parameter")
-    path = slot_path(frame, name, "get_parameter")
-    dtype = jnp.float32 if dtype is None else dtype
-    value = _known(frame, path, shape, dtype, init)
-    if value is None:
-        value = outer_value(frame, path)
-    if value is None:
-        value = _create(frame, path, shape, dtype, init, axes, stages)
-    getters = hooks.chain("param_getter")
-    if getters:
-        told = context(frame, path, shape, dtype, _no_initializer if init is None else init)
-        value = hooks.run_getters(getters, value, told)
-    if value is None:
-        raise ValueError("Parameters cannot be `None`.")
-    if value.shape != shape and value.shape != tuple(shape):
-        raise _misfit(frame, path, shape, dtype, value)
-    return value
 
 
 def slot_path(frame: HaikuFrame, name: str, what: str) -> str:
@@ -84,51 +65,84 @@ def check_boundary(module: Any) -> None:
         )
 
 
-def outer_value(frame: HaikuFrame, path: str) -> Any:
-    """The value of a forced name that a layer stack finds outside of itself, or None."""
-    around = frame.stack_around
-    if around is None or frame.scope.module is None or ownership.get("forced_names_in_stacks") == "haiku":
-        return None
-    if not frame.scope.module.__dict__["_construction"].forced:
-        return None
-    return around.stored_value(path)
+def is_repeated(frame: HaikuFrame, earlier: Request, asked: Request) -> bool:
+    """Whether there is a value for a path: what a body made whose results are dropped is made again.
+
+    Raises:
+      RequestConflictError: the later request has another initialiser; see `tenure.haiku.ownership`.
+    """
+    if asked.kind != "owned":
+        check_repeated(earlier, frame.makers[asked.path], asked, maker(frame))
+        return True
+    if frame.stored_value(asked.path) is None:
+        return False
+    same = asked.init is None or earlier.init is asked.init or asked.source is not OWN or hooks.chain("param_creator")
+    if not same and ownership.get("second_request") != "haiku" and not same_init(earlier.init, asked.init):
+        raise RequestConflictError(
+            f"'{asked.path}' is asked for twice with another initialiser",
+            parties=[
+                earlier.party("first"),
+                dataclasses.replace(asked, shape=earlier.shape).party("second"),
+            ],
+            ways=[
+                "ask for the same thing both times, or give one of them another name",
+                "hk.ownership.set(second_request='haiku'), which takes the first and ignores the second",
+            ],
+        )
+    return True
 
 
-def _no_initializer(shape: Any, dtype: Any) -> Any:
-    raise ValueError("Initializer must be specified.")
+def planned_value(frame: HaikuFrame, asked: Request, source: Source) -> Any:
+    """The value of a slot while the function creates; a borrowed one's is a stand-in, unless a first run has made the owners."""
+    if asked.kind == "owned":
+        return frame.stored_value(asked.path)
+    return source.value if asked.kind == "given" else frame.borrowed_value(asked)
 
 
-def _create(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, stages: Any) -> Any:
-    init = _no_initializer if init is None else init
-    keys, deferred = frame.rng, None
-    if frame.deferred_values is not None and not hooks.chain("param_creator") and isinstance(keys, CountedKeys):
-        deferred = defer(keys, init, shape, dtype)
-    try:
-        if deferred is not None and isinstance(keys, CountedKeys):
-            frame.deferred_values[path] = deferred  # type: ignore[index]
-            value = keys.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
-        else:
-            value = made_by_creators("param_creator", frame, path, shape, dtype, init)
-    except MissingRNGError as e:
-        if frame.frozen:
-            raise missing(frame, path, shape, dtype) from e
-        raise
+def first_answer(
+    frame: HaikuFrame, asked: Request, source: Source, shape: Any, dtype: Any
+) -> tuple[Request | None, Any]:
+    """The first value of a parameter, and its request with the shape that it came to have; see `core.run.parameters`."""
+    if asked.kind != "owned":
+        return asked, planned_value(frame, asked, source)
+    value = _outer_value(frame, asked.path)
+    if value is not None:
+        return None, value
+    value = _created(frame, asked.path, shape, dtype, asked.init)
     if value is DO_NOT_STORE:
-        return value
-    if frame.frozen:
-        raise missing(frame, path, shape, dtype)
+        return None, value
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
-    frame.write(("params", path), value)
-    record(frame, path, value, init, axes, stages)
-    return value
+    frame.write(("params", asked.path), value)
+    shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
+    return dataclasses.replace(asked, shape=shape, dtype=dtype), value
 
 
-def made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+def _outer_value(frame: HaikuFrame, path: str) -> Any:
+    """The value of a forced name that a layer stack finds outside of itself, or None."""
+    around, module = frame.stack_around, frame.scope.module
+    if around is None or module is None or ownership.get("forced_names_in_stacks") == "haiku":
+        return None
+    return around.stored_value(path) if module.__dict__["_construction"].forced else None
+
+
+def _created(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """A parameter's first value; a stand-in for one that is left for afterwards."""
+    keys = frame.rng
+    if frame.deferred_values is not None and not hooks.chain("param_creator") and isinstance(keys, CountedKeys):
+        deferred = defer(keys, init, shape, dtype)
+        if deferred is not None:
+            frame.deferred_values[path] = deferred
+            return keys.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
+    return _made_by_creators("param_creator", frame, path, shape, dtype, init)
+
+
+def _made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """A first value, as the creators around answer, or the initialiser.
 
     In a trace, there is one trace for all initialisers that draw the same distribution and shape.
     """
+    init = _no_initializer if init is None else init
     creators = hooks.chain(kind)
     if creators:
         return hooks.run_creators(creators, shape, dtype, init, context(frame, path, shape, dtype, init))
@@ -138,75 +152,102 @@ def made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype:
     return samples.make(init, shape, dtype) if alike is None else drawn(next(frame.rng), alike)  # type: ignore[arg-type]
 
 
-def record(frame: HaikuFrame, path: str, value: Any, init: Any, axes: Any = None, stages: Any = None) -> None:
-    """Notes an owner, for the ledger."""
-    shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
-    more: Any = {"init": init, "axes": axes if axes is None or isinstance(axes, Suggested) else tuple(axes)}
-    asked = Request(path, shape, dtype, **more) if frame.unplanned else request(frame, path, shape, dtype, **more)
-    if stages is not None:
-        asked = dataclasses.replace(asked, stages=core_parameters.read_stages(stages, asked))
-    frame.note_mode(path)
-    frame.requests[path] = asked
+def _no_initializer(shape: Any, dtype: Any) -> Any:
+    raise ValueError("Initializer must be specified.")
 
 
-def _check_again(frame: HaikuFrame, path: str, dtype: Any, init: Any) -> None:
-    """Raises if a later request for a path wants something else than the first."""
-    first = frame.requests.get(path)
-    if first is None or init is None or first.init is init or ownership.get("second_request") == "haiku":
-        return
-    if hooks.chain("param_creator") or same_init(first.init, init):
-        return
-    raise RequestConflictError(
-        f"'{path}' is asked for twice with another initialiser",
-        parties=[first.party("first"), request(frame, path, first.shape, dtype, init=init).party("second")],
-        ways=[
-            "ask for the same thing both times, or give one of them another name",
-            "hk.ownership.set(second_request='haiku'), which takes the first and ignores the second",
-        ],
-    )
+def absent_value(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """What a run has for a parameter that the params lack: what is found outside of a stack, or what is never stored."""
+    value = _outer_value(frame, path)
+    if value is not None:
+        return value
+    error: Exception | None = None
+    try:
+        value = _made_by_creators("param_creator", frame, path, shape, dtype, init)
+    except MissingRNGError as e:
+        error = e
+    if value is DO_NOT_STORE:
+        return value
+    module, name = split(path)
+    found = leaves.missing(frame, path, shape, dtype)
+    raise MissingParameterError(
+        f"Unable to retrieve parameter {name!r} for module {module!r} All parameters must be created as part of `init`.",
+        parties=found.parties,
+        near=found.near,
+        ways=found.ways,
+    ) from error
 
 
-def _known(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """The slot's value, if there is one already: in apply as the plan says, while the function creates as made before."""
-    if frame.frozen:
-        value = frame.stored_value(path)
-        slot = None if frame.plan.plain else frame.plan.slots.get(path)
-        if slot is None:
-            core_parameters.check_planned(frame, path, shape, dtype)
-        if slot is None or (slot.kind == "owned" and not slot.staged):
-            return value
-        return core_parameters.read_parameter(frame, path, shape, dtype, init)
-    source = frame.sources.of(path)
-    if source.kind in ("borrow", "given", "forbid"):
-        core_parameters.plan_parameter(frame, path, shape, dtype, init, None, source)
-        return source.value if source.kind == "given" else frame.borrowed_value(frame.requests[path])
-    value = frame.stored_value(path)
-    if value is not None and source is OWN:
-        if path in frame.requests:
-            frame.note_mode(path)
-        _check_again(frame, path, dtype, init)
+def check_stored(*_: Any) -> None:
+    """Leaves the check to `check_answer`."""
+
+
+def check_answer(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> None:
+    """Raises unless a parameter, as the getters answer, has the shape that is asked for."""
+    if value is None:
+        raise ValueError("Parameters cannot be `None`.")
+    if value.shape != shape and value.shape != tuple(shape):
+        asked = request(frame, path, as_shape(shape, path), dtype)
+        role = "params" if frame.frozen else "first"
+        raise ParameterShapeError(
+            f"'{path}' with retrieved shape {value.shape!r} does not match shape={shape!r} dtype={dtype!r}",
+            parties=[asked.party("asker"), Party(role, path, f"{tuple(value.shape)} {named(value.dtype)}")],
+            ways=["use params from init of this model, with inputs of these shapes"],
+        )
+
+
+def planned_state(frame: HaikuFrame, asked: Request) -> Any:
+    """The value of a state while the function creates; `NOTHING` if a body made it whose results are dropped."""
+    return frame.borrowed_value(asked) if asked.kind == "borrowed" else frame.read(("state", asked.path), NOTHING)
+
+
+def first_state(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
+    """The first value of a state, which any run may make."""
+    module, _, name = path.rpartition("/")
+    if init is None:
+        have = list(frame.made("state"))
+        raise MissingParameterError(
+            f"No value for {name!r} in {module!r}, perhaps set an init function?",
+            parties=[Party("asker", path, "", str(call_site())), Party("state", f"{len(have)} entries")],
+            near=nearest(path, have),
+            ways=["hk.get_state(name, shape, dtype, init=jnp.zeros)", "use the state that init of this model returned"],
+        )
+    if shape is None or dtype is None:
+        raise ValueError(f"Must provide shape and dtype to initialize {name!r} in {module!r}.")
+    value = _made_by_creators("state_creator", frame, path, shape, dtype, init)
+    if value is not DO_NOT_STORE:
+        frame.write(("state", path), value)
+        note_state(frame, path, value)
     return value
 
 
-def _misfit(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> ParameterShapeError:
-    asked = request(frame, path, as_shape(shape, path), dtype)
-    return ParameterShapeError(
-        f"'{path}' with retrieved shape {value.shape!r} does not match shape={shape!r} dtype={dtype!r}",
-        parties=[
-            asked.party("asker"),
-            Party("params" if frame.frozen else "first", path, f"{tuple(value.shape)} {named(value.dtype)}"),
-        ],
-        ways=["use params from init of this model, with inputs of these shapes"],
-    )
+def check_outlived(frame: HaikuFrame, path: str) -> None:
+    """Leaves what a raw transformation does to JAX, unless `check_jax_usage` is set."""
 
 
-def missing(frame: HaikuFrame, path: str, shape: Any, dtype: Any) -> MissingParameterError:
-    """The error of a parameter that the params given to apply do not have."""
-    module, name = split(path)
-    error = leaves.missing(frame, path, shape, dtype)
-    return MissingParameterError(
-        f"Unable to retrieve parameter {name!r} for module {module!r} All parameters must be created as part of `init`.",
-        parties=error.parties,
-        near=error.near,
-        ways=error.ways,
-    )
+def note_param(frame: HaikuFrame, path: str, value: Any) -> None:
+    """Notes the owner of a parameter that an inner function has made."""
+    frame.note_mode(path)
+    frame.requests[path] = request(frame, path, tuple(value.shape), value.dtype)
+
+
+def note_state(frame: HaikuFrame, path: str, value: Any) -> None:
+    """Notes the owner of a state."""
+    core_state.record(frame, path, core_state.abstract(value))
+
+
+__all__ = [
+    "absent_value",
+    "check_answer",
+    "check_outlived",
+    "check_stored",
+    "first_answer",
+    "first_state",
+    "is_repeated",
+    "note_param",
+    "note_state",
+    "planned_state",
+    "planned_value",
+    "scope_name",
+    "slot_path",
+]

@@ -11,8 +11,18 @@ from tenure.haiku import config, ownership
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, usage_error
 from tenure.haiku.engine.keys import missing_key
 from tenure.haiku.engine.naming import check_name, name_scope, snake_case, unique_name
-from tenure.haiku.engine.parameters import get_parameter
-from tenure.haiku.engine.states import get_state, set_state
+from tenure.haiku.engine.parameters import (
+    absent_value,
+    check_answer,
+    check_outlived,
+    check_stored,
+    first_answer,
+    first_state,
+    is_repeated,
+    planned_state,
+    planned_value,
+    slot_path,
+)
 
 
 def maybe_next_rng_key() -> jax.Array | None:
@@ -57,17 +67,24 @@ def called(frame: HaikuFrame, path: str) -> None:
 
 
 __all__ = [
+    "absent_value",
     "called",
+    "check_answer",
     "check_cached",
     "check_name",
-    "get_parameter",
-    "get_state",
+    "check_outlived",
+    "check_stored",
+    "first_answer",
+    "first_state",
+    "is_repeated",
     "library",
     "maybe_next_rng_key",
     "missing_key",
     "name_scope",
     "next_rng_keys",
-    "set_state",
+    "planned_state",
+    "planned_value",
+    "slot_path",
     "snake_case",
     "unique_name",
 ]

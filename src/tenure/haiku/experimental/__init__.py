@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tenure.core.run.hooks import GetterContext, MethodContext, intercept_methods
+from tenure.core.run.hooks import DO_NOT_STORE, GetterContext, MethodContext, intercept_methods
 from tenure.core.run.naming import force_name, name_like
 from tenure.haiku.api.asking import (
     current_name,
@@ -26,7 +26,6 @@ from tenure.haiku.api.lifting import (
     transparent_lift_with_state,
 )
 from tenure.haiku.config import check_jax_usage, module_auto_repr, rng_reserve_size
-from tenure.haiku.engine.do_not_store import DO_NOT_STORE
 from tenure.haiku.engine.naming import name_scope
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import numpy as np
 from tenure.core.errors import nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Item, Stream, windowed
+from tenure.training.data.frames_on_disk import Frames as FramesOnDisk
 from tenure.training.errors import DataSetError
 
 
@@ -86,6 +87,10 @@ class HdfFile:
     def _array(self, key: str) -> Any:
         return self.file["inputs"] if key == "data" else self.file[f"targets/data/{key}"]
 
+    @cached_property
+    def _frames(self) -> dict[str, FramesOnDisk]:
+        return {key: FramesOnDisk(self._array(key)) for key in self.streams}
+
     def _input(self) -> Stream:
         array = self.file["inputs"]
         labels = [text(label) for label in self.file["labels"][()]] if "labels" in self.file else []
@@ -104,7 +109,7 @@ class HdfFile:
         found = {}
         for column, key in enumerate(self.streams):
             start, end = self.starts[index, column], self.starts[index + 1, column]
-            array = self._array(key)[start:end]
+            array = self._frames[key][start:end]
             found[key] = np.array([text(v) for v in array], dtype=object) if array.dtype.kind in "OS" else array
         return found
 

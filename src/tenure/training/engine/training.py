@@ -142,7 +142,6 @@ class Training(Learner):
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
         self.log.say(lines.start_epoch(epoch, rate, pretraining))
         began, first = time.monotonic(), position.step - position.done
-        self._told_at = self._epoch_began = time.monotonic()
         self.log.say(lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         scores, effective = self._train(position, config, rate)
@@ -195,6 +194,7 @@ class Training(Learner):
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
+        self._told_at = self._epoch_began = began
         effective = float(self.dynamic(np.float32(rate), position.step - 1)) if position.done else rate
         waiting: list[Any] = []
         sequences = feed.data.epoch(position.epoch)
