@@ -171,12 +171,11 @@ buckets = [
     {"data": 208, "classes": 40, "rows": 12},
     {"data": 400, "classes": 72, "rows": 12},
     {"data": 640, "classes": 112, "rows": 7},
-    {"data": 1480, "classes": 160, "rows": 5},
+    {"data": 1480, "classes": 176, "rows": 5},
 ]
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
-learning_rate = 0.001
-learning_rates = [0.0005]
+learning_rates = [0.0005, 0.0008, 0.0011, 0.0014, 0.0015]
 learning_rate_control = "newbob_multi_epoch"
 newbob_multi_num_epochs = newbob_multi_update_interval = 3
 newbob_learning_rate_decay = 0.7

@@ -5,7 +5,7 @@
 # Baseline:  one text of the training for all, character error rate 87.6 %   (python -m examples.configs.baselines asr)
 # Threshold: half of that, character error rate 44 %
 # Command:   tenure train examples/configs/asr_ctc.py && tenure search examples/configs/asr_ctc.py
-# Score:     not measured yet
+# Score:     character error rate 37.2 %; 4.0 minutes of training (40 epochs), 8 seconds of search, two cores, programs compiled before
 
 import json
 import os
@@ -98,7 +98,7 @@ buckets = [
     {"data": 208, "classes": 40, "rows": 12},
     {"data": 400, "classes": 72, "rows": 12},
     {"data": 640, "classes": 112, "rows": 7},
-    {"data": 1480, "classes": 160, "rows": 5},
+    {"data": 1480, "classes": 176, "rows": 5},
 ]
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
@@ -109,4 +109,4 @@ newbob_learning_rate_decay = 0.7
 learning_rate_file = "runs/configs/asr_ctc/learning-rates"
 model = "runs/configs/asr_ctc/model"
 cleanup_old_models = True
-num_epochs = 30
+num_epochs = 40

@@ -1,8 +1,9 @@
 #!tenure train
 # RNN transducer of letters: BLSTMs read features, an LSTM reads the letters so far, a joint network says the next letter or goes on.
 #
-# The loss sums over all alignments (`rnnt_loss`). The search is a loop over alignments, as configs write it: in each step the joint network
-# looks at the frame `t`; a letter feeds the LSTM of letters, a blank goes on to the next frame.
+# The loss sums over all alignments (`rnnt_loss`); CTC is a second one, with which the layers that read features learn sooner. The search
+# is a loop over alignments, as configs write it: in each step the joint network looks at the frame `t`; a letter feeds the LSTM of letters,
+# a blank goes on to the next frame.
 #
 # Data:      python -m examples.configs.prepare asr   (Debian's asterisk-core-sounds-en-wav: 12.3 minutes of one speaker)
 # Baseline:  one text of the training for all, character error rate 87.6 %   (python -m examples.configs.baselines asr)
@@ -66,6 +67,14 @@ network = {
     "bw1": {**blstm, "direction": -1, "from": "pool0"},
     "pool1": {"class": "pool", "mode": "max", "pool_size": (2,), "padding": "same", "from": ["fw1", "bw1"]},
     "encoder": {**linear, "n_out": joint, "dropout": dropout, "from": "pool1"},
+    "ctc": {
+        "class": "softmax",
+        "from": "encoder",
+        "target": "classes",
+        "loss": "ctc",
+        "loss_scale": 0.5,
+        "loss_opts": {"beam_width": 1, "ctc_opts": {"ignore_longer_outputs_than_inputs": True}},
+    },
     # training: all letters at once, and the grid of frames and letters
     "before": {"class": "prefix_in_time", "prefix": blank, "from": "data:classes"},
     "letter": {**linear, "with_bias": False, "n_out": 64, "from": "before"},
@@ -176,11 +185,11 @@ buckets = [
     {"data": 208, "classes": 40, "rows": 12},
     {"data": 400, "classes": 72, "rows": 12},
     {"data": 640, "classes": 112, "rows": 7},
-    {"data": 1480, "classes": 160, "rows": 5},
+    {"data": 1480, "classes": 176, "rows": 5},
 ]
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
-learning_rate = 0.001
+learning_rates = [0.0005, 0.0008, 0.0011, 0.0014, 0.0015]
 learning_rate_control = "newbob_multi_epoch"
 newbob_multi_num_epochs = newbob_multi_update_interval = 3
 newbob_learning_rate_decay = 0.7
