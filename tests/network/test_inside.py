@@ -153,3 +153,25 @@ def test_layers_reach_what_others_gave_in_one_way():
     drivers |= {"first_output.py", "gradients.py", "edit_table.py"}
     found = [p.name for p in folder.glob("*.py") if "run.outputs" in p.read_text() and p.name not in drivers]
     assert not found
+
+
+def test_base_in_a_masked_sub_network_is_outside_of_the_loop():
+    """As in RETURNN, where the layers around a masked computation are its own."""
+    inside = {"output": {**LINEAR, "reuse_params": "base:base:outer"}}
+    unit = {
+        "mask": {"class": "compare", "kind": "greater", "value": 0.0, "from": "sum"},
+        "sum": {"class": "reduce", "mode": "sum", "axis": "F", "from": "data:source"},
+        "some": {
+            "class": "masked_computation",
+            "mask": "mask",
+            "from": "data:source",
+            "unit": {"class": "subnetwork", "subnetwork": inside},
+        },
+        "output": {"class": "copy", "from": ["some", "prev:some"]},
+    }
+    net = {"outer": LINEAR, "output": {"class": "rec", "from": "data", "unit": unit}}
+    result, params = objective(net)
+    assert list(params) == ["outer"]
+    outer, some = (np.asarray(result.outputs[key].batch_first().data) for key in ("outer", "output"))
+    keep = KEEP & (np.asarray(BATCH["data"][0]).sum(-1) > 0)
+    assert keep.any() and np.allclose(some[keep][:, :5], outer[keep], rtol=1e-5)

@@ -206,7 +206,14 @@ class Graph:
             return self._import(self.root.owner.level, ref, asker, option)
         if level.parent is None:
             raise not_found(f"base:{ref}", asker, option, map(str, level.layers))
+        if self._sees_around(level, asker) and (level.parent is not self.root or self.outer is not None):
+            ref = f"base:{ref}"
         return self.resolve(level.parent, ref, asker, option)
+
+    def _sees_around(self, level: Level, asker: str) -> bool:
+        """Whether a level has the layers around it as its own, so that "base:" there means what it means around it."""
+        own = asker in self.nodes and self.nodes[asker].class_name == "masked_frames"  # those that make them its own
+        return bool(getattr(level.layers, "of_outer_steps", False)) and not own
 
     def _import(self, level: Level, ref: str, asker: str, option: str) -> str:
         assert self.outer is not None

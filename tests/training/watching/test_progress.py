@@ -23,14 +23,16 @@ def batch(indices, frames=100, dtype=np.float32):
     )
 
 
-def told(times, compiling, dtype=np.float32):
+COSTS = {"cost:output": np.float32(0.5), "error:output": np.float32(0.25), "loss": np.float32(2.0)}
+
+
+def told(times, compiling, dtype=np.float32, costs=COSTS):
     """What is said of one step at each time; the last one compiles until its time."""
     out, now, spent = io.StringIO(), [0.0], [0.0]
     progress = Progress(Log(3, out=out), lambda: now[0], lambda: spent[0])
     progress("epoch", {"epoch": 1, "rate": 0.1, "training": None})
     for number, at in enumerate(times):
         now[0], spent[0] = at, compiling[number]
-        costs = {"cost:output": np.float32(0.5), "error:output": np.float32(0.25), "loss": np.float32(2.0)}
         event = {"epoch": 1, "dataset": "train", "step": number, "costs": costs, "batch": batch((number,), dtype=dtype)}
         progress("step", {**event, "sequences": 10})
     progress("evaluated", {"epoch": 1, "training": None})
@@ -42,6 +44,11 @@ def test_lines_that_stay_come_now_and_then_and_name_compilation():
     assert first == "epoch 1   30%  step 2  loss 0.5  error 0.25  15 frames/s  0:00:46 left  compiled 20.0 s"
     assert second.startswith("epoch 1   50%  step 4") and "7 frames/s" in second
     assert last == "epoch 1 speed: 7 frames/s; 20.0 s of 90.0 s were compilation"
+
+
+def test_a_loss_without_an_error_is_told_alone():
+    line, _ = told([1, 40], [0, 0], costs={"cost:output": np.float32(0.5), "loss": np.float32(2.0)})
+    assert "loss 0.5  5 frames/s" in line and "error" not in line
 
 
 def test_labels_are_tokens_and_a_short_epoch_is_told_in_one_line():
