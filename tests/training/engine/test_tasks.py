@@ -11,7 +11,6 @@ from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import read
 from tenure.training.engine.training import Training
-from tenure.training.errors import ConfigError
 from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
 
@@ -77,8 +76,6 @@ def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
     said(trained, task="forward", network=net, eval=NO_TARGETS, output_file=f"{tmp_path}/all.hdf")
     with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "all.hdf") as b:
         np.testing.assert_array_equal(a["inputs"][()], b["inputs"][()])
-    with pytest.raises(ConfigError, match="'extra' of hdf_dump is not done"):
-        said(trained, task="eval", network={**net, "dump": {**dump, "extra": {"o": "output"}}}, dev=DATA)
 
 
 def test_nop_reads_the_config_and_writes_nothing(tmp_path):
