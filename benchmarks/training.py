@@ -154,8 +154,8 @@ def page(samples: Samples, both: Both, held: list[int], given: argparse.Namespac
     rows = [f"| {who} | {median[who]:.2f} | {both.frames / median[who]:,.0f} |" for who in ("tool", "bare")]
     return f"""# Training: speed and memory
 
-`python -m benchmarks.training --rounds {given.rounds} --size {given.size}`: {os.cpu_count()} cores; {len(both.batches)} batches with {both.frames:,} frames, two
-bidirectional LSTM layers of {given.size}. `tool` is an epoch of `tenure train`: reading, padding, computing, telling of each step. `bare` is the same compiled step on the same batches in memory.
+`python -m benchmarks.training --rounds {given.rounds} --size {given.size}`: {os.cpu_count()} cores; {len(both.batches)} batches with {both.frames:,} frames, two bidirectional LSTM layers of {given.size}.
+`tool` is an epoch of `tenure train`: reading, padding, computing, telling of each step. `bare` is the same compiled step on the same batches in memory.
 
 | | seconds, median | frames a second |
 |:--|--:|--:|

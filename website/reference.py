@@ -119,6 +119,7 @@ def _default(value: Any) -> str:
 def _index() -> str:
     lines = ["# Reference", "", "Every public name, by package.", "", "| package | names |", "|---|--:|"]
     lines += [
-        f"| [{title}]({page(name).partition('/')[2]}) | {len(public(name))} |" for name, title in PACKAGES.items()
+        f"| [{title}]({page(name).partition('/')[2]}) | {len(public(name))} |"
+        for name, title in sorted(PACKAGES.items(), key=lambda item: item[0] != "tenure")
     ]
     return "\n".join([*lines, "", "[Layer classes of networks as data](layer-classes.md), with their options."])

@@ -5,7 +5,7 @@
 # Baseline:  one text of the training for all, character error rate 87.6 %   (python -m examples.configs.baselines asr)
 # Threshold: half of that, character error rate 44 %
 # Command:   tenure train examples/configs/asr_ctc.py && tenure search examples/configs/asr_ctc.py
-# Score:     not measured yet
+# Score:     character error rate 37.2 %; 4.0 minutes of training (40 epochs), 8 seconds of search, two cores, programs compiled before
 
 import json
 import os
@@ -37,7 +37,7 @@ dev = speech("dev", seq_ordering="sorted")
 search_data = speech("test")
 extern_data = {"data": {"dim": features}, "classes": {"dim": len(letters), "sparse": True}}
 
-hidden, dropout = 160, 0.2
+hidden, dropout = 128, 0.2
 network = {
     "fw0": {"class": "rec", "unit": "nativelstm2", "n_out": hidden, "direction": 1, "from": "data"},
     "bw0": {"class": "rec", "unit": "nativelstm2", "n_out": hidden, "direction": -1, "from": "data"},
@@ -91,14 +91,22 @@ network = {
 search_output_layer = "found"
 search_output_file = "runs/configs/asr_ctc/found.txt"
 
-batch_size, max_seqs = {"data": 12000}, 32
+batch_size, max_seqs = {"data": 3200}, 12
+# few shapes, so that few programs are compiled
+buckets = [
+    {"data": 112, "classes": 16, "rows": 12},
+    {"data": 208, "classes": 40, "rows": 12},
+    {"data": 400, "classes": 72, "rows": 12},
+    {"data": 640, "classes": 112, "rows": 7},
+    {"data": 1480, "classes": 176, "rows": 5},
+]
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
-learning_rate = 0.002
+learning_rate = 0.0015
 learning_rate_control = "newbob_multi_epoch"
-newbob_multi_num_epochs = newbob_multi_update_interval = 4
+newbob_multi_num_epochs = newbob_multi_update_interval = 3
 newbob_learning_rate_decay = 0.7
 learning_rate_file = "runs/configs/asr_ctc/learning-rates"
 model = "runs/configs/asr_ctc/model"
 cleanup_old_models = True
-num_epochs = 50
+num_epochs = 40

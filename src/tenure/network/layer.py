@@ -12,29 +12,21 @@ has no second description of them. It works the same on one step of a loop and o
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import Party
-from tenure.core.run.frame import Scope, current_frame
-from tenure.core.run.module import Module
 from tenure.core.run.naming import force_name, transparent
-from tenure.core.run.parameters import get_parameter
-from tenure.core.run.state import get_state, set_state
 from tenure.network import axes as axes_
 from tenure.network import ops, references, sizes
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.dropout import with_dropout
-from tenure.network.errors import LayerError, option_error
+from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Key, Node
-from tenure.network.initializers import initializer
-from tenure.network.noise import stages
 from tenure.network.output import Output
+from tenure.network.own_parameters import OwnParameters
 from tenure.network.registry import Signature, layer
 from tenure.network.tensor import Tensor
 
@@ -43,10 +35,9 @@ if TYPE_CHECKING:
 
 
 LARGEST = 2**31 - 1
-MAX_PARAMETER = 2**36
 
 
-class Layer(Module):
+class Layer(OwnParameters):
     """One entry of a network's dictionary.
 
     Attributes:
@@ -112,7 +103,7 @@ class Layer(Module):
     def chooses(cls, node: Node, flags: Flags) -> bool:
         """Whether it, or a layer inside of it, chooses hypotheses in a search."""
         graphs = node.branches.values()
-        return any(n.cls.chooses(n, g.flags) for g in graphs for n in g.nodes.values())  # type: ignore[attr-defined]
+        return any(n.cls.chooses(n, g.flags) for g in graphs for n in g.nodes.values())
 
     @classmethod
     def first_output(cls, run: Run, node: Node) -> Tensor | None:
@@ -143,6 +134,14 @@ class Layer(Module):
           form: tensors of the form that a step leaves, all zeros.
         """
         return form
+
+    def after_loop(self, state: Mapping[str, Tensor], steps: Dim) -> None:
+        """Takes note of what it has kept after a loop's last step.
+
+        Args:
+          state: what it kept.
+          steps: the dim of the loop's steps.
+        """
 
     # What it computes.
 
@@ -228,11 +227,6 @@ class Layer(Module):
             broadcast = True if self.node.get("out_shape") is not None else None
             joined = ops.concat_features(sources, in_dim, broadcast)
         return with_dropout(self, joined) if dropout and self.with_dropout else joined
-
-    @transparent
-    def error(self, option: str, value: Any, why: str, ways: Sequence[str] = ()) -> Exception:
-        """An error about one of this layer's options, to raise."""
-        return option_error(self.node.key, self.node.class_name, option, value, why, ways)
 
     @transparent
     def entry(self, option: str, value: Any, dtype: Any) -> Any:
@@ -337,79 +331,6 @@ class Layer(Module):
         if own is not None and own.root.size == n_out:
             return own if own.is_feature else own.copy(kind=FEATURE)
         return self.new_dim("feature-dense", n_out, FEATURE)
-
-    # Parameters.
-
-    @transparent
-    def param(
-        self,
-        name: str,
-        dims: Sequence[Dim | int],
-        init: Any = "glorot_uniform",
-        dtype: Any = jnp.float32,
-        trainable: bool = True,
-    ) -> jax.Array:
-        """A parameter of this layer, as the dictionary's `share`, `stages` and `trainable` say.
-
-        Args:
-          name: local name, RETURNN's; may have "/" in it.
-          dims: of its axes, each a dim or a size.
-          init: what dictionaries write: "glorot_uniform", 0.0, "random_normal_initializer(0.0, 0.1)", …; or a callable.
-          dtype: of the array.
-          trainable: whether it is ever trained.
-
-        Returns:
-          The array that the layer computes with.
-
-        Raises:
-          OptionError: a dim's size is another one for each batch.
-        """
-        for dim in dims:
-            if isinstance(dim, Dim) and dim.is_dynamic:
-                raise self.error("from", self.node.get("from"), f"{dim!r} has no fixed size, which parameters need")
-        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
-        if math.prod(shape) > MAX_PARAMETER:
-            raise self.error(
-                "n_out", self.node.get("n_out"), f"the parameter '{name}' would have the shape {tuple(shape)}"
-            )
-        if self.run.dry:
-            return jnp.zeros(shape, dtype)
-        trained = trainable and self.run.is_trainable(self.node)
-        staged = self.run.network.reuse != "legacy" and trained and jnp.issubdtype(dtype, jnp.floating)
-        with self._scope(name) as last:
-            value = get_parameter(
-                last, shape, dtype, initializer(init), stages=(stages(self) or None) if staged else None
-            )
-        self.run.record_param(self, name, value, trained)
-        return self.run.noise(self, name, value, trained)
-
-    @contextlib.contextmanager
-    def _scope(self, name: str) -> Iterator[str]:
-        """The scope that a name with "/" stands in; gives the last part of the name."""
-        scope, _, last = name.rpartition("/")
-        scopes = current_frame("param").scopes
-        scopes.append(Scope(f"{self.module_name}/{scope}" if scope else self.module_name, "__call__", self))
-        try:
-            yield last
-        finally:
-            scopes.pop()
-
-    @transparent
-    def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:
-        """A state of this layer, such as a running average; `set_state` changes it."""
-        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
-        if self.run.dry:
-            return jnp.zeros(shape, dtype)
-        with self._scope(name) as last:
-            return get_state(last, shape, dtype, initializer(init))
-
-    @transparent
-    def set_state(self, name: str, value: jax.Array) -> None:
-        """The state's value after this pass."""
-        if self.run.dry:
-            return
-        with self._scope(name) as last:
-            set_state(last, value)
 
     @property
     @transparent

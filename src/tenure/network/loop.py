@@ -42,9 +42,9 @@ class LoopGraph(Graph):
         known = bool(owner.get("from")) or unstacks
         self.open_ended = not known and "end" in unit and (self.flags.search or not owner.get("target"))
 
-    def build(self, roots: Iterable[str] | None = None) -> Graph:
+    def build(self, roots: Iterable[str] | None = None, *, more: Iterable[str] = ()) -> Graph:
         wanted = [n for n, e in self.root.layers.items() if self._wanted_in_loop(n, e)]
-        super().build(roots or wanted)
+        super().build(roots or wanted, more=more)
         self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
 

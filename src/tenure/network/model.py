@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tenure.core.errors import TenureError, brief
+from tenure.core.errors import MissingParameterError, TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
 from tenure.core.run.frame import current_frame
 from tenure.core.slots.plan import Plan
@@ -88,7 +88,7 @@ class Network:
         self.config, self.reuse, self.padding = dict(config or {}), reuse, padding
         self.evaluated, self.takes_key = False, True
         self.dims: dict[Any, Dim] = {}
-        self._graphs: dict[Flags, Graph] = {}
+        self._graphs: dict[tuple[Flags, tuple[str, ...]], Graph] = {}
         self._trainable: dict[Flags, dict[str, bool]] = {}
         self._forms: dict[Flags, dict[str, Tensor]] = {}
         self.aligned: set[tuple[str, Dim, Dim]] = set()
@@ -119,25 +119,35 @@ class Network:
         options = ("behavior_version", "default_input", "default_target", "config", "reuse", "padding")
         return {**self._made_of, **{name: getattr(self, name) for name in options}}
 
-    def graph(self, flags: Flags = Flags()) -> Graph:
+    def graph(self, flags: Flags = Flags(), layers: Sequence[str] | None = None) -> Graph:
         """The layers that are needed under these flags.
 
+        Args:
+          flags: what it is built for.
+          layers: further ones that are needed, whether or not anything else depends on them.
+
         Raises:
-          NetworkError: the dictionary is wrong.
+          NetworkError: the dictionary is wrong, or has no such layer.
         """
-        if flags not in self._graphs:
-            with versions.use(self.behavior_version):
-                level = Level("", "", self.net)
-                graph = Graph(
-                    level,
-                    flags,
-                    self.templates,
-                    default_input=self.default_input,
-                    default_target=self.default_target,
-                    training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
-                )
-                self._graphs[flags] = graph.build()
-        return self._graphs[flags]
+        if (flags, ()) not in self._graphs:
+            self._graphs[flags, ()] = self._built(flags, ())
+        known = self._graphs[flags, ()]
+        more = tuple(dict.fromkeys(name for name in layers or () if name != "*" and name not in known.nodes))
+        if more and (flags, more) not in self._graphs:
+            self._graphs[flags, more] = self._built(flags, more)
+        return self._graphs[flags, more]
+
+    def _built(self, flags: Flags, more: tuple[str, ...]) -> Graph:
+        with versions.use(self.behavior_version):
+            graph = Graph(
+                Level("", "", self.net),
+                flags,
+                self.templates,
+                default_input=self.default_input,
+                default_target=self.default_target,
+                training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
+            )
+            return graph.build(more=more)
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
         planning = current_frame("network").planning
@@ -152,7 +162,7 @@ class Network:
             inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k not in (STEP, ROWS)}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
-            graph = self.graph(flags)
+            graph = self.graph(flags, layers)
             run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
             self._forms[flags] = run.forms
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
@@ -254,7 +264,15 @@ class Network:
             fed[STEP] = step
         if rows is not None:
             fed[ROWS] = rows
-        return self.model.apply(params, state, key, fed, flags, layers)
+        try:
+            return self.model.apply(params, state, key, fed, flags, layers)
+        except MissingParameterError as error:
+            more = self.graph(flags, layers).more
+            if more:
+                names = ", ".join(map(repr, more))
+                error.ways = (f"'is_output_layer': True in {names}: then `init` makes its parameters", *error.ways)
+                error.args = (error.render(),)
+            raise
 
     def _flags(self, train: bool, losses: bool, search: bool) -> Flags:
         """What the network is built for."""

@@ -46,13 +46,16 @@ def wanted(graph: Graph, layers: Sequence[str] | None) -> list[str]:
         return list(dict.fromkeys(graph.roots))
     if "*" in layers:
         return list(graph.nodes)
-    return [graph.resolve(graph.root, name, name, "layers") for name in layers]
+    return [graph.more.get(name, name) for name in layers]
 
 
 def collect(run: Run, layers: Sequence[str] | None) -> Result:
     """The outputs that were asked for, with the lengths of their dims, and the losses."""
-    keys = wanted(run.graph, layers)
-    outputs = {key: with_lengths(run.outputs[key].tensor) for key in keys if key in run.outputs}
+    names = {key: key for key in wanted(run.graph, layers)} | {
+        run.graph.more.get(name, name): name for name in layers or ()
+    }
+    keys = [key for key in names if key in run.outputs]
+    outputs = {names[key]: with_lengths(run.outputs[key].tensor) for key in keys}
     total: Any = jnp.zeros(())
     for loss in run.losses.values():
         total = total + loss.total

@@ -88,11 +88,15 @@ def test_a_shape_that_nobody_knew_is_named(tmp_path):
     text.write_text("".join("a" * n + "\n" for n in (3, 5, 20)))
     vocab = tmp_path / "symbols"
     vocab.write_text("a\n[END]\n")
-    data = {"class": "LmDataset", "corpus_file": str(text), "orth_symbols_file": str(vocab), "dtype": "int32"}
+    data = {"class": "LmDataset", "corpus_file": str(text), "dtype": "int32"}
+    letters = {"class": "CharacterTargets", "labels": ["a", "[END]"], "seq_postfix": [1], "unknown_label": None}
     net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
-    given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "train": data, "dev": None}
-    _, log = run(tmp_path / "run", **given, batching="sorted", max_seqs=2)
+    given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
+    given |= {"batching": "sorted", "max_seqs": 2}
+    _, log = run(tmp_path / "run", **given, train={**data, "orth_vocab": letters})
     assert re.findall(r"compiled a new shape, (.*?):", log) == ["2 x (data 8)", "2 x (data 24)"]
+    _, log = run(tmp_path / "known", **given, train={**data, "orth_symbols_file": str(vocab)}, buckets=2)
+    assert re.findall(r"compiled training of (.*?):", log) == ["1 x (data 21)", "2 x (data 6)"]
 
 
 def test_declared_buckets_refuse_a_batch_by_its_sequences(tmp_path):

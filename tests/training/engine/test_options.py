@@ -5,14 +5,18 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
+from tenure.network.model import Network
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import Models, read
+from tenure.training.engine.step import State, Steps
 from tenure.training.engine.training import Training
 from tenure.training.errors import ConfigError
+from tenure.training.optimizing.updater import Updater
 from tests.training.engine.test_training import config, values
 
 DATA = {"class": "Task12AXDataset", "num_seqs": 6}
@@ -50,24 +54,50 @@ def test_a_training_ends_when_its_best_epoch_is_old(tmp_path):
     assert max(Models(tmp_path / "net" / "model").existing()) == 3
 
 
-def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(tmp_path):
-    net = {
-        "norm": {"class": "batch_norm", "from": "data"},
-        "lstm": {"class": "rec", "unit": "nativelstm2", "n_out": 4, "from": "norm", "dropout": 0.1},
-        "output": {"class": "softmax", "loss": "ce", "from": "lstm", "L2": 0.01},
-    }
+LOWERED = {
+    "norm": {"class": "batch_norm", "from": "data"},
+    "lstm": {"class": "rec", "unit": "nativelstm2", "n_out": 4, "from": "norm", "dropout": 0.1},
+    "output": {"class": "softmax", "loss": "ce", "from": "lstm", "L2": 0.01},
+}
+
+
+def test_mixed_precision_computes_in_another_type_and_keeps_float32(tmp_path):
     found = {}
-    for mixed in (False, True):
-        given = small(tmp_path / str(mixed), network=net, mixed_precision=mixed, num_epochs=1)
+    for mixed in (False, True, "float16"):
+        given = small(tmp_path / str(mixed), network=LOWERED, mixed_precision=mixed, num_epochs=1)
         tasks.run(given, Log(0))
         training = Training(given, Log(0))
         training.start()
         found[mixed] = training.rates.epochs[1].scores["train_score"]
         assert {str(v.dtype) for v in values(tmp_path / str(mixed), 1).values() if hasattr(v, "dtype")} == {"float32"}
-    assert np.isfinite(found[True]) and found[True] != found[False]
-    assert found[True] == pytest.approx(found[False], rel=0.05)
-    with pytest.raises(ConfigError, match="mixed_precision is 'float16'"):
-        tasks.run(small(tmp_path / "x", mixed_precision="float16"), Log(0))
+        if mixed == "float16":
+            scale = float(training.state.optimizer[-1]["scale"])  # saved with the optimizer; it starts at 2**15
+            assert 2 <= scale <= 2**15 and np.log2(scale) % 1 == 0
+    assert len(set(found.values())) == 3
+    for mixed in (True, "float16"):
+        assert found[mixed] == pytest.approx(found[False], rel=0.05)
+    with pytest.raises(ConfigError, match="mixed_precision is 'float8'"):
+        tasks.run(small(tmp_path / "x", mixed_precision="float8"), Log(0))
+
+
+def test_a_step_whose_gradients_overflow_changes_nothing_but_the_scale():
+    net = Network(SMALL, {"data": {"dim": 2}, "classes": {"dim": 3, "sparse": True}})
+    given = {"mixed_precision": "float16", "optimizer": {"class": "adam"}}
+    steps = Steps(net, Updater(given, net.trainable()), config=given)
+    params, state = net.init(jax.random.key(0))
+    optimizer = steps.updater.init(params)
+    optimizer[-1]["scale"] = jax.numpy.float32(2.0**30)  # far more than float16 has
+    before = State(params, state, optimizer)
+    kept = jax.device_get((params, optimizer[:-1]))
+    lengths = np.array([5, 4])
+    batch = {"data": (np.ones((2, 5, 2), "float32"), lengths), "classes": (np.zeros((2, 5), "int32"), lengths)}
+    after, _, objective = steps.train(before, batch, 0.1, 0, jax.random.key(1))
+    jax.tree.map(np.testing.assert_array_equal, kept, jax.device_get((after.params, after.optimizer[:-1])))
+    assert float(after.optimizer[-1]["scale"]) == 2.0**29 and np.isfinite(objective)
+    after.optimizer[-1]["scale"] = jax.numpy.float32(1024)
+    moved, _, again = steps.train(after, batch, 0.1, 1, jax.random.key(1))
+    assert float(again) == float(objective)  # it is told without the scale
+    assert not np.array_equal(moved.params["output"]["W"], kept[0]["output"]["W"])
 
 
 def growing(index, net):

@@ -23,14 +23,16 @@ def batch(indices, frames=100, dtype=np.float32):
     )
 
 
-def told(times, compiling, dtype=np.float32):
+COSTS = {"cost:output": np.float32(0.5), "error:output": np.float32(0.25), "loss": np.float32(2.0)}
+
+
+def told(times, compiling, dtype=np.float32, costs=COSTS):
     """What is said of one step at each time; the last one compiles until its time."""
     out, now, spent = io.StringIO(), [0.0], [0.0]
     progress = Progress(Log(3, out=out), lambda: now[0], lambda: spent[0])
     progress("epoch", {"epoch": 1, "rate": 0.1, "training": None})
     for number, at in enumerate(times):
         now[0], spent[0] = at, compiling[number]
-        costs = {"cost:output": np.float32(0.5), "error:output": np.float32(0.25), "loss": np.float32(2.0)}
         event = {"epoch": 1, "dataset": "train", "step": number, "costs": costs, "batch": batch((number,), dtype=dtype)}
         progress("step", {**event, "sequences": 10})
     progress("evaluated", {"epoch": 1, "training": None})
@@ -44,8 +46,26 @@ def test_lines_that_stay_come_now_and_then_and_name_compilation():
     assert last == "epoch 1 speed: 7 frames/s; 20.0 s of 90.0 s were compilation"
 
 
+def test_a_loss_without_an_error_is_told_alone():
+    line, _ = told([1, 40], [0, 0], costs={"cost:output": np.float32(0.5), "loss": np.float32(2.0)})
+    assert "loss 0.5  5 frames/s" in line and "error" not in line
+
+
 def test_labels_are_tokens_and_a_short_epoch_is_told_in_one_line():
     assert told([1, 2], [0, 0], np.int32) == ["epoch 1 speed: 100 tokens/s in 2.0 s"]
+
+
+def test_the_first_step_of_an_evaluation_has_no_speed():
+    out, now = io.StringIO(), [0.0]
+    progress = Progress(Log(3, out=out), lambda: now[0], lambda: 0.0)
+    for number, at in enumerate([50, 100]):
+        now[0] = at
+        event = {"epoch": 1, "dataset": "dev", "step": number, "costs": {}, "batch": batch((number,)), "sequences": 4}
+        progress("step", event)
+    assert out.getvalue().splitlines() == [
+        "epoch 1 'dev'   25%  step 0",
+        "epoch 1 'dev'   50%  step 1  2 frames/s  0:01:40 left",
+    ]
 
 
 def test_a_terminal_gets_a_line_that_changes_and_is_gone_in_the_end(tmp_path):

@@ -37,9 +37,13 @@ class _Part(Layer):
             return at.subs[name]
         for part in name.split("/"):
             if part not in at.subs:
-                raise self.error(
-                    "from", name, "the layer has no such part", [f"it has: {', '.join(at.subs) or 'none'}"]
-                )
+                whole = self.node.sources[0]
+                ways = [f"it has: {', '.join(at.subs) or 'none'}"]
+                if self.run.graph.nodes[whole].class_name == "rec":
+                    ways.append(
+                        f"'is_output_layer': True in the layer '{part}' of the loop '{whole}' keeps all its steps"
+                    )
+                raise self.error("from", name, "the layer has no such part", ways)
             at = at.subs[part]
         return at
 

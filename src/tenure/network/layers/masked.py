@@ -25,7 +25,7 @@ from tenure.network.tensor import Tensor
 class _MaskedNames(Mapping[str, Any]):
     """The layers around, as the unit sees them: those with the masked dim have its frames only."""
 
-    of_outer_steps = True  # `prev:x` is what it is around
+    of_outer_steps = True  # `prev:x` and `base:x` are what they are around
 
     def __init__(self, outer: Mapping[str, Any], options: Mapping[str, Any]):
         self.outer, self.options = outer, options

@@ -56,11 +56,6 @@ class Batch:
         """How many different sequences it has, counted from the first to the last one."""
         return self.pieces[-1].index - self.pieces[0].index + 1 if self.pieces else 0
 
-    def with_row(self, index: int, span: Span) -> Batch:
-        """The batch with one more row."""
-        piece = Piece(index, *span, row=self.rows)
-        return Batch((*self.pieces, piece), self.rows + 1, self.frames.larger(span[1] - span[0]))
-
     def with_frames(self, index: int, span: Span) -> Batch:
         """The batch with frames appended to its only row."""
         offset = Frames(rest=self.frames.largest())
@@ -144,39 +139,34 @@ class Batching:
                 yield index, span if context is None else context.widened(span)
 
     def _rows(self, spans: Iterable[tuple[int, Span]], generator: random.Random) -> Iterator[Batch]:
-        batch = Batch()
+        rows = _Rows()
         for index, span in spans:
-            if self._left_out(span[1] - span[0]):
+            length = span[1] - span[0]
+            if self._left_out(length):
                 continue
             if generator.random() < self.seq_drop:
                 continue
-            more = batch.with_row(index, span)
-            if batch.rows and self._too_much(more):
-                yield batch
-                more = Batch().with_row(index, span)
-            batch = more
+            frames, packed = rows.frames.larger(length), rows.packed + length
+            if rows.pieces and self._too_much(len(rows.pieces) + 1, frames, packed):
+                yield rows.batch()
+                rows, frames, packed = _Rows(), ZERO.larger(length), ZERO + length
+            rows.pieces.append(Piece(index, *span, row=len(rows.pieces)))
+            rows.frames, rows.packed = frames, packed
             if 0 < self.max_total_num_seqs <= index:
                 break
-        if batch.frames.largest():
-            yield batch
+        if rows.frames.largest():
+            yield rows.batch()
 
     def _left_out(self, length: Frames) -> bool:
         return length.exceeds(self.max_seq_length) or length.below(self.min_seq_length)
 
-    def _too_much(self, batch: Batch) -> bool:
-        if self.max_seqs != -1 and batch.rows > self.max_seqs:
+    def _too_much(self, rows: int, frames: Frames, packed: Frames) -> bool:
+        if self.max_seqs != -1 and rows > self.max_seqs:
             return True
-        if batch.frames.map(lambda n: n * batch.rows).exceeds(self.batch_size):
+        padded = frames.map(lambda n: n * rows)
+        if padded.exceeds(self.batch_size) or packed.exceeds(self.packed_batch_size):
             return True
-        if not (_set(self.packed_batch_size) or _set(self.max_pad_size)):
-            return False
-        packed = ZERO
-        for piece in batch.pieces:
-            packed = packed + (piece.end - piece.start)
-        if packed.exceeds(self.packed_batch_size):
-            return True
-        padding = batch.frames.map(lambda n: n * batch.rows) - packed
-        return padding.exceeds(self.max_pad_size)
+        return _set(self.max_pad_size) and (padded - packed).exceeds(self.max_pad_size)
 
     def _frames(self, spans: Iterable[tuple[int, Span]], some: Callable[[Iterable[bool]], bool]) -> Iterator[Batch]:
         """One row for all sequences. A sequence ends with all its streams, or, when nothing is added to it, with the first."""
@@ -196,6 +186,18 @@ class Batching:
                     batch = Batch()
         if batch.rows:
             yield batch
+
+
+@dataclass
+class _Rows:
+    """A batch that grows row by row, with its frames without padding as a running sum: a plan takes time in proportion to its sequences."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    frames: Frames = ZERO
+    packed: Frames = ZERO
+
+    def batch(self) -> Batch:
+        return Batch(tuple(self.pieces), len(self.pieces), self.frames)
 
 
 def _limits(name: str, value: Any) -> Frames:

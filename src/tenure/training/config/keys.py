@@ -43,7 +43,7 @@ random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
 mesh: sizes of the axes of devices, {"data": 2, "model": 4}; batches are spread over "data"
 sharding: which dims of which parameters lie along which axis of the mesh, by globs of owners: {"ff*/W": (None, "model")}
-mixed_precision: True: training steps compute in bfloat16; parameters, optimizer states and losses stay float32
+mixed_precision: True: training steps compute in bfloat16, "float16": in that, with a scaled loss; parameters, optimizer states and losses stay float32
 # model
 network: the dictionary of layers
 get_network: function (epoch) -> dictionary of layers
@@ -78,6 +78,7 @@ max_pad_size: frames of padding of a batch
 max_total_num_seqs: sequences of an epoch
 buckets: the shapes that batches are padded to: [{"data": 100, "classes": 20, "rows": 40}, …], or [100, 200], or the number of shapes to make, or "exact"
 load_threads: so many sequences are loaded at the same time
+load_processes: the sequences of each data set are loaded in so many processes, for data whose loading computes
 chunking: sequences are cut: "50:25" is size and step
 min_chunk_size: no chunk starts where so few frames are left
 chunking_variance: chunks are shorter by a random share
@@ -203,7 +204,7 @@ _NOT_DONE = {
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
-    "quick_eval": "use dev with fixed_random_subset",
+    "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 
 

@@ -135,6 +135,15 @@ class LmDataset(DataSet):
     def tag(self, index: int) -> str:
         return f"line-{index}"
 
+    @property
+    def knows_lengths(self) -> bool:
+        return self.vocab is None  # a vocabulary may draw one of several ways to cut a sentence into pieces
+
+    def measure(self, index: int, epoch: int) -> Frames:
+        if self.vocab is not None:
+            return super().measure(index, epoch)
+        return Frames(dict.fromkeys(self.streams, len(self._sequence(self.lines[index], 0))))
+
     def sort_lengths(self, epoch: int) -> np.ndarray:
         return np.array([len(line.encode("utf-8")) for line in self.lines])
 

@@ -170,19 +170,19 @@ class Steps:
         own, noise = jax.random.split(jax.random.fold_in(key, 2 * step + 1))
         network, read = self.network, updater.read_by_labels
 
-        def objective(params: Any) -> tuple[Any, tuple[Result, Any]]:
+        def objective(params: Any) -> tuple[Any, tuple[Any, Result, Any]]:
             params, inputs = lowered((params, batch), self._dtype)
             result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=read)
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
-            value = result.loss if updater.decoupled is not None else result.objective
-            return jnp.asarray(value, jnp.float32), (result, new)
+            value = jnp.asarray(result.loss if updater.decoupled is not None else result.objective, jnp.float32)
+            return value * updater.scale(state.optimizer), (value, result, new)
 
         def pull(params: Any) -> Any:
             result, _ = network.apply(params, state.state, own, batch, train=True, step=step, layers=())
             return jnp.asarray(result.constraints, jnp.float32)
 
-        (value, (result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        (_, (value, result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
         pulls = None if updater.decoupled is None else jax.grad(pull)(state.params)
         params, optimizer = updater.update(
             *(grads, state.optimizer, state.params),
@@ -228,11 +228,9 @@ def compute_dtype(config: Mapping[str, Any]) -> Any:
     given = config.get("mixed_precision")
     if given in (None, False):
         return None
-    if given not in (True, "bfloat16"):
-        raise ConfigError(
-            f"mixed_precision is {brief(given)}", ways=["True, or 'bfloat16'; float16 would need scaled losses"]
-        )
-    return jnp.bfloat16
+    if given not in (True, "bfloat16", "float16"):
+        raise ConfigError(f"mixed_precision is {brief(given)}", ways=["True, which is 'bfloat16'", "'float16'"])
+    return jnp.float16 if given == "float16" else jnp.bfloat16
 
 
 def lowered(tree: Any, dtype: Any) -> Any:

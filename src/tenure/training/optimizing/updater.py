@@ -13,6 +13,7 @@ from tenure.core.errors import brief, nearest
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.clipping import Clipping
 from tenure.training.optimizing.kinds import LAZY, Direction, kind, name_of
+from tenure.training.optimizing.loss_scale import LossScale, all_finite
 
 Params = Any  # {module: {name: array}}
 Path = tuple[str, str]
@@ -60,6 +61,7 @@ class Updater:
     Attributes:
       parts: of the parameters, by their optimizer.
       decoupled: whether constraints stay out of the objective, and how much of them is applied by themselves.
+      loss_scale: how the objective is scaled, if it is: then the gradients are those of the scaled one.
       read_by_labels: layers whose outputs `update` wants as `labels`.
     """
 
@@ -88,6 +90,7 @@ class Updater:
         self.decoupled = (
             float(config.get("decouple_constraints_factor", DECOUPLED)) if config.get("decouple_constraints") else None
         )
+        self.loss_scale = LossScale.from_config(config)
         self._embeddings = dict(embeddings or {})
         groups: dict[str, tuple[dict[str, Any], set[Path]]] = {}
         for module, names in trainable.items():
@@ -105,7 +108,16 @@ class Updater:
 
     def init(self, params: Params) -> Any:
         """The state before the first step."""
-        return [_start(part, _chosen(params, part.paths)) for part in self.parts]
+        parts = [_start(part, _chosen(params, part.paths)) for part in self.parts]
+        return parts if self.loss_scale is None else [*parts, self.loss_scale.init()]
+
+    def scale(self, state: Any) -> Any:
+        """The factor of the objective in the next step.
+
+        Args:
+          state: before it.
+        """
+        return 1.0 if self.loss_scale is None else state[-1]["scale"]
 
     @property
     def paths(self) -> frozenset[Path]:
@@ -136,6 +148,18 @@ class Updater:
           constraints: the gradients of the constraints, where those are decoupled.
           labels: of the layers `read_by_labels`; without them, rows whose gradient is zero count as not read.
         """
+        if self.loss_scale is None:
+            return self._updated(grads, state, params, learning_rate, step, key, constraints, labels)
+        *parts, scaling = state
+        grads = jax.tree.map(lambda g: g / scaling["scale"].astype(g.dtype), grads)
+        finite = all_finite(_chosen(grads, self.paths))
+        new = self._updated(grads, parts, params, learning_rate, step, key, constraints, labels)
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, (params, parts))  # a step that overflows is none
+        return kept[0], [*kept[1], self.loss_scale.after(scaling, finite)]
+
+    def _updated(
+        self, grads: Params, state: Any, params: Params, rate: Any, step: Any, key: Any, constraints: Any, labels: Any
+    ) -> tuple[Params, Any]:
         read = self._rows_read(params, grads, labels or {})
         result = {module: dict(names) for module, names in params.items()}
         after = []
@@ -144,7 +168,7 @@ class Updater:
             pulls = None if constraints is None else _chosen(constraints, part.paths)
             new, now = self._of_part(
                 *(part, before, _chosen(grads, part.paths), _chosen(params, part.paths)),
-                *(learning_rate, step, own, pulls, read),
+                *(rate, step, own, pulls, read),
             )
             after.append(now)
             for (module, name), value in new.items():

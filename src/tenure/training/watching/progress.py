@@ -58,15 +58,18 @@ class Progress:
 
     def _step(self, told: Mapping[str, Any]) -> None:
         dataset = (told["epoch"], told["dataset"])
-        if dataset != self._dataset:
+        fresh = dataset != self._dataset
+        if fresh:
             self._begin(dataset)
         self._count(told["batch"])
+        if fresh:  # one hears of its first step when that has ended, and does not know how long it took
+            self._frames = 0
         now = self._clock()
         spent = max(now - self._start - (self._compiling() - self._compiled), 1e-9)
         share = min(1.0, (max(told["batch"].indices) + 1) / max(told["sequences"], 1))
         if self._from is None:  # where an epoch goes on after a stop, what was done before took no time now
             first = min(told["batch"].indices) / max(told["sequences"], 1) if told["step"] else 0.0
-            self._from = first
+            self._from = share if fresh else first
         speed = f"{self._frames / spent:,.0f} {self._unit}/s"
         self._speeds[told["dataset"]] = speed
         if now - self._last < (_OFTEN if self._log.live else _PLAIN) or not 3 <= self._log.verbosity < 5:
@@ -75,7 +78,8 @@ class Progress:
         done = share - self._from
         left = seconds(spent * (1 - share) / done) if done > 0 else "?"
         about = f"epoch {told['epoch']}" + ("" if told["dataset"] == "train" else f" {told['dataset']!r}")
-        parts = [about, f"{share:4.0%}", f"step {told['step']}", *_scores(told["costs"]), speed, f"{left} left"]
+        parts = [about, f"{share:4.0%}", f"step {told['step']}", *_scores(told["costs"])]
+        parts += [speed, f"{left} left"] if self._frames else []
         spent = self._compiling() - self._compiled
         parts += [f"compiled {spent:.1f} s"] if spent > _WORTH else []
         line = "  ".join(parts)
@@ -107,4 +111,4 @@ def _scores(costs: Mapping[str, Any]) -> list[str]:
     if not losses and "loss" in costs:
         losses = [float(costs["loss"])]
     errors = [float(v) for k, v in costs.items() if k.startswith("error:")]
-    return [f"loss {number(sum(losses))}"] * bool(losses) + [f"error {number(errors[-1])}"] * bool(errors)
+    return [*([f"loss {number(sum(losses))}"] if losses else []), *(f"error {number(error)}" for error in errors[-1:])]
