@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from tenure.core.errors import TenureError
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import read
 from tenure.training.engine.training import Training
+from tenure.training.errors import ConfigError
 from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
 
@@ -62,6 +64,18 @@ def test_search_writes_hypotheses_and_scores_them(trained, tmp_path, form):
 def test_a_search_without_targets_says_so_and_searches(trained, tmp_path):
     more = dict(task="search", network={**NET, "best": BEST}, search_data=NO_TARGETS, search_output_layer="best")
     assert "Search scores" not in said(trained, search_do_eval=False, **more)
+
+
+def test_a_search_for_what_is_no_label_is_refused(trained, tmp_path):
+    more = dict(task="search", search_data=DATA, search_output_file=f"{tmp_path}/hyps")
+    with pytest.raises(
+        ConfigError, match=r"(?s)search_output_layer is 'output', which gives .* and no labels.*'decide'"
+    ):
+        said(trained, **more)
+    with pytest.raises(TenureError, match="the layer 'bets' was asked for"):
+        said(trained, **more, network={**NET, "best": {**BEST, "is_output_layer": False}}, search_output_layer="bets")
+    said(trained, **more, network={**NET, "best": {**BEST, "is_output_layer": False}}, search_output_layer="best")
+    assert [len(line.split()) for line in (tmp_path / "hyps").read_text().splitlines()] == [3, 5, 4]
 
 
 def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):

@@ -61,6 +61,7 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
             key = jax.random.fold_in(training.key, count)
             wanted = (layer, *dumps.layers)
             result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
+            _check_labels(layer, result.outputs[layer])
             dumps.take(batch.tags, result.outputs)
             scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
             right: Sequence[str | None] | None = references(training, batch, layer, labels) if compare else None
@@ -83,6 +84,14 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
         training.watch("searched", {"epoch": epoch, "found": ordered, "scores": told, "training": training})
         _say_scores(training, config, told)
     return texts_by_tag
+
+
+def _check_labels(layer: str, output: Tensor) -> None:
+    if output.data.dtype.kind not in "iub":
+        raise ConfigError(
+            f"search_output_layer is {layer!r}, which gives {output}, and no labels",
+            ways=["the layer of a 'choice', or one of the class 'decide'", "task = 'forward' writes any layer to HDF"],
+        )
 
 
 def _say_hypotheses(training: Training, found: Found, reference: str | None) -> None:
