@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 MINUTES ?= 5
 WORKERS ?= 2
 
-.PHONY: adapt demo docs test test-all bench clean help weights whisper
+.PHONY: adapt demo docs fast test test-all types bench clean help weights whisper
 
 help:
 	@echo "make demo      train an English-German translator with one three-way tied matrix, and translate (MINUTES=5)"
@@ -56,8 +56,13 @@ weights: $(VENV)/.weights
 
 test: $(VENV)/.test
 	$(PY) -m ruff check .
+	$(MAKE) --no-print-directory -j2 types fast
+
+types:
 	$(PY) -m mypy
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m 'not slow'
+
+fast:  # names the tests that are too heavy for it
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -m 'not slow' --durations=10 --durations-min=5
 
 test-all: $(VENV)/.test
 	$(PY) -m ruff check .

@@ -5,9 +5,13 @@ import gc
 import os
 import shutil
 import tempfile
+import threading
+from importlib.metadata import version
 from pathlib import Path
 
 QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+if version("jaxlib").startswith("0.10."):  # XLA refuses flags that it does not know; together they halve the time again
+    QUICK += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
 if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):  # before JAX starts its backend
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
@@ -27,6 +31,25 @@ os.environ["COLUMNS"] = "120"  # tables that fit the terminal are the same in ev
 
 TESTS_BETWEEN, MOST_MAPPINGS = 20, 20_000
 _tests_run = 0
+PROGRAMS_IN_A_CONTEXT = 200
+
+
+def pytest_collection_finish():
+    """Programs share MLIR's contexts. JAX makes one for each program and loads all dialects into it, which for the many small programs
+    of tests takes as long as the rest of their lowering."""
+    from jax._src.interpreters import mlir
+
+    make, own = getattr(mlir, "make_ir_context", None), threading.local()
+    if make is None:  # JAX's own matter, which may change
+        return
+
+    def shared():
+        own.programs = getattr(own, "programs", 0) + 1
+        if own.programs % PROGRAMS_IN_A_CONTEXT == 1:  # a context keeps the constants of its programs
+            own.context = make()
+        return own.context
+
+    mlir.make_ir_context = shared
 
 
 def pytest_runtest_teardown():

@@ -161,7 +161,8 @@ def by_mypy(folder):
     return [line for line in said.stdout.splitlines() if "error:" in line]
 
 
-@pytest.mark.parametrize("checker", [by_mypy, pytest.param(by_pyright, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", [by_mypy, by_pyright])
 def test_types(checker, tmp_path):
     """Nothing is wrong but what is meant to be: wrong arguments are seen in spite of what every module takes.
 

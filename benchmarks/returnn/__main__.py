@@ -74,14 +74,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each turn")
     parser.add_argument("--network", action="append", choices=list(NETWORKS), default=[])
     parser.add_argument("--size", action="append", choices=list(SIZES), default=[])
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="rows that were measured before, in parts; new ones are put into it")
     given = parser.parse_args()
-    limit = peak()
-    pairs = [(n, s) for s in given.size or SIZES for n in given.network or NETWORKS]
-    found = [compare(n, s, given.python, given.rounds, given.seconds) for n, s in pairs]
+    before = json.loads(given.json.read_text()) if given.json is not None and given.json.exists() else {}
+    rows = {(r["network"], r["size"]): r for r in before.get("rows", [])}
+    limit = max(peak(), before.get("peak", 0.0))
+    for name, size in [(n, s) for s in given.size or SIZES for n in given.network or NETWORKS]:
+        rows[name, size] = compare(name, size, given.python, given.rounds, given.seconds)
+        found = [rows[n, s] for s in SIZES for n in NETWORKS if (n, s) in rows]
+        if given.json:
+            given.json.write_text(json.dumps({"peak": limit, "rows": found}, indent=1))
     print(table(found, limit))
-    if given.json:
-        given.json.write_text(json.dumps({"peak": limit, "rows": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
     python -m benchmarks.returnn.loops --python PYTHON --out docs/benchmarks-loops.md
 
 Processes with the same dictionaries, batches and values take turns; first their losses, or the labels that they found,
-must be the same. The memory of a long loop is XLA's own count.
+must be the same. The memory of a long loop is XLA's own count. With `--rows FILE`, tasks are measured in parts (`--only`): each
+run puts its rows into the file, and the page is made of all that are there.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import statistics
 import sys
 import time
@@ -65,9 +67,11 @@ def measured(name: str, task: str, bar: float, python: str, rounds: int, seconds
     ways = {"tenure": ("tenure_worker", sys.executable), "returnn": ("returnn_worker", python)}
     if task != "training":
         ways["hand"] = ("by_hand", sys.executable)
+    if task != "training" or name == "Transformer decoder":
+        ways["products"] = ("products", sys.executable)
     workers = {who: Worker(*way) for who, way in ways.items()}
     results = {who: w.ask(prepare=name, kind=task)["results"] for who, w in workers.items()}
-    for who in workers:
+    for who in {*workers} - {"products"}:
         agree(task, results["tenure"], results[who], who)
     rates: dict[str, list[tuple[float, float]]] = {who: [] for who in workers}
     for i in range(rounds):
@@ -152,17 +156,23 @@ def report(rows: list[Row], needed: dict[str, float], carried: dict[str, float])
         "Milliseconds are those of the quickest step; ratios are medians over rounds. Wall time is what a user waits for; processor",
         "time, summed over threads, is what other processes on the machine disturb less.",
         "",
-        "| network | task | Tenure, ms | RETURNN, ms | ratio | bar | by processor time | against JAX by hand |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| network | task | Tenure, ms | RETURNN, ms | ratio | bar | by processor time | against JAX by hand | products alone, ms |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for r in rows:
         times = [f"{1e3 / r.best(who, 0):.1f}" for who in ("tenure", "returnn")]
         hand = f"{1 / r.ratio('hand', 0):.2f} ({1 / r.ratio('hand', 1):.2f})" if "hand" in r.rates else ""
         cells = [r.name, r.task, *times, f"{r.ratio('returnn', 0):.2f}", f"{r.bar:.1f}", f"{r.ratio('returnn', 1):.2f}"]
-        lines.append("| " + " | ".join([*cells, hand]) + " |")
+        alone = ""
+        if "products" in r.rates:
+            best = r.ratio("returnn", 0) / r.ratio("products", 0)
+            alone = f"{1e3 / r.best('products', 0):.1f} ({best:.1f})"
+        lines.append("| " + " | ".join([*cells, hand, alone]) + " |")
     lines += [
         "",
         "Against JAX by hand: our time as a multiple of its time, by wall time and, in brackets, by processor time; the bar is 1.1.",
+        "Products alone (`products.py`): the task's products of matrices (in training with Adam's update), one after the other, and nothing",
+        "else: what a program that saves all the rest would take, and in brackets its ratio to RETURNN.",
         "",
         "A loop over a dictionary with an LSTM of 512 units, batch 16, 2,000 steps, forward and backward: "
         + ", ".join(f"{n:,.0f} MiB {how}" for how, n in needed.items())
@@ -181,21 +191,31 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="of an environment with RETURNN and TensorFlow")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each turn")
-    parser.add_argument("--only", default="", help="tasks whose name has this in it")
+    parser.add_argument("--only", default="", help="tasks whose name has this in it; 'nothing' for the page alone")
+    parser.add_argument("--rows", type=Path, help="a JSON file of rows that were measured; new ones are put into it")
     parser.add_argument("--out", type=Path, help="the Markdown file to write; the terminal if left out")
     given = parser.parse_args()
-    rows = []
+    known = json.loads(given.rows.read_text()) if given.rows is not None and given.rows.exists() else []
+    rows = {(r["name"], r["task"]): Row(**r) for r in known}
     for name, task, bar in TASKS:
         if given.only in f"{name}, {task}":
-            rows.append(measured(name, task, bar, given.python, given.rounds, given.seconds))
-            print(f"{name}, {task}: {rows[-1].ratio('returnn', 0):.2f}", file=sys.stderr, flush=True)
-    text = report(rows, memory(), carries())
-    if given.out is None:
-        print(text)
-    else:
-        temporary = given.out.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(given.out)
+            row = rows[name, task] = measured(name, task, bar, given.python, given.rounds, given.seconds)
+            clocks = [f"{row.ratio(who, clock):.2f}" for who in row.rates if who != "tenure" for clock in (0, 1)]
+            print(f"{name}, {task}: {', '.join(clocks)}", file=sys.stderr, flush=True)
+        ordered = [rows[name, task] for name, task, _ in TASKS if (name, task) in rows]
+        if given.rows is not None:
+            written(given.rows, json.dumps([dataclasses.asdict(r) for r in ordered], indent=1))
+    if given.out is not None:
+        written(given.out, report(ordered, memory(), carries()))
+    elif given.rows is None:
+        print(report(ordered, memory(), carries()))
+
+
+def written(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 if __name__ == "__main__":

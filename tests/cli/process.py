@@ -1,8 +1,13 @@
-"""Commands as people run them: each in a process of its own."""
+"""Commands as people run them, each in a process of its own; and in the test's process, where the start of one is not what is tested."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import warnings
+
+from tenure.cli.main import main
 
 
 def tenure(*arguments, folder=None):
@@ -11,6 +16,19 @@ def tenure(*arguments, folder=None):
     return subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env={**os.environ, "COLUMNS": "120"}, timeout=300
     )
+
+
+def here(*arguments, folder="."):
+    """The same without a process, whose imports take more than a second."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            try:
+                code = main([*map(str, arguments)])
+            except SystemExit as stopped:
+                code = stopped.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 CONFIG = """#!rnn.py

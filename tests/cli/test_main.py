@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tenure.cli.main import COMMANDS, command, names
-from tests.cli.process import tenure, write
+from tests.cli.process import here, tenure, write
 
 
 def completed(words, shell_script):
@@ -85,8 +85,8 @@ def test_other_shells_read_their_scripts(tmp_path, shell):
 
 def test_an_error_in_a_config_is_shown_from_the_line_in_the_config_on(tmp_path):
     (tmp_path / "c.py").write_text("def f():\n    return unknown + 1\nx = f()\n")
-    for name in ("train", "check"):
-        said = tenure(name, "c.py", folder=tmp_path)
+    for name, run in (("train", tenure), ("check", here)):
+        said = run(name, "c.py", folder=tmp_path)
         assert said.returncode == 1 and "Traceback" not in said.stderr
         assert "error: the code of 'c.py' fails\n  File \"c.py\", line 3" in said.stderr
         assert "NameError: name 'unknown' is not defined" in said.stderr and "loading.py" not in said.stderr

@@ -25,7 +25,7 @@ SMALL = ["--held-out", "20", "--width", "16", "--layers", "1", "--heads", "2", "
 def adapted(where):
     """A model with an adapter that is not zero."""
     model = build(CONFIG, stages_for(where, 4))
-    params = model.init(jax.random.key(0))
+    params = jax.jit(model.init)(jax.random.key(0))
     chosen, rest = tn.partition(params, model.ledger.mask("@lora"))
     return model, tn.combine(rest, jax.tree.map(lambda a: a + 0.3, chosen))
 
@@ -33,7 +33,7 @@ def adapted(where):
 @pytest.mark.parametrize("where", ["owner", "output"])
 def test_the_adapter_s_leaves_are_all_that_is_trained(where):
     model, params = adapted(where)
-    grads = jax.grad(lambda p: jnp.sum(model.logits(p, None, SOURCE, SOURCE) ** 2))(params)
+    grads = jax.jit(jax.grad(lambda p: jnp.sum(model.logits(p, None, SOURCE, SOURCE) ** 2)))(params)
     chosen, rest = tn.partition(grads, model.ledger.mask("@lora"))
     assert all(jnp.any(leaf) for leaf in jax.tree.leaves(chosen)) and len(jax.tree.leaves(chosen)) == 2
     assert rest.keys() >= {"translator/source_embed"}

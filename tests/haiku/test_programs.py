@@ -48,7 +48,7 @@ def compare(program: tuple[str, ...], steps: int) -> None:
     np.testing.assert_array_equal(losses[:, 1], losses[:, 0])
 
 
-@pytest.mark.parametrize("program", [("scene",), ("language",)], ids="-".join)
+@pytest.mark.parametrize("program", [pytest.param(("scene",), marks=pytest.mark.slow), ("language",)], ids="-".join)
 def test_first_steps(program: tuple[str, ...]) -> None:
     compare(program, 3)
 

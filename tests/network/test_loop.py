@@ -195,10 +195,9 @@ MOVED = {
 def objective(net, batch, params=None):
     model = tn.network(net, DATA)
     if params is None:
-        params, _ = model.init(jax.random.key(0), batch)
-    return params, jax.value_and_grad(lambda p: model.apply(p, {}, jax.random.key(1), batch, train=True)[0].objective)(
-        params
-    )
+        params, _ = jax.jit(model.init)(jax.random.key(0), batch)
+    run = jax.jit(lambda p: model.apply(p, {}, jax.random.key(1), batch, train=True)[0].objective)
+    return params, jax.value_and_grad(run)(params)
 
 
 def test_a_whole_decoder_is_moved_out_with_the_same_numbers(batch):

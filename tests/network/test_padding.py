@@ -530,7 +530,8 @@ def test_windows_with_strides_are_those_that_a_sequence_has_alone(entry):
         out = net.apply(params, state, None, {"data": (x, lengths)})[0].outputs["output"].batch_first()
         return out.data, next(iter(out.lengths.values())).data
 
-    together, counts = jax.jit(run)(np.where(np.arange(8)[:, None] < lengths[:, None, None], x, np.nan), lengths)
+    run = jax.jit(run)
+    together, counts = run(np.where(np.arange(8)[:, None] < lengths[:, None, None], x, np.nan), lengths)
     for b, n in enumerate(lengths):
         alone, (count,) = run(x[b : b + 1, :n], np.array([n]))
         assert count == counts[b] == alone.shape[1]

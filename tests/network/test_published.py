@@ -21,17 +21,19 @@ def test_ctc_over_max_pooled_frames_has_gradients():
     frames, labels = rng.randn(2, 24, 4).astype("float32"), np.array([[1, 2, 3, 4], [1, 2, 0, 0]])
     batch = {"data": (frames, np.array([24, 12])), "classes": (labels, np.array([4, 2]))}
     model = tn.network(net, SPEECH, behavior_version=0)
-    params, state = model.init(jax.random.key(0), batch)
+    params, state = jax.jit(model.init)(jax.random.key(0), batch)
 
+    @jax.jit
+    @jax.value_and_grad
     def objective(params, batch):
         return model.apply(params, state, None, batch)[0].objective
 
-    loss, gradients = jax.value_and_grad(objective)(params, batch)
+    loss, gradients = objective(params, batch)
     alone = [
         {"data": (frames[i : i + 1, :n], np.array([n])), "classes": (labels[i : i + 1, :m], np.array([m]))}
         for i, n, m in ((0, 24, 4), (1, 12, 2))
     ]
-    found = [jax.value_and_grad(objective)(params, one) for one in alone]
+    found = [objective(params, one) for one in alone]
     np.testing.assert_allclose(loss, sum(x for x, _ in found), rtol=1e-5)
     jax.tree.map(lambda x, a, b: np.testing.assert_allclose(x, a + b, atol=1e-5), gradients, *(g for _, g in found))
 

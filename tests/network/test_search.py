@@ -207,8 +207,9 @@ def test_the_risk_of_hypotheses_is_differentiated():
     net["risk"] = {"class": "copy", "from": "extra.search:output", "loss": "expected_loss", "loss_opts": opts, "target": "classes"}  # fmt: skip
     batch = {"data": (X, LENGTHS), "classes": (np.array([[1, 2, 0], [2, 0, 0]]), np.array([3, 2]))}
     model = tn.network(net, DATA)
-    params, state = model.init(jax.random.key(0), batch)
+    params, state = jax.jit(model.init)(jax.random.key(0), batch)
 
+    @jax.jit
     def risk(params):
         return model.apply(params, state, jax.random.key(1), batch, train=True)[0].losses["risk"].loss
 
@@ -323,3 +324,46 @@ def test_padding_of_nan_changes_no_gradient_of_the_risk_of_hypotheses():
     (a, da), (b, db) = risk(params, X), risk(params, np.where(keep, X, np.nan).astype("float32"))
     np.testing.assert_allclose(a, b, rtol=1e-6)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), da, db)
+
+
+def remembering(room, **more):
+    """A decoder with self-attention over the labels so far, and with room for so many steps."""
+    attention = {"class": "self_attention", "num_heads": 2, "total_key_dim": 4, "n_out": 6, "attention_left_only": True}
+    layers = {
+        "own": {"class": "linear", "n_out": 4, "activation": None, "from": "prev:output"},
+        "self": {**attention, "from": "own"},
+        "late": {**attention, "from": "embed_"},  # of the label that this step chose
+        "p": {"class": "linear", "activation": "softmax", "n_out": LABELS, "from": ["self", "att", "prev:late"]},
+        "query": {"class": "linear", "n_out": 5, "with_bias": False, "from": "self"},
+        "s": {"class": "copy", "from": "self"},
+        **more,
+    }
+    return decoder(rec={"max_seq_len": room}, **layers)
+
+
+RELATIVE = {
+    "shift": {"class": "relative_positional_encoding", "from": "own", "n_out": 2, "clipping": 3},
+    "self": {
+        "class": "self_attention",
+        "num_heads": 2,
+        "total_key_dim": 4,
+        "n_out": 6,
+        "attention_left_only": True,
+        "key_shift": "shift",
+        "from": "own",
+    },
+}
+
+
+@pytest.mark.parametrize("more", [{}, RELATIVE], ids=["plain", "relative positions"])
+def test_keys_that_follow_their_hypotheses_in_blocks(monkeypatch, more):
+    net = remembering(60, **more)
+    found = []
+    for many in (10**9, 1):
+        monkeypatch.setattr("tenure.network.layers.attention_steps.MANY", many)
+        result = search(net)
+        found.append((result.outputs["output"].data, result.scores["output"].data))
+    (a, scores), (b, others) = found
+    assert a.shape == b.shape and a.shape[0] > 17, a.shape  # several blocks
+    np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(scores, others, rtol=1e-4)

@@ -24,16 +24,10 @@ def at(value, path):
     return value
 
 
-class Nets(list):
-    """Dictionaries that do not print themselves into every report."""
-
-    def __repr__(self):
-        return f"<{len(self)} networks>"
-
-
 @st.composite
 def mutated(draw, nets):
-    """One of the dictionaries, with one to three things changed."""
+    """One of the dictionaries that the function `nets` gives, with one to three things changed."""
+    nets = nets()
     index = draw(st.integers(0, len(nets) - 1))
     net = copy.deepcopy(nets[index])
     for _ in range(draw(st.integers(1, 3))):

@@ -1,5 +1,6 @@
 """A wrong dictionary fails at once, with an error that names the layer."""
 
+import functools
 import time
 import warnings
 
@@ -10,13 +11,15 @@ from tenure import TenureError
 from tenure.network.model import Network
 from tenure.returnn.replay import load
 from tests.replay.cases import FOLDER, in_scope
-from tests.replay.mutations import Nets, mutated
+from tests.replay.mutations import mutated
 
 SECONDS = 2.0
 SMALL = 40  # dictionaries with more layers are left out: time is for many of them
 
 
+@functools.cache
 def recorded():
+    """The cases, which no worker reads but the one whose test this is."""
     found = []
     for row in in_scope():
         case = load(FOLDER / row["file"])
@@ -25,12 +28,13 @@ def recorded():
     return found
 
 
-CASES = recorded()
-NETS = Nets(net for net, *_ in CASES)
+@functools.cache
+def nets():
+    return [net for net, *_ in recorded()] or [{}]
 
 
 def build(index, net):
-    _, inputs, data = CASES[index]
+    _, inputs, data = recorded()[index]
     flags = {"train": data["train_flag"] is True, "losses": bool(data["eval_flag"])}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -70,13 +74,13 @@ COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "derando
 
 
 @settings(max_examples=60, **COMMON)
-@given(mutated(NETS or Nets([{}])))
+@given(mutated(nets))
 def test_some(example):
     check(example)
 
 
 @pytest.mark.slow
 @settings(max_examples=10_000, **COMMON)
-@given(mutated(NETS or Nets([{}])))
+@given(mutated(nets))
 def test_many(example):
     check(example)

@@ -7,8 +7,8 @@ from tests.replay.cases import FOLDER, KNOWN, WHOLE, in_scope
 
 CASES = in_scope()
 SHARE, LOOPS, SMALL = (
-    16,
-    40,
+    32,
+    80,
     40_000,
 )  # of so many cases without and with loops, and of so few bytes, one is in the fast suite
 

@@ -4,6 +4,7 @@ In come arrays and sizes, out go arrays. Nothing here knows of modules, paramete
 definitions differ, an argument says which one is meant.
 """
 
+from tenure.functional.ahead import while_loop
 from tenure.functional.attention import attend, attention_weights, softmax_of, with_weights
 from tenure.functional.cells import GATES, gru, gru_reset_after, lstm, lstm_cells
 from tenure.functional.conv import convolve
@@ -38,5 +39,6 @@ __all__ = [
     "softmax_of",
     "standardised",
     "transducer_loss",
+    "while_loop",
     "with_weights",
 ]

@@ -57,15 +57,17 @@ class Body:
       body: `body(carry, x) -> (carry, y)`.
       carry: its first argument.
       x: its second; shapes are enough.
+      find: which equations are cut out, `find(jaxpr, equation, what is the same in all steps)`; by default products
+        where to gather their gradients pays.
 
     Attributes:
       consts: arrays that the body closes over.
-      products: its products with what is the same in all steps, where to gather their gradients pays.
+      products: what is cut out.
       structure: of what it returns.
       carried: how many arrays are carried.
     """
 
-    def __init__(self, body: Any, carry: Any, x: Any):
+    def __init__(self, body: Any, carry: Any, x: Any, find: Any = None):
         closed, shape = jax.make_jaxpr(body, return_shape=True)(carry, x)
         self.consts = list(closed.consts)
         self.structure, self.carried = jax.tree.structure(shape), len(jax.tree.leaves(shape[0]))
@@ -73,7 +75,8 @@ class Body:
         self.flat = jax.make_jaxpr(lambda *args: _inlined(closed.jaxpr, args))(*map(_shape_of, avals))
         self.jaxpr = self.flat.jaxpr
         same = self._same()
-        self.products = [p for eqn in self.jaxpr.eqns if (p := _product(self.jaxpr, eqn, same)) is not None]
+        cut = find or _product
+        self.products: list[Product] = [p for e in self.jaxpr.eqns if (p := cut(self.jaxpr, e, same)) is not None]
         self._cut(same)
 
     def _same(self) -> set[Var]:

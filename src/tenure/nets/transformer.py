@@ -136,8 +136,8 @@ class Transformer(Module):
     >>> source, target = jnp.zeros((2, 5), int), jnp.zeros((2, 3), int)
     >>> model.plan(source, target).ledger.owner_of("transformer/output/w")
     'transformer/source_embed/embeddings'
-    >>> params = model.init(jax.random.key(0), source, target)
-    >>> model.apply(params, None, source, target).shape
+    >>> params = jax.jit(model.init)(jax.random.key(0), source, target)
+    >>> jax.jit(model.apply)(params, None, source, target).shape
     (2, 3, 11)
 
     A search calls `start` once and `step` for each token, as two more functions of the same parameters. The same ties
@@ -145,8 +145,8 @@ class Transformer(Module):
 
     >>> start = tn.transform(lambda source: Transformer(11, 11, config).start(source, length=7), ties=ties)
     >>> step = tn.transform(lambda *args: Transformer(11, 11, config).step(*args), ties=ties)
-    >>> cache = start.apply(params, None, source)
-    >>> logits, cache = step.apply(params, None, jnp.array([1, 1]), 0, cache)
+    >>> cache = jax.jit(start.apply)(params, None, source)
+    >>> logits, cache = jax.jit(step.apply)(params, None, jnp.array([1, 1]), 0, cache)
     >>> logits.shape
     (2, 11)
     """

@@ -21,6 +21,7 @@ from tenure.network.folding import Item, items
 
 _COLOURS = 8
 _PREV = "prev:"
+_FIXED = "\u00a0"  # a space at which no line ends
 
 
 def page(picture: Any, title: str) -> str:
@@ -124,8 +125,8 @@ class _Drawing:
         words = " · ".join(filter(None, (box.name, f"loss {box.loss}" if box.loss else "")))
         return (
             f'<article class="{" ".join(kinds)}" data-place="{place}" id="l{place}"><div class="what">'
-            f"<b>{_breakable(box.key)}</b> <i>{escape(words)}</i></div>"
-            f'<div class="dims">{escape(box.dims)}</div><div class="from">{self._from(place)}</div>'
+            f"<b>{_breakable(box.key)}</b> <i>{_breakable(words.replace('loss ', f'loss{_FIXED}'))}</i></div>"
+            f'<div class="dims">{escape(_together(box.dims))}</div><div class="from">{self._from(place)}</div>'
             f'<div class="params">{"".join(self._parameters(box))}</div></article>'
         )
 
@@ -151,6 +152,13 @@ class _Drawing:
 
 def _size(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape)) or "1"
+
+
+def _together(dims: str) -> str:
+    """The dims with each one's name and size, and the dtype and what it counts, on one line."""
+    return ", ".join(part.replace(" ", _FIXED) for part in dims.partition("]")[0].split(", ")) + "".join(
+        dims.partition("]")[1:]
+    )
 
 
 def _breakable(text: str) -> str:

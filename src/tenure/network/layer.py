@@ -135,6 +135,14 @@ class Layer(OwnParameters):
         """
         return form
 
+    def after_loop(self, state: Mapping[str, Tensor], steps: Dim) -> None:
+        """Takes note of what it has kept after a loop's last step.
+
+        Args:
+          state: what it kept.
+          steps: the dim of the loop's steps.
+        """
+
     # What it computes.
 
     def forward(self, *args: Any, **options: Any) -> Tensor | Output:

@@ -142,7 +142,7 @@ def until_ended(
         return t + 1, carry, room
 
     before = (jnp.zeros((), jnp.int32), carry, room)
-    n, carry, room = lifting.while_loop(lambda s: going(s[0], s[1]), one, before)
+    n, carry, room = lifting.while_loop(lambda s: going(s[0], s[1]), one, before, run=functional.while_loop)
     return carry, room, n
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.cli.process import tenure, write
+from tests.cli.process import here, tenure, write
 
 
 def test_a_good_config_passes_and_nothing_is_written(tmp_path):
@@ -37,7 +37,7 @@ train = {"class": "HDFDataset", "files": [f"{i}.hdf" for i in range(7)]}
 dev = {"class": "MetaDataset", "datasets": {"a": {"class": "OggZipDataset", "path": "a.zip"}}, "data_map": {}}
 eval = {"class": "ExternSprintDataset"}
 """
-    said = tenure("check", write(tmp_path, more), folder=tmp_path)
+    said = here("check", write(tmp_path, more), folder=tmp_path)
     assert said.returncode == 1 and "Traceback" not in said.stderr
     assert "wrong  keys: the config sets 'batchsize', which is no key; 'batch_size' is" in said.stdout
     assert "ok     network of epoch 1" in said.stdout
@@ -60,12 +60,12 @@ eval = {"class": "ExternSprintDataset"}
     ],
 )
 def test_what_does_not_fit_is_found(tmp_path, more, words):
-    said = tenure("check", write(tmp_path, more), folder=tmp_path)
+    said = here("check", write(tmp_path, more), folder=tmp_path)
     assert said.returncode == 1 and words in said.stdout and "Traceback" not in said.stderr, said.stdout + said.stderr
 
 
 def test_compile_measures_the_memory_of_each_shape(tmp_path):
-    said = tenure("check", write(tmp_path), "--compile", folder=tmp_path)
+    said = here("check", write(tmp_path), "--compile", folder=tmp_path)
     found = [line for line in said.stdout.splitlines() if "memory" in line]
     assert said.returncode == 0 and found
     assert all(re.search(r": [\d.]+ [KM]iB, compiled in [\d.]+ s; \d batch", line) for line in found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenure.training import load_exported
-from tests.cli.process import tenure, write
+from tests.cli.process import here, tenure, write
 
 
 @pytest.mark.slow
@@ -20,5 +20,5 @@ def test_a_network_is_written_beside_its_checkpoints(tmp_path):
 
 
 def test_without_a_checkpoint_it_says_so(tmp_path):
-    said = tenure("export", write(tmp_path), folder=tmp_path)
+    said = here("export", write(tmp_path), folder=tmp_path)
     assert said.returncode == 1 and "error: there is no checkpoint under net/model" in said.stderr

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tenure.training.config.keys import KEYS, NOT_DONE
-from tests.cli.process import tenure
+from tests.cli.process import here, tenure
 
 
 def test_all_keys_are_listed_with_their_class():
@@ -14,7 +14,7 @@ def test_all_keys_are_listed_with_their_class():
 
 
 def test_keys_are_filtered_by_name_and_by_class():
-    refused = tenure("keys", "HOROVOD", "--class", "not-done")
+    refused = here("keys", "HOROVOD", "--class", "not-done")
     names = [name for name, key in KEYS.items() if "horovod" in name and key.state == NOT_DONE]
     shown = [line.split()[0] for line in refused.stdout.splitlines() if line.startswith("  ")]
     assert refused.returncode == 0 and names and shown == names
@@ -22,12 +22,12 @@ def test_keys_are_filtered_by_name_and_by_class():
 
 
 def test_a_word_that_no_key_has_is_answered_with_the_nearest_key():
-    missing = tenure("keys", "batch_sise")
+    missing = here("keys", "batch_sise")
     assert missing.returncode == 1 and "batch_size" in missing.stdout and not missing.stderr
 
 
 def test_the_page_of_all_keys_is_current():
     page = Path(__file__).parents[3] / "docs" / "keys.md"
-    assert page.read_text(encoding="utf-8") == tenure("keys", "--markdown").stdout, (
+    assert page.read_text(encoding="utf-8") == here("keys", "--markdown").stdout, (
         "tenure keys --markdown > docs/keys.md"
     )

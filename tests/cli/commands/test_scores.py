@@ -12,7 +12,7 @@ from tenure.training.errors import LearningRateError
 from tenure.training.rates.file import render
 from tenure.training.rates.found import epochs_in
 from tenure.training.rates.scores import EpochScores
-from tests.cli.process import tenure, write
+from tests.cli.process import here, tenure, write
 
 EPOCHS = {
     1: EpochScores(0.1, {"dev_error": 0.5, "dev_score": np.float32(2.5), ":meta:steps": 7}),
@@ -23,19 +23,19 @@ EPOCHS = {
 
 def test_table_has_a_line_for_each_epoch_and_a_star_for_the_best(tmp_path):
     (tmp_path / "newbob.data").write_text(render(EPOCHS))
-    said = tenure("scores", tmp_path)
+    said = here("scores", tmp_path)
     assert said.returncode == 0, said.stderr
     rows = [line.split() for line in said.stdout.splitlines()]
     assert rows[0] == ["epoch", "learning", "rate", "dev_error", "dev_score"]
     assert rows[2:5] == [["1", "0.1", "0.5", "2.5*"], ["2", "0.05", "0.25*", "nan"], ["3"]]
     assert "● dev_error" in said.stdout and "● dev_score" in said.stdout
-    chosen = tenure("scores", tmp_path / "newbob.data", "--key", "dev_e*", "--no-plot").stdout
+    chosen = here("scores", tmp_path / "newbob.data", "--key", "dev_e*", "--no-plot").stdout
     assert "dev_error" in chosen and "dev_score" not in chosen and "●" not in chosen
 
 
 def test_json_has_all_scores_and_null_for_what_is_no_number(tmp_path):
     (tmp_path / "newbob.data").write_text(render(EPOCHS))
-    found = json.loads(tenure("scores", "--json", tmp_path).stdout)
+    found = json.loads(here("scores", "--json", tmp_path).stdout)
     assert found["1"] == {"learning_rate": 0.1, "scores": {"dev_error": 0.5, "dev_score": 2.5, ":meta:steps": 7}}
     assert found["2"]["scores"]["dev_score"] is None and found["3"]["learning_rate"] is None
 
@@ -45,17 +45,17 @@ def test_a_training_is_found_by_its_folder_and_by_its_checkpoints(tmp_path):
     whole = json.loads(tenure("scores", ".", "--json", folder=tmp_path).stdout)
     assert list(whole) == ["1", "2"] and whole["2"]["scores"]["dev_score"] > 0
     shutil.copytree(tmp_path / "net", tmp_path / "alone")
-    kept = json.loads(tenure("scores", "alone", "--json", folder=tmp_path).stdout)
+    kept = json.loads(here("scores", "alone", "--json", folder=tmp_path).stdout)
     assert kept["1"] == whole["1"] and kept["2"]["scores"]["train_score"] == whole["2"]["scores"]["train_score"]
 
 
 def test_what_is_wrong_is_told_as_a_sentence(tmp_path):
-    assert "has no learning-rate file" in tenure("scores", tmp_path).stderr
+    assert "has no learning-rate file" in here("scores", tmp_path).stderr
     for name in ("a", "b"):
         (tmp_path / name).write_text(render(EPOCHS))
-    assert "has 2 learning-rate files" in tenure("scores", tmp_path).stderr
+    assert "has 2 learning-rate files" in here("scores", tmp_path).stderr
     (tmp_path / "a").write_text("{1: EpochData(learningRate=__import__('os').getpid(), error={})}")
-    code = tenure("scores", tmp_path / "a")
+    code = here("scores", tmp_path / "a")
     assert code.returncode == 1 and "cannot be read" in code.stderr and "Traceback" not in code.stderr
 
 

@@ -1,6 +1,6 @@
 """`tenure show CONFIG`: the drawing of a config's network."""
 
-from tests.cli.process import tenure, write
+from tests.cli.process import here, tenure, write
 
 
 def test_text_has_a_line_for_each_layer(tmp_path):
@@ -14,6 +14,6 @@ def test_text_has_a_line_for_each_layer(tmp_path):
 
 def test_html_and_mermaid(tmp_path):
     name = write(tmp_path)
-    page = tenure("show", name, "--html", "-", folder=tmp_path).stdout
+    page = here("show", name, "--html", "-", folder=tmp_path).stdout
     assert page.startswith("<!doctype html>") and "train.config" in page and 'id="l4"' in page
-    assert tenure("show", "--mermaid", name, folder=tmp_path).stdout.startswith("flowchart TD\n")
+    assert here("show", "--mermaid", name, folder=tmp_path).stdout.startswith("flowchart TD\n")

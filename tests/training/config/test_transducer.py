@@ -44,14 +44,14 @@ def test_the_loss_is_that_of_the_grid_and_has_gradients(tmp_path):
     frames, lengths = np.array([7, 5]), np.array([3, 2])
     labels = rng.integers(1, 4, (2, 3))
     batch = {"data": (rng.normal(size=(2, 7, 3)).astype("float32"), frames), "classes": (labels, lengths)}
-    params, state = net.init(jax.random.key(0), batch)
+    params, state = jax.jit(net.init)(jax.random.key(0), batch)
 
     def objective(params):
-        return net.apply(params, state, None, batch, train=True)[0].objective
+        result = net.apply(params, state, None, batch, train=True, layers=["logits"])[0]
+        return result.objective, result.outputs["logits"]
 
-    loss, gradient = jax.value_and_grad(objective)(params)
-    logits = net.apply(params, state, None, batch, train=True, layers=["logits"])[0].outputs["logits"]
+    (loss, logits), gradient = jax.jit(jax.value_and_grad(objective, has_aux=True))(params)
     assert logits.data.shape == (7, 4, 2, 4)  # frames, labels and one more, batch, classes
-    expected = transducer_loss(jax.numpy.moveaxis(logits.data, 2, 0), labels, frames, lengths)
+    expected = jax.jit(transducer_loss)(jax.numpy.moveaxis(logits.data, 2, 0), labels, frames, lengths)
     np.testing.assert_allclose(loss, expected.sum(), rtol=1e-5)
     assert all(np.abs(g).max() > 0 for g in jax.tree.leaves(gradient))

@@ -369,13 +369,20 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init: Any,
+    *,
+    run: Callable[..., Any] = jax.lax.while_loop,
+) -> Any:
     """As `jax.lax.while_loop`, inside of a transformed function.
 
     Args:
       cond_fun: whether to go on with a value.
       body_fun: from one value to the next.
       init: the first value, a tree of arrays.
+      run: what runs the loop; takes the same arguments.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.while_loop(lambda v: v.sum() < 9, lambda v: 2 * v, x)).apply({}, None, jnp.ones(2))
@@ -402,7 +409,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         inner, entries, index = carry
         return *step(entries, (inner,), index=index), None if index is None else index + 1
 
-    out, entries, _ = jax.lax.while_loop(test, body, (init, entries, index))
+    out, entries, _ = run(test, body, (init, entries, index))
     frame.merge(entries)
     return out
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure import functional
+from tenure.core.run.naming import transparent
 from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, sizes
-from tenure.network.dims import FEATURE, SPATIAL, Dim
+from tenure.network.beams import beam_first
+from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
+from tenure.network.layers.attention_memory import Memory, recalled, remember
+from tenure.network.layers.attention_steps import in_blocks, step_in_blocks
+from tenure.network.layers.attention_steps import step as attention_step
 from tenure.network.layers.linear import product
-from tenure.network.layers.stepwise import kept, over_steps
+from tenure.network.layers.rec_state import KEPT
+from tenure.network.layers.stepwise import over_steps
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
@@ -34,11 +41,16 @@ class SelfAttention(Layer):
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
-        return bool(node.get("attention_left_only")) and node.get("initial_state") in (None, "zeros", 0)
+        return bool(node.get("attention_left_only"))
 
     @property
     def over_all_steps(self) -> bool:
         return True
+
+    @property
+    @transparent
+    def sees_beams(self) -> bool:
+        return in_blocks(self)
 
     def forward(
         self,
@@ -54,12 +66,10 @@ class SelfAttention(Layer):
         restrict_state_to_last_seq: bool = False,
         state_var_lengths: Any = None,
     ) -> Output:
-        self.unsupported(
-            "this layer keeps no keys of earlier steps or sequences",
-            initial_state=None if initial_state in ("zeros", 0) else initial_state,
-            restrict_state_to_last_seq=restrict_state_to_last_seq,
-            state_var_lengths=state_var_lengths,
-        )
+        self.unsupported("no program around gives lengths of a state here", state_var_lengths=state_var_lengths)
+        if restrict_state_to_last_seq and initial_state not in KEPT:
+            ways = ["'initial_state': 'keep_over_epoch'", "leave it out"]
+            raise self.error("restrict_state_to_last_seq", True, "nothing of a sequence is kept after it", ways)
         out = self._out_dim()
         total = out.root.size or 0
         if total_key_dim % num_heads or total % num_heads:
@@ -71,59 +81,58 @@ class SelfAttention(Layer):
             time = self.run.loop_time
             n = sizes.current().padded(time)
             x = x.stacked(time, jnp.broadcast_to(x.data, (n, *x.shape)), as_time=True).batch_first()
-        if x.time_axis is None and self.run.single_step:
-            return self._step(x, key_shift, num_heads, total_key_dim, out, forward_weights_init, attention_dropout)
-        if x.time_axis is None:
+        step = x.time_axis is None and self.run.single_step
+        if x.time_axis is None and not step:
             raise self.error("from", self.node.get("from"), f"{source!r} has no time axis")
-        x = x.feature_last()
-        x = x.move_axis(x.time_axis, 1)  # type: ignore[arg-type]
-        x = self.beyond(x, [1], 0)
+        blocks = step and self.sees_beams
+        x = (beam_first(x) if blocks else x).feature_last()
         in_dim = x.feature_dim
+        if step and (in_dim is None or x.ndim != 2 + blocks or self.run.loop_time is None):
+            raise self.error("from", self.node.get("from"), f"one vector for each sequence is needed, not {x!r}")
         if in_dim is None:
             raise self.error("from", self.node.get("from"), f"{source!r} has no feature dim")
+        if not step:
+            x = x.move_axis(x.time_axis, 1)  # type: ignore[arg-type]
+            x = self.beyond(x, [1], 0)
         both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
         mat = self.param("QKV", (in_dim, both), forward_weights_init)
+        qkv = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
+        if blocks:
+            return step_in_blocks(self, x, qkv, key_shift, out)
+        per_head = (num_heads, total_key_dim // num_heads), (num_heads, total // num_heads)
+        memory = recalled(self, x.shape[0], *per_head)
+        if memory.size and key_shift is not None:
+            raise self.error("key_shift", self.node.get("key_shift"), "it says nothing of the keys kept from before")
+        if step:
+            return attention_step(self, x, qkv, key_shift, out, attention_dropout, memory)
+        q, k, v = qkv
         batch, time = x.dims[0], x.dims[1]
-        q, k, v = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
         shifts = None if key_shift is None else jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
-        keep = self._mask(batch, time, attention_left_only)
+        keep = memory.mask(self._mask(batch, time, attention_left_only), *x.shape[:2])
+        k, v = memory.ahead("k_left", k), memory.ahead("v_left", v)
+        self._remember(memory, {"k_left": jnp.swapaxes(k, 1, 2), "v_left": jnp.swapaxes(v, 1, 2)}, time)
         drop = (lambda w: functional.dropped(next_rng_key(), attention_dropout, w)) if self.training else None
         change = drop if attention_dropout else None
         y = functional.attend(q, k, v, keep, scale=1.0, bias=shifts, masked=-jnp.inf, change=change)
         y = y.reshape((*x.shape[:2], total))
         return Output(Tensor(y, (batch, time, out), time_axis=1, feature_axis=2))
 
-    def _step(
-        self, x: Tensor, key_shift: Tensor | None, num_heads: int, total_key_dim: int, out: Dim, init: Any, drop: float
-    ) -> Output:
-        """One step of a loop: the keys and values of the steps so far are kept, with room for all of them."""
-        x = x.feature_last()
-        if x.feature_dim is None or x.ndim != 2 or self.run.loop_time is None:
-            raise self.error("from", self.node.get("from"), f"one vector for each sequence is needed, not {x!r}")
-        total = out.root.size or 0
-        both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
-        mat = self.param("QKV", (x.feature_dim, both), init)
-        q, k, v = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
-        n, step = sizes.current().padded(self.run.loop_time), jnp.asarray(self.run.loop_step, jnp.int32)
-        room = self.new_dim("steps", n)
-        heads, keys, values = Dim(num_heads, "heads"), Dim(k.shape[-1], "keys"), Dim(v.shape[-1], "values")
-        state = {}
-        for name, new, last in (("k_left", k, keys), ("v_left", v, values)):
-            dims = (x.dims[0], heads, room, last)  # a head's steps side by side: a product reads them in one go
-            old = kept(self, name)
-            shape = (*new.shape[:2], n, new.shape[2])
-            before = jnp.zeros(shape, new.dtype) if old is None else old.data
-            array = jax.lax.dynamic_update_slice_in_dim(before, new[:, :, None], step, 2)
-            state[name] = Tensor(array, dims if old is None else old.dims)
-        energy = jnp.einsum("bhd,bhkd->bhk", q, state["k_left"].data)
-        if key_shift is not None:
-            energy = energy + jnp.einsum("bhd,kd->bhk", q, key_shift.data.reshape(-1, q.shape[-1]))
-        energy = jnp.where(jnp.arange(n) <= step, energy, -jnp.inf)
-        weights = jax.nn.softmax(energy, axis=-1)
-        if drop and self.training:
-            weights = functional.dropped(next_rng_key(), drop, weights)
-        y = jnp.einsum("bhk,bhkd->bhd", weights, state["v_left"].data).reshape(x.shape[0], total)
-        return Output(Tensor(y, (x.dims[0], out), None, None, 1), state=state)
+    def after_loop(self, state: Mapping[str, Tensor], steps: Dim) -> None:
+        k, v = state["k_left"], state["v_left"]
+        memory = recalled(self, k.shape[0], *((x.shape[1], x.shape[3]) for x in (k, v)))
+        self._remember(memory, {"k_left": k.data, "v_left": v.data}, steps)
+
+    def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if self.node.get("initial_state") not in KEPT:
+            return form
+        shapes = [form[name].shape for name in ("k_left", "v_left")]
+        memory = recalled(self, shapes[0][0], *((s[1], s[3]) for s in shapes))
+        return {n: x.like(memory.with_room(n, x.shape)) for n, x in form.items()}
+
+    def _remember(self, memory: Memory, arrays: Mapping[str, Any], time: Dim) -> None:
+        batch, n = arrays["k_left"].shape[0], sizes.current().padded(time)
+        keep = ops.mask(time, (batch_dim(), time))
+        remember(self, memory, arrays, jnp.broadcast_to(True if keep is None else keep, (batch, n)))
 
     def _out_dim(self) -> Dim:
         n_out = self.node.get("n_out")

@@ -235,7 +235,9 @@ class Steps:
         self.sizes, length = known, known.padded(self.time)
         carry = self._carry()
         if carry.hypotheses is None:
-            _, (data, _, lengths) = over_frames(self._step, carry, self.arrays, length, remat=self.of.remat)
+            last, (data, _, lengths) = over_frames(self._step, carry, self.arrays, length, remat=self.of.remat)
+            for key, state in last.states.items():
+                self.run.build(self.graph.nodes[key]).after_loop(state, self.time)
             return self._gathered(data, lengths, None)
         limit = loop_length.limit(self.loop, self.graph, self.time)
         gradients = self.outer.flags.train

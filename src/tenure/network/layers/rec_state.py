@@ -21,7 +21,7 @@ from tenure.network.tensor import Tensor
 if TYPE_CHECKING:
     from tenure.network.layer import Layer
 
-_KEPT = ("keep_over_epoch", "keep_over_epoch_no_init")
+KEPT = ("keep_over_epoch", "keep_over_epoch_no_init")
 
 
 def _written(layer: Layer) -> Any:
@@ -92,7 +92,7 @@ def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Seque
     name = "var" if part == "state" else part
     if value == "var":
         return layer.param(f"{prefix}initial_{name}", dims[1:], 0.0)
-    if value in _KEPT:
+    if value in KEPT:
         return _read_kept(layer, part, shape)
     raise layer.error(
         "initial_state",
@@ -127,7 +127,7 @@ def state_tensors(state: State, dims: Sequence[Dim], out_dim: Dim) -> dict[str, 
 
 
 @contextlib.contextmanager
-def _scope(layer: Layer) -> Iterator[None]:
+def scope(layer: Layer) -> Iterator[None]:
     """Within, names are below the layer's `rec/`, unless the dictionary gives the layer a scope of its own."""
     if layer.node.get("name_scope") is not None:
         yield
@@ -145,7 +145,7 @@ def _kept_name(part: str) -> str:
 
 
 def _read_kept(layer: Layer, part: str, shape: Sequence[int]) -> jax.Array:
-    with _scope(layer):
+    with scope(layer):
         old = get_state(_kept_name(part), (1, *shape[1:]), jnp.float32, jnp.zeros)
     return old if old.shape in (tuple(shape), (1, *shape[1:])) else jnp.zeros(shape)
 
@@ -156,6 +156,6 @@ def keep_states(layer: Layer, last: State) -> None:
         written = _written(layer)
         if isinstance(written, Mapping):
             written = written.get(part)
-        if isinstance(written, str) and written in _KEPT:
-            with _scope(layer):
+        if isinstance(written, str) and written in KEPT:
+            with scope(layer):
                 set_state(_kept_name(part), value)
