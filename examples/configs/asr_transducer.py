@@ -196,4 +196,4 @@ newbob_learning_rate_decay = 0.7
 learning_rate_file = "runs/configs/asr_transducer/learning-rates"
 model = "runs/configs/asr_transducer/model"
 cleanup_old_models = True
-num_epochs = 40
+num_epochs = 30
