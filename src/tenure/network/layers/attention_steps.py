@@ -64,7 +64,7 @@ def step(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, out: Dim, 
     for name, new, last in (("k_left", k, keys), ("v_left", v, values)):
         dims = (x.dims[0], heads, room, last)  # a head's steps side by side: a product reads them in one go
         old = kept(layer, name)
-        before = memory.with_room(name, (*new.shape[:2], n, new.shape[2])) if old is None else old.data
+        before = memory.with_room(name, (*new.shape[:2], n, new.shape[2]), new.dtype) if old is None else old.data
         array = jax.lax.dynamic_update_slice_in_dim(before, new[:, :, None], at, 2)
         state[name] = Tensor(array, dims if old is None else old.dims)
     energy = jnp.einsum("bhd,bhkd->bhk", q, state["k_left"].data)
