@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import tempfile
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +31,25 @@ os.environ["COLUMNS"] = "120"  # tables that fit the terminal are the same in ev
 
 TESTS_BETWEEN, MOST_MAPPINGS = 20, 20_000
 _tests_run = 0
+PROGRAMS_IN_A_CONTEXT = 200
+
+
+def pytest_collection_finish():
+    """Programs share MLIR's contexts. JAX makes one for each program and loads all dialects into it, which for the many small programs
+    of tests takes as long as the rest of their lowering."""
+    from jax._src.interpreters import mlir
+
+    make, own = getattr(mlir, "make_ir_context", None), threading.local()
+    if make is None:  # JAX's own matter, which may change
+        return
+
+    def shared():
+        own.programs = getattr(own, "programs", 0) + 1
+        if own.programs % PROGRAMS_IN_A_CONTEXT == 1:  # a context keeps the constants of its programs
+            own.context = make()
+        return own.context
+
+    mlir.make_ir_context = shared
 
 
 def pytest_runtest_teardown():

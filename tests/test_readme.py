@@ -36,7 +36,11 @@ def first_hour():
 
 def test_the_first_hour_runs_on_four_devices(tmp_path):
     (tmp_path / "tagger.py").write_text(first_hour(), encoding="utf-8")
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4",
+        "JAX_PLATFORMS": "cpu",
+    }
     command = [sys.executable, "-W", "error", "tagger.py"]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

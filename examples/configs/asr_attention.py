@@ -6,7 +6,8 @@
 # Baseline:  one text of the training for all, character error rate 87.6 %   (python -m examples.configs.baselines asr)
 # Threshold: half of that, character error rate 44 %
 # Command:   tenure train examples/configs/asr_attention.py && tenure search examples/configs/asr_attention.py
-# Score:     not measured yet
+# Score:     not reached yet: 65.5 % by a decoder that saw all letters (22 epochs), which learned the texts of the training by heart;
+#            of the one below, the search was not measured
 
 import json
 import os
@@ -108,7 +109,15 @@ network = {
                 "from": "output",
                 "initial_output": 0,
             },
-            "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": hidden, "from": ["prev:letter", "prev:context"]},
+            # of few texts, the decoder learns by heart what comes next; without some of the letters, it has to look at the encoder
+            "shown": {
+                "class": "dropout",
+                "from": "letter",
+                "dropout": 0.4,
+                "dropout_noise_shape": {"*": None, "F": 1},
+                "initial_output": 0,
+            },
+            "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": hidden, "from": ["prev:shown", "prev:context"]},
             "query": {"class": "linear", "activation": None, "with_bias": False, "n_out": hidden, "from": "s"},
             "feedback": {
                 "class": "linear",
@@ -132,7 +141,8 @@ network = {
                 "class": "linear",
                 "activation": None,
                 "n_out": 2 * hidden,
-                "from": ["s", "prev:letter", "context"],
+                "from": ["s", "context"],
+                "dropout": dropout,
             },
             "readout": {"class": "reduce_out", "mode": "max", "num_pieces": 2, "from": "readout_in"},
             "output_prob": {
@@ -175,11 +185,8 @@ buckets = [
 ]
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
-learning_rates = [0.0005, 0.0008, 0.0011, 0.0014, 0.0015]
-learning_rate_control = "newbob_multi_epoch"
-newbob_multi_num_epochs = newbob_multi_update_interval = 3
-newbob_learning_rate_decay = 0.7
+learning_rates = [0.0005, 0.001, *[0.0015] * 10, *(0.0015 * 0.75**i for i in range(1, 9))]
 learning_rate_file = "runs/configs/asr_attention/learning-rates"
 model = "runs/configs/asr_attention/model"
 cleanup_old_models = True
-num_epochs = 40
+num_epochs = 20

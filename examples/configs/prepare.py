@@ -62,7 +62,10 @@ def prepare(name: str) -> None:
 
 
 def translate(folder: Path, held_out: int = 500, size: int = 4000, longest: int = 64) -> None:
-    """The sentence pairs of `examples/translate`, split as there, in pieces that both languages share; "</s>" is the first label."""
+    """The sentence pairs of `examples/translate`, split as there, in pieces that both languages share; "</s>" is the first label.
+
+    Pairs of half of the longest length or more are not trained on.
+    """
     import sentencepiece
 
     split = split_pairs(load_pairs(folder / "download"), held_out)
@@ -81,7 +84,8 @@ def translate(folder: Path, held_out: int = 500, size: int = 4000, longest: int 
     (where / "sizes.json").write_text(json.dumps({"pieces": len(labels)}))
     for name, pairs in (("train", split.train), ("dev", split.valid), ("test", split.test)):
         both = ([pieces.encode(text, out_type=str) for text in pair[1:]] for pair in pairs)
-        kept = [pair for pair in both if max(map(len, pair)) < longest]
+        most = longest // 2 if name == "train" else longest
+        kept = [pair for pair in both if max(map(len, pair)) < most]
         for place, side in enumerate(("source", "target")):
             write_lines(where / f"{side}.{name}", (" ".join(pair[place]) for pair in kept))
         print(f"{len(kept):,} pairs in {name}", end=", ")

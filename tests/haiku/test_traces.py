@@ -14,6 +14,7 @@ import pytest
 
 import tenure.haiku as hk
 from tenure.nn import traced
+from tests.sample import sample
 
 from ..nn.cases import SEQUENCE, Case, X
 from ..nn.test_against_haiku import equal
@@ -22,7 +23,10 @@ from .programs import PROGRAMS, TRANSFORMED, _case
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 KEY = np.array([0, 7], np.uint32)
 QUICK = {c.name for c in TRANSFORMED} | {"linear", "batch norm", "group norm", "vq, averages", "spectral norm", "keys"}
-SOME = [pytest.param(c, marks=[] if c.name in QUICK else [pytest.mark.slow], id=c.name) for c in PROGRAMS]
+TRACED = [c for c in PROGRAMS if c.name in QUICK]
+SOME = sample(TRACED, 2, lambda c: c.name) + [
+    pytest.param(c, marks=[pytest.mark.slow], id=c.name) for c in PROGRAMS if c not in TRACED
+]
 FLOATING = [
     c for c in PROGRAMS if all(np.issubdtype(np.asarray(x).dtype, np.floating) for x in jax.tree.leaves(c.inputs))
 ]
@@ -120,7 +124,7 @@ GRADIENTS = ROUNDED + FLOATING
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(c, marks=[] if c in ROUNDED else [pytest.mark.slow], id=c.name) for c in GRADIENTS]
+    "case", [pytest.param(c, marks=[] if c in ROUNDED[::3] else [pytest.mark.slow], id=c.name) for c in GRADIENTS]
 )
 def test_uncompiled_gradients(case: Case) -> None:
     """Outside of `jax.jit` each operation rounds, so that they have to be dm-haiku's, backwards too."""

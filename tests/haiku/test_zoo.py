@@ -12,6 +12,8 @@ import jmp
 import numpy as np
 import pytest
 
+from tests.sample import sample
+
 from ..nn.cases import Case
 from ..nn.test_against_haiku import equal
 from .programs import LIBRARIES, PROGRAMS
@@ -71,10 +73,13 @@ QUICK = {
     "fori loop",
     "map",
 }
-FAST = [pytest.param(c, marks=[] if c.name in QUICK else [pytest.mark.slow]) for c in PROGRAMS]
+COMPILED = [c for c in PROGRAMS if c.name in QUICK]
+FAST = sample(COMPILED, 2, ids) + [
+    pytest.param(c, marks=[pytest.mark.slow], id=c.name) for c in PROGRAMS if c not in COMPILED
+]
 
 
-@pytest.mark.parametrize("case", FAST, ids=[c.name for c in PROGRAMS])
+@pytest.mark.parametrize("case", FAST)
 def test_compiled(case: Case) -> None:
     check(case)
 
@@ -88,7 +93,7 @@ def test_eager(case: Case) -> None:
 SOME = [c for c in PROGRAMS if c.name in ("linear", "layer stack", "keys", "state and remat", "lift", "vmap", "cond")]
 
 
-@pytest.mark.parametrize("case", SOME, ids=ids)
+@pytest.mark.parametrize("case", SOME[::2], ids=ids)
 def test_some_eager(case: Case) -> None:
     check(case, wrap=lambda f: f)
 

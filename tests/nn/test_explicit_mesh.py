@@ -124,7 +124,7 @@ for a, b in zip(jax.tree.leaves(wanted), jax.tree.leaves(found)):
 
 
 def test_the_same_numbers_on_four_devices():
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
     environment = {**os.environ, "XLA_FLAGS": flags}
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr

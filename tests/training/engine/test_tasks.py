@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from tenure.core.errors import TenureError
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import read
 from tenure.training.engine.training import Training
-from tenure.training.errors import ConfigError
+from tenure.training.errors import ConfigError, OrderError
 from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
 
@@ -65,6 +66,18 @@ def test_a_search_without_targets_says_so_and_searches(trained, tmp_path):
     assert "Search scores" not in said(trained, search_do_eval=False, **more)
 
 
+def test_a_search_for_what_is_no_label_is_refused(trained, tmp_path):
+    more = dict(task="search", search_data=DATA, search_output_file=f"{tmp_path}/hyps")
+    with pytest.raises(
+        ConfigError, match=r"(?s)search_output_layer is 'output', which gives .* and no labels.*'decide'"
+    ):
+        said(trained, **more)
+    with pytest.raises(TenureError, match="the layer 'bets' was asked for"):
+        said(trained, **more, network={**NET, "best": {**BEST, "is_output_layer": False}}, search_output_layer="bets")
+    said(trained, **more, network={**NET, "best": {**BEST, "is_output_layer": False}}, search_output_layer="best")
+    assert [len(line.split()) for line in (tmp_path / "hyps").read_text().splitlines()] == [3, 5, 4]
+
+
 def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
     dump = {"class": "hdf_dump", "from": "output", "filename": f"{tmp_path}/out.hdf", "is_output_layer": True}
     labels = {**dump, "from": "best", "filename": f"{tmp_path}/{{dataset_name}}.hdf", "dump_per_run": True}
@@ -77,8 +90,11 @@ def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
     said(trained, task="forward", network=net, eval=NO_TARGETS, output_file=f"{tmp_path}/all.hdf")
     with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "all.hdf") as b:
         np.testing.assert_array_equal(a["inputs"][()], b["inputs"][()])
-    with pytest.raises(ConfigError, match="'extra' of hdf_dump is not done"):
-        said(trained, task="eval", network={**net, "dump": {**dump, "extra": {"o": "output"}}}, dev=DATA)
+
+
+def test_data_without_sequences_are_called_by_their_name(tmp_path):
+    with pytest.raises(OrderError, match=r"the data set 'train' \(Task12AX\) has no sequences"):
+        said(tmp_path, train={"class": "Task12AXDataset", "num_seqs": 0})
 
 
 def test_nop_reads_the_config_and_writes_nothing(tmp_path):

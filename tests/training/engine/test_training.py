@@ -189,7 +189,7 @@ for name in found[0]:
 def test_several_devices_give_the_numbers_of_one(request):
     import os
 
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    env = {**os.environ, "XLA_FLAGS": os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"}
     done = subprocess.run(
         [sys.executable, "-c", SPREAD, str(request.config.rootpath)], env=env, capture_output=True, text=True
     )

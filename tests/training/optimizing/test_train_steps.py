@@ -1,8 +1,6 @@
 """RETURNN's recorded training steps: the same objectives and parameters after each step."""
 
 import json
-import os
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,9 +10,9 @@ from tenure.returnn.replay import check, load
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.clipping import Clipping
 from tenure.training.optimizing.updater import Updater
+from tests.replay.cases import BESIDE as FOLDER
 from tests.sample import sample
 
-FOLDER = Path(os.environ.get("TENURE_REPLAY", Path(__file__).parents[4] / "shared" / "replay")) / "cases"
 INDEX = FOLDER / "index.json"
 ROWS = [r for r in json.loads(INDEX.read_text()) if r.get("kind") == "train_steps"] if INDEX.exists() else []
 

@@ -17,12 +17,23 @@ from tenure.network.tf.static import DType, UnknownTensorFlowError
 Function = Callable[..., Any]
 
 
+_VARIABLE = "a layer {'class': 'variable', 'shape': […]} has a parameter; give it to the expression as a further source"
+_WAYS = {
+    "get_variable": _VARIABLE,
+    "Variable": _VARIABLE,
+    "py_func": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
+    "Session": "there are no graphs and sessions: functions compute at once",
+}
+
+
 def unknown_name(path: str, known: Mapping[str, Any]) -> UnknownTensorFlowError:
     """The error of a name that is not mapped."""
+    last = path.rsplit(".", 1)[-1]
+    own = [_WAYS[last]] if last in _WAYS else []
     return UnknownTensorFlowError(
         f"{path!r} has no counterpart here",
-        near=nearest(path.rsplit(".", 1)[-1], known),
-        ways=["write it with the functions that are mapped", "use a layer class that does it"],
+        near=nearest(last, known),
+        ways=own or ["write it with the functions that are mapped", "use a layer class that does it"],
     )
 
 

@@ -78,6 +78,7 @@ max_pad_size: frames of padding of a batch
 max_total_num_seqs: sequences of an epoch
 buckets: the shapes that batches are padded to: [{"data": 100, "classes": 20, "rows": 40}, …], or [100, 200], or the number of shapes to make, or "exact"
 load_threads: so many sequences are loaded at the same time
+load_processes: the sequences of each data set are loaded in so many processes, for data whose loading computes
 chunking: sequences are cut: "50:25" is size and step
 min_chunk_size: no chunk starts where so few frames are left
 chunking_variance: chunks are shorter by a random share

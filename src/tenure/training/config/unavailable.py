@@ -10,6 +10,10 @@ _WAYS = {
     "OpCodeCompiler": "TensorFlow operators in C++ cannot be built here: write the operation with jax.numpy in a layer class of your own",
     "SelectSearchSourcesLayer": "search selects states itself: read the layer's own output",
     "LayerBase": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
+    "auto_register_layer_classes": "write the layer classes for Tenure: `@tenure.network.registry.layer('name')`",
+    "create_random_warp_flow_2d": "time warping has no counterpart here: SpecAugment's masks alone do most of its work",
+    "dense_image_warp": "time warping has no counterpart here: SpecAugment's masks alone do most of its work",
+    "Lexicon": "LmDataset reads text with 'orth_symbols_file' or a vocabulary; of a lexicon, write the symbols to a file",
     "register_layer_class": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
     "get_rnnt_linear_aligned_output": "it needs an alignment of RASR: dump the alignment to HDF, and read it as a data stream",
 }

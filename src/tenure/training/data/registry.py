@@ -46,8 +46,8 @@ def register(*names: str) -> Callable[[Make], Make]:
     return take
 
 
-def dataset(options: Any, **defaults: Any) -> DataSet:
-    """A data set from its options.
+def opened(options: Any, **defaults: Any) -> DataSet:
+    """A data set from its options, of a class that is registered: `classes.dataset` is the same, and knows all classes.
 
     Args:
       options: a dictionary with "class", the text of one, a data set already, or a source: an object with len(…) and [i].

@@ -151,6 +151,8 @@ class HdfWriter:
             )
         if array.dtype.kind in "iub":
             return array.astype("int32") if str(array.dtype) not in _INTEGERS else array
+        if array.dtype.kind == "O" and all(isinstance(value, bytes) for value in array.flat):
+            return array
         if array.dtype.kind != "f":
             raise DataSetError(f"the sequence {tag!r} has no numbers in the stream {key!r}, but {array.dtype}")
         return array.astype("float32")
@@ -162,8 +164,10 @@ class HdfWriter:
         for key, arrays in self._waiting.items():
             block = np.concatenate(arrays)
             if key not in self._arrays:
-                shape = (None, *block.shape[1:])
-                self._arrays[key] = self._file.create_dataset(self._name(key), data=block, maxshape=shape, chunks=True)
+                shape, text = (None, *block.shape[1:]), self._texts if block.dtype.kind == "O" else None
+                self._arrays[key] = self._file.create_dataset(
+                    self._name(key), data=block, maxshape=shape, chunks=True, dtype=text
+                )
             else:
                 found = self._arrays[key]
                 found.resize(len(found) + len(block), axis=0)
@@ -187,7 +191,7 @@ class HdfWriter:
         targets = self._file.create_group("targets/size")
         for key in columns[1:]:
             stream = self.streams[key]
-            targets.attrs[key] = (stream.dim or self._size(key), 1 if stream.sparse else 2)
+            targets.attrs[key] = (stream.dim or self._size(key), min(self._arrays[key].ndim, 2))
             self._label(f"targets/labels/{key}", stream)
         size = self.streams["data"].dim or self._size("data")
         numbers = {"inputPattSize": size, "numDims": 1, "numLabels": size, "numSeqs": len(self._tags)}

@@ -1,92 +1,173 @@
-"""Layers of the class `hdf_dump`: what they are given in a pass over data goes to HDF files."""
+"""Layers of the class `hdf_dump`: what they are given in passes over data goes to HDF files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from tenure.core.errors import Party, brief
-from tenure.network.graph import Flags
+from tenure.network.graph import Flags, Graph, Node
 from tenure.network.model import Network
 from tenure.network.tensor import Tensor
+from tenure.training.data.base import Stream
+from tenure.training.data.hdf import HDFDataset
+from tenure.training.data.writing import HdfWriter
+from tenure.training.engine.dumped import Dumped, of_batch, of_sequences
 from tenure.training.engine.log import Log
-from tenure.training.engine.outputs import rows, write_hdf
 from tenure.training.errors import ConfigError
-
-_NOT_DONE = ("extra", "dump_whole_batches", "extend_existing_file")
 
 
 class Dumps:
-    """The files of a network's `hdf_dump` layers, of one pass over one data set.
+    """The files of a network's `hdf_dump` layers. Files with `dump_per_run` are one for each pass, others are one for all passes.
+
+    Used with `with`: then files are moved into their places at the end, and none is left behind by an error.
 
     Attributes:
-      layers: their names, which the pass has to compute.
+      layers: whose outputs each pass has to compute: what is dumped, and what is dumped beside it.
     """
 
-    def __init__(self, network: Network, flags: Flags, data: str, epoch: int):
-        """Finds the layers.
+    def __init__(self, network: Network, flags: Flags, log: Log):
+        """Finds the layers, those inside of loops and sub-networks too.
 
         Args:
           network: with them.
           flags: what it is built for.
+          log: is told of each file.
+        """
+        nodes = [n for n in _nodes(network.graph(flags)) if n.class_name == "hdf_dump"]
+        self._files = [_File(node, log) for node in nodes]
+        self.layers: tuple[str, ...] = tuple(dict.fromkeys(name for file in self._files for name in file.layers))
+
+    def begin(self, data: str, epoch: int) -> Dumps:
+        """Starts a pass over data; gives itself.
+
+        Args:
           data: name of the data set, which names of files may use: "{dataset_name}" with `dump_per_run`.
           epoch: likewise, "{epoch}".
 
         Raises:
-          ConfigError: a layer has an option that is not done, or its file name is none.
+          ConfigError: a name is none, or such a file is there already.
         """
-        nodes = network.graph(flags).nodes
-        self._options = {key: node.options for key, node in nodes.items() if node.class_name == "hdf_dump"}
-        self._paths = {key: _path(key, of, data, epoch) for key, of in self._options.items()}
-        self.layers: tuple[str, ...] = tuple(self._options)
-        self._found: dict[str, list[tuple[str, np.ndarray]]] = {key: [] for key in self.layers}
-        self._tensors: dict[str, Tensor] = {}
+        for file in self._files:
+            file.begin({"dataset_name": data, "epoch": epoch})
+        return self
 
     def take(self, tags: Sequence[str], outputs: Mapping[str, Tensor]) -> None:
         """Takes the layers' outputs of a batch.
 
         Raises:
-          ConfigError: an output has other axes than time and features.
+          ConfigError: an output has hypotheses, or no batch.
+          DataSetError: the file cannot be written.
         """
-        for key in self.layers:
-            output = self._tensors[key] = outputs[key]
-            if output.beam_dim is not None or len(output.dims) > 3 or not any(d.is_batch for d in output.dims):
-                raise ConfigError(
-                    f"layer {key!r} dumps {output}, and a file can hold sequences of frames",
-                    parties=[Party("layer", key)],
-                    ways=["'class': 'decide' takes the best of a search's hypotheses", "merge_dims joins axes"],
-                )
-            self._found[key] += zip(tags, rows(output), strict=True)
+        for file in self._files:
+            file.take(tags, outputs)
 
-    def write(self, log: Log) -> None:
-        """Writes the files, and says so."""
-        for key, found in self._found.items():
-            output, options, path = self._tensors.get(key), self._options[key], self._paths[key]
-            if output is None:
-                continue
-            sparse = output.sparse_dim is not None
-            last = found[0][1].shape[-1] if found[0][1].ndim > 1 else 1
-            write_hdf(path, found, int(output.sparse_dim.size or 1) if sparse else last, options.get("labels") or ())  # type: ignore[union-attr]
-            log.say(f"layer {key!r}: {len(found)} sequences written to {str(path)!r}")
+    def __enter__(self) -> Dumps:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.ExitStack() as all_of_them:
+            for file in self._files:
+                all_of_them.callback(file.end, kind, error, trace)
 
 
-def _path(key: str, options: Mapping[str, Any], data: str, epoch: int) -> Path:
-    for option in _NOT_DONE:
-        if options.get(option):
+class _File:
+    """The file of one layer."""
+
+    def __init__(self, node: Node, log: Log):
+        self._key, self._options, self._log = node.key, node.options, log
+        self._extra = {name: _plain(key) for name, key in (node.refs.get("extra") or {}).items()}
+        self.layers = (self._key, *self._extra.values())
+        self._path: Path | None = None
+        self._writer: HdfWriter | None = None
+
+    def begin(self, told: Mapping[str, Any]) -> None:
+        per_run = bool(self._options.get("dump_per_run"))
+        if self._path is not None and not per_run:
+            return
+        self.end()
+        self._path = path = _path(self._key, self._options, told)
+        extends = bool(self._options.get("extend_existing_file"))
+        if path.exists() is not extends:
             raise ConfigError(
-                f"layer {key!r}: the option {option!r} of hdf_dump is not done here",
-                parties=[Party("layer", key)],
-                ways=[f"remove {option!r}", "a layer 'hdf_dump' of its own for each output"],
+                f"layer {self._key!r}: the file '{path}' " + ("is not there" if extends else "is there already"),
+                parties=[Party("layer", self._key)],
+                ways=["leave out 'extend_existing_file'"]
+                if extends
+                else ["remove it", "another 'filename'", "'extend_existing_file': True"],
             )
+
+    def take(self, tags: Sequence[str], outputs: Mapping[str, Tensor]) -> None:
+        main = self._checked(outputs[self._key])
+        extra = {name: self._checked(outputs[key], main) for name, key in self._extra.items()}
+        found = (of_batch if self._options.get("dump_whole_batches") else of_sequences)(tags, main, extra)
+        for dumped in found:
+            writer = self._writer or self._opened(main, dumped)
+            writer.add(dumped.tag, dumped.arrays)
+
+    def _checked(self, x: Tensor, main: Tensor | None = None) -> Tensor:
+        if x.beam_dim is not None or (main is None and not any(d.is_batch for d in x.dims)):
+            raise ConfigError(
+                f"layer {self._key!r} dumps {x}, and a file holds one array for each sequence",
+                parties=[Party("layer", self._key)],
+                ways=["'class': 'decide' takes the best of a search's hypotheses"],
+            )
+        return x
+
+    def _opened(self, main: Tensor, first: Dumped) -> HdfWriter:
+        assert self._path is not None
+        extends = bool(self._options.get("extend_existing_file"))
+        streams = {name: Stream.like(array, 0) for name, array in first.arrays.items()}
+        labels = self._options.get("labels")
+        data = first.arrays["data"]
+        size = main.sparse_dim.size if main.sparse_dim is not None else data.shape[-1] if data.ndim > 1 else 1
+        streams["data"] = Stream(int(size or 0), main.sparse_dim is not None, str(data.dtype), labels=labels)
+        old = HDFDataset([str(self._path)]) if extends else None
+        self._writer = writer = HdfWriter(self._path, streams, force=extends)
+        for index in range(int(old.count()) if old is not None else 0):
+            assert old is not None
+            item = old.load(index, 1)
+            writer.add(item.tag, item.data)
+        return writer
+
+    def end(self, kind: Any = None, error: Any = None, trace: Any = None) -> None:
+        writer, path = self._writer, self._path
+        self._writer = self._path = None
+        if writer is not None:
+            writer.__exit__(kind, error, trace)
+            if kind is None:
+                self._log.say(f"layer {self._key!r}: {writer.sequences} sequences written to {str(path)!r}")
+
+
+def _nodes(graph: Graph) -> Iterator[Node]:
+    """The nodes of a graph and of the graphs that its layers run."""
+    for node in graph.nodes.values():
+        yield node
+        for branch in node.branches.values():
+            yield from _nodes(branch)
+
+
+def _plain(key: str) -> str:
+    """The path of a layer that a loop names by "base:"."""
+    return key.removeprefix("base:")
+
+
+def _path(key: str, options: Mapping[str, Any], told: Mapping[str, Any]) -> Path:
     name: Any = options.get("filename")
-    told = {"dataset_name": data, "epoch": epoch}
     if callable(name):
         name = name(**told)
     elif options.get("dump_per_run") and isinstance(name, str):
-        name = name.format_map(told)
+        try:
+            name = name.format_map(told)
+        except (KeyError, ValueError, IndexError):
+            raise ConfigError(
+                f"layer {key!r}: 'filename' is {brief(name)}", ways=[f"it may use {{{'}, {'.join(told)}}}"]
+            ) from None
     if not isinstance(name, str) or not name:
         raise ConfigError(f"layer {key!r}: 'filename' is {brief(name)}", ways=["'filename': 'out.hdf'"])
     return Path(name)

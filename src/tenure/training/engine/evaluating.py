@@ -33,15 +33,14 @@ def evaluate(config: Mapping[str, Any], log: Log | None, watch: Watch | None) ->
     if config.get("eval_output_file_per_seq"):
         return _each_sequence(training, config)
     found, file = {}, {}
-    for name, options in evaluation_sets(config).items():
-        dumps = Dumps(training.network, Flags(False, True, False), name, epoch)
-        scores = training.evaluated(epoch, name, options, dumps)
-        dumps.write(training.log)
-        found[name] = scores.shown()
-        file[name] = {
-            "error": Numbers({f"error:{k}": v for k, v in scores.errors().items()}),
-            "score": Numbers({f"cost:{k}": v for k, v in scores.scores().items()}),
-        }
+    with Dumps(training.network, Flags(False, True, False), training.log) as dumps:
+        for name, options in evaluation_sets(config).items():
+            scores = training.evaluated(epoch, name, options, dumps.begin(name, epoch))
+            found[name] = scores.shown()
+            file[name] = {
+                "error": Numbers({f"error:{k}": v for k, v in scores.errors().items()}),
+                "score": Numbers({f"cost:{k}": v for k, v in scores.scores().items()}),
+            }
     training.log.say(lines.evaluation_scores(found), 1)
     if config.get("eval_output_file"):
         write_text(Path(config["eval_output_file"]), dictionary(file) + "\n")

@@ -22,8 +22,10 @@ from tenure.network.graph import Flags, Graph, Level
 from tenure.network.model import Network
 from tenure.network.tensor import Tensor
 from tenure.training.data.classes import dataset
+from tenure.training.engine.exporting_own import OwnPart
 from tenure.training.engine.learner import Learner
 from tenure.training.engine.model import build
+from tenure.training.engine.own import OwnModel
 from tenure.training.engine.settings import named
 from tenure.training.errors import ConfigError, TrainingError
 from tenure.training.exported import ABOUT, FORMAT, PROGRAM, WEIGHTS
@@ -55,14 +57,19 @@ def export(
       TrainingError: the network has no form for all numbers and lengths of sequences.
     """
     config = learner.config
-    if callable(config.get("get_model")):
-        raise ConfigError("a model of get_model is exported by its own code", ways=["jax.export: docs/jax.md"])
     epoch = learner.load_epoch()
     key = "search_output_layer" if search else "forward_output_layer"
-    layers = tuple(layers) or (config.get(key) or "output",)
-    part = _Part.of(learner, layers, search)
-    inputs = part.inputs()
-    made = _exported(part.program(inputs), part.leaves, inputs, platforms)
+    chosen = tuple(layers) or ((config[key],) if config.get(key) else ())
+    part: _Part | OwnPart
+    if isinstance(learner.network, OwnModel):
+        part, inputs, made = _own(learner, learner.network, chosen, search, platforms)
+        labels = {}
+    else:
+        layers = chosen or ("output",)
+        part = _Part.of(learner, layers, search)
+        inputs = part.inputs()
+        made = _exported(part.program(inputs), part.leaves, inputs, platforms)
+        labels = labels_of(config, learner.network, layers)
     names, leaves, outputs = part.names, part.leaves, part.outputs
     about = {"epoch": epoch, "model": learner.models.prefix.name, "tenure": __version__, "jax": jax.__version__}
     told = {
@@ -71,11 +78,27 @@ def export(
         "inputs": inputs,
         "outputs": outputs,
         "weights": names,
-        "labels": {k: list(v) for k, v in labels_of(config, learner.network, layers).items() if k in outputs},
+        "labels": {k: list(v) for k, v in labels.items() if k in outputs},
     }
     write_bytes(path, _archive(told, _serialised(made), dict(zip(names, leaves, strict=True))))
     said = [f"{k}: {of['dtype']} {of['shape']}{' with lengths' if of['lengths'] else ''}" for k, of in inputs.items()]
     return [*said, f"→ {', '.join(outputs)}"]
+
+
+def _own(learner: Learner, model: OwnModel, layers: Sequence[str], search: bool, platforms: Sequence[str]) -> Any:
+    """The part of a model of the config's own, its inputs, and the program: of sequences whose streams are as long as each other, if there is
+    none for any lengths."""
+    if search:
+        raise ConfigError("the model of get_model has no search", ways=["leave out --search"])
+    part = OwnPart(model, layers, learner.state, _output)
+    every = {key: _input(key, template) for key, template in model.templates.items()}
+    inputs = part.needed(every)
+    try:
+        return part, inputs, _exported(part.program(inputs, every), part.leaves, inputs, platforms)
+    except TrainingError:
+        if sum(of["lengths"] for of in inputs.values()) < 2:
+            raise
+        return part, inputs, _exported(part.program(inputs, every), part.leaves, inputs, platforms, as_long=True)
 
 
 class _Part:
@@ -187,13 +210,15 @@ def _runs(run: Any, weights: list[Any], inputs: Mapping[str, Any]) -> bool:
     return True
 
 
-def _exported(run: Any, weights: list[Any], inputs: Mapping[str, Any], platforms: Sequence[str]) -> Any:
+def _exported(
+    run: Any, weights: list[Any], inputs: Mapping[str, Any], platforms: Sequence[str], *, as_long: bool = False
+) -> Any:
     from jax import export as jax_export
 
     scope = jax_export.SymbolicScope()
     given: list[Any] = []
     for number, of in enumerate(inputs.values()):
-        words = {"rows": "rows", "time": f"time{number}"}
+        words = {"rows": "rows", "time": "time" if as_long else f"time{number}"}
         text = ", ".join(words.get(d, str(d)) for d in of["shape"])
         given.append(jax.ShapeDtypeStruct(jax_export.symbolic_shape(text, scope=scope), of["dtype"]))
         if of["lengths"]:
@@ -202,7 +227,7 @@ def _exported(run: Any, weights: list[Any], inputs: Mapping[str, Any], platforms
     options: dict[str, Any] = {"platforms": tuple(platforms)} if platforms else {}
     try:
         return jax_export.export(jax.jit(run), **options)(shapes, given)
-    except (TenureError, jax.errors.JAXTypeError, core.InconclusiveDimensionOperation) as error:
+    except (TenureError, TypeError, ValueError, core.InconclusiveDimensionOperation) as error:
         raise TrainingError(
             f"the network has no form for all numbers and lengths of sequences: {error}",
             ways=["--layer NAME: another layer"],

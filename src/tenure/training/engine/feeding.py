@@ -20,8 +20,9 @@ from tenure.training.batching.chunking import Chunking
 from tenure.training.batching.context import Context
 from tenure.training.batching.plan import Batch, Batching
 from tenure.training.data.base import DataSet, Epoch
-from tenure.training.data.classes import dataset
+from tenure.training.data.classes import dataset, in_processes
 from tenure.training.data.loading import Loader, ahead
+from tenure.training.data.processes import workers
 from tenure.training.engine import streams
 from tenure.training.engine.bucketing import buckets_of
 from tenure.training.errors import BatchError, DataSetError
@@ -93,6 +94,7 @@ class Feed:
         training: bool,
         flags: Flags = Flags(),
         before: Feed | None = None,
+        name: str = "",
     ) -> Feed:
         """The data of a config.
 
@@ -104,12 +106,21 @@ class Feed:
           training: whether for training.
           flags: what the network is built for; what it needs then must be there.
           before: batches of the same data set, which is not opened again then.
+          name: of the data set, for messages.
 
         Raises:
           DataSetError: the data lack a stream that the network is fed.
           BatchError: options of batches that cannot be used.
         """
-        data = before.data if before is not None else dataset(options, **defaults)
+        processes = int(config.get("load_processes") or 0)
+        if before is not None:
+            data = before.data
+        elif processes:
+            data = in_processes(options, processes, **defaults)
+        else:
+            data = dataset(options, **defaults)
+        if not isinstance(options, DataSet):  # one of our own
+            data.name = data.name or name
         both = {**defaults, **(options if isinstance(options, Mapping) else {})}
         keys, needed = {}, network.graph(flags).nodes
         for key, template in network.templates.items():
@@ -134,7 +145,7 @@ class Feed:
             streams.alike(network, keys),
             {key: streams.sizes(network.templates[key]) for key in keys},
             spare=not mixing and ("copies" if flags.search else True),
-            threads=max(int(config.get("load_threads") or 1), 1),
+            threads=max(int(config.get("load_threads") or 1), workers(data)),
         )
         made_for = (feed.limits, feed.chunking, feed.context, feed.timed, config.get("buckets"))
         if before is not None and before.made_for == made_for:

@@ -29,9 +29,9 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
     epoch = training.load_epoch()
     layer = config.get("forward_output_layer") or "output"
     data = named(config, config.get("forward_data") or config.get("eval"))
-    dumps = Dumps(training.network, _FLAGS, "forward", epoch)
-    found = list(_forwarded(training, config, layer, data, evaluation_options(config), dumps))
-    dumps.write(training.log)
+    with Dumps(training.network, _FLAGS, training.log) as dumps:
+        dumps.begin("forward", epoch)
+        found = list(_forwarded(training, config, layer, data, evaluation_options(config), dumps))
     size = found[0][1].shape[-1] if found[0][1].ndim > 1 else 1
     count = write_hdf(path, found, size)
     training.log.say(lines.forward_file(str(path)))

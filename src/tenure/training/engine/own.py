@@ -142,7 +142,7 @@ class OwnModel:
                 found[key] = array
                 if lengths is not None:
                     found[f"{key}_lengths"] = lengths
-        rows = next((len(array) for array in found.values()), 0)
+        rows = next((array.shape[0] for array in found.values()), 0)
         found["row_mask"] = jnp.arange(rows) < batch.get(ROWS, rows)
         return found
 
@@ -162,6 +162,7 @@ class _Input:
     """A node for what a model is fed."""
 
     class_name, scope, container = "data", "", False
+    branches: Mapping[str, Any] = {}
 
     def __init__(self, key: str):
         self.key, self.name = key, key

@@ -53,23 +53,25 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
         training=False,
         flags=flags,
     )
-    dumps = Dumps(training.network, flags, "search", epoch)
     began, scores, count, found = time.monotonic(), Scores(), 0, {}
     sequences, labels = feed.data.epoch(1), labels_of(training, feed, layer)
-    for batch in feed.batches(1, order=sequences):
-        key = jax.random.fold_in(training.key, count)
-        wanted = (layer, *dumps.layers)
-        result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
-        dumps.take(batch.tags, result.outputs)
-        scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
-        right: Sequence[str | None] | None = references(training, batch, layer, labels) if compare else None
-        right = right if right is not None else [None] * len(batch.tags)
-        each = zip(batch.indices, batch.tags, texts(result, layer, labels), right, strict=True)
-        for index, tag, text, reference in each:
-            training.log.say(lines.searched(index, tag, layer, text), 4)
-            _say_hypotheses(training, text, reference)
-            found[int(sequences.indices[index])] = (tag, text, reference)
-        count += 1
+    with Dumps(training.network, flags, training.log) as dumps:
+        dumps.begin("search", epoch)
+        for batch in feed.batches(1, order=sequences):
+            key = jax.random.fold_in(training.key, count)
+            wanted = (layer, *dumps.layers)
+            result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
+            _check_labels(layer, result.outputs[layer])
+            dumps.take(batch.tags, result.outputs)
+            scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
+            right: Sequence[str | None] | None = references(training, batch, layer, labels) if compare else None
+            right = right if right is not None else [None] * len(batch.tags)
+            each = zip(batch.indices, batch.tags, texts(result, layer, labels), right, strict=True)
+            for index, tag, text, reference in each:
+                training.log.say(lines.searched(index, tag, layer, text), 4)
+                _say_hypotheses(training, text, reference)
+                found[int(sequences.indices[index])] = (tag, text, reference)
+            count += 1
     training.log.say(lines.finished(epoch, "search", count, time.monotonic() - began, 1.0))
     score, error = scores.shown()
     training.log.say(lines.search_done(count, score, error), 1)
@@ -77,12 +79,19 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
     texts_by_tag = {tag: text for tag, text, _ in ordered}
     if config.get("search_output_file"):
         write_text(Path(config["search_output_file"]), rendered(texts_by_tag, form))
-    dumps.write(training.log)
     if config.get("search_scores", True):
         told = _scored([(text, r) for _, text, r in ordered if r is not None], labels)
         training.watch("searched", {"epoch": epoch, "found": ordered, "scores": told, "training": training})
         _say_scores(training, config, told)
     return texts_by_tag
+
+
+def _check_labels(layer: str, output: Tensor) -> None:
+    if output.data.dtype.kind not in "iub":
+        raise ConfigError(
+            f"search_output_layer is {layer!r}, which gives {output}, and no labels",
+            ways=["the layer of a 'choice', or one of the class 'decide'", "task = 'forward' writes any layer to HDF"],
+        )
 
 
 def _say_hypotheses(training: Training, found: Found, reference: str | None) -> None:

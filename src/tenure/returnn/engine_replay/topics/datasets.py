@@ -13,7 +13,7 @@ from tenure.returnn.engine_replay.compare import Tolerance, differences
 from tenure.returnn.engine_replay.folder import inside
 from tenure.returnn.engine_replay.sources import evaluated
 from tenure.training.data.base import DataSet, Epoch, Item
-from tenure.training.data.registry import dataset
+from tenure.training.data.classes import dataset
 from tenure.training.errors import TrainingError
 
 VALUES, FEATURES = Tolerance(atol=1e-6), Tolerance(atol=1e-4)

@@ -1,0 +1,111 @@
+"""Layers that dump: what lies beside the dumped stream, whole batches, files that grow, and layers inside of loops."""
+
+import io
+
+import numpy as np
+import pytest
+
+from tenure.training.data.hdf import HDFDataset
+from tenure.training.engine import tasks
+from tenure.training.engine.log import Log
+from tenure.training.errors import ConfigError
+from tests.training.engine.test_training import config
+
+h5py = pytest.importorskip("h5py")
+STATIC = [{"data": np.eye(9, dtype="float32")[:n], "classes": np.arange(n, dtype="int32") % 2} for n in (3, 5, 4)]
+DATA = {"class": "StaticDataset", "data": STATIC, "output_dim": {"data": [9, 2], "classes": [2, 1]}}
+LOOP = {
+    "class": "rec",
+    "from": "data",
+    "target": "classes",
+    "unit": {
+        "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 4, "from": ["data:source", "prev:s"]},
+        "dump": {"class": "hdf_dump", "from": "s", "is_output_layer": True},
+        "output": {"class": "softmax", "loss": "ce", "from": "s"},
+    },
+}
+
+
+def dump(path, of="output", **more):
+    return {"class": "hdf_dump", "from": of, "filename": str(path), "is_output_layer": True, **more}
+
+
+def evaluated(folder, layers, **more):
+    """What evaluation says, of a network with these layers and random parameters."""
+    out = io.StringIO()
+    net = {"output": {"class": "softmax", "loss": "ce", "from": "data"}, **layers}
+    given = {"task": "eval", "allow_random_model_init": True, "train": DATA, "dev": DATA, "network": net, **more}
+    tasks.run(config(folder, **given), Log(3, out=out))
+    return out.getvalue()
+
+
+def test_further_layers_are_dumped_beside_and_lengths_say_what_is_padding(tmp_path):
+    layers = {
+        "mean": {"class": "reduce", "mode": "mean", "axis": "t", "from": "data"},
+        "best": {"class": "reduce", "mode": "argmax", "axis": "f", "from": "output"},
+        "dump": dump(tmp_path / "a.hdf", extra={"mean": "mean", "labels": "best", "all": "output"}),
+    }
+    text = evaluated(tmp_path, layers, max_seqs=2)
+    assert f"layer 'dump': 3 sequences written to '{tmp_path}/a.hdf'" in text
+    data = HDFDataset([f"{tmp_path}/a.hdf"])
+    streams = ["data", "all", "all_seq_lens", "labels", "labels_seq_lens", "mean", "mean_seq_lens", "seq_sizes"]
+    assert list(data.streams) == streams
+    items = [data.load(i, 1) for i in range(3)]
+    assert [item.tag for item in items] == ["seq-0", "seq-2", "seq-1"]
+    for item, n, padded in zip(items, (3, 4, 5), (4, 4, 5), strict=True):  # two batches, each padded to its longest
+        assert item.data["data"].shape == (n, 2) and item.data["seq_sizes"].tolist() == [n]
+        assert item.data["all"].shape == (padded, 2) and item.data["all_seq_lens"].tolist() == [n, 2]
+        np.testing.assert_array_equal(item.data["all"][:n], item.data["data"])
+        assert len(item.data["labels"]) == padded and item.data["labels_seq_lens"].tolist() == [n]
+        np.testing.assert_array_equal(item.data["labels"][:n], item.data["data"].argmax(-1))
+        np.testing.assert_allclose(item.data["mean"], np.eye(9)[:n].mean(0), rtol=1e-6)
+
+
+def test_whole_batches_are_one_sequence_each(tmp_path):
+    layers = {"dump": dump(tmp_path / "a.hdf", "data", dump_whole_batches=True, extra={"classes": "data:classes"})}
+    evaluated(tmp_path, layers, max_seqs=2)
+    with h5py.File(tmp_path / "a.hdf") as file:
+        assert [tag.decode() for tag in file["seqTags"]] == ["seq-0<->seq-2", "seq-1"]
+        assert file["inputs"].shape == (2 * 4 + 5, 9) and file.attrs["inputPattSize"] == 9
+        assert file["targets/data/seq_sizes"][()].tolist() == [[3], [4], [5]]
+        assert file["targets/data/classes_seq_lens"][()].tolist() == [[3], [4], [5]]
+        assert [tag.decode() for tag in file["targets/data/seq_tags"]] == ["seq-0", "seq-2", "seq-1"]
+        assert file["targets/data/classes"][()].tolist() == [0, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0]
+
+
+def test_all_data_sets_of_a_task_are_in_one_file_unless_there_is_one_for_each(tmp_path):
+    layers = {
+        "one": dump(tmp_path / "one.hdf"),
+        "each": dump(tmp_path / "{dataset_name}.{epoch}.hdf", dump_per_run=True),
+    }
+    evaluated(tmp_path, layers, eval_datasets={"more": DATA})
+    assert HDFDataset([f"{tmp_path}/one.hdf"]).count() == 6
+    assert sorted(p.name for p in tmp_path.glob("*.hdf")) == ["dev.1.hdf", "more.1.hdf", "one.hdf"]
+
+
+def test_a_file_that_is_there_is_kept_and_grows_only_when_asked_to(tmp_path):
+    path = tmp_path / "a.hdf"
+    with pytest.raises(ConfigError, match="is not there"):
+        evaluated(tmp_path, {"dump": dump(path, extend_existing_file=True)})
+    evaluated(tmp_path, {"dump": dump(path)})
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="'dump': the file '.*' is there already"):
+        evaluated(tmp_path, {"dump": dump(path)})
+    with pytest.raises(ConfigError, match="'filename' is 'x{dataset}'"):
+        evaluated(tmp_path, {"dump": dump("x{dataset}", dump_per_run=True)})
+    assert path.read_bytes() == before
+    evaluated(tmp_path, {"dump": dump(path, extend_existing_file=True)})
+    data = HDFDataset([str(path)])
+    assert data.count() == 6
+    np.testing.assert_array_equal(data.load(1, 1).data["data"], data.load(4, 1).data["data"])
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_layer_inside_of_a_loop_dumps_all_steps(tmp_path):
+    unit = LOOP["unit"]
+    unit = {**unit, "dump": {**unit["dump"], "filename": f"{tmp_path}/a.hdf", "extra": {"p": "output"}}}
+    evaluated(tmp_path, {"output": {**LOOP, "unit": {**unit, "output": {**unit["output"], "is_output_layer": True}}}})
+    data = HDFDataset([f"{tmp_path}/a.hdf"])
+    assert [len(data.load(i, 1).data["data"]) for i in range(3)] == [3, 4, 5]
+    assert data.streams["data"].dim == 4 and data.streams["p"].dim == 2
+    np.testing.assert_allclose(data.load(0, 1).data["p"][:3].sum(-1), 1, rtol=1e-5)
