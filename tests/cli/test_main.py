@@ -1,5 +1,6 @@
 """The command line as a whole: its commands, what it says to slips of the pen, and the completion of shells."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,9 @@ import time
 
 import pytest
 
-from tenure.cli.main import COMMANDS, command, names
+import tenure as tn
+from tenure.cli import main
+from tenure.cli.main import COMMANDS, command, names, parser
 from tests.cli.process import here, tenure, write
 
 
@@ -90,3 +93,32 @@ def test_an_error_in_a_config_is_shown_from_the_line_in_the_config_on(tmp_path):
         assert said.returncode == 1 and "Traceback" not in said.stderr
         assert "error: the code of 'c.py' fails\n  File \"c.py\", line 3" in said.stderr
         assert "NameError: name 'unknown' is not defined" in said.stderr and "loading.py" not in said.stderr
+
+
+def test_every_command_has_help():
+    for name in names():
+        with pytest.raises(SystemExit) as leave:
+            main([name, "--help"])
+        assert leave.value.code == 0
+    assert {"convert", "diff", "inspect"} <= set(names())
+    parser().parse_args(["convert", "a", "b"])
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env={**os.environ})
+
+
+def test_the_module_runs_and_tells_its_version():
+    assert run("-m", "tenure", "--version").stdout == f"tenure {tn.__version__}\n"
+    assert run("-m", "tenure").returncode == 2
+
+
+def test_help_imports_neither_jax_nor_numpy():
+    code = """
+import sys
+from tenure.cli.main import parser
+parser().format_help()
+print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)))
+"""
+    said = run("-c", code).stdout
+    assert "tenure" in said and not {"jax", "jaxlib", "numpy", "h5py", "safetensors"} & set(eval(said))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tenure.convert.archive import Archive
 from tenure.convert.errors import FileError, UnsupportedFileError, name_of
 from tenure.core.errors import nearest
 
@@ -113,8 +114,6 @@ def _by_content(path: Path, head: bytes) -> Format | None:
 
 
 def _all_arrays(path: Path) -> bool:
-    from tenure.convert.archive import Archive
-
     return all(name.endswith(".npy") for name in Archive(path).members)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tenure.core.errors import MissingParameterError, TenureError, brief
 from tenure.core.model.transform import TransformedWithState, training, transform_with_state
+from tenure.core.run.frame import current_frame
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
 from tenure.network.after import finish
@@ -17,6 +18,7 @@ from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
+from tenure.network.show import Picture
 from tenure.network.tensor import Tensor
 
 STEP, ROWS = ":step", ":rows"  # under which the number of training steps, and that of the rows that count, are fed
@@ -148,8 +150,6 @@ class Network:
             return graph.build(more=more)
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
-        from tenure.core.run.frame import current_frame
-
         planning = current_frame("network").planning
         with (
             sizes.use(sizes.Sizes(planning=planning)) as known,
@@ -306,8 +306,6 @@ class Network:
 
     def show(self) -> Any:
         """The network as a picture: `str(…)` is text; `.html()`, `.mermaid()`; a notebook shows the page."""
-        from tenure.network.show import Picture
-
         return Picture.of(self)
 
     def __repr__(self) -> str:

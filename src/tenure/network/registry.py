@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -80,10 +81,8 @@ def load() -> dict[str, type[Layer]]:
     global _loaded
     if not _loaded:
         _loaded = True
-        from tenure.network import layers
-
-        for module in pkgutil.iter_modules(layers.__path__):
-            importlib.import_module(f"{layers.__name__}.{module.name}")
+        for module in pkgutil.iter_modules([os.path.join(os.path.dirname(__file__), "layers")]):
+            importlib.import_module(f"tenure.network.layers.{module.name}")
     return _classes
 
 

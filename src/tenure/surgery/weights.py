@@ -134,6 +134,7 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
 
 
 def plain_owners(plan: Plan) -> list[Slot]:
+    """The owners of a plan, without the leaves that stages keep."""
     return [s for s in plan.slots.values() if s.kind == "owned" and not s.part_of]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,8 +54,6 @@ def get_replace(old: str, new: str) -> Clean:
 
 def convert_to_ascii(text: str) -> str:
     """Letters without their accents; what has no counterpart is left out."""
-    import unicodedata
-
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
 
 
@@ -108,8 +108,6 @@ def _named(option: Any) -> list[Clean]:
     for name in names:
         call = _CALL.match(name)
         if call and call[1] in _MADE:
-            import ast
-
             arguments = ast.literal_eval(f"({call[2]},)")
             found.append(_MADE[call[1]](*arguments))
         elif name in CLEANERS:

@@ -7,7 +7,7 @@ import pytest
 import tenure as tn
 from tenure import TenureError
 from tests.network.layers.running import LABELS, LENGTHS, run
-from tests.network.losses.test_values import levenshtein
+from tests.network.losses.test_edit_distance import levenshtein
 
 
 def table(a, b, blank=None):

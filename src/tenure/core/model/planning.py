@@ -102,6 +102,7 @@ def is_array(leaf: Any) -> bool:
 
 
 def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    """The shape, dtype and weak type by which an input is planned."""
     weak = getattr(leaf, "weak_type", False)
     return jax.ShapeDtypeStruct(
         leaf.shape,

@@ -83,7 +83,8 @@ def get_parameter(
     getters = hooks.chain("param_getter")
     if getters:
         value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
-    check_answer(frame, path, shape, dtype, value)
+    if frame.profile is not None:  # a front end may look at what the getters answer, and not at what is stored
+        frame.profile.check_answer(frame, path, shape, dtype, value)
     return value
 
 
@@ -102,11 +103,6 @@ def slot_path(frame: Frame, name: Any, what: str) -> str:
     return paths.join(frame.scope.path, name)
 
 
-@by_profile
-def check_answer(frame: Frame, path: str, shape: Any, dtype: Any, value: Any) -> None:
-    """Looks at a parameter after the getters: for front ends that leave the check of what is stored until then."""
-
-
 def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
@@ -121,7 +117,7 @@ def plan_parameter(
         more["stages"] = read_stages(stages, asked)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
-    if earlier is not None and is_repeated(frame, earlier, dataclasses.replace(asked, **more)):
+    if earlier is not None and is_repeated(frame, earlier, dataclasses.replace(asked, **more) if more else asked):
         return planned_value(frame, earlier, source)
     if source.kind == "forbid":
         raise _forbidden(asked)
@@ -253,6 +249,7 @@ def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
 
 
 def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
+    """What `make` makes of one owner, with `key` for the draws of its initialiser."""
     assert make is not None
     with initialising(key):
         return make()
@@ -344,27 +341,29 @@ def check_planned(frame: Frame, path: str, shape: Any, dtype: Any) -> None:
 
 
 def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
-    """An owner's value; what only the forward pass can make is made in `init`."""
-    creating = frame.mode is Mode.INIT and owned_value(frame, path) is None
-    if creating:
-        _create(frame, path, shape, dtype, init, slot)
-    if slot is not None and slot.staged:
-        return evaluate(frame, path, USE)
+    """An owner's value."""
     value = owned_value(frame, path)
     if value is None:
-        return absent_value(frame, path, shape, dtype, init)
+        value = absent_value(frame, path, shape, dtype, init, slot)
+    if slot is not None and slot.staged:
+        return evaluate(frame, path, USE)
     if not _is_as_asked(value, shape, dtype):
         check_stored(frame, path, shape, dtype, init, value)
     return value
 
 
 @by_profile
-def absent_value(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """What a run has for an owner that the params lack: here, nothing.
+def absent_value(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
+    """What a run has for an owner that is not there: `init` makes what only the forward pass can.
 
     Raises:
-      MissingParameterError: there is nothing.
+      MissingParameterError: the params given to `apply` lack it.
     """
+    if frame.mode is Mode.INIT:
+        _create(frame, path, shape, dtype, init, slot)
+        return owned_value(frame, path)
+    if slot is not None and slot.staged:
+        raise missing(frame, path, slot.full_shape, slot.full_dtype, slot)
     raise missing(frame, path, shape, dtype)
 
 

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tenure.core.run.frame import maybe_frame
+from tenure.core.run.frame import Frame, maybe_frame
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +31,7 @@ def by_profile(function: F) -> F:
 
     @functools.wraps(function)
     def dispatch(*args: Any, **kwargs: Any) -> Any:
-        frame = maybe_frame()
+        frame = args[0] if args and isinstance(args[0], Frame) else maybe_frame()
         if frame is not None and frame.profile is not None:
             own = getattr(frame.profile, name, None)
             if own is not None:

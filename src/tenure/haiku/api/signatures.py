@@ -28,10 +28,12 @@ def made(parameters: list[inspect.Parameter], returns: Any) -> inspect.Signature
 
 
 def of_init(function: inspect.Signature) -> inspect.Signature:
+    """The signature of the `init` of a function with that signature."""
     return made([RNG, *function.parameters.values()], tuple[Params, State])
 
 
 def of_apply(function: inspect.Signature) -> inspect.Signature:
+    """The signature of the `apply` of a function with that signature."""
     parameters = [PARAMS, STATE, RNG, *function.parameters.values()]
     return with_state(made(parameters, function.return_annotation))
 

@@ -181,6 +181,7 @@ def _check_no_state(state: Any) -> None:
 
 @half("init_fn", lambda f: signatures.without_state(inspect.signature(f.init)))
 def init_without_state(f: TransformedWithState, *args: Any, **kwargs: Any) -> Any:
+    """Initial parameters; see `without_state`."""
     params, state = f.init(*args, **kwargs)
     _check_no_state(state)
     return params
@@ -188,6 +189,7 @@ def init_without_state(f: TransformedWithState, *args: Any, **kwargs: Any) -> An
 
 @half("apply_fn", lambda f: signatures.without_state(signatures.replace_leading(f.apply, 2, [signatures.PARAMS])))
 def apply_without_state(f: TransformedWithState, params: Any, *args: Any, **kwargs: Any) -> Any:
+    """The result of the function; see `without_state`."""
     if "state" in kwargs:
         raise TypeError(_ADDED.format(name="state"))
     out, state = f.apply(params, None, *args, **kwargs)

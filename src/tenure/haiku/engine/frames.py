@@ -287,6 +287,7 @@ def check_usage(frame: HaikuFrame, what: str) -> None:
 
 
 def usage_error(what: str) -> JaxUsageError:
+    """The error of a function with side effects inside of a raw JAX transformation; `what` is its name."""
     return JaxUsageError(
         f"`hk.{what}` has a side effect, and runs inside of a raw JAX transformation, which expects a pure function: "
         "use the Haiku overloaded transform (`hk.vmap`, `hk.cond`, `hk.scan`, …) instead of the `jax.*` one",

@@ -97,8 +97,10 @@ class HaikuModel(Model):
 
     def init(self, rng: PRNGSequence | None, args: Any, kwargs: Any) -> tuple[Bundles, Bundles]:
         """The owners' initial values, and the states' first ones."""
-        known = self.plans.known(args, kwargs) in self.as_it_is
-        if not known and outermost():
+        plan = self.plans.known(args, kwargs)
+        if plan in self.as_it_is:
+            return self._create(rng, args, kwargs, plan=plan)[:2]
+        if outermost():
             around = Watch([self.function, *hooks.installed()], exact=True)
             try:
                 with output.silent():
@@ -110,12 +112,12 @@ class HaikuModel(Model):
                 params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
-        params, state, plan = self._create(rng, args, kwargs)
-        if not (self.ties or self.stages or made_of_borrowers(plan.args[0])):
-            if not known and not any(asked.stages for asked in plan.args[0].requests.values()):
+        params, state, planned = self._create(rng, args, kwargs)
+        if not (self.ties or self.stages or made_of_borrowers(planned.args[0])):
+            if not any(asked.stages for asked in planned.args[0].requests.values()):
                 self.plans.assume_plain(args, kwargs)
             return params, state
-        linked = plan()
+        linked = planned()
         self.plans.remember(args, kwargs, linked)
         if rng is not None:
             rng.replace_internal_state(saved)  # type: ignore[arg-type]
@@ -130,10 +132,10 @@ class HaikuModel(Model):
             self.as_it_is.add(made.plan)
 
     def _create(
-        self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None
+        self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None, plan: Plan | None = None
     ) -> tuple[Bundles, Bundles, Any]:
-        """Runs the function as it is. Returns params, first states, and a function that makes the plan."""
-        frame = self.frame(Mode.PLAN, None, None, rng, None)
+        """Runs the function as it is, by its plan if that is known. Returns params, first states, and a function that plans."""
+        frame = self.frame(Mode.PLAN if plan is None else Mode.INIT, None, None, rng, plan)
         frame.lender = lender
         with without_collection():
             out = self.run(frame, args, kwargs)

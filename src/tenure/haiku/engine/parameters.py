@@ -21,7 +21,7 @@ from tenure.core.errors import (
 from tenure.core.notation.paths import split
 from tenure.core.run import hooks, leaves
 from tenure.core.run import state as core_state
-from tenure.core.run.frame import NOTHING
+from tenure.core.run.frame import NOTHING, Mode
 from tenure.core.run.hooks import DO_NOT_STORE
 from tenure.core.run.initialisers import alike_of, drawn
 from tenure.core.run.requests import context, maker, request
@@ -111,9 +111,6 @@ def first_answer(
     value = _created(frame, asked.path, shape, dtype, asked.init)
     if value is DO_NOT_STORE:
         return None, value
-    if value is None:
-        raise ValueError("Parameters cannot be `None`.")
-    frame.write(("params", asked.path), value)
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
     return dataclasses.replace(asked, shape=shape, dtype=dtype), value
 
@@ -127,14 +124,20 @@ def _outer_value(frame: HaikuFrame, path: str) -> Any:
 
 
 def _created(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """A parameter's first value; a stand-in for one that is left for afterwards."""
-    keys = frame.rng
+    """A parameter's first value, which is kept; a stand-in for one that is left for afterwards."""
+    keys, deferred = frame.rng, None
     if frame.deferred_values is not None and not hooks.chain("param_creator") and isinstance(keys, CountedKeys):
         deferred = defer(keys, init, shape, dtype)
-        if deferred is not None:
-            frame.deferred_values[path] = deferred
-            return keys.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
-    return _made_by_creators("param_creator", frame, path, shape, dtype, init)
+    if deferred is not None and isinstance(keys, CountedKeys):
+        frame.deferred_values[path] = deferred  # type: ignore[index]
+        value = keys.stand_in(deferred, deferred.shape, jax.dtypes.canonicalize_dtype(dtype))
+    else:
+        value = _made_by_creators("param_creator", frame, path, shape, dtype, init)
+    if value is None:
+        raise ValueError("Parameters cannot be `None`.")
+    if value is not DO_NOT_STORE:
+        frame.write(("params", path), value)
+    return value
 
 
 def _made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
@@ -156,11 +159,13 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
     raise ValueError("Initializer must be specified.")
 
 
-def absent_value(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """What a run has for a parameter that the params lack: what is found outside of a stack, or what is never stored."""
+def absent_value(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, slot: Any) -> Any:
+    """What a run has for a parameter that is not there: what is outside of a stack, what `init` makes, what nobody stores."""
     value = _outer_value(frame, path)
     if value is not None:
         return value
+    if frame.mode is Mode.INIT:
+        return _created(frame, path, shape, dtype, init)
     error: Exception | None = None
     try:
         value = _made_by_creators("param_creator", frame, path, shape, dtype, init)
@@ -217,7 +222,8 @@ def first_state(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any)
     value = _made_by_creators("state_creator", frame, path, shape, dtype, init)
     if value is not DO_NOT_STORE:
         frame.write(("state", path), value)
-        note_state(frame, path, value)
+        if frame.planning:
+            note_state(frame, path, value)
     return value
 
 

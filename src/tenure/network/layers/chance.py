@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, sizes
 from tenure.network.dims import Dim
+from tenure.network.initializers import initializer
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.constant import template_dims
 from tenure.network.layers.dims_of import made
@@ -75,8 +76,6 @@ class Random(Layer):
         }.get(kind)
         if draw is not None:
             return (0 if mean is None else mean) + (1 if stddev is None else stddev) * draw(key, shape, dtype)
-        from tenure.network.initializers import initializer
-
         return initializer(kind)(shape, dtype)
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from tenure.network import ops, sizes, versions
 from tenure.network.dims import SPATIAL, Dim
 from tenure.network.layer import Layer, layer
+from tenure.network.layers.shape import without_axes
 from tenure.network.tensor import AUTO, Tensor
 
 _EXPLICIT_AXES = 3
@@ -197,8 +198,6 @@ class GenericAttention(Layer):
                 "base", self.node.get("base"), f"{[base.dims[i] for i in rest_base]} of {base!r} is not in {weights!r}"
             )
         if squeezed:
-            from tenure.network.layers.shape import without_axes
-
             moved = [i for i in range(weights.ndim) if i not in squeezed]
             kept, time = [moved.index(i) for i in kept], moved.index(time)
             weights = without_axes(weights, squeezed, jnp.squeeze(weights.data, tuple(squeezed)))

@@ -29,6 +29,7 @@ class Whole:
 
 
 def first_frame(x: Tensor) -> Tensor:
+    """What the first step sees: the first frame of a whole sequence; another tensor as it is."""
     return x.like(x.data[0]) if isinstance(x.data, Whole) else x
 
 
@@ -57,10 +58,12 @@ def portable(out: Output) -> Output:
 
 
 def arrays(out: Output) -> list[Any]:
+    """The arrays of an output, in the order in which `refilled` takes them."""
     return [x.data for x in tensors(out)]
 
 
 def refilled(like: Output, data: list[Any], resolve: Any) -> Output:
+    """An output like another with other arrays, each put in by `resolve(tensor, array)`."""
     values = iter(data)
     return map_tensors(lambda x: resolve(x, next(values)), like)
 

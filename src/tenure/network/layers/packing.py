@@ -13,6 +13,7 @@ from tenure.network.dims import BATCH, Dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import made
 from tenure.network.output import Output
+from tenure.network.sizes import current
 from tenure.network.tensor import Tensor
 
 _PACKED = {True: "packed", False: "packed_time_major"}
@@ -116,8 +117,6 @@ class UnflattenNd(Layer):
         out_dims: Any = None,
         declare_same_sizes_as: Tensor | Any = None,
     ) -> Tensor:
-        from tenure.network.sizes import current
-
         x = source.batch_first()
         x = x.move_axis(self.axis(x, in_dim, allow_int=False), 1)
         counts = sizes.batch_first().data

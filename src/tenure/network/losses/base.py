@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from tenure.network import ops, sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
+from tenure.network.losses.frames import wrong
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
@@ -172,8 +173,6 @@ class Loss:
 
     def error(self, view: View) -> jax.Array | None:
         """What is reported beside it; by default how many frames have another best class than the target."""
-        from tenure.network.losses.frames import wrong
-
         if view.target is None or view.output.sparse or view.output.feature_axis is None:
             return None
         scores = view.output.data if view.logits is None else view.logits

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from tenure.network import ops
 from tenure.network.losses import frames
 from tenure.network.losses.base import Loss, LossError, View
 from tenure.network.tf import activation
@@ -219,8 +220,6 @@ class ViaLayer(Loss):
 
     def value(self, view: View) -> jax.Array:
         """The other layer's loss, with that gradient."""
-        from tenure.network import ops
-
         source = self.error_signal_layer if self.error_signal_layer is not None else self.align_layer
         if source is None:
             raise LossError("'via_layer' needs 'error_signal_layer' or 'align_layer'")

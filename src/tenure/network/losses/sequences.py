@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from tenure.core.run.rng import next_rng_key
 from tenure.network import versions
 from tenure.network.losses import clusters, ctc, decode, sampled
 from tenure.network.losses.base import Loss, LossError, View
@@ -255,8 +256,6 @@ class Sampling(Loss):
 
     def value(self, view: View) -> jax.Array:
         """The sum over frames."""
-        from tenure.core.run.rng import next_rng_key
-
         if self.use_full_softmax:
             if view.logits is None:
                 raise LossError("'use_full_softmax' needs a softmax layer")

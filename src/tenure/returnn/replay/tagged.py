@@ -10,6 +10,7 @@ import numpy as np
 from tenure.core.errors import TenureError
 from tenure.network.dims import Dim
 from tenure.network.out_shape import MarkedDim
+from tenure.returnn.functions import function
 
 
 class OpaqueValueError(TenureError):
@@ -51,8 +52,6 @@ def _tagged(kind: str, value: Mapping[str, Any], dims: Mapping[str, Dim]) -> Any
     if kind == "ndarray":
         return np.asarray(value["v"], dtype=value["dtype"]).reshape(value["shape"])
     if kind == "function" and value.get("source"):
-        from tenure.returnn.functions import function
-
         return function(value["source"], value.get("nonlocals") or {})
     raise OpaqueValueError(f"a value of type {kind!r} was not kept, only its description")
 

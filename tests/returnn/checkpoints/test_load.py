@@ -10,7 +10,7 @@ import pytest
 import tenure as tn
 from tenure.returnn.checkpoints import CheckpointMismatchError, Preload, due, load, preload, preload_all
 
-FOLDER = Path(os.environ.get("TENURE_ENGINE_CASES", Path(__file__).parents[3] / "shared" / "engine"))
+FOLDER = Path(os.environ.get("TENURE_ENGINE_CASES", Path(__file__).parents[4] / "shared" / "engine"))
 
 
 def test_recorded_cases():

@@ -167,3 +167,10 @@ def test_every_class_says_its_axes():
     for name, cls in registry.load().items():
         if cls is not Refused and cls.__module__.startswith("tenure."):
             assert "utput" in cls.__doc__ or "[" in cls.__doc__, name
+
+
+@pytest.mark.parametrize("name", ["segment_input", "kenlm", "mask_based_gevbeamforming", "fill_unused"])
+def test_refused_classes_say_what_to_write_instead(name):
+    with pytest.raises(TenureError, match=f"'{name}' is refused") as error:
+        output({"class": name})
+    assert "{'class'" in str(error.value) or "pipeline" in str(error.value)

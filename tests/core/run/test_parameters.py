@@ -21,7 +21,7 @@ def test_an_initialiser_that_makes_another_dtype_is_an_error(made):
     for init in (model.init, jax.jit(model.init)):
         with pytest.raises(tn.errors.ParameterDtypeError, match=f"{jnp.dtype(made)} instead of float32") as error:
             init(KEY)
-        assert "~/w" in str(error.value) and "test_dtypes.py" in str(error.value)
+        assert "~/w" in str(error.value) and "test_parameters.py" in str(error.value)
 
 
 def test_what_numpy_makes_in_double_precision_is_taken_as_what_the_slot_is():
