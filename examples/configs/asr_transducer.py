@@ -9,7 +9,7 @@
 # Baseline:  one text of the training for all, character error rate 87.6 %   (python -m examples.configs.baselines asr)
 # Threshold: half of that, character error rate 44 %
 # Command:   tenure train examples/configs/asr_transducer.py && tenure search examples/configs/asr_transducer.py
-# Score:     not measured yet
+# Score:     character error rate 41.1 %; 5.0 minutes of training (23 epochs) on one core, programs compiled before
 
 import json
 import os
@@ -196,4 +196,4 @@ newbob_learning_rate_decay = 0.7
 learning_rate_file = "runs/configs/asr_transducer/learning-rates"
 model = "runs/configs/asr_transducer/model"
 cleanup_old_models = True
-num_epochs = 30
+num_epochs = 23

@@ -12,7 +12,7 @@ from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import read
 from tenure.training.engine.training import Training
-from tenure.training.errors import ConfigError
+from tenure.training.errors import ConfigError, OrderError
 from tests.cli.process import tenure, write
 from tests.training.engine.test_training import NET, config
 
@@ -90,6 +90,11 @@ def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
     said(trained, task="forward", network=net, eval=NO_TARGETS, output_file=f"{tmp_path}/all.hdf")
     with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "all.hdf") as b:
         np.testing.assert_array_equal(a["inputs"][()], b["inputs"][()])
+
+
+def test_data_without_sequences_are_called_by_their_name(tmp_path):
+    with pytest.raises(OrderError, match=r"the data set 'train' \(Task12AX\) has no sequences"):
+        said(tmp_path, train={"class": "Task12AXDataset", "num_seqs": 0})
 
 
 def test_nop_reads_the_config_and_writes_nothing(tmp_path):

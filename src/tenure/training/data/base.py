@@ -171,8 +171,9 @@ class DataSet(ABC):
         count = self.count()
         if not count:
             files = getattr(self, "files", None)
+            kind = type(self).__name__
             raise OrderError(
-                f"{type(self).__name__} {self.name or ''}".strip()
+                (f"the data set {self.name!r} ({kind})" if self.name else kind)
                 + f" has no sequences{f' in {brief(files)}' if files else ''}"
             )
         if count == float("inf"):

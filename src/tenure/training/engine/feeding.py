@@ -94,6 +94,7 @@ class Feed:
         training: bool,
         flags: Flags = Flags(),
         before: Feed | None = None,
+        name: str = "",
     ) -> Feed:
         """The data of a config.
 
@@ -105,6 +106,7 @@ class Feed:
           training: whether for training.
           flags: what the network is built for; what it needs then must be there.
           before: batches of the same data set, which is not opened again then.
+          name: of the data set, for messages.
 
         Raises:
           DataSetError: the data lack a stream that the network is fed.
@@ -117,6 +119,8 @@ class Feed:
             data = in_processes(options, processes, **defaults)
         else:
             data = dataset(options, **defaults)
+        if not isinstance(options, DataSet):  # one of our own
+            data.name = data.name or name
         both = {**defaults, **(options if isinstance(options, Mapping) else {})}
         keys, needed = {}, network.graph(flags).nodes
         for key, template in network.templates.items():

@@ -34,6 +34,6 @@ class Feeds:
         known = self._known.get(name)
         same = known is not None and known[0] is options and known[1] == defaults
         before = known[2] if known is not None and same else None
-        feed = Feed.of(options, defaults, config, network, training=training, before=before)
+        feed = Feed.of(options, defaults, config, network, training=training, before=before, name=name)
         self._known[name] = (options, dict(defaults), feed)
         return feed
