@@ -56,7 +56,7 @@ weights: $(VENV)/.weights
 
 test: $(VENV)/.test
 	$(PY) -m ruff check .
-	$(MAKE) --no-print-directory -j2 types fast
+	$(MAKE) --no-print-directory -j2 types fast || { $(PY) -m mypy; exit 1; }  # what is wrong with types, at the end too
 
 types:
 	$(PY) -m mypy

@@ -21,7 +21,10 @@ STARTS: dict[str, list[str]] = {
     PYTHON: ["-c", ""],
     JAX: ["-c", "import jax, jax.numpy"],
     "tenure, no name used": ["-c", "import tenure"],
-    "tenure, `tn.transform` and `nn.Linear` used": ["-c", "import tenure as tn; from tenure import nn; tn.transform, nn.Linear"],
+    "tenure, `tn.transform` and `nn.Linear` used": [
+        "-c",
+        "import tenure as tn; from tenure import nn; tn.transform, nn.Linear",
+    ],
     "tenure.haiku": ["-c", "import tenure.haiku as hk; hk.transform, hk.Linear"],
     "tenure.network": ["-c", "import tenure as tn; tn.network"],
     "`tenure --help`": ["-m", "tenure", "--help"],

@@ -25,7 +25,8 @@ def network(problem: Problem) -> Any:
         "data": Tensor(None, (batch_dim(), time, features)),
         "classes": Tensor(None, (batch_dim(), steps), labels),
     }
-    return tn.network(problem.net, data, check=False, behavior_version=problem.version)
+    how = {"padding": "legacy", "behavior_version": problem.version}  # what is behind sequences as in RETURNN, for the same losses
+    return tn.network(problem.net, data, check=False, **how)
 
 
 def inputs(problem: Problem) -> dict[str, Any]:

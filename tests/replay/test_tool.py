@@ -198,3 +198,16 @@ def test_tagged_values():
     assert decode({"__type__": "function", "name": "f", "source": "lambda x: x + 1"}, {})(1) == 2
     with pytest.raises(OpaqueValueError):
         decode({"__type__": "opaque", "repr": "?"}, {})
+
+
+def test_the_folder_around_the_cases_and_one_without_any(tmp_path, capsys):
+    data, arrays = made()
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    (cases / "a.json").write_text(json.dumps(data))
+    np.savez(cases / "a.npz", **arrays)
+    assert main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "replay: 1 of 1 cases pass"
+    assert main([str(tmp_path / "nothing")]) == 2
+    told = capsys.readouterr()
+    assert "there are no recorded cases" in told.err and "replay:" not in told.out

@@ -127,7 +127,7 @@ class SelfAttention(Layer):
             return form
         shapes = [form[name].shape for name in ("k_left", "v_left")]
         memory = recalled(self, shapes[0][0], *((s[1], s[3]) for s in shapes))
-        return {n: x.like(memory.with_room(n, x.shape)) for n, x in form.items()}
+        return {n: x.like(memory.with_room(n, x.shape, x.dtype)) for n, x in form.items()}
 
     def _remember(self, memory: Memory, arrays: Mapping[str, Any], time: Dim) -> None:
         batch, n = arrays["k_left"].shape[0], sizes.current().padded(time)

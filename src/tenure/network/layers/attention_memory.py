@@ -36,10 +36,10 @@ class Memory:
         """The number of steps."""
         return 0 if self.keep is None else self.keep.shape[1]
 
-    def with_room(self, name: str, shape: tuple[int, ...]) -> Any:
+    def with_room(self, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
         """The array at the beginning of a larger one."""
-        zeros = jnp.zeros(shape, jnp.float32)
-        return jax.lax.dynamic_update_slice(zeros, self.arrays[name], (0, 0, 0, 0)) if self.size else zeros
+        zeros = jnp.zeros(shape, dtype)
+        return jax.lax.dynamic_update_slice(zeros, self.arrays[name].astype(dtype), (0,) * 4) if self.size else zeros
 
     def seen(self, n: Any, at: Any) -> Any:
         """Which of `n` keys, these and those of a loop, a step sees that is the key at `at`; broadcasts to [B, heads, n]."""
@@ -51,7 +51,7 @@ class Memory:
 
     def ahead(self, name: str, x: Any) -> Any:
         """The array ahead of what the sequence itself has, [B, steps, heads, n]."""
-        return jnp.concatenate([jnp.swapaxes(self.arrays[name], 1, 2), x], axis=1) if self.size else x
+        return jnp.concatenate([jnp.swapaxes(self.arrays[name], 1, 2).astype(x.dtype), x], axis=1) if self.size else x
 
     def mask(self, own: Any, batch: int, time: int) -> Any:
         """A mask of the sequence's own keys, with these ahead; broadcasts to [B, heads, queries, keys]."""

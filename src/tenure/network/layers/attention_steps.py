@@ -58,13 +58,13 @@ def step(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, out: Dim, 
     """
     q, k, v = qkv
     run = layer.run
-    n, at = sizes.current().padded(run.loop_time) + memory.size, jnp.asarray(run.loop_step, jnp.int32) + memory.size  # type: ignore[arg-type]
+    n, at = sizes.current().padded(run.loop_time) + memory.size, jnp.asarray(run.loop_step, jnp.int32) + memory.size
     room, state = layer.new_dim("steps", n), {}
     heads, keys, values = Dim(q.shape[1], "heads"), Dim(k.shape[-1], "keys"), Dim(v.shape[-1], "values")
     for name, new, last in (("k_left", k, keys), ("v_left", v, values)):
         dims = (x.dims[0], heads, room, last)  # a head's steps side by side: a product reads them in one go
         old = kept(layer, name)
-        before = memory.with_room(name, (*new.shape[:2], n, new.shape[2])) if old is None else old.data
+        before = memory.with_room(name, (*new.shape[:2], n, new.shape[2]), new.dtype) if old is None else old.data
         array = jax.lax.dynamic_update_slice_in_dim(before, new[:, :, None], at, 2)
         state[name] = Tensor(array, dims if old is None else old.dims)
     energy = jnp.einsum("bhd,bhkd->bhk", q, state["k_left"].data)
@@ -95,7 +95,7 @@ def step_in_blocks(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, 
     q, k, v = qkv
     beam, batch, heads, width = k.shape
     t = jnp.asarray(layer.run.loop_step, jnp.int32)
-    n = sizes.current().padded(layer.run.loop_time)  # type: ignore[arg-type]
+    n = sizes.current().padded(layer.run.loop_time)
     n += -n % BLOCK
     row = kept(layer, "row")
     first = jnp.broadcast_to(jnp.arange(beam, dtype=jnp.int32)[:, None], (beam, batch))

@@ -16,7 +16,7 @@ from tenure.returnn.replay.report import as_json, out_of_scope, rows, summary
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tenure.returnn.replay", description="Replays recorded cases.")
-    parser.add_argument("folder", type=Path, help="where the cases are")
+    parser.add_argument("folder", type=Path, help="where the cases are, or its folder 'cases'")
     parser.add_argument("--json", type=Path, help="write all results there")
     parser.add_argument("--all", action="store_true", help="also cases of optimizers")
     parser.add_argument("--only-in-scope", action="store_true", help="leave these out (the default)")
@@ -30,13 +30,18 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Replays; returns 0 if all cases pass."""
     given = arguments(argv)
+    folder: Path = given.folder / "cases" if (given.folder / "cases").is_dir() else given.folder
+    found = rows(folder)
+    if not found:
+        print(f"{given.folder}: there are no recorded cases; give the folder with their .json files", file=sys.stderr)
+        return 2
     verdicts: list[Verdict] = []
-    for row in rows(given.folder):
+    for row in found:
         if given.id and not any(part in row["id"] for part in given.id):
             continue
         if given.classes and not set(given.classes) & set(row.get("classes", ())):
             continue
-        case = load(given.folder / row["file"])
+        case = load(folder / row["file"])
         if not given.all and out_of_scope(row):
             continue
         verdict = check(case)
