@@ -6,8 +6,9 @@
 # Baseline:  one text of the training for all, character error rate 87.6 %   (python -m examples.configs.baselines asr)
 # Threshold: half of that, character error rate 44 %
 # Command:   tenure train examples/configs/asr_attention.py && tenure search examples/configs/asr_attention.py
-# Score:     not reached yet: 65.5 % by a decoder that saw all letters (22 epochs), which learned the texts of the training by heart;
-#            of the one below, the search was not measured
+# Score:     character error rate 65.5 %, 5.7 minutes of training (22 epochs) on one core: better than the baseline, but NOT the threshold.
+#            Given the right letters before, the decoder has 23.4 % of dev's letters wrong; in a search it goes on with texts that it
+#            learned by heart. Hiding 40 % of its letters and a decaying rate gave 80.0 % after 20 epochs: the mend is still to be found.
 
 import json
 import os
@@ -109,15 +110,7 @@ network = {
                 "from": "output",
                 "initial_output": 0,
             },
-            # of few texts, the decoder learns by heart what comes next; without some of the letters, it has to look at the encoder
-            "shown": {
-                "class": "dropout",
-                "from": "letter",
-                "dropout": 0.4,
-                "dropout_noise_shape": {"*": None, "F": 1},
-                "initial_output": 0,
-            },
-            "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": hidden, "from": ["prev:shown", "prev:context"]},
+            "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": hidden, "from": ["prev:letter", "prev:context"]},
             "query": {"class": "linear", "activation": None, "with_bias": False, "n_out": hidden, "from": "s"},
             "feedback": {
                 "class": "linear",
@@ -141,8 +134,7 @@ network = {
                 "class": "linear",
                 "activation": None,
                 "n_out": 2 * hidden,
-                "from": ["s", "context"],
-                "dropout": dropout,
+                "from": ["s", "prev:letter", "context"],
             },
             "readout": {"class": "reduce_out", "mode": "max", "num_pieces": 2, "from": "readout_in"},
             "output_prob": {
@@ -185,8 +177,11 @@ buckets = [
 ]
 optimizer = {"class": "adam"}
 gradient_clip_global_norm = 5.0
-learning_rates = [0.0005, 0.001, *[0.0015] * 10, *(0.0015 * 0.75**i for i in range(1, 9))]
+learning_rates = [0.0005, 0.0008, 0.0011, 0.0014, 0.0015]
+learning_rate_control = "newbob_multi_epoch"
+newbob_multi_num_epochs = newbob_multi_update_interval = 3
+newbob_learning_rate_decay = 0.7
 learning_rate_file = "runs/configs/asr_attention/learning-rates"
 model = "runs/configs/asr_attention/model"
 cleanup_old_models = True
-num_epochs = 20
+num_epochs = 22

@@ -116,7 +116,7 @@ def test_spec_augment_masks_stretches_within_a_sequence_while_training(folder, m
 def test_recognisers_train_and_search(config, folder, tmp_path):
     environment = {**os.environ, "TENURE_CONFIGS": str(folder), "PYTHONPATH": str(ROOT / "src")}
     for task in ("train", "search"):
-        options = ["++num_epochs", "1", "++buckets", "exact"]
+        options = ["++num_epochs", "1", "++buckets", "'exact'"]
         command = [sys.executable, "-m", "tenure", task, str(ROOT / "examples" / "configs" / config), *options]
         run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert run.returncode == 0, run.stdout + run.stderr

@@ -56,8 +56,12 @@ def normalised(
     >>> normalised(jnp.array([1.0, 3.0]), 2.0, jnp.array(1.0), 0.0, 2.0, 1.0)
     Array([-1.,  3.], dtype=float32)
     """
+    return _scaled(x - mean, variance, eps, scale, offset)
+
+
+def _scaled(centred: jax.Array, variance: jax.Array, eps: float, scale: Any, offset: Any) -> jax.Array:
     inverse = jax.lax.rsqrt(variance + typed(eps, variance.dtype))
-    y = (x - mean) * (inverse if scale is None else scale * inverse)
+    y = centred * (inverse if scale is None else scale * inverse)
     return y if offset is None else y + offset
 
 
@@ -78,7 +82,11 @@ def standardised(
     >>> standardised(jnp.array([1.0, 3.0]), (0,), 0.0)
     Array([-1.,  1.], dtype=float32)
     """
-    return normalised(x, *moments(x, axes, **how), eps, scale, offset)
+    other = how.get("mask") is not None or how.get("fast") or how.get("twice") or jnp.finfo(x.dtype).bits < 32
+    if other:
+        return normalised(x, *moments(x, axes, **how), eps, scale, offset)
+    centred = x - jnp.mean(x, tuple(axes), keepdims=True)  # once: of two differences, each would have a gradient
+    return _scaled(centred, jnp.mean(jnp.square(centred), tuple(axes), keepdims=True), eps, scale, offset)
 
 
 def root_mean_square(y: jax.Array, x: jax.Array, axes: Sequence[int], eps: float) -> jax.Array:
