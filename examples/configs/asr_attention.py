@@ -45,13 +45,13 @@ extern_data = {"data": {"dim": features}, "classes": {"dim": len(labels), "spars
 
 def masked(x, axis, most, longest, sizes):
     """`x` [B, T, F] with zeros in one to `most` stretches of an axis, each at most `longest` long, within `sizes` [B]."""
-    batch, places = tf.shape(x)[0], tf.range(tf.shape(x)[axis])[None]
+    places = tf.range(tf.shape(x)[axis])[None]
     count = tf.random.uniform((), 1, most + 1, dtype=tf.int32)
 
     def stretch(i, x):
-        size = tf.random.uniform((batch,), 1, longest + 1, dtype=tf.int32)
+        size = tf.random.uniform(tf.shape(sizes), 1, longest + 1, dtype=tf.int32)
         room = tf.cast(tf.maximum(sizes - size, 1), tf.float32)
-        start = tf.cast(tf.random.uniform((batch,)) * room, tf.int32)
+        start = tf.cast(tf.random.uniform(tf.shape(sizes)) * room, tf.int32)
         inside = tf.logical_and(places >= start[:, None], places < (start + size)[:, None])  # [B, T] or [B, F]
         return i + 1, tf.where(tf.expand_dims(inside, 3 - axis), tf.zeros_like(x), x)
 
