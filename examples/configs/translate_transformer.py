@@ -141,7 +141,9 @@ def feed_forward(network, name, source):
 
 
 network = {}
-last = embedded(network, "source_embed", "data")
+# Vectors of length one, times the square root of their size: as large as the encodings of places that are added.
+unit = {"forward_weights_init": f"random_normal_initializer(mean=0.0, stddev={size**-0.5:.4f})"}
+last = embedded(network, "source_embed", "data", **unit)
 for n in range(1, layers + 1):
     last = self_attention(network, f"enc_{n}_self_att", last, left_only=False)
     last = feed_forward(network, f"enc_{n}_ff", last)
@@ -203,10 +205,10 @@ buckets = 4
 optimizer = {"class": "adam", "beta2": 0.98}
 gradient_clip_global_norm = 5.0
 learning_rate = 0.003
-learning_rates = [0.003, 0.003, 0.003, 0.002, 0.001, 0.0005]
+learning_rates = [0.003] * 5 + [0.002, 0.002, 0.001, 0.001, 0.0005]
 model, learning_rate_file = (
     "runs/configs/translate_transformer/model",
     "runs/configs/translate_transformer/learning-rates",
 )
 cleanup_old_models = True
-num_epochs = 6
+num_epochs = 10
