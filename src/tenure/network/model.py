@@ -130,14 +130,15 @@ class Network:
           NetworkError: the dictionary is wrong, or has no such layer.
         """
         if (flags, ()) not in self._graphs:
-            self._graphs[flags, ()] = self._built(flags, ())
+            self._graphs[flags, ()] = self.built(flags)
         known = self._graphs[flags, ()]
         more = tuple(dict.fromkeys(name for name in layers or () if name != "*" and name not in known.nodes))
         if more and (flags, more) not in self._graphs:
-            self._graphs[flags, more] = self._built(flags, more)
+            self._graphs[flags, more] = self.built(flags, more=more)
         return self._graphs[flags, more]
 
-    def _built(self, flags: Flags, more: tuple[str, ...]) -> Graph:
+    def built(self, flags: Flags, *, roots: Sequence[str] | None = None, more: Sequence[str] = ()) -> Graph:
+        """A new graph of what a mode needs, or of what `roots` need, and of more layers."""
         with versions.use(self.behavior_version):
             graph = Graph(
                 Level("", "", self.net),
@@ -147,7 +148,7 @@ class Network:
                 default_target=self.default_target,
                 training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
             )
-            return graph.build(more=more)
+            return graph.build(roots, more=more)
 
     def _forward(self, batch: Mapping[str, Any], flags: Flags, layers: Sequence[str] | None) -> Result:
         planning = current_frame("network").planning

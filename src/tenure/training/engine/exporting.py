@@ -16,9 +16,8 @@ from jax.extend import core
 
 from tenure._version import __version__
 from tenure.core.errors import TenureError
-from tenure.network import versions
 from tenure.network.extern import Template
-from tenure.network.graph import Flags, Graph, Level
+from tenure.network.graph import Flags
 from tenure.network.model import Network
 from tenure.network.tensor import Tensor
 from tenure.training.data.classes import dataset
@@ -123,15 +122,7 @@ class _Part:
     def of(learner: Learner, layers: Sequence[str], search: bool) -> _Part:
         """The part of a learner's network. Where layers borrow from ones that are no part of it, it is the whole network."""
         whole, flags = learner.network, Flags(False, False, search)
-        with versions.use(whole.behavior_version):
-            graph = Graph(
-                Level("", "", whole.net),
-                flags,
-                whole.templates,
-                default_input=whole.default_input,
-                default_target=whole.default_target,
-                training_only=[key for key, of in whole.templates.items() if not of.available_for_inference],
-            ).build(layers)
+        graph = whole.built(flags, roots=layers)
         tops = {key.partition("/")[0] for key in graph.nodes} | {layer.partition("/")[0] for layer in layers}
         marked = {layer.partition("/")[0] for layer in layers}
         net = {
