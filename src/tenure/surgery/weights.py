@@ -9,13 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import (
-    NoInverseError,
-    ParameterShapeError,
-    Party,
-    RuleError,
-    brief,
-)
+from tenure.core.errors import NoInverseError, ParameterShapeError, Party, RuleError, brief
 from tenure.core.notation.stage import STRUCTURAL, Irreversible, Run, Stage
 from tenure.core.run import values
 from tenure.core.run.frame import Frame
@@ -233,6 +227,3 @@ def _check_weight(slot: Slot, value: Any) -> None:
             parties=[slot.party("owner"), Party("given", slot.path, str(jnp.shape(value)))],
             ways=["give a weight of the owner's shape; through a view:  tn.views.parse('transpose')(value)"],
         )
-
-
-__all__ = ["assign", "penalty", "weights"]

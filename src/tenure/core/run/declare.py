@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from tenure.core.errors import DeclaredTwiceError, Party, UndeclaredError, ViewShapeError, nearest
 from tenure.core.notation import paths
-from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.operation import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.run.frame import current_frame, placeholder
 from tenure.core.run.parameters import Initializer, get_parameter, plan_parameter, read_parameter, unplanned

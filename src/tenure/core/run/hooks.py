@@ -71,13 +71,7 @@ class SetterContext(NamedTuple):
     original_shape: Any
     lifted_prefix_name: str | None
 
-    @property
-    def module_name(self) -> str:
-        return self.full_name.rpartition("/")[0]
-
-    @property
-    def name(self) -> str:
-        return self.full_name.rpartition("/")[2]
+    module_name, name = GetterContext.module_name, GetterContext.name
 
 
 class MethodContext(NamedTuple):

@@ -181,8 +181,8 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
     try:
         if isinstance(shape, (str, bytes, set, Mapping)):
             raise TypeError
-        sizes = tuple(_size(s) for s in ([shape] if isinstance(shape, (int, np.integer)) else shape))
-        if any(not 0 <= s < 2**63 for s in sizes):
+        sizes = tuple(map(_size, [shape] if isinstance(shape, (int, np.integer)) else shape))
+        if sizes and not 0 <= min(sizes) <= max(sizes) < 2**63:
             raise ValueError
         return sizes
     except (TypeError, ValueError):
