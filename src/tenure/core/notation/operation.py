@@ -179,7 +179,8 @@ def parse(kind: type[Operation], text: str) -> Any:
       kind.unreadable: it cannot be read, or the arguments are wrong.
       kind.unknown: there is no term of that name.
     """
-    return _parsed(kind, text) if isinstance(text, str) else _parsed.__wrapped__(kind, text)
+    read: Callable[..., Any] = _parsed if isinstance(text, str) else _parsed.__wrapped__
+    return read(kind, text)
 
 
 @functools.lru_cache(maxsize=4096)  # models write the same few strings for many layers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,7 +67,7 @@ def declare(
     names[name] = path, scope.id, frame.epoch, site, shape, dtype, init
     value = get_parameter(name, shape, dtype, init, axes=axes, stages=stages)
     if frame.planning:
-        frame.requests[path] = dataclasses.replace(frame.requests[path], declared=True)
+        frame.requests[path] = frame.requests[path].but(declared=True)
     return value
 
 

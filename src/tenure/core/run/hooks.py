@@ -71,7 +71,13 @@ class SetterContext(NamedTuple):
     original_shape: Any
     lifted_prefix_name: str | None
 
-    module_name, name = GetterContext.module_name, GetterContext.name
+    @property
+    def module_name(self) -> str:
+        return self.full_name.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
 
 
 class MethodContext(NamedTuple):

@@ -37,8 +37,8 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
     >>> model.init(jax.random.key(0))["~"]["w"].shape
     (2, 3)
     """
-    if (init is jnp.zeros or init is jnp.ones) and not outermost():
-        return jax.lax.broadcast(np.asarray(init is jnp.ones, dtype), tuple(shape))  # one operation instead of several
+    if init is jnp.zeros or init is jnp.ones:  # one operation instead of several
+        return (_filled if outermost() else jax.lax.broadcast)(np.asarray(init is jnp.ones, dtype), tuple(shape))
     keys = drawing()
     if keys is not None and keys.key is not None and not keys.count:
         alike = alike_of(init, shape, dtype)
@@ -58,6 +58,7 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
         ) from None
 
 
+_filled = jax.jit(jax.lax.broadcast, static_argnums=1)
 _CONSTANT = ("Constant", "Identity")  # of Tenure's initialisers, those that draw nothing
 
 

@@ -117,7 +117,7 @@ def plan_parameter(
         more["stages"] = read_stages(stages, asked)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
-    if earlier is not None and is_repeated(frame, earlier, dataclasses.replace(asked, **more) if more else asked):
+    if earlier is not None and is_repeated(frame, earlier, asked.but(**more)):
         return planned_value(frame, earlier, source)
     if source.kind == "forbid":
         raise _forbidden(asked)
@@ -125,7 +125,7 @@ def plan_parameter(
         _check_given(asked, source)
         more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
     more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
-    kept, value = first_answer(frame, dataclasses.replace(asked, **more), source, *as_written)
+    kept, value = first_answer(frame, asked.but(**more), source, *as_written)
     if kept is not None:
         frame.requests[path] = kept
         frame.makers[path] = maker(frame)
@@ -169,7 +169,7 @@ def first_answer(frame: Frame, asked: Request, source: Source, shape: Any, dtype
         if creators and asked.kind == "owned":
             made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
             more["shape"], more["dtype"] = made.shape, made.dtype
-        asked = dataclasses.replace(asked, **more)
+        asked = asked.but(**more)
     return asked, planned_value(frame, asked, source)
 
 
@@ -330,7 +330,7 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
         )
     if slot.kind == "given":
         source = frame.sources.of(path)
-        _check_given(dataclasses.replace(slot.request, shape=as_shape(shape, path)), source)
+        _check_given(slot.request.but(shape=as_shape(shape, path)), source)
         return hand_over(frame, slot, source.value)
     return evaluate(frame, path, USE)
 

@@ -133,7 +133,7 @@ def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: An
     shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
     asked = request(frame, path, shape, dtype, source=source, collection="state", value=value, **more)
     if asked.kind == "given":  # an array is no state's owner: the state is the module's own
-        asked = dataclasses.replace(asked, source=OWN)
+        asked = asked.but(source=OWN)
     frame.state_requests[path] = asked
     return asked
 
@@ -188,7 +188,7 @@ def _record_set(frame: Frame, path: str, value: Any, source: Source) -> None:
     if path not in frame.state_requests:
         record(frame, path, abstract(value), source)
     else:
-        frame.state_requests[path] = dataclasses.replace(frame.state_requests[path], value=abstract(value))
+        frame.state_requests[path] = frame.state_requests[path].but(value=abstract(value))
 
 
 def _lender(frame: Frame, path: str) -> Ref | None:

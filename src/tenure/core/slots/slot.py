@@ -71,6 +71,12 @@ class Request:
     value: Any = None
     declared: bool = False
 
+    def but(self, **changes: Any) -> Request:
+        """The same request with other attributes: as `dataclasses.replace`, at a tenth of the time."""
+        new = object.__new__(Request)
+        new.__dict__.update(self.__dict__, **changes)
+        return new
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "init": None, "make": None}  # another process plans anew before it initialises
 

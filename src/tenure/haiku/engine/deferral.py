@@ -71,8 +71,8 @@ class CountedKeys(PRNGSequence):
     def _abandon(self, *_: Any) -> Any:
         raise AbandonedError
 
-    reserve = take = replace_internal_state = reserve_up_to_full = _abandon
-    internal_state = property(_abandon)  # type: ignore[assignment]
+    reserve = take = replace_internal_state = reserve_up_to_full = _abandon  # type: ignore[assignment]
+    internal_state = property(_abandon)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

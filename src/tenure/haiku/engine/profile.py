@@ -5,7 +5,6 @@ Parameters and states are as under Haiku's rules: the first request creates, eve
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jax
@@ -82,7 +81,7 @@ def is_repeated(frame: HaikuFrame, earlier: Request, asked: Request) -> bool:
     if not same and ownership.get("second_request") != "haiku" and not same_init(earlier.init, asked.init):
         raise RequestConflictError(
             f"'{asked.path}' is asked for twice with another initialiser",
-            parties=[earlier.party("first"), dataclasses.replace(asked, shape=earlier.shape).party("second")],
+            parties=[earlier.party("first"), asked.but(shape=earlier.shape).party("second")],
             ways=[
                 "ask for the same thing both times, or give one of them another name",
                 "hk.ownership.set(second_request='haiku'), which takes the first and ignores the second",
@@ -111,7 +110,7 @@ def first_answer(
     if value is DO_NOT_STORE:
         return None, value
     shape, dtype = tuple(getattr(value, "shape", ())), getattr(value, "dtype", "tree")
-    return dataclasses.replace(asked, shape=shape, dtype=dtype), value
+    return asked.but(shape=shape, dtype=dtype), value
 
 
 def _outer_value(frame: HaikuFrame, path: str) -> Any:
