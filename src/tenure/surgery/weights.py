@@ -227,3 +227,6 @@ def _check_weight(slot: Slot, value: Any) -> None:
             parties=[slot.party("owner"), Party("given", slot.path, str(jnp.shape(value)))],
             ways=["give a weight of the owner's shape; through a view:  tn.views.parse('transpose')(value)"],
         )
+
+
+__all__ = ["assign", "penalty", "weights"]
