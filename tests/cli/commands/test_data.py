@@ -1,7 +1,9 @@
 """`tenure data hdf`: real files of text, audio and arrays, written and read back."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -136,6 +138,29 @@ def test_a_disk_without_room_is_told_and_nothing_stays_behind(tmp_path):
     done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "'out.hdf' cannot be written: " in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing_behind(tmp_path, number, status):
+    command = [
+        sys.executable,
+        "-m",
+        "tenure",
+        "data",
+        "hdf",
+        "out.hdf",
+        "--dataset",
+        "{'class': 'Task12AXDataset', 'num_seqs': 10000000}",
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.iterdir()) and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == status and errors.strip().startswith("stopped by") and not list(tmp_path.iterdir()), (
+        errors
+    )
 
 
 def test_the_command_in_a_process_of_its_own(texts):

@@ -87,19 +87,25 @@ def test_known_shapes_are_compiled_ahead_the_largest_first(tmp_path):
 
 
 def test_a_shape_that_nobody_knew_is_named(tmp_path):
-    text = tmp_path / "text"
-    text.write_text("".join("a" * n + "\n" for n in (3, 5, 20)))
-    vocab = tmp_path / "symbols"
-    vocab.write_text("a\n[END]\n")
-    data = {"class": "LmDataset", "corpus_file": str(text), "dtype": "int32"}
-    letters = {"class": "CharacterTargets", "labels": ["a", "[END]"], "seq_postfix": [1], "unknown_label": None}
+    rows = [{"data": [0] * n, "classes": [1] * n} for n in (3, 5, 20)]
     net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
     given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
-    given |= {"batching": "sorted", "max_seqs": 2}
-    _, log = run(tmp_path / "run", **given, train={**data, "orth_vocab": letters})
+    given |= {"batching": "default", "max_seqs": 2}
+    data = {"class": "SourceDataset", "source": rows, "dims": {"data": 2}}
+    _, log = run(tmp_path / "run", **given, train=data)
     assert re.findall(r"compiled a new shape, (.*?):", log) == ["2 x (data 8)", "2 x (data 24)"]
-    _, log = run(tmp_path / "known", **given, train={**data, "orth_symbols_file": str(vocab)}, buckets=2)
-    assert re.findall(r"compiled training of (.*?):", log) == ["1 x (data 21)", "2 x (data 6)"]
+
+
+def test_pieces_of_words_have_known_shapes(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("".join("a" * n + "\n" for n in (3, 5, 20)))
+    letters = {"class": "CharacterTargets", "labels": ["a", "[END]"], "seq_postfix": [1], "unknown_label": None}
+    data = {"class": "LmDataset", "corpus_file": str(text), "dtype": "int32", "orth_vocab": letters}
+    net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
+    given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
+    _, log = run(tmp_path / "run", **given, train=data, batching="sorted", max_seqs=2, buckets=2)
+    assert re.findall(r"compiled training of (.*?):", log) == ["1 x (data 24)", "2 x (data 8)"]
+    assert not lines(log, "a new shape")
 
 
 def test_shapes_of_audio_are_made_from_the_durations_that_an_archive_lists(tmp_path):

@@ -124,6 +124,11 @@ class DataSet(ABC):
         """How many sequences it has; infinity if they never end."""
 
     @property
+    def files_read(self) -> Sequence[str]:
+        """Files that it reads and that its options do not name."""
+        return ()
+
+    @property
     def knows_lengths(self) -> bool:
         """Whether `measure` need not load a sequence."""
         return False

@@ -23,10 +23,10 @@ class _File(io.FileIO):
     """A file that keeps the first error of writing, and from then on takes everything, so that HDF5, which crashes else, can be closed.
 
     Attributes:
-      error: what went wrong: no room, mostly.
+      error: what went wrong: no room, mostly; or ctrl-C.
     """
 
-    error: OSError | None = None
+    error: BaseException | None = None
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
@@ -34,14 +34,14 @@ class _File(io.FileIO):
             try:
                 if super().write(data) != size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError as error:
+            except BaseException as error:
                 self.error = error
         return size
 
     def truncate(self, size: int | None = None) -> int:
         try:
             return super().truncate(size)
-        except OSError as error:
+        except BaseException as error:
             self.error = self.error or error
             return size or 0
 
@@ -111,8 +111,10 @@ class HdfWriter:
         )
 
     def _check_disk(self) -> None:
-        if self._disk.error is not None:
+        if isinstance(self._disk.error, OSError):
             raise self._not_written(self._disk.error)
+        if self._disk.error is not None:
+            raise self._disk.error
 
     def add(self, tag: str, data: Mapping[str, np.ndarray]) -> None:
         """Adds a sequence.
@@ -185,12 +187,13 @@ class HdfWriter:
         columns = ["data", *sorted(key for key in self.streams if key != "data")]
         places = [list(self.streams).index(key) for key in columns]
         lengths = np.array(self._lengths, np.int32)[:, places]
+        if len(columns) == 1:  # RETURNN's files have a column more
+            lengths = np.pad(lengths, [(0, 0), (0, 1)])
         self._file.create_dataset("seqLengths", data=lengths)
         self._file.create_dataset("seqTags", data=np.array(self._tags, dtype=object), dtype=self._texts)
         self._label("labels", self.streams["data"])
-        targets = self._file.create_group("targets/size")
         for key in columns[1:]:
-            stream = self.streams[key]
+            stream, targets = self.streams[key], self._file.require_group("targets/size")
             targets.attrs[key] = (stream.dim or self._size(key), min(self._arrays[key].ndim, 2))
             self._label(f"targets/labels/{key}", stream)
         size = self.streams["data"].dim or self._size("data")
