@@ -106,7 +106,8 @@ def _literal(option: str, text: str) -> Mapping[str, Any]:
     except (SyntaxError, ValueError, RecursionError):
         value = None
     if not isinstance(value, Mapping):
-        raise DataSetError(f"{option} {text}: a dictionary is needed", ways=[f"{option} \"{{'features': 'mfcc'}}\""])
+        example = "{'features': 'mfcc'}" if option == "--features" else "{'class': 'OggZipDataset', 'path': 'a.zip'}"
+        raise DataSetError(f"{option} {text}: a dictionary is needed", ways=[f'{option} "{example}"'])
     return value
 
 

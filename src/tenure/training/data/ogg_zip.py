@@ -198,8 +198,9 @@ class OggZipDataset(DataSet):
         if not isinstance(entry.get("file"), str):
             raise DataSetError(f"OggZipDataset: the sequence {self.tag(index)!r} of '{archive.path}' names no 'file'")
         name = f"{prefix}{entry['file']}"
-        samples, rate = read_audio(archive.read(name), f"{archive.path}:{name}")
-        return self.features.make(samples, rate, seed=seed_of(epoch, index))
+        where = f"{archive.path}:{name}"
+        samples, rate = read_audio(archive.read(name), where)
+        return self.features.make(samples, rate, seed_of(epoch, index), where)
 
 
 def _tag(entry: Mapping[str, Any]) -> str:

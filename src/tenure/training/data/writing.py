@@ -147,11 +147,20 @@ class HdfWriter:
                 f"the sequence {tag!r} has frames of the shape {array.shape[1:]} in the stream {key!r}, and those before "
                 f"{tuple(first.shape[1:])}"
             )
-        if stream.sparse and stream.dim and array.size and not 0 <= array.min() <= array.max() < stream.dim:
+        if first is not None and (array.dtype.kind == "f") != (first.dtype.kind == "f"):
             raise DataSetError(
-                f"the sequence {tag!r} has the label {array.max()} in the stream {key!r}, which has {stream.dim} labels"
+                f"the sequence {tag!r} has {array.dtype} in the stream {key!r}, and those before {first.dtype}"
             )
+        if stream.sparse and array.size and not (array.min() >= 0 and (not stream.dim or array.max() < stream.dim)):
+            wrong = array.min() if array.min() < 0 else array.max()
+            labels = f"which has {stream.dim} labels" if stream.dim else "and labels are not below 0"
+            raise DataSetError(f"the sequence {tag!r} has the label {wrong} in the stream {key!r}, {labels}")
         if array.dtype.kind in "iub":
+            if array.dtype.itemsize > 2 and array.size and not -(2**31) <= array.min() <= array.max() < 2**31:
+                raise DataSetError(
+                    f"the sequence {tag!r} has numbers from {array.min()} to {array.max()} in the stream {key!r}, and 32 bits are written",
+                    ways=["floating-point numbers, as far as these are exact"],
+                )
             return array.astype("int32") if str(array.dtype) not in _INTEGERS else array
         if array.dtype.kind == "O" and all(isinstance(value, bytes) for value in array.flat):
             return array
