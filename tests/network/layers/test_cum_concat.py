@@ -1,44 +1,12 @@
-"""Layers over time that do one step of it at a time, in a loop: the same as on the whole sequence."""
+"""All frames so far, side by side."""
 
 import numpy as np
 import pytest
 
 from tenure import TenureError
 from tenure.network import Dim
+from tests.network.layers.in_steps import RNN
 from tests.network.layers.running import KEEP, LENGTHS, X, run
-
-RNN = {"s": {"class": "linear", "n_out": 5, "activation": "tanh", "from": ["data:source", "prev:s"]}}
-
-
-def both(inside, whole, compiled=False):
-    """A layer on the frames of `s` in the loop, and another on its sequence outside: [B, T, …] of both."""
-    unit = {**RNN, "x": {"from": "s", **inside}, "s2": {"class": "copy", "from": "s", "is_output_layer": True}}
-    unit["output"] = {"class": "copy", "from": "x"}
-    net = {
-        "rec": {"class": "rec", "from": "data", "unit": unit},
-        "whole": {"from": "rec/s2", **whole, "is_output_layer": True},
-        "output": {"class": "copy", "from": "rec"},
-    }
-    result, _ = run(net, compiled=compiled)
-    return [np.asarray(result.outputs[k].batch_first().data) for k in ("output", "whole")]
-
-
-@pytest.mark.parametrize("start", [None, "ones", 2.0])
-def test_running_sums(start):
-    more = {} if start is None else {"initial_output": start}
-    inside, whole = both({"class": "cumsum", **more}, {"class": "cumsum", "axis": "T", **more})
-    assert np.allclose(inside[KEEP], whole[KEEP], atol=1e-5)
-    with pytest.raises(TenureError, match="reverse"):
-        both({"class": "cumsum", "reverse": True}, {"class": "copy"})
-
-
-def test_windows_of_the_past():
-    inside, whole = both({"class": "window", "window_size": 3, "window_right": 0}, {"class": "copy"})
-    padded = np.pad(whole, ((0, 0), (2, 0), (0, 0)))
-    wanted = np.stack([padded[:, i : i + 6] for i in range(3)], axis=2)
-    assert inside.shape == (3, 6, 3, 5) and np.allclose(inside[KEEP], wanted[KEEP], atol=1e-6)
-    with pytest.raises(TenureError, match="window_right"):
-        both({"class": "window", "window_size": 3}, {"class": "copy"})
 
 
 @pytest.mark.parametrize("compiled", [False, True])
