@@ -1,16 +1,12 @@
-"""Rows of embeddings that a step does not read: what TensorFlow's optimizers leave alone there, these do too."""
+"""The optimizers: rows of embeddings that a step does not read stay, as TensorFlow's do."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenure.network.model import Network
-from tenure.training.engine.model import embeddings
-from tenure.training.optimizing.carry import carried_states
 from tenure.training.optimizing.kinds import LAZY
 from tenure.training.optimizing.updater import Updater
-
-PATH = ("embed", "W")
+from tests.training.optimizing.embedding_rows import PATH
 
 
 def after_two_steps(optimizer, embeddings):
@@ -53,36 +49,3 @@ def test_rows_have_the_numbers_of_tensorflow(name):
     options = {"momentum": 0.9} if name in ("momentum", "rmsprop") else {"epsilon": 0.01} if name == "adadelta" else {}
     found, _ = after_two_steps({"class": name, **options}, {PATH: ("data",)})
     np.testing.assert_allclose(found[:, 0], TENSORFLOW[name], rtol=1e-6)
-
-
-def test_a_row_that_is_read_moves_though_its_gradient_is_zero():
-    updater = Updater({"momentum": 0.9}, {"embed": {"W": True}}, {}, {PATH: ("data",)})
-    params, grads = {"embed": {"W": jnp.ones((2, 1))}}, {"embed": {"W": jnp.float32([[1], [1]])}}
-    params, state = updater.update(grads, updater.init(params), params, learning_rate=0.1, step=0)
-    zero = {"embed": {"W": jnp.zeros((2, 1))}}
-    read, _ = updater.update(zero, state, params, learning_rate=0.1, step=1, labels={"data": jnp.int32([0])})
-    np.testing.assert_allclose(read["embed"]["W"][:, 0], [0.9 - 0.09, 0.9], rtol=1e-6)
-
-
-def test_which_parameters_are_embeddings():
-    labels = {"data": {"dim": 5, "sparse": True}, "classes": {"dim": 3, "sparse": True}}
-    net = {
-        "a": {"class": "linear", "activation": None, "n_out": 3, "from": "data"},
-        "b": {"class": "linear", "activation": None, "n_out": 3, "from": "data", "L2": 0.1},
-        "output": {"class": "softmax", "loss": "ce", "from": ["a", "b"]},
-    }
-    assert embeddings(Network(net, labels, behavior_version=0)) == {("a", "W"): ("data:data",)}
-
-
-def test_states_of_a_network_that_has_grown():
-    trainable = {"a": {"W": True}}
-    old = Updater({"adam": True}, trainable)
-    params = {"a": {"W": jnp.ones(2)}}
-    _, state = old.update({"a": {"W": jnp.ones(2)}}, old.init(params), params, learning_rate=0.1, step=0)
-    same = carried_states(state, old.init(params))
-    assert same[0]["optimizer"]["count"] == 1 and (same[0]["optimizer"]["m"]["a", "W"] != 0).all()
-    grown = {"a": {"W": jnp.ones(2)}, "b": {"W": jnp.ones(1)}}
-    new = Updater({"adam": True}, {"a": {"W": True}, "b": {"W": True}})
-    found = carried_states(state, new.init(grown))[0]["optimizer"]
-    np.testing.assert_array_equal(found["m"]["a", "W"], state[0]["optimizer"]["m"]["a", "W"])
-    assert found["count"] == 0 and found["m"]["b", "W"] == 0

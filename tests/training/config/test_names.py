@@ -1,11 +1,47 @@
-"""A transducer as configs write it: a joint network over frames and labels, and the loss of RETURNN's extension in a function."""
+"""The names that published configs import."""
 
 import jax
 import numpy as np
+import pytest
 
 import tenure as tn
 from tenure.functional import transducer_loss
 from tenure.training.config import from_command_line
+from tenure.training.errors import ConfigError
+
+IMPORTED = """
+Pretrain.WrapEpochValue TFUtil.where_bc TFUtil.Data TFUtil.DimensionTag TFUtil.nd_indices TFUtil.tile_transposed TFUtil.get_shape TFUtil.dropout
+GeneratingDataset.Vocabulary Util.cleanup_env_var_path returnn.config.get_global_config returnn.tf.compat.v1.while_loop tensorflow.device
+tensorflow.control_dependencies tensorflow.summary tensorflow.segment_min tensorflow.TensorShape tensorflow.name_scope tensorflow.meshgrid returnn.tf.util.data.SpatialDim
+returnn.tf.util.data.FeatureDim returnn.tf.util.data.batch_dim returnn.tensor.Dim returnn.tensor.batch_dim
+""".split()  # what configs import, and Tenure has
+REFUSED = """
+TFUtil.OpCodeCompiler TFUtil.get_rnnt_linear_aligned_output TFUtil.create_random_warp_flow_2d TFUtil.dense_image_warp LmDataset.Lexicon
+TFNetworkRecLayer.SelectSearchSourcesLayer TFNetworkLayer.register_layer_class returnn.tf.layers.basic.auto_register_layer_classes
+""".split()
+GENERAL = "write it with jax.numpy"  # the way out of a name that nobody publishes
+
+
+@pytest.mark.parametrize("where", ["", "    "], ids=["at once", "in a function"])
+def test_every_name_is_there_or_is_refused_when_it_is_used(tmp_path, where):
+    lines = ["#!rnn.py", "def names():" if where else "if True:"]
+    for number, name in enumerate([*IMPORTED, *REFUSED]):
+        module, _, last = name.rpartition(".")
+        lines.append(f"    from {module} import {last} as n{number}")
+    lines.append("    return dict(locals())" if where else "    pass")
+    path = tmp_path / "names.py"
+    path.write_text("\n".join(lines))
+    config = from_command_line([str(path)])
+    found = config.typed["names"]() if where else config.typed
+    for number, name in enumerate([*IMPORTED, *REFUSED]):
+        value = found[f"n{number}"]
+        if name in IMPORTED:
+            assert not repr(value).endswith("which Tenure does not have⟩"), name
+        else:
+            with pytest.raises(ConfigError, match=f"the config uses '{name}', which Tenure does not have") as error:
+                value("x")
+            assert GENERAL not in str(error.value), name
+
 
 CONFIG = """#!rnn.py
 from returnn.extern.HawkAaronWarpTransducer import rnnt_loss
