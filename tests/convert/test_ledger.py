@@ -1,6 +1,5 @@
 """The ledger of a file that no program has made."""
 
-
 from tenure import convert
 from tests.convert.samples import named, table
 
