@@ -15,15 +15,13 @@ _version
 cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/tasks
 convert/hdf5_process
 core/model/axes core/model/transform core/notation/misfit core/run/options core/run/profile core/run/requests
-core/run/shown core/slots/rows
+core/slots/rows
 functional/body functional/decoding/hypotheses functional/decoding/label_looping functional/decoding/lm
 functional/explicit functional/positions
 haiku/api/asking haiku/api/deferred haiku/api/half haiku/api/lifting haiku/api/multi haiku/api/outside
-haiku/api/signatures haiku/api/transforms haiku/attention haiku/chance haiku/data_structures
-haiku/engine/deferral haiku/engine/profile haiku/engine/slicing haiku/experimental/dot
-haiku/experimental/jaxpr_info haiku/experimental/shapes haiku/flat_map haiku/formats haiku/initializers
-haiku/mixed_precision haiku/nets haiku/pad haiku/recurrent haiku/stacks haiku/testing haiku/typing
-haiku/unroll
+haiku/api/signatures haiku/api/transforms haiku/attention haiku/chance haiku/engine/deferral
+haiku/engine/profile haiku/engine/slicing haiku/experimental/jaxpr_info haiku/initializers haiku/nets
+haiku/recurrent haiku/stacks haiku/typing haiku/unroll
 initializers/scaling initializers/simple
 nets/mobilenet nets/resnet nets/resnet_blocks nets/transformer_config nets/transformer_layers
 nets/vector_quantizer
@@ -38,16 +36,11 @@ nn/over_time
 returnn/checkpoints/batch_norm returnn/checkpoints/conversion returnn/engine_replay/cases
 returnn/engine_replay/compare returnn/engine_replay/folder returnn/engine_replay/sources returnn/replay/steps
 stages/_common
-surgery/arguments surgery/weights
-training/audio/spectra training/batching/buckets training/config/command_line training/config/config
-training/data/base training/data/classes training/data/defaults training/data/filters training/data/gathering
-training/data/generated training/data/joined training/data/made_of training/data/ogg_zip
-training/data/registry training/data/text_corpus training/data/writing training/engine/checking
-training/engine/compiled training/engine/dumped training/engine/feeds training/engine/lines
-training/engine/log training/engine/scores training/engine/settings training/engine/text_scores
-training/errors training/exported training/files training/loss training/pretraining/overrides
-training/pretraining/parts training/rates/dynamic training/rates/epochs training/rates/found
-training/rates/scores training/text training/watching/compiling training/watching/history
+training/audio/spectra training/batching/buckets training/data/base training/data/classes
+training/data/defaults training/data/gathering training/data/joined training/data/made_of
+training/data/ogg_zip training/data/registry training/data/text_corpus training/engine/checking
+training/engine/compiled training/engine/dumped training/engine/feeds training/engine/lines training/errors
+training/exported training/pretraining/parts training/rates/epochs training/watching/compiling
 training/watching/pictures training/watching/watch
 """.split()
 

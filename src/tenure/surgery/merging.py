@@ -183,7 +183,7 @@ def pack(
       UnknownStageError: no owner that the glob selects has a stage with such a form.
 
     Returns:
-      The rules `stages=` of the packed model, its params and optimizer state, and the leaves that went.
+      The rules `stages=` of the packed model, its params and its optimizer state.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["quantise(8)"]})
