@@ -12,7 +12,7 @@ ROOT, TESTS = pathlib.Path(tenure.__file__).parent, pathlib.Path(__file__).paren
 # Modules without a test file of their own, room by room: they are tested by those of the modules that use them.
 WITHOUT = """
 _version
-cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/tasks
+cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/ending cli/tasks
 convert/hdf5_process
 core/model/axes core/model/transform core/notation/misfit core/run/options core/run/profile core/run/requests
 core/slots/rows
@@ -38,10 +38,10 @@ returnn/engine_replay/compare returnn/engine_replay/folder returnn/engine_replay
 stages/_common
 training/audio/spectra training/batching/buckets training/data/base training/data/classes
 training/data/defaults training/data/gathering training/data/joined training/data/made_of
-training/data/ogg_zip training/data/registry training/data/text_corpus training/engine/checking
-training/engine/compiled training/engine/dumped training/engine/feeds training/engine/lines training/errors
-training/exported training/pretraining/parts training/rates/epochs training/watching/compiling
-training/watching/pictures training/watching/watch
+training/data/registry training/data/text_corpus training/engine/checking training/engine/compiled
+training/engine/dumped training/engine/feeds training/engine/lines training/errors training/exported
+training/pretraining/parts training/rates/epochs training/watching/compiling training/watching/pictures
+training/watching/watch
 """.split()
 
 # Test files that are about a whole room, or about something beside the package.

@@ -15,6 +15,8 @@ def test_forward_and_priors(tmp_path):
     tasks.run(config(tmp_path, task="forward", **out), Log(0))
     with h5py.File(tmp_path / "out.hdf") as file:
         np.testing.assert_allclose(file["inputs"][()].sum(-1), 1, rtol=1e-5)
-        assert file["seqLengths"][:, 0].sum() == len(file["inputs"])
+        assert file["seqLengths"][:, 0].sum() == len(file["inputs"]) and file["seqLengths"].shape == (3, 2)
+        assert sorted(file) == ["inputs", "labels", "seqLengths", "seqTags"]
+        assert dict(file.attrs)["inputPattSize"] == dict(file.attrs)["numLabels"] == 2
     tasks.run(config(tmp_path, task="compute_priors", output_file=str(tmp_path / "prior")), Log(0))
     np.testing.assert_allclose(np.exp(np.loadtxt(tmp_path / "prior")).sum(), 1, rtol=1e-5)

@@ -2,7 +2,10 @@
 
 import re
 
-from tests.training.engine.padded import lines, run, sequences
+from tenure.training.config.config import Config
+from tenure.training.engine.checking import findings
+from tests.training.data.test_ogg_zip import archive
+from tests.training.engine.padded import config, lines, run, sequences
 
 
 def test_known_shapes_are_compiled_ahead_the_largest_first(tmp_path):
@@ -16,16 +19,39 @@ def test_known_shapes_are_compiled_ahead_the_largest_first(tmp_path):
 
 
 def test_a_shape_that_nobody_knew_is_named(tmp_path):
-    text = tmp_path / "text"
-    text.write_text("".join("a" * n + "\n" for n in (3, 5, 20)))
-    vocab = tmp_path / "symbols"
-    vocab.write_text("a\n[END]\n")
-    data = {"class": "LmDataset", "corpus_file": str(text), "dtype": "int32"}
-    letters = {"class": "CharacterTargets", "labels": ["a", "[END]"], "seq_postfix": [1], "unknown_label": None}
+    rows = [{"data": [0] * n, "classes": [1] * n} for n in (3, 5, 20)]
     net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
     given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
-    given |= {"batching": "sorted", "max_seqs": 2}
-    _, log = run(tmp_path / "run", **given, train={**data, "orth_vocab": letters})
+    given |= {"batching": "default", "max_seqs": 2}
+    data = {"class": "SourceDataset", "source": rows, "dims": {"data": 2}}
+    _, log = run(tmp_path / "run", **given, train=data)
     assert re.findall(r"compiled a new shape, (.*?):", log) == ["2 x (data 8)", "2 x (data 24)"]
-    _, log = run(tmp_path / "known", **given, train={**data, "orth_symbols_file": str(vocab)}, buckets=2)
-    assert re.findall(r"compiled training of (.*?):", log) == ["1 x (data 21)", "2 x (data 6)"]
+
+
+def test_pieces_of_words_have_known_shapes(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("".join("a" * n + "\n" for n in (3, 5, 20)))
+    letters = {"class": "CharacterTargets", "labels": ["a", "[END]"], "seq_postfix": [1], "unknown_label": None}
+    data = {"class": "LmDataset", "corpus_file": str(text), "dtype": "int32", "orth_vocab": letters}
+    net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
+    given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
+    _, log = run(tmp_path / "run", **given, train=data, batching="sorted", max_seqs=2, buckets=2)
+    assert re.findall(r"compiled training of (.*?):", log) == ["1 x (data 24)", "2 x (data 8)"]
+    assert not lines(log, "a new shape")
+
+
+def test_shapes_of_audio_are_made_from_the_durations_that_an_archive_lists(tmp_path):
+    train = {**archive(tmp_path, count=30), "audio": {"features": "log_mel_filterbank", "num_feature_filters": 4}}
+    given = {
+        "extern_data": {"data": {"dim": 4}, "classes": {"dim": 256, "sparse": True}},
+        "network": {"output": {"class": "softmax", "loss": "ctc", "from": "data", "n_out": 257}},
+        "batching": "laplace:.10",
+        "batch_size": 700,
+        "dev": None,
+        "num_epochs": 2,
+    }
+    _, log = run(tmp_path / "run", **given, train=train)
+    assert len(lines(log, "training of")) > 1 and not lines(log, "a new shape")
+    told = findings(Config({**config(tmp_path, **given), "train": train}))
+    largest = next(finding for finding in told if finding.about.startswith("memory of "))
+    assert sorted(re.findall(r"\d+", largest.about)) == sorted(lines(log, "training of")[0])
