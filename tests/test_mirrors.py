@@ -66,7 +66,7 @@ def modules() -> set[str]:
     return {name for name in names if not name.endswith(("__init__", "__main__"))}
 
 
-def tested() -> set[str]:
+def named_by_tests() -> set[str]:
     """What the test files of the rooms are named for, as paths without `test_` and `.py`."""
     found = set()
     for path in TESTS.glob("*/**/test_*.py"):
@@ -83,12 +83,12 @@ def public(name: str) -> str:
 
 
 def test_each_module_has_a_test_file_of_its_name():
-    lacking = {name for name in modules() if public(name) not in tested()}
+    lacking = {name for name in modules() if public(name) not in named_by_tests()}
     assert sorted(lacking - {*WITHOUT}) == [], "write tests/…/test_….py for these modules"
     assert sorted({*WITHOUT} - lacking) == [], "these have a test file, or are gone: take them off the list"
 
 
 def test_each_test_file_of_a_room_is_named_for_a_module():
-    others = tested() - {public(name) for name in modules()}
+    others = named_by_tests() - {public(name) for name in modules()}
     assert sorted(others - {*OF_ROOMS}) == [], "there are no such modules: have they moved?"
     assert sorted({*OF_ROOMS} - others) == [], "these are gone, or named for a module: take them off the list"

@@ -13,8 +13,9 @@ def test_functions(name, size):
 
 
 def test_forms():
-    for padding in (hk.pad.same, [hk.pad.causal, hk.pad.full], (1, 2), [(0, 1), (2, 3)]):
-        theirs = padding
-        if hk.pad.is_padfn(padding):
-            theirs = [getattr(haiku.pad, f.__name__) for f in padding] if isinstance(padding, list) else haiku.pad.same
+    for padding in (hk.pad.same, [hk.pad.causal, hk.pad.full]):
+        theirs = [getattr(haiku.pad, f.__name__) for f in padding] if isinstance(padding, list) else haiku.pad.same
         assert list(hk.pad.create(padding, (3, 5), (1, 2), 2)) == list(haiku.pad.create(theirs, (3, 5), (1, 2), 2))
+    for pairs in ((1, 2), [(0, 1), (2, 3)]):
+        assert list(hk.pad.create_from_tuple(pairs, 2)) == list(haiku.pad.create_from_tuple(pairs, 2))
+        assert hk.pad.is_padfn(pairs) == haiku.pad.is_padfn(pairs)

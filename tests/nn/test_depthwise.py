@@ -1,7 +1,6 @@
 """Depthwise convolutions: each channel has kernels of its own."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tenure import nn
@@ -21,8 +20,14 @@ def test_each_channel_is_convolved_alone():
         np.testing.assert_allclose(out[..., n], expected, atol=1e-5)
 
 
-def test_separable_convolutions_mix_the_channels_afterwards():
-    x = jnp.moveaxis(jax.random.normal(jax.random.key(1), (1, 3, 5, 5)), 1, -1)
-    params, _, out = run(lambda x: nn.SeparableDepthwiseConv2D(2, 4, 3)(x), x)
-    shapes = sorted(jax.tree.map(jnp.shape, params[name]).get("w") for name in params)
-    assert out.shape == (1, 5, 5, 4) and len(shapes) == 2
+def test_separable_convolutions_go_along_the_rows_and_then_along_the_columns():
+    x = jax.random.normal(jax.random.key(1), (1, 5, 6, 2))
+    layer = lambda x: nn.SeparableDepthwiseConv2D(2, 3, padding="VALID", with_bias=False)(x)  # noqa: E731
+    params, _, out = run(layer, x)
+    rows, columns = (np.asarray(p["w"]) for p in params.values())
+    assert rows.shape == (3, 1, 1, 4) and columns.shape == (1, 3, 1, 4) and out.shape == (1, 3, 4, 4)
+    for n in range(4):
+        kernel = rows[:, 0, 0, n][:, None] * columns[0, :, 0, n]
+        channel = np.asarray(x)[0, ..., n // 2]
+        expected = sum(channel[i : i + 3, j : j + 4] * kernel[i, j] for i in range(3) for j in range(3))
+        np.testing.assert_allclose(out[0, ..., n], expected, atol=1e-5)

@@ -13,12 +13,12 @@ from tests.nn.small import apply
 )
 def test_what_comes_out_is_as_long_as_the_name_says(pad, length):
     x = jnp.ones((1, 6, 2))
-    assert apply(lambda x: nn.Conv1D(3, 3, padding=getattr(nn.pad, pad))(x), x).shape == (1, length, 3)
+    assert apply(lambda x: nn.Conv1D(3, 3, padding=getattr(padding, pad))(x), x).shape == (1, length, 3)
 
 
 def test_causal_outputs_see_nothing_later():
     def conv(x):
-        return nn.Conv1D(3, 3, padding=nn.pad.causal)(x)
+        return nn.Conv1D(3, 3, padding=padding.causal)(x)
 
     x = jnp.ones((1, 6, 2))
     before, after = apply(conv, x), apply(conv, x.at[0, 3].add(1))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 import tenure.haiku as hk
 
-F = hk.without_apply_rng(hk.transform(lambda x: jax.jit(jnp.tanh)(hk.Linear(2, name="<dense>".strip("<>"))(x))))
+F = hk.without_apply_rng(hk.transform(lambda x: hk.Linear(2, name="dense")(jax.jit(jnp.tanh)(x))))
 X = jnp.ones((1, 3))
 
 

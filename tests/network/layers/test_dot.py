@@ -11,7 +11,7 @@ W = {"w": {"class": "linear", "n_out": 5, "activation": None, "with_bias": False
 
 def outputs(options, **more):
     result, _ = run({**W, **more, "output": {"class": "dot", **options}})
-    return [np.asarray(result.outputs[name].batch_first().data) for name in ("output", "w")]
+    return [np.asarray(result.outputs[name].batch_first().data) for name in ("output", "w") if name in result.outputs]
 
 
 def test_axes_that_both_have_stay():
@@ -27,7 +27,7 @@ def test_what_is_beyond_the_end_is_not_in_a_sum_over_time():
 
 def test_an_axis_that_only_one_has():
     total = {"sum": {"class": "reduce", "mode": "sum", "axis": "T", "from": "data"}}
-    found, _ = outputs({"from": ["data", "sum"], "reduce": "F"}, **total)
+    (found,) = outputs({"from": ["data", "sum"], "reduce": "F"}, **total)
     sums = np.stack([X[b, :n].sum(0) for b, n in enumerate(LENGTHS)])
     np.testing.assert_allclose(found[KEEP], np.einsum("btf,bf->bt", X, sums)[KEEP], rtol=1e-4, atol=1e-5)
 
