@@ -38,10 +38,9 @@ returnn/engine_replay/compare returnn/engine_replay/folder returnn/engine_replay
 stages/_common
 training/audio/spectra training/batching/buckets training/data/base training/data/classes
 training/data/defaults training/data/gathering training/data/joined training/data/made_of
-training/data/registry training/data/text_corpus training/engine/checking training/engine/compiled
-training/engine/dumped training/engine/feeds training/engine/lines training/errors training/exported
-training/pretraining/parts training/rates/epochs training/watching/compiling training/watching/pictures
-training/watching/watch
+training/data/text_corpus training/engine/checking training/engine/compiled training/engine/dumped
+training/engine/feeds training/engine/lines training/errors training/exported training/pretraining/parts
+training/rates/epochs training/watching/compiling training/watching/pictures training/watching/watch
 """.split()
 
 # Test files that are about a whole room, or about something beside the package.

@@ -16,3 +16,4 @@ def test_a_missing_file_names_what_is_there(tmp_path):
 def test_json_has_comments_and_typed_values(tmp_path):
     config = config_of(tmp_path, '{// lr\n"lr": 0.5, "page": "http://x", "n": null}', "++lr", "2")
     assert (config.typed["lr"], config.typed["page"], config.typed["n"]) == (2, "http://x", None)
+    assert config_of(tmp_path, '// of 2016\n{"lr": 0.5}').typed["lr"] == 0.5
