@@ -1,4 +1,4 @@
-"""The gradient of a matrix with rows turned first against JAX's own."""
+"""Affine maps along any axis, and the gradient of a matrix with rows turned first against JAX's own."""
 
 import importlib
 
@@ -13,6 +13,7 @@ linear = importlib.import_module("tenure.functional.linear")
 X = jax.random.normal(jax.random.key(0), (4, 6, 5))
 W = jax.random.normal(jax.random.key(1), (5, 3))
 B = jnp.ones(3)
+MATRIX, BIAS = jax.random.normal(jax.random.key(0), (4, 5)), jnp.arange(5.0)
 
 
 @pytest.fixture
@@ -103,3 +104,20 @@ def test_the_matrix_of_a_recurrence(any_work):
     w = W[:3]
     np.testing.assert_allclose(jax.jit(jax.grad(loss))(w), jax.grad(scanned)(w), rtol=1e-4, atol=1e-5)
     assert turned(lambda w, _: loss(w), w, 1.0) == 1
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1, 2])
+@pytest.mark.parametrize("bias", [None, BIAS])
+def test_along_any_axis(axis, bias):
+    shape = [2, 3, 6]
+    shape[axis] = 4
+    x = jax.random.normal(jax.random.key(1), shape)
+    expected = np.moveaxis(
+        np.moveaxis(np.asarray(x), axis, -1) @ np.asarray(MATRIX) + (0 if bias is None else np.asarray(bias)), -1, axis
+    )
+    np.testing.assert_allclose(affine(x, MATRIX, bias, axis=axis), expected, atol=1e-5)
+
+
+def test_labels_are_rows_and_those_beyond_the_last_mean_the_last():
+    found = affine(jnp.array([[0, 3], [9, 1]]), MATRIX, BIAS)
+    np.testing.assert_allclose(found, np.asarray(MATRIX)[[[0, 3], [3, 1]]] + np.asarray(BIAS), atol=1e-6)
