@@ -108,6 +108,9 @@ def test_outputs_are_forwarded(tmp_path):
     with h5py.File(tmp_path / "out.hdf") as file:
         np.testing.assert_allclose(file["inputs"][()].sum(-1), 1, rtol=1e-5)
         assert file["seqLengths"][:, 0].sum() == len(file["inputs"])
+    with pytest.raises(ConfigError, match="out.hdf' is there already"):
+        tasks.run(written(tmp_path, OWN, **out), Log(0))
+    out["forward_override_hdf_output"] = True
     with pytest.raises(ConfigError, match="the model gives no output 'hidden'"):
         tasks.run(written(tmp_path, OWN, **out, forward_output_layer="hidden"), Log(0))
 

@@ -204,7 +204,16 @@ def _lender(frame: Frame, path: str) -> Ref | None:
 
 
 def read_state(frame: Frame, path: str) -> Any:
-    """The newest value of a state, or of what the state borrows; `NOTHING` if there is none."""
+    """The newest value of a state, or of what the state borrows; `NOTHING` if there is none.
+
+    Args:
+      frame: of the run.
+      path: the state's.
+
+    Raises:
+      MissingParameterError: what the state borrows has no value.
+      UnplannedShareError: the plan does not know that the state borrows.
+    """
     target = _lender(frame, path)
     if target is None:
         return frame.read(("state", path), NOTHING)

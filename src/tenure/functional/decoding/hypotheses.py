@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from tenure.functional.largest import top_k
+
 NEVER = -jnp.inf
 
 
@@ -140,7 +142,7 @@ def best(stay: Array, extend: Array) -> Grown:
     """The best K of all ways to go on, by ranks of staying [B, K] and of continuing [B, K, V]."""
     batch, width, size = extend.shape
     few = min(size, width)
-    ranks, label = jax.lax.top_k(extend, few)
+    ranks, label = top_k(extend, few)
     _, index = jax.lax.top_k(jnp.concatenate([stay, ranks.reshape(batch, width * few)], axis=1), width)
     extended = index >= width
     place = jnp.maximum(index - width, 0)

@@ -190,8 +190,8 @@ def missing_files(options: Any) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from missing_files(value)
         if isinstance(key, str) and (key in _FILES or key.endswith("_file")):
-            named_here = value.values() if isinstance(value, Mapping) else value
-            for name in [named_here] if isinstance(named_here, str) else named_here or ():
+            named_here = list(value.values()) if isinstance(value, Mapping) else value
+            for name in named_here if isinstance(named_here, list | tuple) else [named_here]:
                 if isinstance(name, str) and not Path(name).exists():
                     yield name
 

@@ -18,6 +18,7 @@ from tenure.training.batching.arrays import Padded, padded
 from tenure.training.batching.buckets import Buckets, Shape
 from tenure.training.batching.chunking import Chunking
 from tenure.training.batching.context import Context
+from tenure.training.batching.frames import Frames
 from tenure.training.batching.plan import Batch, Batching
 from tenure.training.data.base import DataSet, Epoch
 from tenure.training.data.classes import dataset, in_processes
@@ -157,13 +158,21 @@ class Feed:
         """The streams that have lengths."""
         return [key for key, with_lengths in self.keys.items() if with_lengths]
 
-    def plan(self, epoch: int, order: Epoch | None = None) -> Iterator[Batch]:
-        """The batches of an epoch, by lengths alone."""
-        sequences = order if order is not None else self.data.epoch(epoch)
-        return self._plan(epoch, Loader(sequences, known=self.data.knows_lengths))
+    def plan(self, epoch: int, order: Epoch | None = None, *, guess: bool = False) -> Iterator[Batch]:
+        """The batches of an epoch, by lengths alone.
 
-    def _plan(self, epoch: int, loader: Loader) -> Iterator[Batch]:
-        return self.limits.batches(loader.lengths(), self.chunking, self.context, self.data.order.seed(epoch))
+        Args:
+          epoch: counted from 1.
+          order: its sequences, if they are other ones.
+          guess: whether lengths are guessed, where they are not known without loading sequences.
+        """
+        sequences = order if order is not None else self.data.epoch(epoch)
+        if guess and not self.data.knows_lengths:
+            return self._plan(epoch, map(sequences.guessed, range(len(sequences))))
+        return self._plan(epoch, Loader(sequences, known=self.data.knows_lengths).lengths())
+
+    def _plan(self, epoch: int, lengths: Iterable[Frames]) -> Iterator[Batch]:
+        return self.limits.batches(lengths, self.chunking, self.context, self.data.order.seed(epoch))
 
     def batches(self, epoch: int, skip: int = 0, order: Epoch | None = None) -> Iterator[Padded]:
         """The batches of an epoch.
@@ -187,7 +196,7 @@ class Feed:
             return padded(batch, loader.load, self.keys, at_least=least, rows=rows, copies=self.spare == "copies")
 
         with contextlib.closing(loader):
-            yield from ahead(itertools.islice(self._plan(epoch, loader), skip, None), filled)
+            yield from ahead(itertools.islice(self._plan(epoch, loader.lengths()), skip, None), filled)
 
     def abstract(self) -> list[dict[str, Any]]:
         """Batches without values, of all shapes that are known before there is a batch: the largest first."""

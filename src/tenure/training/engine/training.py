@@ -6,6 +6,7 @@ keys are folded from the number of the step. So a training that was stopped anyw
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from tenure.training.batching.arrays import Padded
 from tenure.training.data.loading import ahead
 from tenure.training.engine import lines, lock
+from tenure.training.engine.changes import basis
 from tenure.training.engine.early import best_is_old
 from tenure.training.engine.feeding import check_not_empty
 from tenure.training.engine.feeds import Feeds
@@ -91,14 +93,20 @@ class Training(Learner):
             step = self.load(existing[last])
         else:
             step = self.initial()
-        if unfinished.exists() and metadata(unfinished).get("epoch") == last + 1:
-            self.set_network(last + 1)
+        epoch = metadata(unfinished).get("epoch", 0) if unfinished.exists() else 0
+        if last < epoch <= last + self._interval:  # the epochs between were trained, and have no checkpoint
+            self.set_network(epoch)
             restored = self.restored(unfinished)
             told, exp = restored.metadata, bool(self.config.get("calculate_exp_loss"))
             self._scores = Scores({name: Sum(*values) for name, values in told["scores"].items()}, exp)
-            self._batches = told.get("batches")
-            return Position(last + 1, told["done"], restored.step or 0)
+            self._told = told
+            return Position(epoch, told["done"], restored.step or 0)
         return Position(last + 1, 0, step)
+
+    @property
+    def _interval(self) -> int:
+        """Epochs from one checkpoint to the next."""
+        return max(int(self.config.get("save_interval") or 1), 1)
 
     # epochs
 
@@ -115,9 +123,9 @@ class Training(Learner):
                 self.watch("end", {"training": self})
 
     def _run(self) -> None:
-        position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
+            position = self.start()
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
@@ -156,7 +164,7 @@ class Training(Learner):
         self.rates.record(epoch, told)
         self._say_key(epoch)
         self.rates.save()
-        saved = epoch % int(self.config.get("save_interval") or 1) == 0 or epoch == final
+        saved = epoch % self._interval == 0 or epoch == final
         if saved:
             self._save_epoch(position)
         self.log.say(lines.epoch_score(epoch, *scores.shown(), took, pretraining))
@@ -190,7 +198,6 @@ class Training(Learner):
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
         options = training_options(config)
         feed = self.feeds.of("train", config.get("train"), options, config, self.network, training=True)
-        self.steps.prepare(self.state, feed.abstract(), training=True)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -198,8 +205,12 @@ class Training(Learner):
         effective = float(self.dynamic(np.float32(rate), position.step - 1)) if position.done else rate
         waiting: list[Any] = []
         sequences = feed.data.epoch(position.epoch)
-        before = self.__dict__.pop("_batches", None) if position.done else None
-        self._trail = followed(feed, sequences, position.epoch, position.done, before, self.models.unfinished)
+        before = self.__dict__.pop("_told", {}) if position.done else {}
+        self._basis = functools.cache(lambda: basis(config, config.get("train"), options, feed.data, sequences))
+        place = position.epoch, position.done
+        self._trail = followed(feed, sequences, place, before, self._basis, self.models.unfinished)
+        self.steps.prepare(self.state, feed.abstract(), training=True, then=lambda: self._stop_before(position))
+        self._stop_before(position)
         batches = feed.batches(position.epoch, position.done, sequences)
         for batch, given in ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2):
             self._trail.add(batch.planned)
@@ -257,10 +268,30 @@ class Training(Learner):
         while waiting:
             self._tell(position.epoch, waiting.pop(0), scores, self.is_pretraining(position.epoch))
         kept = {name: [s.loss, s.error, s.count] for name, s in scores.sums.items()}
-        told = {"epoch": position.epoch, "done": position.done, "scores": kept, "batches": self._trail.text}
+        told = {
+            "epoch": position.epoch,
+            "done": position.done,
+            "scores": kept,
+            "batches": self._trail.text,
+            "basis": self._basis(),
+        }
         self.commit(self.models.unfinished, position.step, **told)
         if self.signals.number:
             raise self.signals.stopped(f"in epoch {position.epoch} after {position.done} steps, which are saved")
+
+    def _stop_before(self, position: Position) -> None:
+        """Ends the training before a step, if a signal has come."""
+        if not self.signals.number:
+            return
+        epoch = position.epoch
+        if not position.done and epoch > 1 and epoch - 1 not in self.models.existing():
+            self.commit(self.models.unfinished, position.step, epoch=epoch, done=0, scores={})
+        where = (
+            f"in epoch {epoch} after {position.done} steps, which are saved"
+            if position.done
+            else f"before epoch {epoch}"
+        )
+        raise self.signals.stopped(where)
 
     # evaluation
 
@@ -302,7 +333,8 @@ class Training(Learner):
         defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
         feed = self.feeds.of(name, options, defaults, config, self.network, training=False)
         if seen is None:
-            self.steps.prepare(self.state, feed.abstract(), training=False)
+            stop = f"before {name!r} was evaluated after epoch {epoch}, which is saved"
+            self.steps.prepare(self.state, feed.abstract(), training=False, then=lambda: self._stop(stop))
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = 1 if not config.get("dev_epochs") else epoch
         sequences = feed.data.epoch(of)
@@ -319,12 +351,15 @@ class Training(Learner):
             told = {"epoch": epoch, "dataset": name, "step": count, "costs": costs, "sizes": sizes, "batch": batch}
             self.watch("step", {**told, "sequences": len(sequences)})
             count += 1
-            if self.signals.number:
-                raise self.signals.stopped(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
+            self._stop(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
         check_not_empty(count, f"the data set {name!r}")
         took = time.monotonic() - began
         self.log.say(lines.finished(epoch, name, count, took, 1.0, self.is_pretraining(epoch)))
         return scores
+
+    def _stop(self, where: str) -> None:
+        if self.signals.number:
+            raise self.signals.stopped(where)
 
     def cleanup(self) -> None:
         """Removes checkpoints as `cleanup_old_models` says."""
