@@ -216,7 +216,12 @@ class Layer(OwnParameters):
 
     @transparent
     def source(self, dropout: bool = True) -> Tensor:
-        """All inputs, concatenated in their features, with the dropout that the dictionary asks for."""
+        """All inputs, concatenated in their features, with the dropout that the dictionary asks for.
+
+        Raises:
+          OptionError: the layer has no input.
+          DimError: the inputs cannot be put side by side.
+        """
         if not self.node.sources:
             raise self.error("from", self.node.get("from"), "this class needs an input")
         in_dim = self.node.get("in_dim")
@@ -307,6 +312,12 @@ class Layer(OwnParameters):
         Args:
           source: whose own feature dim stays, if the number is the same.
           default: what it is if the dictionary does not say.
+
+        Returns:
+          The dim.
+
+        Raises:
+          OptionError: the dictionary does not say a number, or says two.
         """
         out_dim, n_out = self.node.get("out_dim"), self.node.get("n_out")
         if out_dim is not None:

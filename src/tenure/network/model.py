@@ -252,6 +252,11 @@ class Network:
 
         Returns:
           `Result` with outputs and losses, and the new state.
+
+        Raises:
+          DataError: the batch lacks an input, or has another shape than declared.
+          MissingParameterError: params or state lack a leaf.
+          NetworkError: there is no batch.
         """
         if batch is None and not self.takes_key:  # apply(params, state, batch)
             key, batch = None, key

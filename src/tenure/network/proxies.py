@@ -160,7 +160,16 @@ class ConfigProxy:
         return name in self._values
 
     def typed_value(self, name: str, default: Any = None, **unused: Any) -> Any:
-        """A value of the config; functions get what is mapped where they import TensorFlow."""
+        """A value of the config; functions get what is mapped where they import TensorFlow.
+
+        Args:
+          name: the key.
+          default: the value where there is no such key.
+          **unused: of RETURNN's signature.
+
+        Raises:
+          TenureError: there is no such key, and no default.
+        """
         if name not in self._values and default is None:
             raise TenureError(
                 f"the network's config has no '{name}'",

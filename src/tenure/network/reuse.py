@@ -213,7 +213,17 @@ class _Some(dict[str, Any]):
 
 
 def borrowed_through(run: Run, node: Node, name: str, spec: Reuse) -> Any:
-    """A reference to the parameters that a `custom` function reads, with the function as its view."""
+    """A reference to the parameters that a `custom` function reads, with the function as its view.
+
+    Args:
+      run: the pass.
+      node: the layer that borrows.
+      name: of its parameter.
+      spec: what `reuse_params` says.
+
+    Raises:
+      OptionError: the function reads no parameter.
+    """
     assert spec.custom is not None
     read = _which(spec, node, name)
     if not read:

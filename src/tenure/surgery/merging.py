@@ -66,6 +66,9 @@ def merge(
     Raises:
       MergeError: the stage is for one use of a weight that others use too, or is none of the weight's.
 
+    Returns:
+      The rules `stages=` of the model without the stage, its params and optimizer state, and the leaves that went.
+
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["lora(2)"]})
     >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
@@ -116,6 +119,15 @@ def unmerge(
       removed: its leaves, as `merge` returned them.
       opt_state: where it holds trees like `params`, zeros are added for the leaves.
       state: the model's, where stages keep some.
+
+    Raises:
+      UnknownSlotError: there is no such owner.
+      StageSyntaxError, UnknownStageError: `stage` is none.
+      MergeError: `removed` lacks a leaf of the stage.
+      NoInverseError: no stored value gives the weight through the stage.
+
+    Returns:
+      The rules `stages=` of the model with the stage, its params and its optimizer state.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["lora(2)"]})
@@ -170,6 +182,9 @@ def pack(
     Raises:
       UnknownStageError: no owner that the glob selects has a stage with such a form.
 
+    Returns:
+      The rules `stages=` of the packed model, its params and its optimizer state.
+
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["quantise(8)"]})
     >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
@@ -213,6 +228,9 @@ def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | Non
 
     Raises:
       UnknownStageError: no switchable adapter of that name.
+
+    Returns:
+      New params, of the same shapes.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> stages = {"**/w": [tn.stages.LoRA(2, name="french", switchable=True)]}

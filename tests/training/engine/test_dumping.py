@@ -10,11 +10,10 @@ from tenure.training.data.hdf import HDFDataset
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.errors import ConfigError
-from tests.training.engine.test_training import config
+from tests.training.engine.small import NET, config
+from tests.training.engine.told import BEST, DATA, NO_TARGETS, STATIC, said
 
 h5py = pytest.importorskip("h5py")
-STATIC = [{"data": np.eye(9, dtype="float32")[:n], "classes": np.arange(n, dtype="int32") % 2} for n in (3, 5, 4)]
-DATA = {"class": "StaticDataset", "data": STATIC, "output_dim": {"data": [9, 2], "classes": [2, 1]}}
 LOOP = {
     "class": "rec",
     "from": "data",
@@ -110,6 +109,20 @@ def test_a_layer_inside_of_a_loop_dumps_all_steps(tmp_path):
     assert [len(data.load(i, 1).data["data"]) for i in range(3)] == [3, 4, 5]
     assert data.streams["data"].dim == 4 and data.streams["p"].dim == 2
     np.testing.assert_allclose(data.load(0, 1).data["p"][:3].sum(-1), 1, rtol=1e-5)
+
+
+def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
+    dump = {"class": "hdf_dump", "from": "output", "filename": f"{tmp_path}/out.hdf", "is_output_layer": True}
+    labels = {**dump, "from": "best", "filename": f"{tmp_path}/{{dataset_name}}.hdf", "dump_per_run": True}
+    net = {**NET, "best": BEST, "dump": dump, "labels": labels}
+    said(trained, task="eval", network=net, dev=DATA)
+    with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "dev.hdf") as b:
+        assert a["seqLengths"][:, 0].tolist() == [3, 4, 5] and a["inputs"].shape == (12, 2)
+        np.testing.assert_array_equal(a["inputs"][()].argmax(-1), b["inputs"][()])
+    (tmp_path / "out.hdf").unlink()
+    said(trained, task="forward", network=net, eval=NO_TARGETS, output_file=f"{tmp_path}/all.hdf")
+    with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "all.hdf") as b:
+        np.testing.assert_array_equal(a["inputs"][()], b["inputs"][()])
 
 
 def test_each_hypothesis_of_a_search_is_a_sequence_the_best_first(tmp_path):

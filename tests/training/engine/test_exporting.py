@@ -15,7 +15,7 @@ from tenure.training.engine.exporting import export
 from tenure.training.engine.learner import Learner
 from tenure.training.engine.log import Log
 from tenure.training.errors import TrainingError
-from tests.training.engine.test_training import config
+from tests.training.engine.small import config
 
 NET = {
     "e": {"class": "linear", "activation": None, "n_out": 6, "from": "data"},

@@ -163,7 +163,12 @@ class _Inverse(Opaque):
 
 
 def as_view(view: Any) -> View:
-    """A view from a view, its string, its data, or a plain callable."""
+    """A view from a view, its string, its data, or a plain callable.
+
+    Raises:
+      ViewSyntaxError: it is none of these, or its string or data cannot be read.
+      UnknownViewError: there is no view of its name.
+    """
     if isinstance(view, View):
         return view
     if isinstance(view, str):

@@ -142,7 +142,12 @@ class Ref:
 
     @staticmethod
     def from_json(text: str | dict[str, Any]) -> Ref:
-        """A reference from `to_json`'s string, or from the same as data."""
+        """A reference from `to_json`'s string, or from the same as data.
+
+        Raises:
+          PathSyntaxError: it is none.
+          ViewSyntaxError, UnknownViewError: one of its views cannot be read.
+        """
         try:
             data = json.loads(text) if isinstance(text, (str, bytes)) else text
             path, steps = data["path"], list(data.get("views", []))

@@ -64,14 +64,22 @@ class Run:
 
 
 def flag(value: Any) -> bool:
-    """True or False."""
+    """True or False.
+
+    Raises:
+      TypeError: it is neither.
+    """
     if not isinstance(value, bool):
         raise TypeError("True or False is needed")
     return value
 
 
 def maybe_text(value: Any) -> str | None:
-    """A name without the characters that addresses use, or None."""
+    """A name without the characters that addresses use, or None.
+
+    Raises:
+      TypeError: it is neither.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or not value.replace("-", "_").isidentifier():

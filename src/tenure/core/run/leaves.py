@@ -119,7 +119,12 @@ def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None =
 
 
 def leaf(frame: Frame, slot: Slot) -> Any:
-    """What is stored for an owner."""
+    """What is stored for an owner.
+
+    Raises:
+      MissingParameterError: the params lack it.
+      ParameterShapeError, ParameterDtypeError: it has another shape, or another kind of number.
+    """
     value = owned_value(frame, slot.path)
     if value is None:
         raise missing(frame, slot.path, slot.full_shape, slot.full_dtype, slot)
@@ -142,7 +147,16 @@ def leaf(frame: Frame, slot: Slot) -> Any:
 
 
 def part(frame: Frame, slot: Slot, path: str) -> Any:
-    """A leaf that one of a slot's stages keeps."""
+    """A leaf that one of a slot's stages keeps.
+
+    Args:
+      frame: of the run.
+      slot: whose stage it is.
+      path: the leaf's.
+
+    Raises:
+      MissingParameterError: params or state lack it.
+    """
     table = frame.plan.slots if path in frame.plan.slots else frame.plan.states
     if table is frame.plan.slots:
         return leaf(frame, table[path])

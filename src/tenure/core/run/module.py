@@ -356,6 +356,9 @@ class Params(Mapping[str, Any]):
 def to_module(f: Callable[..., Any]) -> type[Module]:
     """A Module class whose `__call__` is `f`.
 
+    Raises:
+      TypeError: (the class) it is built with something else than a name.
+
     >>> to_module(lambda x: x).__name__
     'ToModuleWrapper'
     """

@@ -183,7 +183,15 @@ def _forbidden(asked: Request) -> ForbiddenSlotError:
 
 
 def read_stages(stages: Any, asked: Request) -> Any:
-    """The stages of a request; an error names who asked."""
+    """The stages of a request; an error names who asked.
+
+    Args:
+      stages: as written.
+      asked: the request that has them.
+
+    Raises:
+      StageSyntaxError, UnknownStageError: what is written are none.
+    """
     try:
         return read_list(stages, f"stages= of '{asked.path}'")
     except TenureError as e:
@@ -233,7 +241,16 @@ def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
 
 
 def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
-    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision."""
+    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision.
+
+    Args:
+      made: what the initialiser made.
+      dtype: the slot's.
+      asked: the request, for the message.
+
+    Raises:
+      TenureError: it is no array of numbers.
+    """
     try:
         plain = not isinstance(made, (np.ndarray, np.generic))
         array = np.asarray(made)

@@ -210,7 +210,15 @@ def _planned(frame: Frame, path: str, source: Source) -> Slot:
 
 
 def linked_state(frame: Frame, path: str) -> Any:
-    """The newest value of a state of the plan, or of what the state borrows; `NOTHING` if there is none."""
+    """The newest value of a state of the plan, or of what the state borrows; `NOTHING` if there is none.
+
+    Args:
+      frame: of the run.
+      path: the state's.
+
+    Raises:
+      MissingParameterError: what the state borrows has no value.
+    """
     target = frame.plan.states[path].target
     if target is None:
         return frame.read(("state", path), NOTHING)

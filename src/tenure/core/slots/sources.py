@@ -128,7 +128,17 @@ def _module_path(value: Any) -> str | None:
 
 
 def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Wildcard:
-    """The policy that a `"*"` entry describes: a module or its path, `[path, None]`, `tn.own` or `tn.forbid`."""
+    """The policy that a `"*"` entry describes: a module or its path, `[path, None]`, `tn.own` or `tn.forbid`.
+
+    Args:
+      value: what is written for `"*"`.
+      origin: "ties" or "share".
+      base: the module that asks, "" for ties.
+      site: the line.
+
+    Raises:
+      PathSyntaxError: it is none of these.
+    """
     or_own = False
     if isinstance(value, (list, tuple)) and len(value) == 2 and (value[1] is None or _is(own, value[1])):
         value, or_own = value[0], True
@@ -192,7 +202,16 @@ class Sources:
         return new
 
     def add_share(self, module: str, share: Any, site: Site) -> None:
-        """Registers the `share=` of a module."""
+        """Registers the `share=` of a module.
+
+        Args:
+          module: its path.
+          share: as written: a dict, or a module or a path to borrow everything from.
+          site: the line.
+
+        Raises:
+          PathSyntaxError: what is written is no share.
+        """
         if isinstance(share, str) or _module_path(share) is not None:
             share = {"*": share}
         if not isinstance(share, Mapping):

@@ -283,6 +283,9 @@ def begin(slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str],
       stages: the owner's, or those of one use, whose own leaves only are made.
       value: the weight.
       draw: path of a leaf → its random key, or None.
+
+    Raises:
+      MissingRNGError: a leaf is drawn, and there is no key.
     """
     made: dict[str, Any] = {}
     for stage in reversed(stages):
