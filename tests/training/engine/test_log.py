@@ -24,6 +24,7 @@ def test_lines_go_to_the_output_and_the_files_of_their_verbosity(tmp_path):
     log.say("told", 4)
     log.say("not told", 5)
     assert out.getvalue() == "told\n" == (tmp_path / "logs" / "a").read_text()
+    log.close()
 
 
 def test_a_line_that_changes_is_for_terminals_and_gone_before_the_next(monkeypatch):
