@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
-from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.model.kinds import Transformed, TransformedWithState
 from tenure.core.run.hooks import DO_NOT_STORE, GetterContext, MethodContext, SetterContext
 from tenure.core.run.module import Module, to_module
 from tenure.core.run.naming import force_name, name_like, transparent

@@ -11,10 +11,14 @@ from tenure.network.out_shape import verify
 from tenure.network.output import Output
 from tenure.network.quiet import quiet
 
+_OPTIONS = frozenset(("batch_norm", "out_shape", "L2", "darc1", "spatial_smoothing", "loss"))
+
 
 def finish(layer: Layer, out: Output) -> Output:
     """The layer's output after the generic options."""
     node, out = layer.node, quiet(layer, out)
+    if _OPTIONS.isdisjoint(node.options):
+        return out
     if node.get("batch_norm"):
         out = normalise_output(layer, out)
     if node.get("out_shape") is not None:

@@ -77,13 +77,16 @@ class Dim:
         return dim
 
     def _key(self) -> Any:
-        root = self.root
-        if root.kind == BATCH and not root.special and root.op is None:
+        """What tells a root from other roots."""
+        if self.kind == BATCH and not self.special and self.op is None:
             return BATCH
-        return root.op if root.op is not None else root._id
+        return self.op if self.op is not None else self._id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Dim) and (self is other or self._key() == other._key())
+        if self is other or not isinstance(other, Dim):
+            return self is other
+        one, two = self.root, other.root
+        return one is two or one._key() == two._key()
 
     def __hash__(self) -> int:
         return _HASH

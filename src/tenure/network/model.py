@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenure.core.errors import MissingParameterError, TenureError, brief
-from tenure.core.model.transform import TransformedWithState, training, transform_with_state
+from tenure.core.model.kinds import TransformedWithState
+from tenure.core.model.transform import training, transform_with_state
 from tenure.core.run.frame import current_frame
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions

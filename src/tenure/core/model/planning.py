@@ -9,13 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from tenure.core.errors import (
-    LeakedTracerError,
-    Party,
-    TenureError,
-    UnusedTieError,
-    nearest,
-)
+from tenure.core.errors import LeakedTracerError, Party, TenureError, UnusedTieError, nearest
 from tenure.core.keys import PlanKeys
 from tenure.core.model.axes import in_single_lanes, unbound_axis
 from tenure.core.model.depth import too_deep
@@ -24,7 +18,7 @@ from tenure.core.run.frame import Frame, Mode
 from tenure.core.sites import Site, raised_at
 from tenure.core.slots.link import link
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.sources import Sources, Wildcard
+from tenure.core.slots.sources import Sources
 from tenure.core.traces import without_collection
 
 
@@ -47,8 +41,8 @@ def make_plan(
       TenureError: the ties do not hold; the message says which rule broke.
     """
     frame = Frame(Mode.PLAN, sources.fresh(), training=training)
-    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
-    dynamic = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    dynamic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, ARRAYS)]
     static_out: list[Any] = []
 
     def run(arrays: list[Any]) -> list[Any]:  # a fresh closure: eval_shape remembers functions that it has seen
@@ -96,9 +90,8 @@ def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str,
     return Plan(slots, states, out, ties, stages)
 
 
-def is_array(leaf: Any) -> bool:
-    """Whether an input is planned by its shape; Python numbers, strings and the like stay what they are."""
-    return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
+#: Inputs that are planned by their shape; Python numbers, strings and the like stay what they are.
+ARRAYS = (jax.Array, np.ndarray, jax.ShapeDtypeStruct)
 
 
 def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -140,8 +133,8 @@ def _check_used(frame: Frame) -> None:
     asked = [paths.plain(path) for path in (*frame.requests, *frame.state_requests)]
     modules = dict.fromkeys(f"{path.rpartition('/')[0]}/*" for path in asked if "/" in path)
     for key, source in frame.sources.unused():
-        whole = isinstance(source, Wildcard)
-        shown = f"module '{source.lender}'" if isinstance(source, Wildcard) else f"'{source.ref or source.kind}'"
+        whole = key.endswith("/*")
+        shown = f"module '{source.ref.path}'" if whole and source.ref else f"'{source.ref or source.kind}'"
         raise UnusedTieError(
             f"the {source.origin} entry for '{key}' was never used: no module asked for {'any of these' if whole else 'that'}",
             parties=[Party(source.origin, key, f"→ {shown}", str(source.site))],

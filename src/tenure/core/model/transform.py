@@ -13,7 +13,7 @@ from tenure.core.keys import Keys, as_key
 from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
-from tenure.core.model.kinds import Transformed, TransformedWithState, evaluation, in_evaluation, without_apply_rng
+from tenure.core.model.kinds import Transformed, TransformedWithState, in_evaluation
 from tenure.core.model.planning import explained, make_plan
 from tenure.core.model.plans import Plans
 from tenure.core.model.pure import Pure
@@ -127,7 +127,7 @@ class Model:
 
     def plan_for_run(self, args: Any, kwargs: Any, key: Any) -> Plan:
         """The plan that a run with these inputs reads, made if there is none."""
-        return self.plans.for_run(args, kwargs, has_key=key is not None)
+        return self.plans.of(args, kwargs, for_run=True, has_key=key is not None)
 
     def frame(self, mode: Mode, params: Any, state: Any, key: Any, plan: Plan | None, **more: Any) -> Frame:
         """The frame of a run of the function."""
@@ -220,11 +220,8 @@ def transform(
     >>> model.apply(params, None, jnp.ones((2, 4))).shape
     (2, 3)
     """
-    return _transformed(Model(function, ties, stages, on_borrowed, strict=strict))
-
-
-def _transformed(inner: Model) -> Transformed:
-    return Transformed(Pure(_init, inner), Pure(_apply, inner))
+    model = Model(function, ties, stages, on_borrowed, strict)
+    return Transformed(Pure(_init, model), Pure(_apply, model))
 
 
 def _init(model: Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -276,11 +273,8 @@ def transform_with_state(
     >>> out.tolist(), sorted(state)
     ([[0.0], [0.0]], ['batch_norm/~/mean_ema', 'batch_norm/~/var_ema'])
     """
-    return _transformed_with_state(Model(function, ties, stages, on_borrowed, strict=strict))
-
-
-def _transformed_with_state(inner: Model) -> TransformedWithState:
-    return TransformedWithState(Pure(_init_with_state, inner), Pure(_apply_with_state, inner))
+    model = Model(function, ties, stages, on_borrowed, strict)
+    return TransformedWithState(Pure(_init_with_state, model), Pure(_apply_with_state, model))
 
 
 def _init_with_state(model: Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -323,15 +317,3 @@ def running_init() -> bool:
     False
     """
     return current_frame("running_init").mode is not Mode.APPLY
-
-
-__all__ = [
-    "Transformed",
-    "TransformedWithState",
-    "evaluation",
-    "running_init",
-    "training",
-    "transform",
-    "transform_with_state",
-    "without_apply_rng",
-]

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from tenure.core.errors import NotSerialisableError, UnknownViewError, ViewSyntaxError, brief
 from tenure.core.notation import operation
-from tenure.core.notation.misfit import Misfit
-from tenure.core.notation.operation import define
+from tenure.core.notation.operation import Misfit, define
 
 Shape = tuple[int, ...]
 Axes = tuple[str | None, ...]
@@ -17,7 +16,7 @@ Axes = tuple[str | None, ...]
 class View(operation.Operation):
     """One step between an owner's value and a borrower's. Immutable; equal if its name and arguments are.
 
-    Subclasses set `name` and `signature` (argument name → converter), and define `__call__` and `shape`.
+    Subclasses set `name` and `signature` (argument name → converter), and define `__call__`, and `shape` where it is another one.
 
     >>> from tenure.core.notation import views
     >>> views.Slice(0, 4), views.Slice(0, 4, axis=0) == views.parse("slice(0, stop=4)")
@@ -36,8 +35,8 @@ class View(operation.Operation):
         raise NotImplementedError
 
     def shape(self, shape: Shape) -> Shape:
-        """The borrower's shape. Raises `Misfit` where the view cannot be applied."""
-        raise NotImplementedError
+        """The borrower's shape: by default the owner's. Raises `Misfit` where the view cannot be applied."""
+        return shape
 
     def dtype(self, dtype: Any) -> Any:
         """The borrower's dtype."""

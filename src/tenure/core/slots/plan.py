@@ -68,6 +68,11 @@ class Plan:
         return not self.ties and all(slot.kind == "owned" and not slot.staged for slot in every)
 
     @functools.cached_property
+    def gives(self) -> bool:
+        """Whether a parameter is a value that the program computes, and hands over in each run."""
+        return any(slot.kind == "given" for slot in self.slots.values())
+
+    @functools.cached_property
     def table(self) -> Table:
         """How each slot's value is made."""
         return Table(self.slots)

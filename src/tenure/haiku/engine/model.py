@@ -16,16 +16,16 @@ import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
-from tenure.core.model.planning import is_array, linked, spec_of
+from tenure.core.model.planning import ARRAYS, linked, spec_of
 from tenure.core.model.transform import Model
 from tenure.core.model.watch import Watch
-from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.traces import outermost, without_collection
+from tenure.core.trees import flat, leaf, put
 from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
@@ -159,7 +159,7 @@ class HaikuModel(Model):
     def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any, counted: bool = False) -> Made:
         """Runs the function abstractly."""
         state = None if rng is None else rng.internal_state
-        leaves, tree = jax.tree.flatten((state, args, kwargs), is_leaf=_is_struct)
+        leaves, tree = jax.tree.flatten((state, args, kwargs))
         dynamic = [i for i, leaf in enumerate(leaves) if _is_traced(leaf)]
         found: list[Any] = []
 
@@ -221,24 +221,17 @@ def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence 
     made: dict[str, Any] = {}
     for slot in plan.slots.values():
         if slot.stages and slot.kind == "owned":
-            module, name = paths.split(slot.path)
             draw = (lambda path: None) if keys is None else keys.draw
-            made.update(staging.begin(slot, slot.stages, params[module][name], draw))
-    flat = {f"{m}/{n}": v for m, bundle in params.items() for n, v in bundle.items()} | made
-    made.update(draw_uses(plan, flat, {f"{m}/{n}": v for m, b in state.items() for n, v in b.items()}, key))
+            made.update(staging.begin(slot, slot.stages, leaf(params, slot.path), draw))
+    made.update(draw_uses(plan, flat(params, "params") | made, flat(state, "state"), key))
     for path, value in made.items():
-        module, name = paths.split(path)
-        (params if path in plan.slots else state).setdefault(module, {})[name] = value
+        put(params if path in plan.slots else state, path, value)
     return params, state
-
-
-def _is_struct(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def _is_traced(leaf: Any) -> bool:
     """Whether an input is traced. Arrays of numpy stay what they are: programs compute with them by numpy's rules."""
-    return is_array(leaf) and not isinstance(leaf, (np.ndarray, np.generic))
+    return isinstance(leaf, ARRAYS) and not isinstance(leaf, (np.ndarray, np.generic))
 
 
 def _shape_of(leaf: Any) -> Any:
@@ -248,4 +241,4 @@ def _shape_of(leaf: Any) -> Any:
 
 
 def _arrays(state: Any, args: Any, kwargs: Any) -> list[Any]:
-    return [leaf for leaf in jax.tree.leaves((state, args, kwargs), is_leaf=_is_struct) if _is_traced(leaf)]
+    return [leaf for leaf in jax.tree.leaves((state, args, kwargs)) if _is_traced(leaf)]
