@@ -14,7 +14,7 @@ from tenure.training.engine import tasks
 from tenure.training.engine.exporting import export
 from tenure.training.engine.learner import Learner
 from tenure.training.engine.log import Log
-from tenure.training.errors import TrainingError
+from tenure.training.errors import ConfigError, TrainingError
 from tests.training.engine.small import config
 
 NET = {
@@ -126,3 +126,9 @@ def test_files_that_are_none_are_refused(model, tmp_path):
 def test_a_layer_that_there_is_not_is_told(model):
     with pytest.raises(ValueError, match="names 'sen'|'sen'"):
         exported(model, layers=("sen",))
+
+
+def test_a_network_whose_output_is_its_targets_is_exported_with_its_search_only(model):
+    with pytest.raises(ConfigError, match="(?s)the layer 'output' needs no parameter: without a search, .*--search"):
+        exported(model)
+    assert load_exported(exported(model, layers=("output",))).inputs.keys() == {"classes"}  # somebody has asked for it
