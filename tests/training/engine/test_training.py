@@ -75,3 +75,14 @@ def test_what_is_missing_is_named(tmp_path):
         tasks.run(Config({"task": "trian"}), Log(0))
     with pytest.raises(ConfigError, match="there is no checkpoint under"):
         tasks.run(config(tmp_path, task="eval"), Log(0))
+
+
+def test_data_to_evaluate_on_that_are_missing_are_told_before_anything_is_trained(tmp_path):
+    pytest.importorskip("h5py")
+    steps = []
+    missing = {"class": "HDFDataset", "files": [f"{tmp_path}/none.hdf"]}
+    with pytest.raises(DataSetError, match="there is no HDF file '.*none.hdf'"):
+        tasks.run(
+            config(tmp_path, dev=missing), Log(0), lambda what, told: steps.append(told) if what == "step" else None
+        )
+    assert not steps and not [p for p in (tmp_path / "net").iterdir() if p.name.startswith("model")]

@@ -205,6 +205,7 @@ _NOT_DONE = {
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
+    "search_train_network_layers": "losses of searched hypotheses are not trained on",
     "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 
