@@ -63,7 +63,7 @@ class Dim:
           op: how it was derived.
           capacity: an upper bound of a dynamic dim.
           match_priority: among equal dims of one tensor, the highest is the one that is meant.
-          special: whether it is one of RETURNN's own, such as the dim of one step.
+          special: whether only itself matches it, as the dim of one step and those of hypotheses.
         """
         self.size, self.name, self.kind, self.auto, self.op = size, name, kind, auto, op
         self.capacity, self.match_priority, self.special = capacity, match_priority, special
