@@ -72,6 +72,22 @@ class Network:
         reuse: str = "owner_final",
         padding: str = "ignored",
     ):
+        """Reads the inputs; layers are looked at when a plan, or `init`, needs them.
+
+        Args:
+          net: layer name → {"class": …, "from": …, options}.
+          extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
+          behavior_version: how the dictionary is read: 30, or 0 for published configs.
+          default_input: the input that "data" means.
+          default_target: the target of layers that name none.
+          ties, stages: of parameters, from outside, as for `tn.transform`.
+          config: further values that expressions may ask for.
+          reuse, padding: see the attributes.
+
+        Raises:
+          NetworkError: an argument is none of what it may be.
+          DataError: the inputs are declared wrongly.
+        """
         if padding not in ("ignored", "legacy"):
             raise NetworkError(f"padding is {brief(padding)}; there are 'ignored' and 'legacy'")
         if reuse not in ("owner_final", "legacy"):
@@ -139,7 +155,16 @@ class Network:
         return self._graphs[flags, more]
 
     def built(self, flags: Flags, *, roots: Sequence[str] | None = None, more: Sequence[str] = ()) -> Graph:
-        """A new graph of what a mode needs, or of what `roots` need, and of more layers."""
+        """A new graph of what a mode needs, or of what `roots` need, and of more layers.
+
+        Args:
+          flags: what the graph is for.
+          roots: the layers that are needed; None for those that the mode needs.
+          more: further ones.
+
+        Raises:
+          NetworkError: the dictionary is wrong, or has no such layer.
+        """
         with versions.use(self.behavior_version):
             graph = Graph(
                 Level("", "", self.net),
@@ -299,7 +324,12 @@ class Network:
     # Names and sharing.
 
     def module_path(self, run: Run, node: Node) -> str:
-        """The path of a layer's module: its scope; another one if an earlier layer has that scope."""
+        """The path of a layer's module: its scope; another one if an earlier layer has that scope.
+
+        Args:
+          run: the pass.
+          node: the layer.
+        """
         root = run
         while root.outer is not None:
             root = root.outer

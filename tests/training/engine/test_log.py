@@ -23,6 +23,8 @@ def test_lines_go_to_the_output_and_the_files_of_their_verbosity(tmp_path):
     log._out = out
     log.say("told", 4)
     log.say("not told", 5)
+    for file in log._files:
+        file.close()
     assert out.getvalue() == "told\n" == (tmp_path / "logs" / "a").read_text()
     log.close()
 

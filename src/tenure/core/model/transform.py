@@ -117,7 +117,14 @@ class Model:
         return params, state
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        """The function's result, and the states after it."""
+        """The function's result, and the states after it.
+
+        Args:
+          params: from `init`.
+          state: from `init`, or what the last call returned.
+          key: for what draws; None where nothing does.
+          args, kwargs: the inputs of the function, as a tuple and a dict.
+        """
         plan = self.plan_for_run(args, kwargs, key)
         frame = self.frame(Mode.APPLY, params, state, key, plan)
         out = self.run(frame, args, kwargs)

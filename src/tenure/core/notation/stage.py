@@ -267,6 +267,10 @@ def read_list(value: Any, what: str) -> tuple[Stage | None, ...]:
 
     Raises:
       StageSyntaxError, UnknownStageError, StageOrderError: what is wrong with it.
+
+    Args:
+      value: as written.
+      what: it is, for messages: "stages= of 'a/w'".
     """
     if value is None:
         return ()

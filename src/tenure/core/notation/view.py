@@ -43,7 +43,16 @@ class View(operation.Operation):
         return dtype
 
     def out(self, shape: Shape, dtype: Any, *others: tuple[Shape, Any]) -> tuple[Shape, Any]:
-        """The borrower's shape and dtype; `others` are those of `references()`. Raises `Misfit` as `shape` does."""
+        """The borrower's shape and dtype.
+
+        Args:
+          shape: of the owner's value.
+          dtype: of the owner's value.
+          *others: shape and dtype of the values that `references()` names.
+
+        Raises:
+          Misfit: the shapes or dtypes do not fit.
+        """
         return self.shape(shape), self.dtype(dtype)
 
     def axes(self, axes: Axes) -> Axes:
@@ -51,7 +60,12 @@ class View(operation.Operation):
         return axes
 
     def inverse(self, shape: Shape, dtype: Any) -> View | None:
-        """The view that leads back to an owner of this shape and dtype, or None."""
+        """The view that leads back to an owner of this shape and dtype, or None.
+
+        Args:
+          shape: of the owner's value.
+          dtype: of the owner's value.
+        """
         return None
 
     def references(self) -> tuple[str, ...]:

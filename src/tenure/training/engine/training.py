@@ -15,22 +15,22 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from tenure.training.batching.arrays import Padded
 from tenure.training.data.loading import ahead
 from tenure.training.engine import lines, lock
 from tenure.training.engine.changes import basis
 from tenure.training.engine.early import best_is_old
-from tenure.training.engine.feeding import check_not_empty
+from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.feeds import Feeds
 from tenure.training.engine.learner import Config, Learner
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import flat
 from tenure.training.engine.models import metadata, to_keep
+from tenure.training.engine.nonfinite import nonfinite
 from tenure.training.engine.scores import Scores, Sum
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, training_options
 from tenure.training.engine.signals import Signals, Stopped
 from tenure.training.engine.trail import followed
-from tenure.training.errors import ConfigError, TrainingError
+from tenure.training.errors import ConfigError
 from tenure.training.rates.dynamic import dynamic
 from tenure.training.rates.epochs import epoch_to_go_back_to, rate_of_epoch
 
@@ -143,6 +143,8 @@ class Training(Learner):
         epoch, pretraining = position.epoch, self.is_pretraining(position.epoch)
         self.set_network(epoch)
         config = self.config_of(epoch)
+        for name, options in evaluation_sets(config).items():  # what is missing is told before the epoch is trained
+            self._evaluation_feed(config, name, options)
         back = epoch_to_go_back_to(epoch, self.rates, self.config, self.pretraining)
         if back is not None and not position.done and back in self.models.existing():
             self.load(self.models.existing()[back])
@@ -232,16 +234,7 @@ class Training(Learner):
         number, batch, losses, objective, more = step
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
-            raise TrainingError(
-                f"epoch {epoch}, step {number}: the loss is {costs['loss']}",
-                ways=[
-                    f"sequences of the batch: {', '.join(batch.tags)}",
-                    f"their lengths: { {k: v.tolist() for k, v in batch.lengths.items()} }",
-                    f"sequences with values that are no numbers: {', '.join(_not_numbers(batch)) or 'none'}",
-                    f"parameters that are no numbers: {', '.join(self._broken()) or 'none'}",
-                    "a lower learning rate, or gradient_clip_global_norm",
-                ],
-            )
+            raise nonfinite(epoch, number, costs["loss"], batch, self._broken())
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
         self.watch("step", {**told, **more})
@@ -320,6 +313,10 @@ class Training(Learner):
         if found:
             self.log.say(lines.evaluation_scores(found))
 
+    def _evaluation_feed(self, config: Config, name: str, options: Any) -> Feed:
+        defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
+        return self.feeds.of(name, options, defaults, config, self.network, training=False)
+
     def evaluated(self, epoch: int, name: str, options: Any, seen: Seen | None = None) -> Scores:
         """The scores of one data set.
 
@@ -330,8 +327,7 @@ class Training(Learner):
           seen: is shown further layers of each batch.
         """
         config = self.config_of(epoch)
-        defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
-        feed = self.feeds.of(name, options, defaults, config, self.network, training=False)
+        feed = self._evaluation_feed(config, name, options)
         if seen is None:
             stop = f"before {name!r} was evaluated after epoch {epoch}, which is saved"
             self.steps.prepare(self.state, feed.abstract(), training=False, then=lambda: self._stop(stop))
@@ -381,17 +377,6 @@ class Training(Learner):
             ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
             found += [-e for _, e in ranked[:count]]
         return found
-
-
-def _not_numbers(batch: Padded) -> list[str]:
-    """Sequences of a batch whose data are not finite, with the stream."""
-    floats = {key: x for key, x in batch.arrays.items() if x.dtype.kind == "f" and not np.isfinite(x).all()}
-    return [
-        f"{tag!r} ({key!r})"
-        for key, x in floats.items()
-        for tag, row in zip(batch.tags, x)
-        if not np.isfinite(row).all()
-    ]
 
 
 __all__ = ["Position", "Stopped", "Training", "Watch"]
