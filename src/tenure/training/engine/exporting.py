@@ -66,6 +66,11 @@ def export(
     else:
         layers = chosen or ("output",)
         part = _Part.of(learner, layers, search)
+        if not part.names and not chosen and not search:
+            raise ConfigError(
+                f"the layer {layers[0]!r} needs no parameter: without a search, it gives the labels that it is fed",
+                ways=["--search exports what a beam search finds", "--layer NAME exports another layer"],
+            )
         inputs = part.inputs()
         made = _exported(part.program(inputs), part.leaves, inputs, platforms)
         labels = labels_of(config, learner.network, layers)
