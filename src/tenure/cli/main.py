@@ -110,6 +110,11 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a disk that is full, or a file that may not be read, wherever nobody says more of it
+        if given.traceback:
+            raise
+        print(f"error: {error.strerror or error}{f': {error.filename!r}' if error.filename else ''}", file=sys.stderr)
+        return 1
     except ValueError as error:
         if given.traceback or not _told(error):
             raise

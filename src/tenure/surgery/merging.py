@@ -9,13 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import (
-    MergeError,
-    NoInverseError,
-    UnknownStageError,
-    brief,
-    nearest,
-)
+from tenure.core.errors import MergeError, NoInverseError, UnknownStageError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.stage import STRUCTURAL, Spec, Stage, on_use, read
 from tenure.core.run.frame import Frame
@@ -23,7 +17,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
-from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put
+from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put, replaced
 from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.weights import backwards, layered, owner_path, step_back, through, weight_of
 
@@ -46,13 +40,7 @@ class Restaged(NamedTuple):
 
 @of_plan_and_params
 def merge(
-    plan: Plan,
-    params: Params,
-    path: str,
-    stage: str = "lora",
-    opt_state: Any = None,
-    *,
-    state: Params | None = None,
+    plan: Plan, params: Params, path: str, stage: str = "lora", opt_state: Any = None, *, state: Params | None = None
 ) -> Restaged:
     """Puts what a stage adds to a weight into what is stored, and takes the stage away. All users see the same as before.
 
@@ -150,19 +138,12 @@ def unmerge(
         )
     structural = [s for s in slot.stages if s.kind == STRUCTURAL]
     value, _ = step_back(slot, stage, weight, dict(removed))
-    made = backwards(frame, slot, structural, value)
     further = {staging.part_path(slot.path, stage, suffix): array for suffix, array in removed.items()}
-
-    def change(tree: Params, zeros: bool) -> Tree:
-        new = copied(tree)
-        for where, array in {**({} if zeros else made), **further}.items():
-            put(new, where, jnp.zeros_like(array) if zeros else array)
-        return new
-
+    made, zeros = backwards(frame, slot, structural, value) | further, jax.tree.map(jnp.zeros_like, further)
     rest = [s for s in slot.stages if s.kind != STRUCTURAL]
     stages = _rules(plan, slot, (*structural, stage, *rest))
-    changed = in_trees(opt_state, params, lambda tree: change(tree, True))
-    return Restaged(stages, change(params, False), changed, {})
+    changed = in_trees(opt_state, params, lambda tree: replaced(tree, zeros, ()))
+    return Restaged(stages, replaced(params, made, ()), changed, {})
 
 
 @of_plan_and_params
@@ -209,10 +190,8 @@ def pack(
         added = {path: stored, **{staging.part_path(path, packed, k): v for k, v in parts.items()}}
         kept = (packed, *slot.stages[index + 1 :])
         stages = {**_rules(plan, slot, kept), **{k: v for k, v in stages.items() if k != path}}
-        new, opt_state = (
-            _replace(new, added, gone),
-            in_trees(opt_state, new, functools.partial(_replace, added=jax.tree.map(jnp.zeros_like, added), gone=gone)),
-        )
+        change = functools.partial(replaced, added=jax.tree.map(jnp.zeros_like, added), gone=gone)
+        new, opt_state = replaced(new, added, gone), in_trees(opt_state, new, change)
     return Restaged(stages, new, opt_state, {})
 
 
@@ -281,26 +260,11 @@ def _restaged(
     plan: Plan, params: Params, slot: Slot, made: dict[str, Any], kept: Any, uses: Any, opt_state: Any
 ) -> Restaged:
     known = _labels(kept) + _labels(uses)
-    gone = {w: path for w, path in slot.parts.items() if w[0] not in known}
-    removed = {suffix: leaf(params, path) for (_, suffix), path in gone.items() if path in plan.slots}
-
-    def change(tree: Params, values_too: bool) -> Tree:
-        return _replace(tree, made if values_too else {}, list(gone.values()))
-
+    gone = {path: suffix for (label, suffix), path in slot.parts.items() if label not in known}
+    removed = {suffix: leaf(params, path) for path, suffix in gone.items() if path in plan.slots}
     stages = _rules(plan, slot, (*kept, *map(on_use, uses)))
-    changed = in_trees(opt_state, params, lambda tree: change(tree, False))
-    return Restaged(stages, change(params, True), changed, removed)
-
-
-def _replace(tree: Params, added: Mapping[str, Any], gone: list[str]) -> Tree:
-    new: Tree = {}
-    for module, entries in tree.items():
-        for name, value in entries.items():
-            if paths.join(module, name) not in gone:
-                new.setdefault(module, {})[name] = value
-    for where, array in added.items():
-        put(new, where, array)
-    return new
+    changed = in_trees(opt_state, params, lambda tree: replaced(tree, {}, gone))
+    return Restaged(stages, replaced(params, made, gone), changed, removed)
 
 
 def _rules(plan: Plan, slot: Slot, stages: Any) -> dict[str, Any]:
@@ -332,6 +296,3 @@ def _no_stage(plan: Plan, slot: Slot, stage: str) -> MergeError:
         near=nearest(stage, have),
         ways=[f"merge it on its owner:  '{o}'" for o in owners] or ["print(plan.ledger) shows the stages"],
     )
-
-
-__all__ = ["Restaged", "activate", "merge", "pack", "unmerge"]

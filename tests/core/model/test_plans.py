@@ -9,6 +9,7 @@ import pytest
 import tenure as tn
 import tenure.haiku as hk
 from tenure import nn
+from tenure.core.slots.sources import Sources
 from tests.core.zoo import Dense
 
 KEY = jax.random.PRNGKey(0)
@@ -142,3 +143,40 @@ def test_plans_are_remembered_by_shapes_and_static_values():
     assert len(runs) == 2
     step(params, None, GRID, False)
     assert len(runs) == 4  # a new plan and a new trace
+
+
+def test_a_planned_run_does_not_read_again_what_modules_share(monkeypatch):
+    """What `share=` says is resolved in the plan; only computed values are handed over in each run."""
+    read = []
+    monkeypatch.setattr(Sources, "add_share", _noting(Sources.add_share, read))
+
+    def tied(x):
+        one = nn.Linear(4, name="one")
+        norm = nn.BatchNorm(True, True, 0.5, name="norm")
+        other = nn.BatchNorm(True, True, 0.5, name="other", share=norm)
+        return other(nn.Linear(4, name="two", share={"w": one.ref("w").T})(norm(one(x), True)), True)
+
+    def given(x):
+        return nn.Linear(4, name="two", share={"w": x.T @ x})(x)
+
+    x = jnp.arange(8.0).reshape(2, 4)
+    model = tn.transform_with_state(tied)
+    params, state = model.init(jax.random.key(0), x)
+    assert set(read) == {"other", "two"} and not [module for module in state if module.startswith("other")]
+    del read[:]
+    out, new = model.apply(params, state, None, x)
+    assert not read and new["norm/~/mean_ema"]["counter"] == 2
+    assert jnp.allclose(jax.jit(model.apply)(params, state, None, x)[0], out, atol=1e-5) and not read
+    model = tn.transform(given)
+    params = model.init(jax.random.key(0), x)
+    del read[:]
+    assert jnp.allclose(model.apply(params, None, x), x @ (x.T @ x) + params["two"]["b"])
+    assert read == ["two"]
+
+
+def _noting(function, noted):
+    def add_share(self, module, *args):
+        noted.append(module)
+        return function(self, module, *args)
+
+    return add_share

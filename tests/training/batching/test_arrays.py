@@ -3,7 +3,6 @@
 import numpy as np
 
 from tenure.training.batching.arrays import padded
-from tenure.training.batching.frames import Frames
 from tenure.training.batching.plan import Batching
 from tenure.training.data.static import StaticDataset
 
@@ -12,7 +11,7 @@ DATA = [{"data": np.arange(2.0 * n).reshape(n, 2) + 1, "classes": np.arange(n) +
 
 def planned():
     epoch = StaticDataset(DATA).epoch(1)
-    (batch,) = Batching(size=Frames(rest=100)).batches(epoch)
+    (batch,) = Batching(batch_size=100).batches(epoch.lengths(i) for i in range(3))
     return batch, lambda i: (f"seq-{i}", DATA[i])
 
 

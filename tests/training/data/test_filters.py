@@ -30,8 +30,17 @@ def test_the_shortest_are_kept_in_their_order_until_their_mean_is_too_long():
 
 
 def test_the_older_rule_takes_halves():
-    assert kept(1, {(1, None): {"max_mean_len": 2}}, halving=True) == [1, 3]
-    assert kept(1, {(1, None): {"max_mean_len": 2, "use_new_filter": True}}, halving=True) != [1, 3]
+    assert kept(1, {(1, None): {"max_mean_len": 3.5}}, halving=True) == [
+        1,
+        3,
+        2,
+    ]  # the half of five, the shortest first
+    assert kept(1, {(1, None): {"max_mean_len": 3.5, "use_new_filter": True}}, halving=True) == [
+        1,
+        2,
+        3,
+        4,
+    ]  # in their order
 
 
 @pytest.mark.parametrize("limits", [{"max_men_len": 3}, {"debug_msg_prefix": "x"}])

@@ -10,7 +10,7 @@ TASKS = [
     {"class": "TaskEpisodicCopyDataset"},
     {"class": "TaskXmlModelingDataset"},
     {"class": "TaskNumberBaseConvertDataset"},
-    {"class": "CopyTaskDataset", "nsymbols": 5},
+    {"class": "CopyTaskDataset", "nsymbols": 5, "minlen": 2, "maxlen": 9},
 ]
 
 
@@ -28,7 +28,7 @@ def test_a_sequence_depends_on_epoch_and_index_alone(options):
     )
     sizes = {key: stream.dim for key, stream in one.streams.items()}
     item = one.load(0, 1)
-    assert item.data["classes"].max() < sizes["classes"] and item.data["data"].dtype in (np.float32, np.int32)
+    assert item.data["classes"].max() < sizes["classes"]
 
 
 def test_12ax_targets_follow_their_rule():

@@ -48,7 +48,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path):
         ({"classes": np.array([7])}, "has the label 7"),
         ({"data": np.ones((1, 3), "float32")}, r"frames of the shape \(3,\)"),
         ({"data": None}, "has no stream 'data'"),
-        ({"data": np.array([["a", "b"]])}, "has no numbers"),
+        ({"data": np.array([["a", "b"]])}, "has <U1 in the stream 'data'"),
     ],
 )
 def test_what_does_not_fit_names_the_sequence(tmp_path, change, says):

@@ -16,7 +16,7 @@ def test_an_epoch_does_not_go_on_with_other_batches(tmp_path, change):
         Training(given, Log(0), StopAt(2)).run()
     if "train" in change:
         change = {"train": {**given["train"], **change["train"]}}
-    with pytest.raises(TrainingError, match="its batches are not those from before the stop") as refused:
+    with pytest.raises(TrainingError, match="since the stop, what it trains on has changed") as refused:
         Training({**given, **change}, Log(0)).run()
     unfinished = Models(tmp_path / "net" / "model").unfinished
     assert unfinished.exists() and f"remove '{unfinished}'" in str(refused.value)

@@ -8,7 +8,7 @@ from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import Models, metadata
 from tenure.training.engine.training import Stopped, Training
-from tenure.training.errors import ConfigError, DataSetError, TrainingError
+from tenure.training.errors import ConfigError, DataSetError
 from tests.training.engine.small import StopAt, config, run, values
 
 
@@ -51,21 +51,6 @@ def test_an_epoch_that_was_trained_but_not_evaluated_is_evaluated_first(tmp_path
     assert "dev_score" in (tmp_path / "rates").read_text()
 
 
-def test_data_that_are_no_numbers_are_named(tmp_path):
-    data = [{"data": np.zeros((3, 9), "float32"), "classes": np.array([0, 1, 1], "int32")} for _ in range(2)]
-    data[1]["data"][2, 4] = np.nan
-    train = {"class": "StaticDataset", "data": data, "output_dim": {"data": [9, 2], "classes": [2, 1]}}
-    named = r"(?s)epoch 1, step 0: the loss is nan.*lengths.*\[3, 3.*no numbers: 'seq-1' \('data'\)\n.*parameters.*: h/W, h/b"
-    with pytest.raises(TrainingError, match=named):
-        run(tmp_path, train=train, batching="default")
-    assert not (tmp_path / "net" / "model.001").exists()
-
-
-def test_a_loss_that_is_no_number_names_sequences_and_parameters(tmp_path):
-    with pytest.raises(TrainingError, match=r"(?s)the loss is (nan|inf).*seq-"):
-        tasks.run(config(tmp_path, learning_rate=float("inf"), optimizer={"class": "gradientdescent"}), Log(0))
-
-
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(DataSetError, match="the network is fed 'letters', which the data set does not have"):
         data = {"letters": {"dim": 3}, "classes": {"dim": 2, "sparse": True}}
@@ -75,3 +60,14 @@ def test_what_is_missing_is_named(tmp_path):
         tasks.run(Config({"task": "trian"}), Log(0))
     with pytest.raises(ConfigError, match="there is no checkpoint under"):
         tasks.run(config(tmp_path, task="eval"), Log(0))
+
+
+def test_data_to_evaluate_on_that_are_missing_are_told_before_anything_is_trained(tmp_path):
+    pytest.importorskip("h5py")
+    steps = []
+    missing = {"class": "HDFDataset", "files": [f"{tmp_path}/none.hdf"]}
+    with pytest.raises(DataSetError, match="there is no HDF file '.*none.hdf'"):
+        tasks.run(
+            config(tmp_path, dev=missing), Log(0), lambda what, told: steps.append(told) if what == "step" else None
+        )
+    assert not steps and not [p for p in (tmp_path / "net").iterdir() if p.name.startswith("model")]

@@ -1,6 +1,5 @@
 """Learning rates that change within an epoch."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -11,7 +10,6 @@ from tenure.training.rates.dynamic import dynamic
 def test_a_decay_starts_anew_after_an_interval():
     rate = dynamic({"interval": 3, "decay": 0.5})
     assert [float(rate(np.float32(8), step)) for step in range(5)] == [8, 4, 2, 8, 4]
-    assert float(jax.jit(rate)(np.float32(8), 4)) == 4
 
 
 def test_a_function_is_asked_by_name_and_nothing_changes_nothing():

@@ -306,6 +306,3 @@ def begin(slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str],
 def part_path(path: str, stage: Stage, suffix: str) -> str:
     """The path of a stage's leaf: `head/w.lora.down`."""
     return f"{path}.{stage.label}.{suffix}"
-
-
-__all__ = ["begin", "part_path", "resolve_stages"]

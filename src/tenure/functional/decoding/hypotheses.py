@@ -46,7 +46,13 @@ class Labels(NamedTuple):
 
     @classmethod
     def empty(cls, batch: Any, width: int, room: Any) -> Labels:
-        """Hypotheses without labels, with room for so many."""
+        """Hypotheses without labels, with room for so many.
+
+        Args:
+          batch: how many sentences.
+          width: how many hypotheses of each.
+          room: for how many labels.
+        """
         zeros = jnp.zeros((batch, width), jnp.int32)
         return cls(jnp.zeros((batch, width, room), jnp.int32), zeros, jnp.zeros((batch, width, width), jnp.int32))
 
@@ -69,7 +75,13 @@ class Labels(NamedTuple):
         return jnp.argmax(found, axis=1), jnp.any(found, axis=1)
 
     def grown(self, parent: Array, label: Array, extended: Array) -> Labels:
-        """The hypotheses `parent` [B, K], continued by `label` where `extended` says so."""
+        """The hypotheses `parent` [B, K], continued by `label` where `extended` says so.
+
+        Args:
+          parent: which hypothesis each of the new ones continues [B, K].
+          label: [B, K].
+          extended: where a label is added [B, K].
+        """
         old = Labels(rows(self.labels, parent), rows(self.lengths, parent), self._of_both(parent))
         here = jnp.arange(self.labels.shape[2]) == old.lengths[..., None]
         labels = jnp.where(here & extended[..., None], label[..., None], old.labels)

@@ -154,7 +154,7 @@ def split_heads(qkv: jax.Array, heads: int, keys: int, values: int) -> tuple[jax
     """Scaled queries, keys and values, each (batch, time, head, dim), of what the matrix gives."""
     n = keys // heads
     parts = qkv.reshape((*qkv.shape[:-1], heads, (2 * keys + values) // heads))
-    q, k, v = parts[..., :n], parts[..., n : 2 * n], parts[..., 2 * n :]
+    q, k, v = jnp.split(parts, [n, 2 * n], axis=-1)
     return q * n**-0.5, k, v
 
 

@@ -1,4 +1,4 @@
-"""Parameters in Haiku's ways: a second request for one path, and its switch back."""
+"""The Haiku profile: a second request for one path is an error, with a switch back to what Haiku does."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class Twice(hk.Module):
 def test_a_second_request_with_another_initialiser_is_an_error() -> None:
     model = hk.transform(lambda: Twice()())
     with pytest.raises(
-        RequestConflictError, match=r"asked for twice[\s\S]*first[\s\S]*test_parameters.py:[\s\S]*second"
+        RequestConflictError, match=r"asked for twice[\s\S]*first[\s\S]*test_profile.py:[\s\S]*second"
     ):
         model.init(None)
 
