@@ -21,10 +21,10 @@ from tenure.network.graph import Flags
 from tenure.network.model import Network
 from tenure.network.tensor import Tensor
 from tenure.training.data.classes import dataset
-from tenure.training.engine.exporting_own import OwnPart
+from tenure.training.engine.exporting_own_model import OwnPart
 from tenure.training.engine.learner import Learner
 from tenure.training.engine.model import build
-from tenure.training.engine.own import OwnModel
+from tenure.training.engine.own_model import OwnModel
 from tenure.training.engine.settings import named
 from tenure.training.errors import ConfigError, TrainingError
 from tenure.training.exported import ABOUT, FORMAT, PROGRAM, WEIGHTS

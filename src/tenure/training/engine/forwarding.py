@@ -13,7 +13,7 @@ from tenure.network.graph import Flags
 from tenure.network.tensor import Tensor
 from tenure.training.data.base import Stream
 from tenure.training.data.writing import HdfWriter
-from tenure.training.engine import lines
+from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
@@ -52,7 +52,7 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
                     writer = files.enter_context(HdfWriter(path, {"data": stream}, force=replace))
                 writer.add(tag, {"data": array})
         check_not_empty(0 if writer is None else writer.sequences, "the data set to forward")
-    training.log.say(lines.forward_file(str(path)))
+    training.log.say(log_lines.forward_file(str(path)))
     training.log.say(f"{writer.sequences if writer is not None else 0} sequences", 4)
 
 

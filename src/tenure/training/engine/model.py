@@ -13,7 +13,7 @@ from tenure.core.errors import brief
 from tenure.network import extern
 from tenure.network.graph import Flags
 from tenure.network.model import Network
-from tenure.training.engine import own
+from tenure.training.engine import own_model
 from tenure.training.errors import ConfigError
 from tenure.training.pretraining.plan import Pretraining
 
@@ -68,7 +68,7 @@ def network_of(config: Mapping[str, Any], epoch: int, pretraining: Pretraining |
     if pretraining is not None:
         return pretraining.network(epoch)
     if callable(config.get("get_model")):
-        return {own.MODEL: own.made(config["get_model"])}
+        return {own_model.MODEL: own_model.made(config["get_model"])}
     make = config.get("get_network")
     net = make(epoch=epoch) if callable(make) else config.get("network")
     if not isinstance(net, Mapping):
@@ -82,8 +82,8 @@ def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
     """The network of a dictionary, as the config has it read."""
     layers = {name: options for name, options in net.items() if not name.startswith("#")}
     default, target = config.get("default_input") or "data", config.get("target") or "classes"
-    if own.MODEL in net:
-        return own.OwnModel(net[own.MODEL], extern_data(config), config, target)  # type: ignore[return-value]
+    if own_model.MODEL in net:
+        return own_model.OwnModel(net[own_model.MODEL], extern_data(config), config, target)  # type: ignore[return-value]
     return Network(
         layers,
         _with_availability(extern_data(config), default, target),
