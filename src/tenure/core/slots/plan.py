@@ -19,7 +19,7 @@ Slots = dict[str, Slot]
 
 
 class Plan:
-    """What a model is, for inputs of these shapes; nothing is allocated.
+    """A model for inputs of certain shapes: what it asks for, who owns it, and what comes out. A plan holds shapes and no arrays.
 
     Attributes:
       slots, states: what was asked for, linked.
