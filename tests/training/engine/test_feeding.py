@@ -2,6 +2,8 @@
 
 import pytest
 
+from tenure.training.batching.frames import Frames
+from tenure.training.engine.feeding import limits
 from tenure.training.errors import OrderError, TrainingError
 from tests.training.data.files import GOOD, train, written
 from tests.training.engine.told import said
