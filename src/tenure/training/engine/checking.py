@@ -213,7 +213,7 @@ def _data(
     if network is None:
         return f"{dataset(options, **defaults).count():,} sequences"
     training = name == "train"
-    feed = Feed.of(options, defaults, given, network, training=training)
+    feed = Feed.of(options, defaults, given, network, training=training, name=name)
     with contextlib.closing(feed.batches(1)) as batches:  # type: ignore[type-var]
         batch = next(batches, None)
     if batch is None:

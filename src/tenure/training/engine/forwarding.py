@@ -17,6 +17,7 @@ from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
+from tenure.training.engine.model import check_available
 from tenure.training.engine.outputs import rows
 from tenure.training.engine.settings import evaluation_options, named, training_options
 from tenure.training.engine.training import Training, Watch
@@ -79,8 +80,8 @@ def _forwarded(
     """The tags and the outputs of a layer, batch by batch."""
     if options is None:
         raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
-    plain = {k: v for k, v in config.items() if k not in ("max_seq_length", "min_seq_length")}
-    feed = Feed.of(options, defaults, plain, training.network, training=False, flags=_FLAGS)
+    check_available(training.network, (layer,), _FLAGS)
+    feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS)
     for batch in feed.batches(1):
         wanted = (layer, *(dumps.layers if dumps is not None else ()))
         _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -94,6 +94,31 @@ def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
         reuse="legacy" if config.get("reuse_legacy") else "owner_final",
         padding="legacy" if config.get("padding_legacy") else "ignored",
     )
+
+
+def check_available(network: Any, layers: Sequence[str], flags: Flags) -> None:
+    """Refuses layers that need inputs which are not there without losses.
+
+    Args:
+      network: with the layers; a model of the config's own says it itself.
+      layers: whose outputs are wanted.
+      flags: what the network is run for.
+
+    Raises:
+      ConfigError: there are such; the message names the inputs.
+    """
+    if not isinstance(network, Network) or flags.eval:
+        return
+    graph = network.built(flags, roots=layers)
+    lacking = [
+        k for k, of in network.templates.items() if not of.available_for_inference and f"data:{k}" in graph.nodes
+    ]
+    absent = [layer for layer in layers if layer in graph.absent]
+    if absent and lacking:
+        raise ConfigError(
+            f"the layer {absent[0]!r} needs the input{'s' * (len(lacking) > 1)} {', '.join(map(repr, lacking))}, which is for losses only",
+            ways=[f"extern_data: {lacking[0]!r}: {{…, 'available_for_inference': True}}, if it is no target"],
+        )
 
 
 def _with_availability(known: Mapping[str, Any], default: str, target: str) -> dict[str, Any]:

@@ -84,7 +84,9 @@ _WRITE: dict[str, Callable[[Groups, str], str]] = {
     "search_hyp": lambda g, line: log_lines.hypothesis(g["text"]),
     "search_hyp_n": lambda g, line: log_lines.hypothesis(g["text"], int(g["idx"]), float(g["score"])),
     "search_ref": lambda g, line: log_lines.reference(g["text"]),
-    "search_seq": lambda g, line: log_lines.searched(int(g["idx"]), g["tag"], g["layer"], [] if "outputs" in line else 0),
+    "search_seq": lambda g, line: log_lines.searched(
+        int(g["idx"]), g["tag"], g["layer"], [] if "outputs" in line else 0
+    ),
     "write_eval_per_seq": lambda g, line: log_lines.scores_per_sequence(g["file"]),
     "forward_hdf": lambda g, line: log_lines.forward_file(g["file"]),
     "update_config": lambda g, line: log_lines.config_changed(g["key"], int(g["epoch"]), g["old"], g["new"]),
