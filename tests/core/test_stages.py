@@ -16,11 +16,9 @@ from tests.core.staged_models import (
     FREE,
     KEY,
     STOCHASTIC,
-    Weight,
     X,
     body,
     in_scan,
-    normal,
     owner_and_users,
     seen,
     two,
@@ -99,30 +97,6 @@ def test_r23_samples_depend_on_key_path_and_name_only():
     np.testing.assert_array_equal(one, out(deep(borrower=True)))
     assert jnp.any(one != out(deep(), key=jax.random.key(6)))
     assert jnp.any(one != out(deep(), {"*/w": [st.Noise(0.1, name="other")]}))
-
-
-def test_r23_evaluation_is_the_identity():
-    model = tn.transform(deep(), stages={"*/w": ["noise(0.1)", "dropout(0.5)"]})
-    params = model.init(0, X)
-    np.testing.assert_array_equal(
-        tn.evaluation(model).apply(params, None, X), tn.transform(deep()).apply(params, None, X)
-    )
-    with pytest.raises(tn.errors.MissingRNGError, match="tn.evaluation"):
-        model.apply(params, None, X)
-
-
-def test_training_and_evaluation_in_one_apply():
-    def f():
-        module = Weight(name="m", stages={"w": ["noise(0.1)"]})
-        with tn.training(False):
-            quiet = module()
-        return module(), quiet
-
-    model = tn.transform(f)
-    params = model.init(0)
-    noisy, quiet = model.apply(params, KEY)
-    np.testing.assert_array_equal(quiet, params["m"]["w"])
-    assert not jnp.any(noisy == quiet)
 
 
 def test_r27_labels_and_masks_by_stage():
@@ -248,35 +222,6 @@ def test_state_of_stages_is_not_carried_through_loops():
     jaxpr = jax.make_jaxpr(model.apply)(moved, state, None, X)
     (scan,) = [e for e in jaxpr.eqns if e.primitive.name == "scan"]
     assert scan.params["num_carry"] == 1
-
-
-def test_stages_of_a_declaration_and_of_a_given_value():
-    class Parent(tn.Module):
-        def __call__(self):
-            tn.declare("table", (4, 4), init=normal, stages=["noise(0.1)"])
-            return Child(name="one")(), Child(name="two")()
-
-    class Child(tn.Module):
-        def __call__(self):
-            return tn.borrow("table")
-
-    model = tn.transform(lambda: Parent(name="p")())
-    params = model.init(0)
-    one, two_ = model.apply(params, KEY)
-    np.testing.assert_array_equal(one, two_)
-    assert not jnp.any(one == params["p"]["table"])
-
-    def given_value():
-        made = jnp.ones((4, 4))
-        first = Weight(name="first", share={"w": made}, stages={"w": ["noise(0.1)"]})
-        second = Weight(name="second", share={"w": first.ref("w")})
-        plain = Weight(name="plain", share={"w": first.ref("w").weight})
-        return first(), second(), plain()
-
-    first, second, plain = tn.transform(given_value).apply({}, KEY)
-    np.testing.assert_array_equal(first, second)
-    np.testing.assert_array_equal(plain, jnp.ones((4, 4)))
-    assert not jnp.any(first == 1)
 
 
 def test_an_initialiser_that_reads_the_inputs_has_stages_too():

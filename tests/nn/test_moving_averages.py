@@ -90,7 +90,9 @@ def mean_of_zero(x):
 
 def test_a_counter_that_a_creator_changes_is_looked_at():
     def f(x):
-        with hk.custom_creator(lambda make, shape, dtype, init, _: make(shape, dtype, init) + 3, params=False, state=True):
+        with hk.custom_creator(
+            lambda make, shape, dtype, init, _: make(shape, dtype, init) + 3, params=False, state=True
+        ):
             return hk.ExponentialMovingAverage(0.5)(x)
 
     _, state = hk.transform_with_state(f).init(None, jnp.ones(()))

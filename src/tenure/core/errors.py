@@ -68,7 +68,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 class TenureError(ValueError):
-    """A rule of ownership was broken. Its message names the rule, the parties and the ways out.
+    """Base of all errors of this package: a rule was broken. The message names the rule, both parties and the ways out.
 
     >>> import tenure as tn
     >>> try:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from tenure.functional.explicit import explicit, rows_of
+from tenure.functional.explicit_mesh import explicit, rows_of
 
 #: From how many rows, outputs and multiplications on a matrix has a gradient of its own on CPUs.
 LEAST_ROWS, LEAST_OUTPUTS, LEAST_WORK = 64, 64, 2_000_000

@@ -83,7 +83,7 @@ from tenure.haiku.api.transforms import (
     without_state,
 )
 from tenure.haiku.attention import MultiHeadAttention
-from tenure.haiku.chance import dropout
+from tenure.haiku.dropout import dropout
 from tenure.haiku.engine.frames import JaxUsageError
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.naming import name_scope

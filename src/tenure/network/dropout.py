@@ -7,8 +7,8 @@ from typing import Any
 from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
 from tenure.network import axes as axes_
-from tenure.network.handed import Layer
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer
 
 
 def with_dropout(layer: Layer, x: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from tenure.core.model.transform import training, transform_with_state
 from tenure.core.run.frame import current_frame
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
-from tenure.network.after import finish
-from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
+from tenure.network.output_options import finish
+from tenure.network.picklable import check_picklable
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
 from tenure.network.show import Picture

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenure.network.errors import NetworkError
-from tenure.network.handed import Graph
+from tenure.network.typing import Graph
 
 MAX_DEPTH = 400
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
-from tenure.network.handed import Layer
+from tenure.network.typing import Layer
 from tenure.stages import Dropout, Noise
 
 _OPTIONS = frozenset(("param_variational_noise", "param_dropout"))

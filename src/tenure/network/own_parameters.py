@@ -18,9 +18,9 @@ from tenure.core.run.state import get_state, set_state
 from tenure.network import sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import option_error
-from tenure.network.handed import Node, Run
 from tenure.network.initializers import initializer
 from tenure.network.noise import stages
+from tenure.network.typing import Node, Run
 
 MAX_PARAMETER = 2**36
 

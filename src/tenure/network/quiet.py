@@ -18,9 +18,9 @@ import jax.numpy as jnp
 
 from tenure.network import ops, sizes
 from tenure.network.graph import Graph, Node
-from tenure.network.handed import Layer
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer
 
 #: Classes that make numbers of numbers, and finite gradients of finite ones.
 _CLASSES = """batch_norm cast concat constant conv copy cumsum dot dropout elemwise_prod expand_dims gather generic_attention

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from tenure.network import constraints, sizes
 from tenure.network.dims import batch_dim
-from tenure.network.handed import Graph, Run
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Graph, Run
 
 
 @jax.tree_util.register_dataclass

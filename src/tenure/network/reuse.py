@@ -13,8 +13,8 @@ from tenure.core.notation.refs import Ref
 from tenure.core.slots.sources import forbid, own
 from tenure.network.errors import OptionError
 from tenure.network.graph import Graph, Node
-from tenure.network.handed import Run
 from tenure.network.tf.imports import with_tensorflow
+from tenure.network.typing import Run
 
 _KEYS = ("reuse_layer", "map", "custom", "auto_create_missing", "layer_output", "shape")
 

@@ -18,7 +18,6 @@ from tenure.network.beams import Beams
 from tenure.network.dims import Dim
 from tenure.network.errors import LayerError
 from tenure.network.graph import Flags, Graph, Node
-from tenure.network.handed import Layer, Network
 from tenure.network.lanes import over_lanes
 from tenure.network.losses.lanes import hide, unhide
 from tenure.network.losses.outputs import output_dim
@@ -27,6 +26,7 @@ from tenure.network.output import Output, tensors
 from tenure.network.param_use import ParamUse
 from tenure.network.sharing import NOTHING, sharing
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer, Network
 
 _FAULTS = (
     TypeError,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tenure.core.slots.sources import own
 from tenure.network import reuse
 from tenure.network.graph import Node
-from tenure.network.handed import Network, Run
+from tenure.network.typing import Network, Run
 
 
 class Sharing(NamedTuple):

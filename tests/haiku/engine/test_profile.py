@@ -17,9 +17,7 @@ class Twice(hk.Module):
 
 def test_a_second_request_with_another_initialiser_is_an_error() -> None:
     model = hk.transform(lambda: Twice()())
-    with pytest.raises(
-        RequestConflictError, match=r"asked for twice[\s\S]*first[\s\S]*test_profile.py:[\s\S]*second"
-    ):
+    with pytest.raises(RequestConflictError, match=r"asked for twice[\s\S]*first[\s\S]*test_profile.py:[\s\S]*second"):
         model.init(None)
 
 

@@ -7,6 +7,7 @@ import pytest
 import tenure as tn
 from tests.network.layers import choices_by_hand as hand
 from tests.network.loops import DATA, DECODER
+from tests.network.searches import GOLD, LABELS, decoder, with_gold
 
 PAIRS = list(hand.pairs(0))
 
@@ -88,3 +89,18 @@ def lstm(cell, x, c, h):
 
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(j)
     return c, sigmoid(o) * np.tanh(c)
+
+
+def test_cheating_keeps_the_target_as_the_last_hypothesis():
+    out = with_gold(decoder({"cheating": "exclusive"})).outputs["output"]
+    np.testing.assert_array_equal(np.asarray(out.data)[:, -1].T, GOLD["classes"][0])
+
+
+def test_labels_of_two_inputs_are_chosen_together():
+    p2 = {"class": "softmax", "n_out": LABELS, "from": "s", "target": None}
+    e2 = {"class": "linear", "n_out": 3, "from": "prev:output/out_1"}
+    options = {"from": ["p", "p2"], "target": ["classes", "classes"], "beam_size": 5}
+    net = decoder(options, p2=p2, e2=e2)
+    net["output"]["unit"]["p"]["from"] = ["s", "att", "e2"]
+    result = with_gold(net)
+    assert np.all(np.diff(np.asarray(result.scores["output"].data), axis=0) <= 1e-6)

@@ -17,6 +17,9 @@ WRONG = {
     "max_seq_length": ["x"],
     "eval_datasets": [[1], "dev"],
     "learning_rates": [3, "0.1"],
+    "model": [3, {"a": 1}],
+    "log": [3],
+    "cleanup_old_models": ["x"],
 }
 
 

@@ -128,7 +128,13 @@ def test_a_layer_that_there_is_not_is_told(model):
         exported(model, layers=("sen",))
 
 
-def test_a_network_whose_output_is_its_targets_is_exported_with_its_search_only(model):
+def test_a_network_whose_output_is_its_targets_is_exported_with_its_search_only(tmp_path):
+    decoder = {**NET["output"], "from": [], "unit": dict(NET["output"]["unit"])}
+    decoder["unit"]["s"] = {**decoder["unit"]["s"], "from": ["base:mean", "prev:label"]}
+    mean = {"class": "reduce", "mode": "mean", "axis": "t", "from": "data"}
+    given = config(tmp_path, network={"mean": mean, "output": decoder})
+    tasks.run({**given, "task": "initialize_model"}, Log(0))
+    made = Learner(given, Log(0)), tmp_path
     with pytest.raises(ConfigError, match="(?s)the layer 'output' needs no parameter: without a search, .*--search"):
-        exported(model)
-    assert load_exported(exported(model, layers=("output",))).inputs.keys() == {"classes"}  # somebody has asked for it
+        exported(made)
+    assert load_exported(exported(made, layers=("output",))).inputs.keys() == {"classes"}  # somebody has asked for it

@@ -7,7 +7,7 @@ from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.watching.reports import names
 from tests.training.engine.small import config
-from tests.training.engine.test_own import HEAD, OWN
+from tests.training.engine.test_own_model import HEAD, OWN
 from tests.training.watching.pages import Elements
 
 

@@ -298,7 +298,12 @@ def _apply_with_state(
 
 @contextlib.contextmanager
 def training(flag: bool) -> Iterator[None]:
-    """Inside of a transformed function: whether stages act as in training, for what is called within.
+    """Inside of a transformed function: within, stages, dropout and batch norm act as in training, or as in evaluation.
+
+    An `is_training` argument of a layer that is given counts more.
+
+    Args:
+      flag: True for training.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> def f(x, is_training):

@@ -189,7 +189,13 @@ def vmap(
     """As `jax.vmap`, inside of a transformed function. Parameters are shared by all lanes.
 
     Args:
+      fun: a function of arrays, which may build and call modules.
+      in_axes, out_axes, axis_name, axis_size: as for `jax.vmap`.
       split_rng: whether each lane draws random keys of its own.
+      **options: further arguments of `jax.vmap`.
+
+    Returns:
+      A function of arrays with the axes of the lanes.
 
     Raises:
       StateError: the lanes leave different states; average them first, say with `jax.lax.pmean(x, axis_name)`.
@@ -260,6 +266,10 @@ def _lanes_differ(lane: Any, in_axes: Any, name: Any, axis_size: Any, args: Any,
 
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped.
+
+    Args:
+      fun: a function of arrays, which may build and call modules.
+      *args, **kwargs: its inputs: arrays, or `jax.ShapeDtypeStruct`.
 
     Returns:
       A tree of `jax.ShapeDtypeStruct`, with the structure of what `fun` returns.

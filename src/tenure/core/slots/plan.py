@@ -19,7 +19,7 @@ Slots = dict[str, Slot]
 
 
 class Plan:
-    """What a model is, for inputs of these shapes; nothing is allocated.
+    """A model for inputs of certain shapes: what it asks for, who owns it, and what comes out. A plan holds shapes and no arrays.
 
     Attributes:
       slots, states: what was asked for, linked.
@@ -83,10 +83,14 @@ class Plan:
         return self.table.staged() if any(slot.staged for slot in self.slots.values()) else {}
 
     @functools.cached_property
+    def parts(self) -> frozenset[str]:
+        """The leaves, and states, that stages keep."""
+        return frozenset(path for slot in self.slots.values() for path in slot.parts.values())
+
+    @functools.cached_property
     def covered(self) -> frozenset[str]:
         """The leaves that only stages read."""
-        staged = (s for s in self.slots.values() if s.staged)
-        return frozenset(p for s in staged for p in ([s.path] * bool(s.stages) + list(s.parts.values())))
+        return self.parts | {path for path, slot in self.slots.items() if slot.stages}
 
     @functools.cached_property
     def params(self) -> dict[str, dict[str, Any]]:

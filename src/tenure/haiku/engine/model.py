@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
-from tenure.core.model.planning import ARRAYS, linked, spec_of
+from tenure.core.model.planning import linked, opened, struct_of
 from tenure.core.model.transform import Model
 from tenure.core.model.watch import Watch
 from tenure.core.run import hooks
@@ -37,6 +36,9 @@ TRACER_HINT = (
     "transform? You might want to use the Haiku version of the transform instead (hk.vmap/hk.scan/...): what a raw one "
     "traces can not be used outside of it."
 )
+
+
+_TRACED = (jax.Array, jax.ShapeDtypeStruct)  # not arrays of numpy: programs compute with them by numpy's rules
 
 
 class Made(NamedTuple):
@@ -159,25 +161,21 @@ class HaikuModel(Model):
     def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any, counted: bool = False) -> Made:
         """Runs the function abstractly."""
         state = None if rng is None else rng.internal_state
-        leaves, tree = jax.tree.flatten((state, args, kwargs))
-        dynamic = [i for i, leaf in enumerate(leaves) if _is_traced(leaf)]
+        specs, filled = opened((state, args, kwargs), _TRACED)
         found: list[Any] = []
 
         def run(*arrays: Any) -> Any:
-            filled = list(leaves)
-            for i, array in zip(dynamic, arrays, strict=True):
-                filled[i] = array
-            state, a, k = jax.tree.unflatten(tree, filled)
+            state, a, k = filled(arrays)
             keys = None if state is None else deferral.CountedKeys(state[0]) if counted else TrialSequence(state)
             frame = self.frame(Mode.PLAN, None, None, keys, None)
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
-            found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
+            found.extend([frame, jax.tree.map(struct_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
             made = _without(frame.stored(), frame.deferred_values or {}), frame.bundles("initial")
             frame.forget()
             return made
 
-        values = Sliced.of(run, [spec_of(leaves[i]) for i in dynamic])
+        values = Sliced.of(run, specs)
         frame, out, stand_ins = found
         if made_of_borrowers(frame) and values.uses_stand_ins:
             raise deferral.AbandonedError if counted else _BorrowedAtInit
@@ -229,16 +227,5 @@ def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence 
     return params, state
 
 
-def _is_traced(leaf: Any) -> bool:
-    """Whether an input is traced. Arrays of numpy stay what they are: programs compute with them by numpy's rules."""
-    return isinstance(leaf, ARRAYS) and not isinstance(leaf, (np.ndarray, np.generic))
-
-
-def _shape_of(leaf: Any) -> Any:
-    if isinstance(leaf, (jax.Array, np.ndarray)):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
-    return leaf
-
-
 def _arrays(state: Any, args: Any, kwargs: Any) -> list[Any]:
-    return [leaf for leaf in jax.tree.leaves((state, args, kwargs)) if _is_traced(leaf)]
+    return [leaf for leaf in jax.tree.leaves((state, args, kwargs)) if isinstance(leaf, _TRACED)]

@@ -75,7 +75,7 @@ reuse_legacy: whether shared parameters are read as RETURNN has them today
 batch_size: padded frames of a batch
 packed_batch_size: frames of a batch without padding
 max_seqs: sequences of a batch
-max_seq_length: longer sequences are left out in training
+max_seq_length: longer sequences are left out, in training and of the data set "dev"
 min_seq_length: shorter sequences are left out in training
 max_pad_size: frames of padding of a batch
 max_total_num_seqs: sequences of an epoch

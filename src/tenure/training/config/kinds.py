@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,13 +32,18 @@ _NUMBERS = {
 _FRAMES = {"batch_size", "forward_batch_size", "packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size"}
 _MAPPINGS = {"eval_datasets", "preload_from_files", "sharding", "tensorboard_opts"}
 
+_FILES = {
+    *("model", "learning_rate_file", "output_file", "search_output_file", "eval_output_file", "search_scores_file"),
+    *("tf_log_dir", "average_output", "load", "import_model_train_epoch1"),
+}
+
 
 def check_kind(name: str, value: Any) -> None:
     """Refuses a value that is none of the kind that a key takes.
 
     Args:
       name: of the key.
-      value: that the config gives; None, and an empty text or list, stand for none.
+      value: that the config gives; None, False, and an empty text or list, stand for none.
 
     Raises:
       ConfigError: it is of another kind.
@@ -48,7 +54,7 @@ def check_kind(name: str, value: Any) -> None:
     Traceback (most recent call last):
     tenure.training.errors.ConfigError: num_epochs is 'three', and no whole number
     """
-    if value is None or (isinstance(value, str | list | tuple | dict) and not value):
+    if value is None or value is False or (isinstance(value, str | list | tuple | dict) and not value):
         return
     if name in _WHOLE and not _is_number(value, whole=True):
         raise ConfigError(f"{name} is {brief(value)}, and no whole number")
@@ -60,6 +66,12 @@ def check_kind(name: str, value: Any) -> None:
         )
     if name in _MAPPINGS and not isinstance(value, Mapping):
         raise ConfigError(f"{name} is {brief(value)}, and no dictionary")
+    if name in _FILES and not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name} is {brief(value)}, and no name of a file")
+    if name == "log" and not isinstance(value, str | list | tuple):
+        raise ConfigError(f"{name} is {brief(value)}", ways=['["log/train.log"]'])
+    if name == "cleanup_old_models" and not isinstance(value, bool | int | Mapping):
+        raise ConfigError(f"{name} is {brief(value)}", ways=["True", '{"keep_last_n": 2, "keep_best_n": 4}'])
     if name == "learning_rates" and (isinstance(value, str) or not hasattr(value, "__iter__")):
         raise ConfigError(f"{name} is {brief(value)}", ways=["[0.001, 0.0005]", "{1: 0.001, 20: 0.0005}"])
 

@@ -29,21 +29,27 @@ from tenure.training.engine.bucketing import buckets_of
 from tenure.training.errors import BatchError, DataSetError
 
 _LIMITS = ("packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size", "max_total_num_seqs", "seq_drop")
+_OF_DEV = (
+    "packed_batch_size",
+    "max_seq_length",
+)  # all that leave sequences out are for training; of these, one for "dev" too
+_OF_OTHERS = ("packed_batch_size",)
 _MIXING = ("batch_median_pooling", "triplet_loss")  # a layer and a loss in which rows of a batch meet
 
 
-def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str]) -> Batching:
+def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str], name: str = "") -> Batching:
     """The limits of batches of a config.
 
     Args:
       config: key → value.
-      training: whether for training, where a random share of sequences may be left out.
+      training: whether for training: else no sequence is left out, but in "dev" those that are longer than `max_seq_length`, as in RETURNN.
       keys: the streams that count.
+      name: of the data set.
     """
     size: Any = config.get("batch_size") or 10_000
     if not training:
         size = config.get("forward_batch_size") or size
-    taken = _LIMITS if training else [k for k in _LIMITS if k not in ("max_total_num_seqs", "seq_drop")]
+    taken = _LIMITS if training else _OF_DEV if name == "dev" else _OF_OTHERS
     given = {k: config[k] for k in taken if config.get(k)}
     seqs, recurrent = config.get("max_seqs"), bool(config.get("recurrent_net", True))
     return Batching(
@@ -137,7 +143,7 @@ class Feed:
         mixing = any(node.class_name in _MIXING or node.get("loss") in _MIXING for node in needed.values())
         feed = cls(
             data,
-            limits(config, training=training, keys=keys),
+            limits(config, training=training, keys=keys, name=name),
             keys,
             {key: network.templates[key].dtype for key in keys},
             Chunking.parse(both.get("chunking"), both.get("min_chunk_size", 0), both.get("chunking_variance", 0)),

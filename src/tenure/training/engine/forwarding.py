@@ -13,10 +13,11 @@ from tenure.network.graph import Flags
 from tenure.network.tensor import Tensor
 from tenure.training.data.base import Stream
 from tenure.training.data.writing import HdfWriter
-from tenure.training.engine import lines
+from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
+from tenure.training.engine.model import check_available
 from tenure.training.engine.outputs import rows
 from tenure.training.engine.settings import evaluation_options, named, training_options
 from tenure.training.engine.training import Training, Watch
@@ -52,7 +53,7 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
                     writer = files.enter_context(HdfWriter(path, {"data": stream}, force=replace))
                 writer.add(tag, {"data": array})
         check_not_empty(0 if writer is None else writer.sequences, "the data set to forward")
-    training.log.say(lines.forward_file(str(path)))
+    training.log.say(log_lines.forward_file(str(path)))
     training.log.say(f"{writer.sequences if writer is not None else 0} sequences", 4)
 
 
@@ -79,8 +80,8 @@ def _forwarded(
     """The tags and the outputs of a layer, batch by batch."""
     if options is None:
         raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
-    plain = {k: v for k, v in config.items() if k not in ("max_seq_length", "min_seq_length")}
-    feed = Feed.of(options, defaults, plain, training.network, training=False, flags=_FLAGS)
+    check_available(training.network, (layer,), _FLAGS)
+    feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS)
     for batch in feed.batches(1):
         wanted = (layer, *(dumps.layers if dumps is not None else ()))
         _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 
 from tenure.training.data.loading import ahead
-from tenure.training.engine import lines, lock
+from tenure.training.engine import lock, log_lines
 from tenure.training.engine.changes import basis
-from tenure.training.engine.early import best_is_old
+from tenure.training.engine.early_stopping import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.feeds import Feeds
 from tenure.training.engine.learner import Config, Learner
@@ -89,7 +89,7 @@ class Training(Learner):
         unfinished = self.models.unfinished
         self.set_network(max(last, 1))
         if last:
-            self.log.say(lines.load_model(str(existing[last])))
+            self.log.say(log_lines.load_model(str(existing[last])))
             step = self.load(existing[last])
         else:
             step = self.initial()
@@ -129,15 +129,15 @@ class Training(Learner):
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
-            self.log.say(lines.start_training(position.epoch))
+            self.log.say(log_lines.start_training(position.epoch))
             while position.epoch <= final and not stopped:
                 self._epoch(position, final)
                 stopped = best_is_old(self.config, self.rates, position.epoch)
                 position = Position(position.epoch + 1, 0, position.step)
         last = position.epoch - 1
         if stopped:
-            self.log.say(lines.stopped_early(last))
-        self.log.say(lines.finished_training(last if stopped else max(final, last)))
+            self.log.say(log_lines.stopped_early(last))
+        self.log.say(log_lines.finished_training(last if stopped else max(final, last)))
 
     def _epoch(self, position: Position, final: int) -> None:
         epoch, pretraining = position.epoch, self.is_pretraining(position.epoch)
@@ -150,9 +150,9 @@ class Training(Learner):
             self.load(self.models.existing()[back])
         overrides = self.network_of(epoch).get("#config") or {}
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
-        self.log.say(lines.start_epoch(epoch, rate, pretraining))
+        self.log.say(log_lines.start_epoch(epoch, rate, pretraining))
         began, first = time.monotonic(), position.step - position.done
-        self.log.say(lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
+        self.log.say(log_lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         scores, effective = self._train(position, config, rate)
         took = time.monotonic() - began
@@ -169,7 +169,7 @@ class Training(Learner):
         saved = epoch % self._interval == 0 or epoch == final
         if saved:
             self._save_epoch(position)
-        self.log.say(lines.epoch_score(epoch, *scores.shown(), took, pretraining))
+        self.log.say(log_lines.epoch_score(epoch, *scores.shown(), took, pretraining))
         try:
             self._evaluate(epoch)
         except Stopped:
@@ -183,7 +183,7 @@ class Training(Learner):
 
     def _save_epoch(self, position: Position) -> None:
         path = self.models.path(position.epoch, self.is_pretraining(position.epoch))
-        self.log.say(lines.save_model(str(path)))
+        self.log.say(log_lines.save_model(str(path)))
         self.commit(path, position.step, epoch=position.epoch)
         if self.models.unfinished.exists():
             self.models.remove(self.models.unfinished)
@@ -227,7 +227,9 @@ class Training(Learner):
         while waiting:
             self._tell(position.epoch, waiting.pop(0), scores, pretraining)
         check_not_empty(position.done, "the data set 'train'")
-        self.log.say(lines.finished(position.epoch, "train", position.done, time.monotonic() - began, 1.0, pretraining))
+        self.log.say(
+            log_lines.finished(position.epoch, "train", position.done, time.monotonic() - began, 1.0, pretraining)
+        )
         return scores, effective
 
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
@@ -242,13 +244,13 @@ class Training(Learner):
         took, elapsed = now - self._told_at, now - self._epoch_began
         complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
         options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
-        self.log.say(lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        self.log.say(log_lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
         self._told_at = now
 
     def _say_key(self, epoch: int) -> None:
         if epoch == 1:
             known = self.rates.epochs[epoch].measured()
-            self.log.say(lines.error_key(self.rates.error(epoch)[0], known), 4)
+            self.log.say(log_lines.error_key(self.rates.error(epoch)[0], known), 4)
 
     def _broken(self) -> list[str]:
         return [name for name, value in flat(self.state.params).items() if not np.isfinite(value).all()]
@@ -311,7 +313,7 @@ class Training(Learner):
             found[name] = scores.shown()
         self.rates.save()
         if found:
-            self.log.say(lines.evaluation_scores(found))
+            self.log.say(log_lines.evaluation_scores(found))
 
     def _evaluation_feed(self, config: Config, name: str, options: Any) -> Feed:
         defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
@@ -350,7 +352,7 @@ class Training(Learner):
             self._stop(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
         check_not_empty(count, f"the data set {name!r}")
         took = time.monotonic() - began
-        self.log.say(lines.finished(epoch, name, count, took, 1.0, self.is_pretraining(epoch)))
+        self.log.say(log_lines.finished(epoch, name, count, took, 1.0, self.is_pretraining(epoch)))
         return scores
 
     def _stop(self, where: str) -> None:

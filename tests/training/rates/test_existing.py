@@ -6,7 +6,7 @@ import pytest
 
 from tenure.training.errors import LearningRateError
 from tenure.training.rates.control import LearningRates
-from tenure.training.rates.found import epochs_in
+from tenure.training.rates.existing import epochs_in
 
 
 def written(path, rate=0.1):

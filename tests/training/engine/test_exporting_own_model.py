@@ -13,7 +13,7 @@ from tenure.training.engine.learner import Learner
 from tenure.training.engine.log import Log
 from tenure.training.engine.settings import values
 from tenure.training.errors import ConfigError
-from tests.training.engine.test_own import HAIKU, HEAD, OWN
+from tests.training.engine.test_own_model import HAIKU, HEAD, OWN
 
 pytest.importorskip("flatbuffers")
 MIXED = """

@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend import core
 
 from tenure.network.tensor import Tensor
-from tenure.training.engine.own import OwnModel
+from tenure.training.engine.own_model import OwnModel
 from tenure.training.errors import ConfigError
 
 Inputs = Mapping[str, Mapping[str, Any]]

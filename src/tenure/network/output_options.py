@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tenure.network.constraints import Decay, DecayInside
-from tenure.network.handed import Layer
 from tenure.network.layers.batch_norm import normalise_output
 from tenure.network.losses.constraints import darc1, smoothing_energy
 from tenure.network.losses.registry import add_loss
 from tenure.network.out_shape import verify
 from tenure.network.output import Output
 from tenure.network.quiet import quiet
+from tenure.network.typing import Layer
 
 _OPTIONS = frozenset(("batch_norm", "out_shape", "L2", "darc1", "spatial_smoothing", "loss"))
 
