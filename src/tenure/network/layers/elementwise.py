@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -15,6 +16,7 @@ from tenure.core.run.naming import transparent
 from tenure.network import activations, bounds, ops, out_type, proxies
 from tenure.network.array_methods import taught
 from tenure.network.data_proxy import DataProxy
+from tenure.network.dims import batch_dim
 from tenure.network.expressions import layers_in, parse
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
@@ -107,6 +109,16 @@ class _Arithmetic(Layer):
             out = out.like(out.data + b.reshape([-1 if i == out.feature_axis else 1 for i in range(out.ndim)]))
         return activations.apply(self, out, activation)
 
+    @transparent
+    def with_loss(self, out: Output, expression: Any, more: Any) -> Output:
+        """The output with a loss of its own: the expression of the inputs' losses [batch], such as those of `fast_bw`."""
+        losses = [self.given(key).extra for key in self.node.sources]
+        if expression is None or not all(isinstance(x, jax.Array) for x in losses):
+            rule = "inputs with losses of their own are needed, and an expression"
+            raise self.error("eval_for_output_loss", True, rule, ["'from': a layer 'fast_bw'"])
+        sources = [Tensor(x, (batch_dim(),)) for x in losses]
+        return dataclasses.replace(out, extra=evaluate(self, sources, sources[0], expression, more))
+
 
 @layer("combine")
 class Combine(_Arithmetic):
@@ -146,7 +158,8 @@ class Combine(_Arithmetic):
             if kind.startswith("logical") and sources[0].dtype != jnp.bool_:
                 raise self.error("kind", kind, f"it wants what is true or false, not {sources[0]!r}")
             data = fn(*(ops.aligned(x, frame.dims) for x in sources))
-        return self.result(frame, data, with_bias, activation)
+        out = self.result(frame, data, with_bias, activation)
+        return self.with_loss(out, eval, eval_locals) if eval_for_output_loss else out
 
 
 def _function(kind: Any) -> Fn | None:
@@ -189,7 +202,8 @@ class Eval(_Arithmetic):
         allow_broadcast_all_sources: bool | None = None,
     ) -> Output:
         frame = self.frame(sources, allow_broadcast_all_sources)
-        return self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
+        out = self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
+        return self.with_loss(out, eval, eval_locals) if eval_for_output_loss else out
 
 
 def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:
