@@ -27,6 +27,8 @@ def test_runs(script, tmp_path):
 
 
 def test_each_is_in_the_sites_navigation_and_no_page_twice():
-    listed = re.findall(r"^ +- (?:.*: )?(\S+\.(?:md|py))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(
+        r"^ +- (?:.*: )?(\S+\.(?:md|py))$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert SCRIPTS and {f"tutorials/{path.name}" for path in SCRIPTS} <= set(listed)
     assert len(listed) == len(set(listed)) > 40

@@ -17,7 +17,7 @@ from tenure.network import activations, bounds, ops, out_type, proxies
 from tenure.network.array_methods import taught
 from tenure.network.data_proxy import DataProxy
 from tenure.network.dims import batch_dim
-from tenure.network.expressions import layers_in, parse
+from tenure.network.expressions import ROOT, layers_in, parse
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
@@ -80,6 +80,19 @@ _SIGNS = {
 }
 
 
+def _outwards(graph: Graph, node: Node) -> int:
+    """How many dictionaries are around that of a node."""
+    found, level = 0, node.level
+    while level.parent is not None or graph.outer is not None:
+        found += 1
+        if level.parent is not None:
+            level = level.parent
+        else:
+            assert graph.root.owner is not None and graph.outer is not None
+            level, graph = graph.root.owner.level, graph.outer
+    return found
+
+
 class _Arithmetic(Layer):
     """What arithmetic and expressions have in common."""
 
@@ -87,6 +100,8 @@ class _Arithmetic(Layer):
     def link(cls, graph: Graph, node: Node) -> None:
         """Layers that the expression asks the network for are computed before."""
         for ref in layers_in(node.get("eval")):
+            if ref.startswith(ROOT):
+                ref = "base:" * _outwards(graph, node) + ref.removeprefix(ROOT)
             node.deps.append(graph.resolve(node.level, ref, node.key, "eval"))
 
     @transparent

@@ -47,6 +47,13 @@ def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) 
     return values, indices
 
 
+def _ordered(function: Function) -> Function:
+    def call(x: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: Any = None) -> jax.Array:
+        return function(jnp.asarray(x), axis=axis, descending=direction.upper() == "DESCENDING")
+
+    return call
+
+
 def _segments(function: Function, sorted_ids: bool) -> Function:
     def call(data: Any, segment_ids: Any, num_segments: Any = None, name: str | None = None) -> jax.Array:
         """What a segment has none of is 0; without a number of segments there are as many as could be, in a compiled program."""
@@ -106,16 +113,17 @@ def table() -> dict[str, Function]:
         add_n=lambda inputs, name=None: sum(inputs[1:], inputs[0]),
         argmax=_arg("argmax"),
         argmin=_arg("argmin"),
-        argsort=on_jax(jnp.argsort, ("x", "axis")),
+        argsort=_ordered(jnp.argsort),
         count_nonzero=on_jax(jnp.count_nonzero, _XA),
         cumprod=_running(jnp.cumprod, 1),
         cumsum=_running(jnp.cumsum, 0),
+        cumulative_logsumexp=_running(jax.lax.cumlogsumexp, -jnp.inf),
         moments=moments,
         reduce_logsumexp=on_jax(jax.scipy.special.logsumexp, ("x", "axis")),
         reduce_mean=on_jax(_mean, _XA),
         reduce_variance=either("var", order=_XA),
         searchsorted=on_jax(lambda x, y, side="left": jnp.searchsorted(x, y, side=side), ("sorted_sequence", "values")),
-        sort=on_jax(jnp.sort, ("x", "axis")),
+        sort=_ordered(jnp.sort),
         top_k=top_k,
     )
     return found
