@@ -232,6 +232,30 @@ def test_cheating_keeps_the_target_as_the_last_hypothesis():
     np.testing.assert_array_equal(np.asarray(out.data)[:, -1].T, GOLD["classes"][0])
 
 
+def test_hypotheses_that_are_kept_stay_as_they_are_in_each_step():
+    """The labels of each step before it is known which of them the final hypotheses go back to."""
+    net = decoder({"beam_size": 4}, kept={"class": "decide_keep_beam", "from": "output", "is_output_layer": True})
+    net["kept"] = {"class": "copy", "from": "output/kept", "is_output_layer": True}
+    result = search(net, layers=["*"])
+    final = np.asarray(result.outputs["output"].data)
+    kept = np.moveaxis(np.asarray(result.outputs["kept"].data), 0, 1)
+    assert np.array_equal(final[-1], kept[-1]) and not np.array_equal(final[0], kept[0])
+    assert all(set(final[t, :, b]) <= set(kept[t, :, b]) for t in range(len(final)) for b in range(2))
+
+
+def test_a_search_that_cheats_is_as_long_as_the_labels():
+    """It reads one of them in each step, and does not end before they do."""
+    net = decoder({"beam_size": 3, "cheating": True}, rec={"max_seq_len": 50})
+    params, state = weights(decoder({"beam_size": 3}))
+    labels = np.array([[2, 0, 1, 1, 2], [1, 2, 0, 0, 0]])
+    batch = {"data": (X, LENGTHS), "classes": (labels, np.array([5, 3]))}
+    model = tn.network(net, DATA)
+    y = model.apply(params, state, None, batch, losses=False, search=True)[0].outputs["output"]
+    assert y.shape == (5, 3, 2) and np.asarray(y.data)[:3, -1].tolist() == labels[:, :3].T.tolist()
+    with pytest.raises(tn.TenureError, match="reads labels in the search"):
+        search(net)
+
+
 def test_labels_of_two_inputs_are_chosen_together():
     p2 = {"class": "softmax", "n_out": LABELS, "from": "s", "target": None}
     e2 = {"class": "linear", "n_out": 3, "from": "prev:output/out_1"}

@@ -43,7 +43,7 @@ class NetworkProxy:
     @property
     def recurrent(self) -> bool:
         """Whether a layer of it depends on the order of frames."""
-        return any(node.cls.stepwise for node in self._run.graph.nodes.values())
+        return any(node.cls.stepwise for node in self._run.graph.nodes.values())  # type: ignore[attr-defined]
 
     def get_absolute_name_prefix(self) -> str:
         """The path, with "/" at the end; "" of the root."""
