@@ -46,9 +46,6 @@ TOOLS = {
 ROOMS_OF_THE_CORE = ["notation", "ledger", "slots", "run", "model"]
 
 
-TESTS = pathlib.Path(__file__).parent
-
-
 def files():
     """Module name → file, of the whole package."""
     found = {}
@@ -108,20 +105,6 @@ def test_rooms_of_the_core_import_only_from_rooms_before_them():
 def test_every_room_is_known():
     rooms = {p.name.removesuffix(".py") for p in ROOT.iterdir() if p.name not in ("__init__.py", "_version.py")}
     assert rooms - {"py.typed", "__pycache__"} == set(BEFORE)
-
-
-def test_test_files_lie_where_their_modules_do():
-    """A test file at the top of a room that is named like one module of the room alone mirrors the module's path."""
-    modules = [path.relative_to(ROOT) for path in ROOT.rglob("*.py")]
-    wrong = []
-    for file in TESTS.glob("*/test_*.py"):
-        where = file.relative_to(TESTS)
-        name = where.name.removeprefix("test_")
-        alike = [m for m in modules if m.name == name and m.parts[0] == where.parts[0]]
-        is_folder = (ROOT / where.parent / name.removesuffix(".py")).is_dir()
-        if len(alike) == 1 and alike[0].parent != where.parent and not is_folder:
-            wrong.append(f"{where} → {alike[0].parent / where.name}")
-    assert not wrong, "\n".join(wrong)
 
 
 def added(code, first="pass"):

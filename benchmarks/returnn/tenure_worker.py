@@ -14,6 +14,7 @@ import tenure as tn
 from benchmarks.returnn import networks, worker
 from benchmarks.returnn.networks import Problem
 from tenure.network import Tensor, batch_dim, feature_dim, spatial_dim
+from tenure.training.freed_memory import keep_freed_memory
 
 
 def network(problem: Problem) -> Any:
@@ -25,7 +26,10 @@ def network(problem: Problem) -> Any:
         "data": Tensor(None, (batch_dim(), time, features)),
         "classes": Tensor(None, (batch_dim(), steps), labels),
     }
-    how = {"padding": "legacy", "behavior_version": problem.version}  # what is behind sequences as in RETURNN, for the same losses
+    how = {
+        "padding": "legacy",
+        "behavior_version": problem.version,
+    }  # what is behind sequences as in RETURNN, for the same losses
     return tn.network(problem.net, data, check=False, **how)
 
 
@@ -81,4 +85,5 @@ def _searching(net: Any, params: Any, state: Any, batch: Any, flags: Any) -> wor
 
 
 if __name__ == "__main__":
+    keep_freed_memory()  # as `tenure train` does
     worker.serve(prepare)

@@ -16,16 +16,8 @@ if TYPE_CHECKING:
     from tenure.core import errors
     from tenure.core.errors import TenureError
     from tenure.core.ledger.ledger import Ledger
-    from tenure.core.model.transform import (
-        Transformed,
-        TransformedWithState,
-        evaluation,
-        running_init,
-        training,
-        transform,
-        transform_with_state,
-        without_apply_rng,
-    )
+    from tenure.core.model.kinds import Transformed, TransformedWithState, evaluation, without_apply_rng
+    from tenure.core.model.transform import running_init, training, transform, transform_with_state
     from tenure.core.notation import views
     from tenure.core.notation.refs import Ref
     from tenure.core.notation.stage import on_use
@@ -66,8 +58,8 @@ _NAMES = {
     "tenure.checkpoints": "CheckpointManager restore save transfer",
     "tenure.core.errors": "TenureError",
     "tenure.core.ledger.ledger": "Ledger",
-    "tenure.core.model.transform": """Transformed TransformedWithState evaluation running_init training transform transform_with_state
-        without_apply_rng""",
+    "tenure.core.model.kinds": "Transformed TransformedWithState evaluation without_apply_rng",
+    "tenure.core.model.transform": "running_init training transform transform_with_state",
     "tenure.core.notation.refs": "Ref",
     "tenure.core.notation.stage": "on_use",
     "tenure.core.run.declare": "borrow declare",

@@ -24,6 +24,18 @@ def translator(tokens):
     return output(nn.Linear(4, name="mix")(source(tokens) + target(tokens)))
 
 
+def of_size(vocabulary, source="source"):
+    """The translator with a vocabulary of that size."""
+
+    def function(tokens):
+        first = nn.Embed(vocabulary, 4, name=source)
+        target = nn.Embed(vocabulary, 4, name="target", share={"embeddings": f"{source}/embeddings"})
+        output = nn.Linear(vocabulary, name="output", share={"w": target.ref("embeddings").T})
+        return output(nn.Linear(4, name="mix")(first(tokens) + target(tokens)))
+
+    return tn.transform(function)
+
+
 def counted(x):
     """A linear layer and a state that counts."""
     n = tn.get_state("n", (), jnp.int32, init=jnp.zeros)

@@ -9,7 +9,7 @@ import pytest
 import tenure as tn
 from tenure.checkpoints import errors
 from tests.checkpoints.models import equal
-from tests.checkpoints.test_matching import CELLS, EMBED, Weight, X, plan_of, saved, seen, two
+from tests.checkpoints.two_weights import CELLS, EMBED, Weight, X, plan_of, saved, seen, two
 from tests.surgery.test_optimizer import shampoo
 
 

@@ -1,26 +1,17 @@
 """The command line as a whole: its commands, what it says to slips of the pen, and the completion of shells."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 import tenure as tn
 from tenure.cli import main
 from tenure.cli.main import COMMANDS, command, names, parser
-from tests.cli.process import here, tenure, write
-
-
-def completed(words, shell_script):
-    """What bash offers for the last of some words."""
-    quoted = " ".join(f"'{word}'" for word in words)
-    script = f"{shell_script}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _tenure; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    assert not done.stderr
-    return done.stdout.split()
+from tests.cli.process import tenure, write
 
 
 def test_commands_are_those_of_the_list_and_each_says_what_it_does():
@@ -60,41 +51,6 @@ def test_a_config_without_a_command_is_told(tmp_path):
     assert said.returncode == 2 and "did you mean `tenure train train.config`?" in said.stderr
 
 
-def test_bash_completes_commands_options_keys_and_files(tmp_path):
-    script = tenure("--completion", "bash").stdout
-    assert completed(["tenure", "sc"], script) == ["scores"]
-    assert completed(["tenure", "--tr"], script) == ["--traceback"]
-    assert completed(["tenure", "ledger", "--s"], script) == ["--shared-only"]
-    assert completed(["tenure", "train", "c.py", "++newbob_multi"], script) == [
-        *("++newbob_multi_num_epochs", "++newbob_multi_update_interval")
-    ]
-    (tmp_path / "a_config.py").touch()
-    assert completed(["tenure", "train", f"{tmp_path}/a_c"], script) == [f"{tmp_path}/a_config.py"]
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_read_their_scripts(tmp_path, shell):
-    script = tenure("--completion", shell).stdout
-    assert all(name in script for name in names()) and "++num_epochs" in script
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
-    (tmp_path / "script").write_text(script)
-    assert subprocess.run([shell, "-n", str(tmp_path / "script")]).returncode == 0
-    if shell == "fish":
-        code = f"source {tmp_path / 'script'}; complete -C 'tenure tra'; complete -C 'tenure scores --no'"
-        done = subprocess.run(["fish", "-c", code], capture_output=True, text=True)
-        assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["train", "--no-plot"]
-
-
-def test_an_error_in_a_config_is_shown_from_the_line_in_the_config_on(tmp_path):
-    (tmp_path / "c.py").write_text("def f():\n    return unknown + 1\nx = f()\n")
-    for name, run in (("train", tenure), ("check", here)):
-        said = run(name, "c.py", folder=tmp_path)
-        assert said.returncode == 1 and "Traceback" not in said.stderr
-        assert "error: the code of 'c.py' fails\n  File \"c.py\", line 3" in said.stderr
-        assert "NameError: name 'unknown' is not defined" in said.stderr and "loading.py" not in said.stderr
-
-
 def test_every_command_has_help():
     for name in names():
         with pytest.raises(SystemExit) as leave:
@@ -122,3 +78,10 @@ print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_m
 """
     said = run("-c", code).stdout
     assert "tenure" in said and not {"jax", "jaxlib", "numpy", "h5py", "safetensors"} & set(eval(said))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_an_output_without_room_is_told_as_a_sentence():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "tenure", "keys"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode != 0 and "No space left on device" in done.stderr and "Traceback" not in done.stderr

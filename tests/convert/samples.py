@@ -36,3 +36,13 @@ def weights(format=""):
     """The arrays with two ties; HDF5 has no bfloat16."""
     values = {name: held(value) for name, value in arrays().items() if format != "keras" or name != "brain/w"}
     return Weights("memory", format, values, {"head/w": "embed/w", "out/w": "embed/w | transpose"})
+
+
+def table(seed=0):
+    """A matrix of seven rows."""
+    return np.random.RandomState(seed).randn(7, 4).astype("float32")
+
+
+def named(ties=None, **values):
+    """Weights of another library by their names, with its ties."""
+    return Weights("theirs", "test", {k: held(v) for k, v in values.items()}, ties)

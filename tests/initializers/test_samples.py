@@ -35,6 +35,13 @@ def test_same_bits(shape: tuple[int, ...], key: Any) -> None:
         np.testing.assert_array_equal(bits(ours), bits(theirs))
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices draw fast enough")
+def test_which_keys_are_drawn_from_here() -> None:
+    """JAX's default keys, raw or typed, are known by the name of their hash, which JAX has changed once."""
+    assert samples._unrolls(KEY, (64, 64)) and samples._unrolls(jax.random.key(3), (64, 64))
+    assert not samples._unrolls(jax.random.key(3, impl="rbg"), (64, 64)) and not samples._unrolls(KEY, (2, 2))
+
+
 @pytest.mark.parametrize("number", [-3.0, -1, 0.0, 0.5, 2.5])
 def test_tails(number: float) -> None:
     """A million samples reach far into the tails, where the inverse of the error function has another branch."""

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import tenure as tn
+import tenure.network as network
+from tests.network.layers.running import BATCH, data
 
 DATA = {"data": {"dim": 3}, "classes": {"dim": 5, "sparse": True}}
 
@@ -71,19 +73,6 @@ def test_a_layer_that_registers_itself_as_data():
     assert "labels" in net.graph().nodes
 
 
-def test_the_same_inputs_have_the_same_dropout():
-    drop = {"dropout": 0.5, "n_out": 4, "with_bias": False, "forward_weights_init": "identity"}
-    net = tn.network(
-        {"a": linear(**drop), "b": linear(**drop, is_output_layer=True), "output": {"class": "copy", "from": "a"}}, DATA
-    )
-    params, state = net.init(jax.random.key(0))
-    batch = {"data": np.random.RandomState(0).randn(2, 5, 3).astype("float32")}
-    result, _ = net.apply(params, state, jax.random.key(1), batch, train=True)
-    np.testing.assert_array_equal(result.outputs["output"].data, result.outputs["b"].data)
-    clean, _ = net.apply(params, state, None, batch)
-    assert (clean.outputs["output"].data != result.outputs["output"].data).any()
-
-
 @pytest.mark.parametrize(
     ("net", "kind", "said"),
     [
@@ -115,29 +104,20 @@ def test_what_is_wrong_is_named(net, kind, said):
     assert kind in [c.__name__ for c in type(error.value).__mro__]
 
 
-def test_a_batch_that_does_not_fit():
-    net = tn.network({"output": linear()}, DATA)
-    params, state = net.init(jax.random.key(0))
-    for batch, said in [
-        ({"data": np.ones((2, 3))}, r"'data' has shape \(2, 3\)"),
-        ({"data": np.ones((2, 3, 4))}, r"'data' has shape \(2, 3, 4\)"),
-        ({"dat": np.ones((2, 3, 3))}, "nearest names: data"),
-        ({}, "'data:data'"),
-    ]:
-        with pytest.raises(tn.TenureError, match=said):
-            net.apply(params, state, None, batch)
-
-
-def test_old_networks_may_leave_the_input_out():
-    old = tn.network({"output": {"class": "linear", "n_out": 3}}, DATA, behavior_version=0)
-    assert set(old.graph().nodes) == {"data:data", "output"}
-
-
-def test_a_network_to_look_at():
-    net = tn.network({"a": linear(), "output": linear(n_out=4, share={"b": "a/b"}, **{"from": "a"})}, DATA)
-    picture = net.show()
-    assert "b ← a/b" in str(picture)
-    assert "a/b" in picture.mermaid() and picture.mermaid().startswith("flowchart")
-    page = picture.html()
-    assert page.count("<article") == 3 and '<span class="lent g0">b ← a/<wbr>b</span>' in page
-    assert "http:" not in page and "https:" not in page and "default-src 'none'" in page
+def test_layers_of_absent_targets_are_left_out():
+    """Without losses, RETURNN has no targets: what is computed from them, and its parameters, are not there."""
+    declared = data()
+    declared["classes"]["available_for_inference"] = False
+    net = {
+        "h": {"class": "linear", "n_out": 3, "activation": None, "from": "data"},
+        "past": {"class": "linear", "n_out": 3, "activation": None, "from": "data:classes"},
+        "both": {"class": "linear", "n_out": 2, "activation": None, "from": ["h", "past"], "is_output_layer": True},
+        "output": {"class": "softmax", "from": "h", "target": "classes", "loss": "ce"},
+    }
+    model = network.Network(net, declared)
+    with_losses, _ = model.init(jax.random.key(0), BATCH)
+    without, state = model.init(jax.random.key(0), BATCH, train=False, losses=False)
+    assert set(with_losses) == {"h", "past", "both", "output"}
+    assert set(without) == {"h", "output"}
+    result, _ = model.apply(without, state, None, BATCH, losses=False, layers=("*",))
+    assert "output" in result.outputs and "both" not in result.outputs

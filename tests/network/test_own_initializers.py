@@ -1,44 +1,10 @@
 """RETURNN's own initial values."""
 
-import jax
 import numpy as np
 import pytest
-from scipy import signal
 
-import tenure.network as network
 from tenure import TenureError
-from tenure.network.signal import gammatone_filters
-
-GAMMATONE = {
-    "class": "GammatoneFilterbankInitializer",
-    "num_channels": 3,
-    "length": 0.02,
-    "sample_rate": 8000,
-    "freq_max": 3500.0,
-    "freq_min": 100.0,
-}
-
-
-def weights(init, shape=(4, 50), **more):
-    """The initial weights of a linear layer, or of the convolution that `more` describes."""
-    options = {"class": "linear", "n_out": shape[-1], "activation": None, **more}
-    net = {"output": {"from": "data", "forward_weights_init": init, **options}}
-    made = network.Network(net, {"data": {"dim": shape[-2]}}, behavior_version=0)
-    return np.asarray(made.init(jax.random.key(0))[0]["output"]["W"])
-
-
-def test_gammatone_filters_of_a_convolution():
-    w = weights(GAMMATONE, (1, 3), **{"class": "conv", "filter_size": (160,), "padding": "valid"})
-    assert w.shape == (160, 1, 3)
-    for channel, frequency in enumerate((100, 799, 3500)):
-        at, response = signal.freqz(w[:, 0, channel], worN=512, fs=8000)
-        assert np.isclose(abs(response).max(), 1, rtol=1e-4)
-        assert abs(at[abs(response).argmax()] - frequency) < 50
-    plain = gammatone_filters(3, 0.02, 8000, 100.0, 3500.0, normalised=False)
-    ratio = w[:, 0] / plain
-    assert np.allclose(ratio, ratio[-1], rtol=1e-3)
-    with pytest.raises(TenureError, match="gammatone"):
-        weights(GAMMATONE, (1, 4), **{"class": "conv", "filter_size": (160,), "padding": "valid"})
+from tests.network.initial_weights import weights
 
 
 def test_values_away_from_zero():

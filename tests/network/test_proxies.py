@@ -1,28 +1,13 @@
 """What functions and expressions of configs ask layers, data and the network for."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import tenure.network as network
 from tenure import TenureError
 from tenure.network.tf import tf
-from tests.network.layers.running import BATCH, KEEP, LENGTHS, X, data
-
-CALL = "self.network.get_config().typed_value('f')(source(0, as_data=True), network=self.network)"
-
-
-def outputs(function, *, net=None, train=False, step=None, compiled=True):
-    """The outputs of a network whose output is what the function gives."""
-    layers = {**(net or {}), "output": {"class": "eval", "eval": CALL, "from": "data"}}
-    made = network.Network(layers, data(), behavior_version=0, config={"f": function})
-    params, state = made.init(jax.random.key(0), BATCH)
-
-    def forward(params, step):
-        return made.apply(params, state, jax.random.key(1), BATCH, train=train, step=step)[0].outputs["output"].data
-
-    return np.asarray((jax.jit(forward) if compiled else forward)(params, step))
+from tests.network.functions_of_configs import outputs
+from tests.network.layers.running import BATCH, X, data
 
 
 def test_training_and_its_steps():
@@ -32,45 +17,6 @@ def test_training_and_its_steps():
 
     assert np.allclose(outputs(f, train=True, step=1000), 2 * X) and np.allclose(outputs(f, train=True, step=999), X)
     assert np.allclose(outputs(f, step=1000), X)
-
-
-def test_the_form_of_data():
-    seen = {}
-
-    def f(data, network, **_):
-        seen["axes"] = (
-            data.get_dynamic_axes(),
-            data.get_static_axes(),
-            data.get_spatial_axes(),
-            data.get_axes(exclude_batch=True),
-        )
-        seen["major"] = (data.is_batch_major, data.is_time_major, data.copy_as_time_major().is_time_major)
-        seen["numbers"] = (
-            data.dim,
-            data.ndim,
-            data.batch_ndim,
-            data.time_dim_axis_excluding_batch,
-            data.get_batch_dim(),
-        )
-        seen["shape"] = (
-            data.placeholder.get_shape().ndims,
-            data.placeholder.get_shape().as_list(),
-            data.have_time_axis(),
-        )
-        same = jnp.stack([data.get_dynamic_size(1), data.get_sequence_lengths(), data.size_placeholder[0]])
-        keep = data.get_sequence_mask() & data.get_sequence_mask_broadcast()[..., 0]
-        y = tf.where(keep[..., None], data.get_placeholder_as_batch_major(), 9.0)
-        return y + 0.0 * tf.cast(tf.reduce_sum(same), "float32")
-
-    y = outputs(f)
-    assert np.allclose(y[KEEP], X[KEEP]) and np.all(y[~KEEP] == 9)
-    assert seen["axes"] == ([1], [2], [1], [1, 2]) and seen["major"] == (True, False, True)
-    assert seen["numbers"] == (5, 2, 3, 0, 3) and seen["shape"] == (3, [3, 6, 5], True)
-
-
-def test_arrays_have_these_methods_only_while_a_function_runs():
-    outputs(lambda data, **_: data.placeholder * data.placeholder.get_shape().ndims, compiled=False)
-    assert not hasattr(jnp.ones(2), "get_shape")
 
 
 NETS = {
@@ -106,39 +52,6 @@ def test_what_is_not_there():
         outputs(
             lambda data, network, **_: network.get_layer("later").output.placeholder, net={"later": {"class": "copy"}}
         )
-
-
-def test_a_function_that_imports_tensorflow_gets_what_is_mapped():
-    def doubled(x):
-        import tensorflow.compat.v1 as tf
-        from TFUtil import where_bc
-
-        return where_bc(tf.less(x, 0.0), 0.0, tf.add(x, x))
-
-    def f(data, network, **_):
-        import tensorflow as tf
-
-        return tf.nn.relu(doubled(data.placeholder))
-
-    assert np.allclose(outputs(f), np.maximum(2 * X, 0))
-    with pytest.raises(ImportError):
-        doubled(X)
-
-
-def test_lengths_of_another_axis_than_the_first():
-    """None in a shape is the dynamic dim that the result has."""
-    net = {
-        "pooled": {"class": "pool", "mode": "max", "pool_size": (2,), "padding": "same", "from": "data"},
-        "output": {
-            "class": "eval",
-            "from": ["data:classes", "pooled"],
-            "eval": "tf.reduce_max(source(1, auto_convert=False), axis=2)",
-            "out_type": {"shape": (None,), "batch_dim_axis": 0, "time_dim_axis": 1, "dtype": "float32", "dim": None},
-        },
-    }
-    made = network.network(net, data(), behavior_version=0)
-    y = made.apply({}, {}, None, BATCH)[0].outputs["output"]
-    assert np.asarray(y.lengths[y.dims[1]].data).tolist() == (-(-LENGTHS // 2)).tolist() and y.shape == (3, 3)
 
 
 def test_a_template_is_filled_by_the_function():

@@ -7,15 +7,10 @@ import pytest
 
 import tenure as tn
 from tenure.network.tf import tf
+from tests.network.reused import FRAMES, X, built, linear
 
 WORDS = {"data": {"dim": 11, "sparse": True}}
-FRAMES = {"data": {"dim": 3}}
 TOKENS = {"data": np.array([[1, 2, 3], [4, 5, 0]])}
-X = {"data": np.random.RandomState(0).randn(2, 5, 3).astype("float32")}
-
-
-def linear(**more):
-    return {"class": "linear", "activation": None, "from": "data", **more}
 
 
 def transposed(reuse_layer, **kwargs):
@@ -31,12 +26,6 @@ def embeddings(reuse):
         "both": {"class": "combine", "kind": "add", "from": ["source_embed", "target_embed"]},
         "output": {"class": "softmax", "from": "both", "n_out": 11, "with_bias": False, "reuse_params": reuse},
     }
-
-
-def built(net, data, **options):
-    made = tn.network(net, data, **options)
-    params, state = made.init(jax.random.key(0))
-    return made, params, state
 
 
 def test_the_config_of_the_thread():
@@ -183,30 +172,6 @@ def test_a_layer_inside_of_a_loop_is_reused():
     assert net.plan().ledger.owner_of("output/W") == "rec/rec/x/W"
 
 
-def test_decay_of_a_borrower_is_that_of_the_owner_counted_once():
-    net, params, state = built(
-        {
-            "a": linear(n_out=3, with_bias=False),
-            "output": linear(n_out=3, with_bias=False, reuse_params="a", L2=0.5, **{"from": "a"}),
-        },
-        FRAMES,
-    )
-    result, _ = net.apply(params, state, None, X, train=True)
-    np.testing.assert_allclose(result.constraints, 0.5 * jnp.sum(params["a"]["W"] ** 2), rtol=1e-5)
-
-
-def test_decay_on_both_counts_once():
-    net, params, state = built(
-        {
-            "a": linear(n_out=3, with_bias=False, L2=0.5),
-            "output": linear(n_out=3, with_bias=False, reuse_params="a", L2=0.5, **{"from": "a"}),
-        },
-        FRAMES,
-    )
-    result, _ = net.apply(params, state, None, X, train=True)
-    np.testing.assert_allclose(result.constraints, 0.5 * jnp.sum(params["a"]["W"] ** 2), rtol=1e-5)
-
-
 def test_the_owner_says_what_is_trained():
     layers = {"a": linear(n_out=3), "output": linear(n_out=3, reuse_params="a", **{"from": "a"})}
     frozen_owner = {**layers, "a": {**layers["a"], "trainable": False}}
@@ -265,48 +230,6 @@ def test_two_that_reuse_each_other():
     }
     with pytest.raises(tn.errors.CycleError, match="a/W.*output/W|output/W.*a/W"):
         tn.network(net, FRAMES)
-
-
-def test_two_layers_of_one_scope_share_what_it_has():
-    _, params, _ = built(
-        {"a": linear(n_out=3, name_scope="s"), "output": linear(n_out=3, name_scope="s", **{"from": "a"})}, FRAMES
-    )
-    assert {k: set(v) for k, v in params.items()} == {"s": {"W", "b"}}
-
-
-def test_the_owners_noise_is_the_same_sample_for_all_users():
-    layers = {
-        "a": linear(n_out=3, with_bias=False, param_variational_noise=0.5),
-        "b": linear(n_out=3, with_bias=False, reuse_params="a", is_output_layer=True),
-        "output": {"class": "copy", "from": "a"},
-    }
-    net, params, state = built(layers, FRAMES)
-    noisy, _ = net.apply(params, state, jax.random.key(1), X, train=True)
-    clean, _ = net.apply(params, state, None, X)
-    a, b = noisy.outputs["output"].data, noisy.outputs["b"].data
-    np.testing.assert_array_equal(a, b)
-    assert float(jnp.max(jnp.abs(a - clean.outputs["output"].data))) > 0.1
-
-
-def test_in_legacy_each_layer_draws_noise_of_its_own():
-    noisy = {"param_variational_noise": 0.5, "with_bias": False, "n_out": 3}
-    layers = {
-        "a": linear(**noisy),
-        "b": linear(**noisy, reuse_params="a", is_output_layer=True),
-        "output": {"class": "copy", "from": "a"},
-    }
-    net, params, state = built(layers, FRAMES, reuse="legacy")
-    result, _ = net.apply(params, state, jax.random.key(1), X, train=True)
-    assert float(jnp.max(jnp.abs(result.outputs["output"].data - result.outputs["b"].data))) > 0.1
-
-
-def test_stages_in_a_dictionary():
-    layers = {"output": linear(n_out=3, with_bias=False, stages={"W": [["noise", {"std": 0.5}]]})}
-    net, params, state = built(layers, FRAMES)
-    noisy, _ = net.apply(params, state, jax.random.key(1), X, train=True)
-    clean, _ = net.apply(params, state, None, X)
-    assert float(jnp.max(jnp.abs(noisy.outputs["output"].data - clean.outputs["output"].data))) > 0.1
-    np.testing.assert_allclose(clean.outputs["output"].data, X["data"] @ params["output"]["W"], rtol=1e-5)
 
 
 def test_a_custom_function_of_two_parameters():

@@ -11,27 +11,7 @@ import pytest
 
 import tenure as tn
 from tenure import nn
-from tenure.initializers import RandomNormal
-
-B, T, D = 2, 6, 8
-X = jax.random.normal(jax.random.key(1), (B, T, D))
-
-
-def attention(**options: Any) -> nn.MultiHeadAttention:
-    return nn.MultiHeadAttention(4, 6, w_init=RandomNormal(0.5), b_init=RandomNormal(0.5), **options)
-
-
-def run(function: Any, *args: Any, params: Any = None) -> Any:
-    model = tn.transform(function)
-    params = model.init(jax.random.key(0), *args) if params is None else params
-    return model.apply(params, None, *args)
-
-
-OPTIONS = [{}, {"num_kv_heads": 2}, {"num_kv_heads": 1, "rotary": True}, {"value_size": 4}, {"rotary": True}]
-
-
-def differs_at(before: jax.Array, after: jax.Array) -> list[bool]:
-    return np.any(before != after, axis=(0, 2)).tolist()
+from tests.nn.attending import OPTIONS, B, D, T, X, attention, differs_at, run
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -40,17 +20,6 @@ def test_causal_attention_does_not_see_the_future(options: dict[str, Any]) -> No
         return attention(**options)(x, x, x, causal=True)
 
     assert differs_at(run(model, X), run(model, X.at[:, 3].add(1))) == [False] * 3 + [True] * 3
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_causal_is_the_causal_mask(options: dict[str, Any]) -> None:
-    def causal(x: jax.Array) -> jax.Array:
-        return attention(**options)(x, x, x, causal=True)
-
-    def masked(x: jax.Array) -> jax.Array:
-        return attention(**options)(x, x, x, nn.causal_mask(T))
-
-    np.testing.assert_allclose(run(causal, X), run(masked, X), atol=1e-5)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -65,56 +34,11 @@ def test_padding_is_not_seen(options: dict[str, Any]) -> None:
     assert differs_at(before[1:], after[1:]) == [True] * T
 
 
-def test_masks_combine() -> None:
-    """A causal call with padding in front: the real tokens see neither it nor the future."""
-    mask = nn.padding_mask(jnp.arange(T)[None] >= 2)
-
-    def model(x: jax.Array) -> jax.Array:
-        return attention()(x, x, x, mask, causal=True)
-
-    before = run(model, X)
-    assert differs_at(before, run(model, X.at[:, :2].add(1)))[2:] == [False] * 4
-    assert differs_at(before, run(model, X.at[:, 5].add(1)))[2:] == [False] * 3 + [True]
-
-
-@pytest.mark.parametrize("fused", [True, False])
-def test_grouped_heads_are_repeated_ones(fused: bool) -> None:
-    q, k, v = (jax.random.normal(jax.random.key(i), (B, T, heads, 5)) for i, heads in enumerate((6, 2, 2)))
-    repeated = {"key": jnp.repeat(k, 3, axis=2), "value": jnp.repeat(v, 3, axis=2)}
-    out = nn.attend(q, {"key": k, "value": v}, nn.causal_mask(T), fused=fused)
-    np.testing.assert_allclose(out, nn.attend(q, repeated, nn.causal_mask(T), fused=False), atol=1e-5)
-
-
 @pytest.mark.parametrize("options", [{"num_kv_heads": 4}, {"implementation": "xla"}])
 def test_extras_that_change_nothing(options: dict[str, Any]) -> None:
     np.testing.assert_allclose(
         run(lambda x: attention(**options)(x, x, x), X), run(lambda x: attention()(x, x, x), X), atol=1e-5
     )
-
-
-def test_rotary_products_depend_on_differences() -> None:
-    q, k = jax.random.normal(jax.random.key(0), (2, 1, 1, 1, 8))
-
-    def product(i: int, j: int) -> jax.Array:
-        return jnp.sum(nn.rotary(q, jnp.array([[i]])) * nn.rotary(k, jnp.array([[j]])))
-
-    assert jnp.allclose(product(3, 1), product(103, 101), atol=1e-4)
-    assert not jnp.allclose(product(3, 1), product(3, 2), atol=1e-3)
-    np.testing.assert_allclose(nn.rotary(q, jnp.array([[7]])).std(), q.std(), rtol=0.2)
-    np.testing.assert_array_equal(nn.rotary(q, jnp.array([[0]])), q)
-
-
-def test_rotary_attention_ignores_a_shift_of_all_positions() -> None:
-    def model(x: jax.Array, start: jax.Array) -> jax.Array:
-        return attention(rotary=True)(x, x, x, causal=True, position=start)
-
-    np.testing.assert_allclose(run(model, X, jnp.int32(0)), run(model, X, jnp.int32(17)), atol=1e-4)
-    assert not np.allclose(run(model, X, jnp.int32(0)), run(lambda x: attention()(x, x, x, causal=True), X))
-
-
-def test_odd_sizes_cannot_be_rotated() -> None:
-    with pytest.raises(ValueError, match="even"):
-        nn.rotary(jnp.ones((1, 1, 1, 3)), jnp.zeros((1, 1)))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import tenure as tn
@@ -23,3 +24,11 @@ def test_messages_name_the_library(make, why):
         with pytest.raises(ValueError, match=why) as error:
             transform(lambda: make(module)).init(jax.random.PRNGKey(0))
         assert str(error.value).startswith(f"{name}.Embed")
+
+
+@pytest.mark.parametrize("style", nn.EmbedLookupStyle)
+def test_lookup_styles_agree(style: nn.EmbedLookupStyle) -> None:
+    model = tn.transform(lambda ids: nn.Embed(11, 4)(ids, lookup_style=style))
+    ids = jnp.array([[0, 10], [3, 3]])
+    params = model.init(jax.random.key(0), ids)
+    np.testing.assert_array_equal(model.apply(params, None, ids), params["embed"]["embeddings"][ids])

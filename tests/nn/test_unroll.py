@@ -113,3 +113,22 @@ def test_a_tied_matrix_has_the_sum_of_its_gradients():
     grads = jax.grad(lambda p: untied.apply(p, None, x).sum())(apart)
     found = jax.grad(lambda p: tied.apply(p, None, x).sum())(params)
     np.testing.assert_allclose(found["one"]["w_h"], grads["one"]["w_h"] + grads["two"]["w_h"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["static_unroll", "dynamic_unroll"])
+def test_unrolling_outside_of_a_transform(name: str) -> None:
+    def core(x: jax.Array, total: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return total * x, total + x
+
+    outs, last = getattr(nn, name)(core, jnp.arange(1.0, 5.0), jnp.float32(0))
+    np.testing.assert_array_equal(outs, [0, 2, 9, 24])
+    assert last == 10
+
+
+def test_unrolled_parameters_are_owned_once() -> None:
+    def model(xs: jax.Array) -> jax.Array:
+        core = nn.LSTM(4)
+        return nn.dynamic_unroll(core, xs, core.initial_state(2))[0]
+
+    params = tn.transform(model).plan(jnp.ones((50, 2, 3))).params
+    assert jax.tree.map(lambda a: a.shape, params) == {"lstm/linear": {"w": (7, 16), "b": (16,)}}

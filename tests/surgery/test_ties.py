@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import tenure as tn
 from tenure.core.errors import TieValueError, UnknownSlotError
+from tests.core.staged_models import Weight
 
 X = jnp.ones(3)
 
@@ -46,3 +48,14 @@ def test_take_names_a_side(three):
     for take in ("c/w", "nowhere/w"):
         with pytest.raises(UnknownSlotError, match=take):
             tn.tie(plan, params, {"b/w": "a/w"}, take=take)
+
+
+def test_ties_of_two_borrowers_compare_with_the_value_that_is_taken():
+    def three():
+        return [Weight(name=n)() for n in ("owner", "one", "two")]
+
+    model = tn.transform(three)
+    params = model.init(0)
+    params["two"]["w"] = params["one"]["w"]
+    kept = tn.tie(model.plan(), params, {"one/w": "owner/w", "two/w": "owner/w"}, take="one/w")
+    np.testing.assert_array_equal(kept.params["owner"]["w"], params["one"]["w"])

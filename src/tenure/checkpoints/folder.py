@@ -158,6 +158,20 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_own(path: Path) -> None:
+    """Removes a checkpoint: the files that it names, and what saves have left there; the folder, if nothing else is in it."""
+    try:
+        named = set(manifest.read(path)["files"])
+    except CheckpointError:
+        named = set()
+    remove(path / manifest.NAME)  # the first, so that whoever is interrupted leaves nothing that looks whole
+    for entry in list(path.iterdir()):
+        if entry.name in named or _OURS.fullmatch(entry.name):
+            remove(entry)
+    with contextlib.suppress(OSError):  # there are files of somebody else
+        path.rmdir()
+
+
 def retire(path: Path) -> None:
     """Removes a checkpoint; whoever is interrupted leaves it, or debris that is no checkpoint."""
     gone = path.with_name(f".{path.name}.tenure-{secrets.token_hex(6)}")

@@ -116,7 +116,16 @@ def from_host(name: str, array: np.ndarray, form: str, sharding: Any = None) -> 
 
 
 def wrapped(name: str, data: jax.Array, form: str) -> jax.Array:
-    """A typed key from its data."""
+    """A typed key from its data.
+
+    Args:
+      name: the leaf's, for the message.
+      data: the key's numbers.
+      form: which of JAX's generators it is of, as `to_host` wrote it.
+
+    Raises:
+      ContentError: JAX of today has no such keys.
+    """
     try:
         return jax.random.wrap_key_data(data, impl=form.removeprefix("prng:").strip("'\""))
     except (ValueError, TypeError, KeyError) as e:

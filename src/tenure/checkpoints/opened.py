@@ -69,6 +69,12 @@ def peek(path: str | Path) -> Peek:
 
     Raises:
       CheckpointError, NewerFormatError, DamagedError: as `tn.restore`.
+
+    >>> import tempfile, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3)(x))
+    >>> path = tn.save(tempfile.mkdtemp() + "/run", model.plan(jnp.ones(2)), model.init(0, jnp.ones(2)), step=7)
+    >>> peek(path).step, peek(path).ledger.count()
+    (7, 9)
     """
     opened = Opened(path)
     body = opened.body

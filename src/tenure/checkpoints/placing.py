@@ -36,7 +36,16 @@ def sharding_of(shardings: Any) -> Callable[[str], Any]:
 
 
 def placed(name: str, found: Leaf, sharding: Any) -> Any:
-    """A leaf on the devices that a sharding says, which must suit its shape."""
+    """A leaf on the devices that a sharding says, which must suit its shape.
+
+    Args:
+      name: the leaf's, for the message.
+      found: the leaf, not read yet.
+      sharding: one of JAX's, a device, or None for the default device.
+
+    Raises:
+      RuleError: the sharding does not suit the shape, or is none.
+    """
     if sharding is None:
         return found.place(None)
     try:

@@ -55,7 +55,13 @@ class Notes:
         self.entries: list[Entry] = []
 
     def add(self, kind: str, path: str, text: str) -> None:
-        """One more."""
+        """One more.
+
+        Args:
+          kind: "filled", "checked", "missing" and the like: the kinds of `Entry`.
+          path: the slot's.
+          text: what was done.
+        """
         self.entries.append(Entry(kind, path, text))
 
     def report(self) -> Report:

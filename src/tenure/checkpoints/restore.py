@@ -95,6 +95,9 @@ def restore(
       ContentError: missing or unexpected leaves, other shapes or dtypes.
       RuleError: a rename rule, or `only`, that matches nothing.
 
+    Returns:
+      The params, states and whatever else the folder holds, with a report of what was not simply as saved.
+
     >>> import jax, jax.numpy as jnp, tempfile, tenure as tn
     >>> from tenure import nn
     >>> model = tn.transform(lambda x: nn.Linear(3)(x))

@@ -22,6 +22,15 @@ def assigner(plan: Plan, params: Mapping[str, Any] | None, state: Any) -> Callab
 
     Through `tn.assign`, which refuses a weight that the stages can not make: an adapter among `params` stays as it is. Without
     them, stages begin from the weight as from an initialiser's, which those that draw random numbers can not.
+
+    Args:
+      plan: of the model.
+      params: the model's, in which the weights are stored; None where there are none yet.
+      state: the model's, where stages keep some.
+
+    Raises:
+      ContentError: (the returned function) the weight has another shape than the model's.
+      NoInverseError: (the returned function) no stored value gives the weight.
     """
 
     def store(path: str, weight: Any) -> dict[str, Any]:

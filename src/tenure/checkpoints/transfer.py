@@ -77,6 +77,9 @@ def transfer(
     Raises:
       TieValueError, NoInverseError, StagedFileError, ContentError, RuleError: as `tn.restore`.
 
+    Returns:
+      The new model's params, and its optimizer state where one was given, with a report of what was done.
+
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> from tenure import nn
     >>> old = tn.transform(lambda x: nn.Linear(3, name="old")(x))

@@ -23,6 +23,7 @@ from typing import Any
 from tenure._version import __version__
 from tenure.cli import commands
 from tenure.cli.completion import SHELLS, completion
+from tenure.cli.ending import terminable, told
 
 ABOUT = "Neural networks in which every parameter has exactly one owner."
 COMMANDS = (
@@ -77,7 +78,18 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0 if all went well, 1 for an error that was told, 2 for wrong arguments."""
+    """Runs a command; returns its exit status: 0 if all went well, 1 for an error that was told, 2 for wrong arguments, 130 after
+    ctrl-C, and 143 after SIGTERM."""
+    try:
+        with terminable():
+            return _run(argv)
+    except KeyboardInterrupt as stop:
+        says, status = told(stop)
+        print(f"\n{says}", file=sys.stderr)
+        return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     wanted = next((word for word in argv if not word.startswith("-")), "")
     if wanted and wanted not in names() and not _follows(argv, wanted, "--completion"):
@@ -98,8 +110,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except OSError as error:  # a disk that is full, or a file that may not be read, wherever nobody says more of it
+        if given.traceback:
+            raise
+        print(f"error: {error.strerror or error}{f': {error.filename!r}' if error.filename else ''}", file=sys.stderr)
+        return 1
     except ValueError as error:
         if given.traceback or not _told(error):
             raise

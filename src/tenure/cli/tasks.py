@@ -50,11 +50,13 @@ def run_task(given: argparse.Namespace, task: str | None = None) -> int:
     from tenure.training.engine.settings import values
     from tenure.training.engine.training import Stopped
     from tenure.training.errors import ConfigError
+    from tenure.training.freed_memory import keep_freed_memory
 
     if task is not None:
         given = configs.own_options(given, _averaging)
     if not parse(given.given).files:
         raise ConfigError(f"tenure {given.command} needs a config", ways=[f"tenure {given.command} config.py"])
+    keep_freed_memory()
     more = ["++task", task] if task else []
     if getattr(given, "average", None):
         more += ["++average_epochs", epochs_named(given.average)]

@@ -121,6 +121,10 @@ def write(
       ties: aliases, and the name that each of them stands for, without views.
       about: `spec`, the model's kind, and its `revision`.
 
+    Raises:
+      UnsupportedFileError: the format has no such dtype.
+      FileError: the file cannot be written.
+
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/model.bin"
     >>> write(path, {"a/w": np.arange(3, dtype="int32")})

@@ -71,7 +71,16 @@ class Cursor:
         return self.data[self.at - size : self.at]
 
     def span(self, offset: int, size: int, what: str) -> Cursor:
-        """The bytes `offset` to `offset + size`, as a cursor of their own."""
+        """The bytes `offset` to `offset + size`, as a cursor of their own.
+
+        Args:
+          offset: the first byte, counted from where the bytes start.
+          size: how many bytes.
+          what: they are, for the message.
+
+        Raises:
+          DamagedFileError: the bytes do not reach so far.
+        """
         if not (offset >= 0 and size >= 0 and offset + size <= len(self.data)):
             raise self.fail(f"{what} should be bytes {offset:,} to {offset + size:,} of {len(self.data):,}")
         return Cursor(self.path, self.data[offset : offset + size], base=self.base + offset)
@@ -81,7 +90,15 @@ class Cursor:
         return struct.unpack(form, self.take(struct.calcsize(form), "a number"))[0]
 
     def text(self, size: int, what: str = "a text") -> str:
-        """Text in UTF-8 of that many bytes."""
+        """Text in UTF-8 of that many bytes.
+
+        Args:
+          size: how many bytes.
+          what: the text is, for the message.
+
+        Raises:
+          DamagedFileError: fewer bytes are left, or they are not UTF-8.
+        """
         raw = self.take(size, what)
         try:
             return str(raw, "utf-8")
@@ -89,7 +106,11 @@ class Cursor:
             raise self.fail(f"{what} is not UTF-8") from None
 
     def varint(self, what: str = "a number") -> int:
-        """A number in groups of seven bits, least significant first (LEB128), of at most 64 bits."""
+        """A number in groups of seven bits, least significant first (LEB128), of at most 64 bits.
+
+        Raises:
+          DamagedFileError: the bytes end within the number, or it has more bits.
+        """
         value = shift = 0
         while True:
             byte = self.take(1, what)[0]

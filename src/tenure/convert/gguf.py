@@ -141,6 +141,10 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
       values: arrays by name; the output projection is left out where it is the embedding.
       about: metadata: texts, truth values, numbers, and lists of these.
 
+    Raises:
+      UnsupportedFileError: the format has no such dtype.
+      FileError: the file cannot be written.
+
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.gguf"
     >>> write(path, {"a/w": np.arange(3)})

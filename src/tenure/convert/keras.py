@@ -94,6 +94,10 @@ def write(path: str | Path, values: Mapping[str, Any], about: Mapping[str, Any] 
       values: arrays by name, such as `dense/dense/kernel:0`.
       about: attributes of the file.
 
+    Raises:
+      UnsupportedFileError: HDF5 has no such dtype.
+      FileError: h5py is not installed, or the file cannot be written.
+
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.h5"
     >>> write(path, {"a/w": np.arange(3)})

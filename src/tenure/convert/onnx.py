@@ -136,6 +136,14 @@ def _outside(path: Path, where: str, message: Message) -> Cursor:
 def write(path: str | Path, values: Mapping[str, Any]) -> None:
     """A model whose graph has these initialisers, and no nodes.
 
+    Args:
+      path: the file.
+      values: arrays by name.
+
+    Raises:
+      UnsupportedFileError: the format has no such dtype.
+      FileError: the file cannot be written.
+
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.onnx"
     >>> write(path, {"a/w": np.arange(3)})

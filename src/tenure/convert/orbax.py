@@ -117,7 +117,16 @@ def _check_size(path: Any, folder: Path, forms: Mapping[str, Any]) -> None:
 
 
 def write(path: str | Path, values: Mapping[str, Any]) -> None:
-    """A folder that orbax restores as nested dicts of arrays."""
+    """A folder that orbax restores as nested dicts of arrays.
+
+    Args:
+      path: the folder; one that is there gives way.
+      values: arrays by name, with '/' between the names of dicts.
+
+    Raises:
+      UnsupportedFileError: an array that is none of numbers.
+      FileError: orbax-checkpoint is not installed.
+    """
     ocp = _library()
     arrays = {name: np.asarray(value) for name, value in values.items()}
     for name, array in arrays.items():

@@ -28,7 +28,15 @@ class Message:
             self.fields.setdefault(number, []).append(_value(cursor, wire))
 
     def number(self, field: int, default: int = 0) -> int:
-        """The last value of a field of whole numbers."""
+        """The last value of a field of whole numbers.
+
+        Args:
+          field: its number.
+          default: what a missing field means.
+
+        Raises:
+          DamagedFileError: the field has bytes.
+        """
         value = self.fields.get(field, [default])[-1]
         if isinstance(value, Cursor):
             raise self.cursor.fail(f"field {field} is not a number")
@@ -51,7 +59,11 @@ class Message:
         return found
 
     def parts(self, field: int) -> list[Cursor]:
-        """All values of a field of bytes, as cursors."""
+        """All values of a field of bytes, as cursors.
+
+        Raises:
+          DamagedFileError: the field has numbers.
+        """
         found = self.fields.get(field, [])
         for value in found:
             if not isinstance(value, Cursor):

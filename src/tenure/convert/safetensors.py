@@ -156,6 +156,10 @@ def write(
       ties: further names, and the name whose array each of them is, without views.
       about: further texts for `__metadata__`; `{"format": "pt"}` makes Hugging Face's libraries take the file.
 
+    Raises:
+      UnsupportedFileError: the format has no such dtype.
+      FileError: the file cannot be written.
+
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.safetensors"
     >>> write(path, {"a/w": np.arange(3)})

@@ -166,6 +166,10 @@ def write(path: str | Path, values: Mapping[str, Any], ties: Mapping[str, str] |
       values: arrays by name.
       ties: further names, and the name whose array each of them is, without views.
 
+    Raises:
+      UnsupportedFileError: PyTorch has no such dtype.
+      FileError: the file cannot be written.
+
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/w.pt"
     >>> write(path, {"a/w": np.arange(3)})

@@ -50,6 +50,9 @@ def held(value: Any, size: int | None = None) -> Tensor:
     Args:
       value: an array.
       size: its bytes in the file; None for those of the array.
+
+    >>> held(np.ones((2, 3), "float16")).nbytes
+    12
     """
     array = np.asarray(value)
     return Tensor(array.shape, array.dtype, lambda: array, size=size)

@@ -21,6 +21,3 @@ def distance(a: Any, b: Any) -> float:
     with np.errstate(invalid="ignore"):
         gap = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
     return float(np.max(np.where(np.isnan(gap), np.inf, gap), initial=0.0))
-
-
-__all__ = ["distance"]

@@ -68,7 +68,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 class TenureError(ValueError):
-    """A rule of ownership was broken. Its message names the rule, the parties and the ways out.
+    """Base of all errors of this package: a rule was broken. The message names the rule, both parties and the ways out.
 
     >>> import tenure as tn
     >>> try:
@@ -78,14 +78,7 @@ class TenureError(ValueError):
     ('transpose',)
     """
 
-    def __init__(
-        self,
-        rule: str,
-        *,
-        parties: Sequence[Party] = (),
-        near: Sequence[str] = (),
-        ways: Sequence[str] = (),
-    ):
+    def __init__(self, rule: str, *, parties: Sequence[Party] = (), near: Sequence[str] = (), ways: Sequence[str] = ()):
         self.rule, self.parties, self.near, self.ways = rule, tuple(parties), tuple(near), tuple(ways)
         super().__init__(self.render())
 
@@ -93,6 +86,10 @@ class TenureError(ValueError):
         """One more party to the message, told by whoever knows more than the place where the rule broke."""
         self.parties = (*self.parties, party)
         self.args = (self.render(),)
+
+    def again(self, rule: str = "", parties: Sequence[Party] = ()) -> TenureError:
+        """The same error with another rule, or other parties, as told by whoever knows more."""
+        return type(self)(rule or self.rule, parties=parties or self.parties, near=self.near, ways=self.ways)
 
     def render(self) -> str:
         """The message: a head line, a row for each party, the nearest names, the ways out."""

@@ -64,6 +64,3 @@ def _check(function: Any, what: str, way: str) -> None:
             parties=[Party("function", name, "", str(site))],
             ways=[way, "pickle params, state and plan.ledger, and transform the function again where they are read"],
         ) from None
-
-
-__all__ = ["check_picklable"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import traceback
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def call_site() -> Site:
     frame = _outwards(sys._getframe(1), 1)
     if frame is None:
         return NOWHERE
-    user = user_frame(frame) or frame
+    user = _outwards(frame, 0) or frame
     return Site(user.f_code.co_filename, user.f_lineno, frame.f_code, frame.f_lineno)
 
 
@@ -148,10 +149,8 @@ def caching_transform(start: int) -> tuple[str, Site] | None:
 
 def raised_at(error: BaseException) -> Site:
     """The innermost line of the user's program that an error went through."""
-    found, entry = NOWHERE, error.__traceback__
-    while entry is not None:
-        code = entry.tb_frame.f_code
-        if _room(code.co_filename) == 0:
-            found = Site(code.co_filename, entry.tb_lineno, code, entry.tb_lineno)
-        entry = entry.tb_next
+    found = NOWHERE
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if _room(frame.f_code.co_filename) == 0:
+            found = Site(frame.f_code.co_filename, line, frame.f_code, line)
     return found

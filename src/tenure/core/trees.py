@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -39,6 +39,11 @@ def put(tree: Tree, path: str, value: Any) -> None:
 def copied(tree: Mapping[str, Any] | None) -> Tree:
     """The same leaves in dicts of its own."""
     return {module: dict(entries) for module, entries in (tree or {}).items()}
+
+
+def replaced(tree: Params, added: Mapping[str, Any], gone: Collection[str]) -> Tree:
+    """The tree without some leaves, and with others."""
+    return nest({**{path: value for path, value in flat(tree, "params").items() if path not in gone}, **added})
 
 
 def nest(flat: Mapping[str, Any]) -> Tree:

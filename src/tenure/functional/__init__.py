@@ -9,6 +9,7 @@ from tenure.functional.attention import attend, attention_weights, softmax_of, w
 from tenure.functional.cells import GATES, gru, gru_reset_after, lstm, lstm_cells
 from tenure.functional.conv import convolve
 from tenure.functional.dropout import dropped
+from tenure.functional.largest import top_k
 from tenure.functional.linear import affine
 from tenure.functional.loop import scan
 from tenure.functional.norm import moments, normalised, standardised
@@ -38,6 +39,7 @@ __all__ = [
     "sines_and_cosines",
     "softmax_of",
     "standardised",
+    "top_k",
     "transducer_loss",
     "while_loop",
     "with_weights",

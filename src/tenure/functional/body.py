@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core as jex
 
+from tenure.functional.linear import plain_products
+
 #: Primitives that are linear in each operand that is named here by its place.
 _LINEAR = {"dot_general": (0, 1), "conv_general_dilated": (1,), "gather": (0,)}
 _INLINED = ("jit", "pjit", "closed_call", "core_call")
@@ -68,7 +70,8 @@ class Body:
     """
 
     def __init__(self, body: Any, carry: Any, x: Any, find: Any = None):
-        closed, shape = jax.make_jaxpr(body, return_shape=True)(carry, x)
+        with plain_products():
+            closed, shape = jax.make_jaxpr(body, return_shape=True)(carry, x)
         self.consts = list(closed.consts)
         self.structure, self.carried = jax.tree.structure(shape), len(jax.tree.leaves(shape[0]))
         avals = [v.aval for v in (*closed.jaxpr.constvars, *closed.jaxpr.invars)]

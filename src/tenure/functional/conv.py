@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenure.functional.explicit import explicit, left_to_xla
+from tenure.functional.explicit_mesh import explicit, left_to_xla
 
 #: Into how many parts a batch is split for the gradient of a kernel, and from how many multiplications on.
 PARTS = 4

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure.functional.linear import by_matrix
+
 #: `product(name, h)` multiplies an array of the step, [..., n], with a matrix that is the same in all steps.
 Product = Callable[[str, jax.Array], jax.Array]
 #: `step(product, params, x, state) -> (state, output)`, a pure function.
@@ -94,8 +96,9 @@ def recurrence(
         last, (ys, states, products, inputs) = jax.lax.scan(kept, state, (xs, others), **scanned)
         left, parts = iter(inputs), jax.tree.leaves(states)
         whole = [next(left) if at is None else parts[at] for at in places]
+        after = by_matrix if bilinear is jnp.matmul else bilinear
         moved = [
-            bilinear(_merged(h), d_matrices[name]).reshape(z.shape)
+            after(_merged(h), d_matrices[name]).reshape(z.shape)
             for name, h, z in zip(names, whole, products, strict=True)
         ]
 

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from tenure.core.errors import MissingRNGError, NonEmptyStateError
-from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.model.kinds import Transformed, TransformedWithState
 from tenure.core.run.hooks import DO_NOT_STORE, GetterContext, MethodContext, SetterContext
 from tenure.core.run.module import Module, to_module
 from tenure.core.run.naming import force_name, name_like, transparent
@@ -83,7 +83,7 @@ from tenure.haiku.api.transforms import (
     without_state,
 )
 from tenure.haiku.attention import MultiHeadAttention
-from tenure.haiku.chance import dropout
+from tenure.haiku.dropout import dropout
 from tenure.haiku.engine.frames import JaxUsageError
 from tenure.haiku.engine.keys import PRNGSequence
 from tenure.haiku.engine.naming import name_scope

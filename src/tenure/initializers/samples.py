@@ -110,7 +110,10 @@ def _unrolls(key: Any, shape: Sequence[int]) -> bool:
 def _is_threefry(key: Any) -> bool:
     if key.dtype == jnp.uint32:
         return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"  # type: ignore[attr-defined]
-    return key.shape == () and str(jax.random.key_impl(key)) == "fry"
+    return key.shape == () and str(jax.random.key_impl(key)) in (
+        "threefry2x32",
+        "fry",
+    )  # its name, and its tag of before
 
 
 @functools.partial(jax.jit, static_argnames=("kind", "shape"))

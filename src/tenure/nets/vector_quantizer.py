@@ -12,7 +12,7 @@ from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.naming import transparent
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.state import get_state, set_state
-from tenure.functional.explicit import rows_of, summed_over_batch
+from tenure.functional.explicit_mesh import rows_of, summed_over_batch
 from tenure.initializers import VarianceScaling
 from tenure.nn import ExponentialMovingAverage
 

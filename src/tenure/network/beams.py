@@ -99,7 +99,15 @@ class Beams:
         return best
 
     def pointers(self, dim: Dim, to: Dim) -> Any:
-        """For each hypothesis of the beam `dim` the one of the earlier beam `to` that it continues; None if they are one."""
+        """For each hypothesis of the beam `dim` the one of the earlier beam `to` that it continues; None if they are one.
+
+        Args:
+          dim: the beam of the hypotheses.
+          to: an earlier beam.
+
+        Raises:
+          DimError: the hypotheses do not continue any of that beam.
+        """
         index = None
         while dim != to:
             beam = self.get(dim)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from tenure.core.run import leaves, values
 from tenure.core.run.frame import current_frame
-from tenure.network.handed import Run
 from tenure.network.param_use import ParamUse
+from tenure.network.typing import Run
 
 
 @dataclasses.dataclass(frozen=True)

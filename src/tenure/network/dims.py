@@ -53,6 +53,18 @@ class Dim:
         match_priority: int = 0,
         special: bool = False,
     ):
+        """A new dim, which is equal to no other until it is declared the same.
+
+        Args:
+          size: the number of entries; None for a dynamic dim, whose lengths belong to a run.
+          name: for people.
+          kind: "batch", "spatial", "feature" or "beam".
+          auto: whether another dim of the same size may stand for it.
+          op: how it was derived.
+          capacity: an upper bound of a dynamic dim.
+          match_priority: among equal dims of one tensor, the highest is the one that is meant.
+          special: whether only itself matches it, as the dim of one step and those of hypotheses.
+        """
         self.size, self.name, self.kind, self.auto, self.op = size, name, kind, auto, op
         self.capacity, self.match_priority, self.special = capacity, match_priority, special
         self._same: Dim | None = None
@@ -77,13 +89,16 @@ class Dim:
         return dim
 
     def _key(self) -> Any:
-        root = self.root
-        if root.kind == BATCH and not root.special and root.op is None:
+        """What tells a root from other roots."""
+        if self.kind == BATCH and not self.special and self.op is None:
             return BATCH
-        return root.op if root.op is not None else root._id
+        return self.op if self.op is not None else self._id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Dim) and (self is other or self._key() == other._key())
+        if self is other or not isinstance(other, Dim):
+            return self is other
+        one, two = self.root, other.root
+        return one is two or one._key() == two._key()
 
     def __hash__(self) -> int:
         return _HASH
@@ -142,7 +157,16 @@ class Dim:
         self.size = other.size = theirs.size
 
     def copy(self, *, kind: str | None = None, name: str | None = None, match_priority: int | None = None) -> Dim:
-        """The same dim, in another role."""
+        """The same dim, in another role.
+
+        Args:
+          kind: of the copy; None for this dim's.
+          name: likewise.
+          match_priority: likewise: what tells the two apart where one tensor has both.
+
+        Returns:
+          A dim that is equal to this one.
+        """
         new = Dim(
             self.root.size,
             name or self.name,
@@ -210,12 +234,30 @@ single_step_dim = Dim(1, "single-step", special=True)
 
 
 def feature_dim(size: int | None, name: str = "feature", **more: Any) -> Dim:
-    """A dim of features."""
+    """A dim of features.
+
+    Args:
+      size: the number of features.
+      name: for people.
+      **more: of `Dim`.
+
+    >>> feature_dim(512).size
+    512
+    """
     return Dim(size, name, kind=FEATURE, **more)
 
 
 def spatial_dim(name: str, size: int | None = None, **more: Any) -> Dim:
-    """A dim of positions: time, height."""
+    """A dim of positions: time, height.
+
+    Args:
+      name: for people.
+      size: the number of positions; None where sequences differ in length.
+      **more: of `Dim`.
+
+    >>> spatial_dim("time").is_dynamic
+    True
+    """
     return Dim(size, name, kind=SPATIAL, **more)
 
 
@@ -360,6 +402,9 @@ def _div(dim: Dim, other: Dim | int, op: str, divide: Callable[[int, int], int])
 
 def stand_for_each_other(a: Dim, b: Dim) -> bool:
     """Whether `a` may be matched with `b`: the same dim, or two that layers made, of one size.
+
+    Args:
+      a, b: two dims.
 
     >>> stand_for_each_other(feature_dim(3, auto=True), feature_dim(3, auto=True)), feature_dim(3) == feature_dim(3)
     (True, False)

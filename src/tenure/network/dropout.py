@@ -7,8 +7,8 @@ from typing import Any
 from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
 from tenure.network import axes as axes_
-from tenure.network.handed import Layer
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer
 
 
 def with_dropout(layer: Layer, x: Tensor) -> Tensor:
@@ -16,6 +16,13 @@ def with_dropout(layer: Layer, x: Tensor) -> Tensor:
 
     Layers with the same inputs, rate and mask shape use one mask, so both directions of a bidirectional layer see the
     same input.
+
+    Args:
+      layer: whose options are read.
+      x: its input.
+
+    Raises:
+      OptionError: the rate is none, or the input has labels.
     """
     node = layer.node
     rate = node.get("dropout", 0) or 0
@@ -36,7 +43,15 @@ def with_dropout(layer: Layer, x: Tensor) -> Tensor:
 
 
 def mask_shape(layer: Layer, x: Tensor) -> tuple[int, ...]:
-    """The shape of the mask: of size 1 over batch and dynamic axes, unless the options say otherwise."""
+    """The shape of the mask: of size 1 over batch and dynamic axes, unless the options say otherwise.
+
+    Args:
+      layer: whose options are read.
+      x: the tensor that the mask is for.
+
+    Raises:
+      OptionError: the options say two things, or a shape of another rank.
+    """
     node = layer.node
     axis, noise = node.get("dropout_axis"), node.get("dropout_noise_shape")
     if axis is not None:

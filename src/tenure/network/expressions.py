@@ -47,7 +47,15 @@ class Expression:
 
 
 def guarded(source: str, run: Callable[[], Any]) -> Any:
-    """`run()`, with everything that goes wrong told as an error of the expression `source`."""
+    """`run()`, with everything that goes wrong told as an error of the expression `source`.
+
+    Args:
+      source: the expression, for messages.
+      run: evaluates it.
+
+    Raises:
+      ExpressionError: whatever goes wrong in it; a `TenureError` stays as it is.
+    """
     try:
         with bounds.budget():
             return run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -127,6 +128,7 @@ def initializer(value: Any) -> Callable[..., Any]:
     raise _unknown(value)
 
 
+@functools.lru_cache(maxsize=1024)
 def _parse(text: str) -> Callable[..., Any]:
     try:
         tree = ast.parse(text.strip(), mode="eval").body

@@ -59,7 +59,11 @@ COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 
 def bounded_range(*args: int) -> range:
-    """`range`, as long as it is short."""
+    """`range`, as long as it is short.
+
+    Raises:
+      ExpressionError: it is long.
+    """
     found = range(*args)
     if len(found) > MAX_ITEMS:
         raise ExpressionError(f"{found} has more than {MAX_ITEMS} items")
@@ -126,7 +130,15 @@ class Interpreter:
         return ExpressionError(f"{rule}, in {brief(self.source, 200)}", **more)
 
     def value(self, node: ast.AST, scope: Scope) -> Any:
-        """The value of one node."""
+        """The value of one node.
+
+        Args:
+          node: of the syntax tree.
+          scope: the names that are known.
+
+        Raises:
+          ExpressionError: the node is of a kind that is not allowed, or the expression takes too many steps.
+        """
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise self.error(f"more than {MAX_STEPS} steps")
@@ -281,7 +293,16 @@ class Interpreter:
         return self.function(node.args, scope, lambda inner: self.value(node.body, inner))
 
     def function(self, args: ast.arguments, scope: Scope, body: Callable[[Scope], Any]) -> Callable[..., Any]:
-        """A Python function with this signature whose body is interpreted."""
+        """A Python function with this signature whose body is interpreted.
+
+        Args:
+          args: the signature.
+          scope: the names that the body knows beside its parameters.
+          body: evaluates the body with all of its names.
+
+        Raises:
+          ExpressionError: (the function) a call does not fit the signature.
+        """
         plain = [arg.arg for arg in (*args.posonlyargs, *args.args)]
         defaults = dict(zip(plain[len(plain) - len(args.defaults) :], self._items(args.defaults, scope), strict=True))
         for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True):
@@ -318,7 +339,15 @@ class Interpreter:
         return loop(0, scope)
 
     def bind(self, target: ast.expr, value: Any) -> Scope:
-        """The names that an assignment of `value` to `target` gives."""
+        """The names that an assignment of `value` to `target` gives.
+
+        Args:
+          target: a name, or a tuple or list of targets.
+          value: what is assigned.
+
+        Raises:
+          ExpressionError: there are more or fewer values than names, or the target is an attribute or an item.
+        """
         if isinstance(target, ast.Name):
             return {target.id: value}
         if isinstance(target, ast.Tuple | ast.List):

@@ -55,6 +55,12 @@ class Layer(OwnParameters):
     stepwise: ClassVar[bool] = False  # in a loop, it keeps something from step to step, or changes a state
 
     def __init__(self, node: Node, run: Run):
+        """Binds what the dictionary says to one pass; `Run` builds layers, programs do not.
+
+        Args:
+          node: the layer in the graph.
+          run: the pass.
+        """
         super().__init__(name=force_name(run.module_path(node)))
         self.node, self.run = node, run
 
@@ -79,30 +85,66 @@ class Layer(OwnParameters):
 
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:
-        """Adds the levels of a sub-network."""
+        """Adds the levels of a sub-network.
+
+        Args:
+          graph: that the layer is in.
+          node: the layer.
+        """
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
-        """Resolves references that only this class knows of, into `node.refs` and `node.deps`."""
+        """Resolves references that only this class knows of, into `node.refs` and `node.deps`.
+
+        Args:
+          graph: that the layer is in.
+          node: the layer.
+
+        Raises:
+          LayerNotFoundError: a reference names no layer.
+        """
 
     @classmethod
     def generic_reference(cls, graph: Graph, node: Node, option: str, value: Any) -> Any:
-        """What a generic option that may name a layer refers to, or None."""
+        """What a generic option that may name a layer refers to, or None.
+
+        Args:
+          graph: that the layer is in.
+          node: the layer.
+          option: one that all layers have, such as "target".
+          value: what the dictionary says for it.
+        """
         return references.generic_reference(graph, node, option, value)
 
     @classmethod
     def sub_layer(cls, graph: Graph, node: Node, name: str) -> str | None:
-        """The node of a layer inside, `x/name`; None: as for all layers."""
+        """The node of a layer inside, `x/name`; None: as for all layers.
+
+        Args:
+          graph: that the layer is in.
+          node: the layer, x.
+          name: of the part.
+        """
         return None
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
-        """Whether it may be computed for all steps of a loop at once, where its inputs are there for all of them."""
+        """Whether it may be computed for all steps of a loop at once, where its inputs are there for all of them.
+
+        Args:
+          node: the layer.
+          flags: what the network is built for.
+        """
         return not cls.stepwise
 
     @classmethod
     def chooses(cls, node: Node, flags: Flags) -> bool:
-        """Whether it, or a layer inside of it, chooses hypotheses in a search."""
+        """Whether it, or a layer inside of it, chooses hypotheses in a search.
+
+        Args:
+          node: the layer.
+          flags: what the network is built for.
+        """
         graphs = node.branches.values()
         return any(n.cls.chooses(n, g.flags) for g in graphs for n in g.nodes.values())
 
@@ -118,7 +160,12 @@ class Layer(OwnParameters):
 
     @classmethod
     def likely_output(cls, run: Run, node: Node) -> Tensor | None:
-        """What the output may look like, before its inputs are known; None: nothing can be said."""
+        """What the output may look like, before its inputs are known; None: nothing can be said.
+
+        Args:
+          run: the pass.
+          node: the layer.
+        """
         size = node.get("out_dim") or node.get("n_out")
         if isinstance(size, int) and size > 0:
             size = Dim(size, f"{node.name}:likely", kind=FEATURE, auto=True)
@@ -199,7 +246,15 @@ class Layer(OwnParameters):
 
     @transparent
     def fill(self, value: Any, whole: bool = False) -> Any:
-        """Outputs (or all that the layer gives) for keys of nodes, inside of any structure."""
+        """Outputs (or all that the layer gives) for keys of nodes, inside of any structure.
+
+        Args:
+          value: an option's value, in which `Key` stands for a layer.
+          whole: whether a layer's `Output` is meant, and not its tensor alone.
+
+        Returns:
+          The value with what the layers gave in the places of their keys.
+        """
         if isinstance(value, Key):
             out = self.given(value)
             return out if whole else out.tensor
@@ -217,7 +272,12 @@ class Layer(OwnParameters):
 
     @transparent
     def source(self, dropout: bool = True) -> Tensor:
-        """All inputs, concatenated in their features, with the dropout that the dictionary asks for."""
+        """All inputs, concatenated in their features, with the dropout that the dictionary asks for.
+
+        Raises:
+          OptionError: the layer has no input.
+          DimError: the inputs cannot be put side by side.
+        """
         if not self.node.sources:
             raise self.error("from", self.node.get("from"), "this class needs an input")
         in_dim = self.node.get("in_dim")
@@ -246,6 +306,11 @@ class Layer(OwnParameters):
 
         Raises:
           OptionError: the tensor's entries are integers, and the number is none.
+
+        Args:
+          option: where the dictionary says the number.
+          value: the number.
+          dtype: of the tensor.
         """
         if isinstance(value, float) and not jnp.issubdtype(dtype, jnp.inexact):
             raise self.error(
@@ -255,19 +320,45 @@ class Layer(OwnParameters):
 
     @transparent
     def unsupported(self, why: str, **options: Any) -> None:
-        """Raises for an option that would change the result, and that this layer does not do; None and False ask nothing."""
+        """Raises for an option that would change the result, and that this layer does not do; None and False ask nothing.
+
+        Args:
+          why: it is not done.
+          **options: by name, with their values.
+
+        Raises:
+          OptionError: one of them asks for something.
+        """
         for option, value in options.items():
             if value is not None and value is not False:
                 raise self.error(option, value, why, [f"leave '{option}' out"])
 
     @transparent
     def axis(self, x: Tensor, description: Any, *, allow_int: bool | None = None) -> int:
-        """The axis of `x` that an option describes."""
+        """The axis of `x` that an option describes.
+
+        Args:
+          x: a tensor.
+          description: a `Dim`, or words such as "T", "F", "spatial:0".
+          allow_int: whether it may be a place; None: as the behaviour version says.
+
+        Raises:
+          DimError: no axis is described, or several are.
+        """
         return axes_.axis(x, description, allow_int=allow_int)
 
     @transparent
     def axes(self, x: Tensor, description: Any, *, allow_int: bool | None = None) -> list[int]:
-        """The axes of `x` that an option describes."""
+        """The axes of `x` that an option describes.
+
+        Args:
+          x: a tensor.
+          description: as for `axis`, or a list; words such as "except_batch" stand for several.
+          allow_int: whether places may be in it; None: as the behaviour version says.
+
+        Raises:
+          DimError: no axis is described.
+        """
         return axes_.axes(x, description, allow_int=allow_int)
 
     @property
@@ -278,7 +369,13 @@ class Layer(OwnParameters):
 
     @transparent
     def beyond(self, x: Tensor, axes: Sequence[int], fill: Any) -> Tensor:
-        """`x` with `fill` beyond the ends of sequences in these axes; as it is with `padding="legacy"`."""
+        """`x` with `fill` beyond the ends of sequences in these axes; as it is with `padding="legacy"`.
+
+        Args:
+          x: a tensor.
+          axes: their places.
+          fill: what is put there.
+        """
         if not self.takes_padding_in:
             for axis in axes:
                 x = ops.masked(x, x.dims[axis], fill)
@@ -319,6 +416,12 @@ class Layer(OwnParameters):
         Args:
           source: whose own feature dim stays, if the number is the same.
           default: what it is if the dictionary does not say.
+
+        Returns:
+          The dim.
+
+        Raises:
+          OptionError: the dictionary does not say a number, or says two.
         """
         out_dim, n_out = self.node.get("out_dim"), self.node.get("n_out")
         if out_dim is not None:

@@ -25,7 +25,17 @@ _MAX = "max_len_from"
 
 
 def link(graph: Graph, node: Node, body: LoopGraph) -> None:
-    """Finds the layers outside of the loop on which its length depends."""
+    """Finds the layers outside of the loop on which its length depends.
+
+    Args:
+      graph: that the loop is in.
+      node: the loop.
+      body: its layers.
+
+    Raises:
+      OptionError: `max_seq_len` is no expression.
+      LayerNotFoundError: it, or the target, names no layer.
+    """
     if node.get("target") and not graph.flags.search:
         names = node.get("target")
         for name in names if isinstance(names, (list, tuple)) else [names]:

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenure.core.errors import MissingParameterError, TenureError, brief
-from tenure.core.model.transform import TransformedWithState, training, transform_with_state
+from tenure.core.model.kinds import TransformedWithState
+from tenure.core.model.transform import training, transform_with_state
 from tenure.core.run.frame import current_frame
 from tenure.core.slots.plan import Plan
 from tenure.network import extern, layout, sizes, versions
-from tenure.network.after import finish
-from tenure.network.copies import check_picklable
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
+from tenure.network.output_options import finish
+from tenure.network.picklable import check_picklable
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
 from tenure.network.show import Picture
@@ -71,6 +72,22 @@ class Network:
         reuse: str = "owner_final",
         padding: str = "ignored",
     ):
+        """Reads the inputs; layers are looked at when a plan, or `init`, needs them.
+
+        Args:
+          net: layer name → {"class": …, "from": …, options}.
+          extern_data: the inputs: key → {"dim": 40, …} or `Tensor`.
+          behavior_version: how the dictionary is read: 30, or 0 for published configs.
+          default_input: the input that "data" means.
+          default_target: the target of layers that name none.
+          ties, stages: of parameters, from outside, as for `tn.transform`.
+          config: further values that expressions may ask for.
+          reuse, padding: see the attributes.
+
+        Raises:
+          NetworkError: an argument is none of what it may be.
+          DataError: the inputs are declared wrongly.
+        """
         if padding not in ("ignored", "legacy"):
             raise NetworkError(f"padding is {brief(padding)}; there are 'ignored' and 'legacy'")
         if reuse not in ("owner_final", "legacy"):
@@ -138,7 +155,16 @@ class Network:
         return self._graphs[flags, more]
 
     def built(self, flags: Flags, *, roots: Sequence[str] | None = None, more: Sequence[str] = ()) -> Graph:
-        """A new graph of what a mode needs, or of what `roots` need, and of more layers."""
+        """A new graph of what a mode needs, or of what `roots` need, and of more layers.
+
+        Args:
+          flags: what the graph is for.
+          roots: the layers that are needed; None for those that the mode needs.
+          more: further ones.
+
+        Raises:
+          NetworkError: the dictionary is wrong, or has no such layer.
+        """
         with versions.use(self.behavior_version):
             graph = Graph(
                 Level("", "", self.net),
@@ -252,6 +278,11 @@ class Network:
 
         Returns:
           `Result` with outputs and losses, and the new state.
+
+        Raises:
+          DataError: the batch lacks an input, or has another shape than declared.
+          MissingParameterError: params or state lack a leaf.
+          NetworkError: there is no batch.
         """
         if batch is None and not self.takes_key:  # apply(params, state, batch)
             key, batch = None, key
@@ -293,7 +324,12 @@ class Network:
     # Names and sharing.
 
     def module_path(self, run: Run, node: Node) -> str:
-        """The path of a layer's module: its scope; another one if an earlier layer has that scope."""
+        """The path of a layer's module: its scope; another one if an earlier layer has that scope.
+
+        Args:
+          run: the pass.
+          node: the layer.
+        """
         root = run
         while root.outer is not None:
             root = root.outer

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from tenure.network.errors import NetworkError
-from tenure.network.handed import Graph
+from tenure.network.typing import Graph
 
 MAX_DEPTH = 400
 
@@ -105,13 +106,14 @@ class Key(str):
     """The key of a node, where an option named a layer."""
 
 
+@functools.lru_cache(maxsize=4096)
 def scope_name(name: str) -> str:
     """A layer's name as part of a parameter's path, as TensorFlow's scopes had it, in which published parameters are named.
 
     >>> scope_name("conv1"), scope_name("att:0 x"), scope_name("_hidden")
     ('conv1', 'att__0__x', '.95.hidden')
     """
-    ascii_only = "".join(c for c in name if ord(c) < 128) or "".join(f".{ord(c)}." for c in name)
+    ascii_only = name.encode("ascii", "ignore").decode() or "".join(f".{ord(c)}." for c in name)
     name = re.sub(r"""[:(){}&+\-*'" ,]""", "__", ascii_only)
     name = re.sub(r"[|@\[\]?\s\x00-\x1f\x7f]", "_", name)
     return f".{ord(name[0])}.{name[1:]}" if name[:1] in ("_", "-", "\\", "/") else name

@@ -9,13 +9,17 @@ import jax.numpy as jnp
 
 from tenure.core.run.rng import next_rng_key
 from tenure.functional import dropped
-from tenure.network.handed import Layer
+from tenure.network.typing import Layer
 from tenure.stages import Dropout, Noise
+
+_OPTIONS = frozenset(("param_variational_noise", "param_dropout"))
 
 
 def stages(layer: Layer) -> tuple[Any, ...]:
     """The noise and the dropout of the layer's parameters as stages of their owner: one sample for all that use them."""
     node = layer.node
+    if _OPTIONS.isdisjoint(node.options):
+        return ()
     std, rate = node.get("param_variational_noise"), node.get("param_dropout")
     least = node.get("param_dropout_min_ndim") or 0
     found: list[Any] = [Noise(float(std))] if std else []

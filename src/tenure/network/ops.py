@@ -28,7 +28,15 @@ _GUESSING: contextvars.ContextVar[bool] = contextvars.ContextVar("guessing", def
 
 
 def mask(dim: Dim, dims: Sequence[Dim]) -> jax.Array | None:
-    """Which entries of an axis of `dim` count, as an array that broadcasts to `dims`. None if all do."""
+    """Which entries of an axis of `dim` count, as an array that broadcasts to `dims`. None if all do.
+
+    Args:
+      dim: whose entries are asked for.
+      dims: the axes of the array that the mask is for.
+
+    Raises:
+      DimError: `dims` lacks the dim, or a dim that its lengths go over.
+    """
     lengths = current().lengths(dim)
     if dim.root.is_plain_batch and current().rows is not None:
         lengths = Tensor(current().rows, ())

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from tenure.network.dims import Dim
-from tenure.network.handed import Layer
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer
 
 
 @dataclasses.dataclass(frozen=True)

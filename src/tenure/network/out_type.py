@@ -22,7 +22,11 @@ _KNOWN = frozenset(_WORDS.split())
 
 
 def options(layer: Layer) -> dict[str, Any]:
-    """The layer's `out_type`, with `n_out`."""
+    """The layer's `out_type`, with `n_out`.
+
+    Raises:
+      OptionError: it is no dictionary, or has an entry that is not known.
+    """
     given = layer.node.get("out_type")
     if callable(given):
         given = given(network=layer.run.network, name=layer.node.name, sources=layer.sources)

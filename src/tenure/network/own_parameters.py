@@ -18,9 +18,9 @@ from tenure.core.run.state import get_state, set_state
 from tenure.network import sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import option_error
-from tenure.network.handed import Node, Run
 from tenure.network.initializers import initializer
 from tenure.network.noise import stages
+from tenure.network.typing import Node, Run
 
 MAX_PARAMETER = 2**36
 
@@ -68,11 +68,9 @@ class OwnParameters(Module):
         for dim in dims:
             if isinstance(dim, Dim) and dim.is_dynamic:
                 raise self.error("from", self.node.get("from"), f"{dim!r} has no fixed size, which parameters need")
-        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        shape = _shape(dims)
         if math.prod(shape) > MAX_PARAMETER:
-            raise self.error(
-                "n_out", self.node.get("n_out"), f"the parameter '{name}' would have the shape {tuple(shape)}"
-            )
+            raise self.error("n_out", self.node.get("n_out"), f"the parameter '{name}' would have the shape {shape}")
         if self.run.dry:
             return jnp.zeros(shape, dtype)
         trained = trainable and self.run.is_trainable(self.node)
@@ -98,7 +96,7 @@ class OwnParameters(Module):
     @transparent
     def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:
         """A state of this layer, such as a running average; `set_state` changes it."""
-        shape = [sizes.current().padded(d) if isinstance(d, Dim) else int(d) for d in dims]
+        shape = _shape(dims)
         if self.run.dry:
             return jnp.zeros(shape, dtype)
         with self._scope(name) as last:
@@ -111,3 +109,8 @@ class OwnParameters(Module):
             return
         with self._scope(name) as last:
             set_state(last, value)
+
+
+def _shape(dims: Sequence[Dim | int]) -> tuple[int, ...]:
+    known = sizes.current()
+    return tuple([known.padded(d) if isinstance(d, Dim) else int(d) for d in dims])

@@ -233,8 +233,13 @@ class ConfigProxy:
     def typed_value(self, name: str, default: Any = _RAISES, **unused: Any) -> Any:
         """A value of the config; functions get what is mapped where they import TensorFlow.
 
+        Args:
+          name: the key.
+          default: the value where there is no such key.
+          **unused: of RETURNN's signature.
+
         Raises:
-          TenureError: there is none, and no default for it.
+          TenureError: there is no such key, and no default.
         """
         if name not in self._values and default is _RAISES:
             raise TenureError(

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 
 from tenure.network import ops, sizes
 from tenure.network.graph import Graph, Node
-from tenure.network.handed import Layer
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer
 
 #: Classes that make numbers of numbers, and finite gradients of finite ones.
 _CLASSES = """batch_norm cast concat constant conv copy cumsum dot dropout elemwise_prod expand_dims gather generic_attention
@@ -36,10 +36,12 @@ class _Facts(NamedTuple):
     """What is asked of each graph many times.
 
     Attributes:
+      tame: the layers that make numbers of numbers.
       before_others: the layers whose output goes into a layer that may make NaN.
       takes_padding: whether a layer of it is asked to take padding in.
     """
 
+    tame: frozenset[str]
     before_others: frozenset[str]
     takes_padding: bool
 
@@ -50,8 +52,9 @@ _facts: weakref.WeakKeyDictionary[Graph, _Facts] = weakref.WeakKeyDictionary()
 def _of(graph: Graph) -> _Facts:
     if graph not in _facts:
         nodes = graph.nodes.values()
-        before = frozenset(key for node in nodes if not _is_tame(node) for key in node.deps)
-        _facts[graph] = _Facts(before, any(map(_takes_padding, nodes)))
+        tame = frozenset(node.key for node in nodes if _is_tame(node))
+        before = frozenset(key for node in nodes if node.key not in tame for key in node.deps)
+        _facts[graph] = _Facts(tame, before, any(map(_takes_padding, nodes)))
     return _facts[graph]
 
 
@@ -114,15 +117,15 @@ def _takes_padding(node: Node) -> bool:
 
 def quiet(layer: Layer, out: Output) -> Output:
     """A layer's output, where it may have NaN in its padding, or where a layer that reads it may give NaN back."""
-    if not leaves_padding_out(layer):
-        return out
-    return _quiet(out, not _is_tame(layer.node), layer.node.key in _of(layer.run.graph).before_others)
+    node, facts = layer.node, _of(layer.run.graph)
+    makes, passes = node.key not in facts.tame and not _is_tame(node), node.key in facts.before_others
+    return _quiet(out, makes, passes) if (makes or passes) and leaves_padding_out(layer) else out
 
 
 def _quiet(out: Output, makes: bool, passes: bool) -> Output:
     x = _numbers(out.tensor) if makes else out.tensor
     x = without_gradient(x) if passes else x
-    subs = {name: _quiet(sub, makes, passes) for name, sub in out.subs.items()} if makes or passes else out.subs
+    subs = {name: _quiet(sub, makes, passes) for name, sub in out.subs.items()}
     return out if x is out.tensor and subs == out.subs else dataclasses.replace(out, tensor=x, subs=subs)
 
 

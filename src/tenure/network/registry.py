@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from tenure.core.errors import nearest
 from tenure.network.errors import LayerClassError
-from tenure.network.handed import Layer
+from tenure.network.typing import Layer
 
 C = TypeVar("C", bound=type)
 

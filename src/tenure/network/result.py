@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from tenure.network import constraints, sizes
 from tenure.network.dims import batch_dim
-from tenure.network.handed import Graph, Run
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Graph, Run
 
 
 @jax.tree_util.register_dataclass
@@ -41,7 +41,12 @@ class Result:
 
 
 def wanted(graph: Graph, layers: Sequence[str] | None) -> list[str]:
-    """The keys of the layers that are asked for: those that the dictionary marks if None, all if "*" is among the names."""
+    """The keys of the layers that are asked for: those that the dictionary marks if None, all if "*" is among the names.
+
+    Args:
+      graph: of the pass.
+      layers: names that were asked for.
+    """
     if layers is None:
         return list(dict.fromkeys(graph.roots))
     if "*" in layers:
@@ -50,7 +55,12 @@ def wanted(graph: Graph, layers: Sequence[str] | None) -> list[str]:
 
 
 def collect(run: Run, layers: Sequence[str] | None) -> Result:
-    """The outputs that were asked for, with the lengths of their dims, and the losses."""
+    """The outputs that were asked for, with the lengths of their dims, and the losses.
+
+    Args:
+      run: the pass.
+      layers: names that were asked for; see `wanted`.
+    """
     names = {key: key for key in wanted(run.graph, layers)} | {
         run.graph.more.get(name, name): name for name in layers or ()
     }

@@ -8,13 +8,13 @@ from typing import Any
 
 from tenure.core.errors import Party, brief, nearest
 from tenure.core.notation import paths
-from tenure.core.notation.functions import Joined
+from tenure.core.notation.functions import Opaque
 from tenure.core.notation.refs import Ref
 from tenure.core.slots.sources import forbid, own
 from tenure.network.errors import OptionError
 from tenure.network.graph import Graph, Node
-from tenure.network.handed import Run
 from tenure.network.tf.imports import with_tensorflow
+from tenure.network.typing import Run
 
 _KEYS = ("reuse_layer", "map", "custom", "auto_create_missing", "layer_output", "shape")
 
@@ -213,7 +213,17 @@ class _Some(dict[str, Any]):
 
 
 def borrowed_through(run: Run, node: Node, name: str, spec: Reuse) -> Any:
-    """A reference to the parameters that a `custom` function reads, with the function as its view."""
+    """A reference to the parameters that a `custom` function reads, with the function as its view.
+
+    Args:
+      run: the pass.
+      node: the layer that borrows.
+      name: of its parameter.
+      spec: what `reuse_params` says.
+
+    Raises:
+      OptionError: the function reads no parameter.
+    """
     assert spec.custom is not None
     read = _which(spec, node, name)
     if not read:
@@ -225,8 +235,7 @@ def borrowed_through(run: Run, node: Node, name: str, spec: Reuse) -> Any:
 
     view.__name__ = getattr(spec.custom, "__name__", "custom")
     first, *others = (paths.join(_path(run, spec.layer or ""), part) for part in read)
-    made = Joined(view, [f"/{path}" for path in others]) if others else view
-    return Ref(first, (), absolute=True) | made
+    return Ref(first, (), absolute=True) | Opaque(view, [f"/{path}" for path in others])
 
 
 def _which(spec: Reuse, node: Node, name: str) -> list[str]:

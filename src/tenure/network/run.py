@@ -19,15 +19,15 @@ from tenure.network.beams import Beams
 from tenure.network.dims import Dim
 from tenure.network.errors import LayerError, option_error
 from tenure.network.graph import Flags, Graph, Node
-from tenure.network.handed import Layer, Network
 from tenure.network.lanes import over_lanes
 from tenure.network.losses.lanes import hide, unhide
 from tenure.network.losses.outputs import output_dim
 from tenure.network.noise import with_noise
 from tenure.network.output import Output, tensors
 from tenure.network.param_use import ParamUse
-from tenure.network.sharing import sharing
+from tenure.network.sharing import NOTHING, sharing
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer, Network
 
 _FAULTS = (
     TypeError,
@@ -226,14 +226,12 @@ class Run:
     def build(self, node: Node) -> Layer:
         """The node's layer, built once a pass."""
         if node.key not in self.layers:
-            given = sharing(self.network, self, node)
+            frame = current_frame("network")
+            given = NOTHING if frame.settled else sharing(self.network, self, node)
             more = {name: value for name, value in (("share", given.share), ("stages", given.stages)) if value}
             layer = self.layers[node.key] = node.cls(node, self, **more)
-            if given.may_be_unused and given.share:
-                used = current_frame("network").sources.used
-                used.add(("share", f"{paths.plain(layer.module_name)}/*"))
-            for name in given.created:
-                current_frame("network").sources.used.add(("share", f"{paths.plain(layer.module_name)}/{name}"))
+            unused = [*given.created, *["*"] * bool(given.may_be_unused and given.share)]
+            frame.sources.used.update(("share", f"{paths.plain(layer.module_name)}/{name}") for name in unused)
         layer = self.layers[node.key]
         layer.run = self
         return layer
@@ -241,12 +239,8 @@ class Run:
     def _named(self, node: Node, error: TenureError) -> TenureError:
         if f"'{node.key}'" in error.rule or getattr(error, "layer", None):
             return error
-        raised = type(error)(
-            f"layer '{node.key}' ({node.class_name}): {error.rule}",
-            parties=[*error.parties, *self._inputs(node)],
-            near=error.near,
-            ways=error.ways,
-        )
+        rule = f"layer '{node.key}' ({node.class_name}): {error.rule}"
+        raised = error.again(rule, [*error.parties, *self._inputs(node)])
         raised.layer = node.key  # type: ignore[attr-defined]
         return raised
 

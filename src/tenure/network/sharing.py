@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tenure.core.slots.sources import own
 from tenure.network import reuse
 from tenure.network.graph import Node
-from tenure.network.handed import Network, Run
+from tenure.network.typing import Network, Run
 
 
 class Sharing(NamedTuple):
@@ -26,10 +26,13 @@ class Sharing(NamedTuple):
     created: tuple[str, ...] = ()
 
 
+NOTHING = Sharing()
+
+
 def sharing(network: Network, run: Run, node: Node) -> Sharing:
     """What the dictionary says of a layer's parameters."""
     if node.cls.container:  # type: ignore[attr-defined]
-        return Sharing()  # its layers ask what it says, each for its own parameters
+        return NOTHING  # its layers ask what it says, each for its own parameters
     stages = node.get("stages")
     share = _own(network, run, node, node, "")
     if share is not None:

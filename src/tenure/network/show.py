@@ -16,9 +16,9 @@ from tenure.network.dims import Dim
 from tenure.network.drawing import page
 from tenure.network.extern import placeholders
 from tenure.network.graph import Flags, Graph, Node
-from tenure.network.handed import Network
 from tenure.network.loop import LoopGraph
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Network
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from tenure.network import broadcasting
 from tenure.network.dims import Dim, DimError
 from tenure.network.tensor import Tensor
 
+_UNKNOWN: Any = object()
 PLACEHOLDER = 11  # the padded size of a dim that only values of a run could tell, while planning
 
 
@@ -80,13 +81,12 @@ class Sizes:
             self._lengths[dim] = lengths
 
     def _find(self, table: str, dim: Dim) -> Any:
-        found = getattr(self, table)
-        if dim in found:
-            return found[dim]
-        for known, value in found.items():  # a dim that was declared the same since
-            if known == dim:
-                return value
-        return self.outer._find(table, dim) if self.outer is not None else None
+        found = getattr(self, table).get(
+            dim, _UNKNOWN
+        )  # a dim that was declared the same since is equal, and found as well
+        if found is _UNKNOWN:
+            return self.outer._find(table, dim) if self.outer is not None else None
+        return found
 
     def knows(self, dim: Dim) -> bool:
         """Whether its padded size is known."""
@@ -164,8 +164,11 @@ class Sizes:
     def of_shape(self, dims: Any, shape: Any) -> None:
         """Learns padded sizes from an array."""
         for dim, n in zip(dims, shape, strict=True):
-            if dim.root.size is None and not self.knows(dim):  # a derived dim is known through its operands
-                self._padded[dim.root] = whole(n)
+            root = dim.root
+            if (
+                root.size is None and root not in self._padded and not self.knows(root)
+            ):  # a derived dim is known through its operands
+                self._padded[root] = whole(n)
 
     def bound(self, lengths: Tensor, dim: Dim | None = None, most: int | None = None) -> int:
         """A padded size for a new dim of these lengths: their maximum, where it can be known.

@@ -137,7 +137,12 @@ class Tensor:
         return any(d == dim for d in self.dims)
 
     def like(self, data: Any, **changes: Any) -> Tensor:
-        """The same axes over another array."""
+        """The same axes over another array.
+
+        Args:
+          data: the array, of the same shape.
+          **changes: other attributes.
+        """
         return dataclasses.replace(self, data=data, **changes)
 
     def with_dims(self, data: Any, dims: Sequence[Dim], sparse_dim: Dim | None = AUTO, origin: Any = None) -> Tensor:
@@ -162,7 +167,12 @@ class Tensor:
         return dataclasses.replace(new, time_axis=time, feature_axis=feature)
 
     def replace_dim(self, axis: int, dim: Dim) -> Tensor:
-        """The same array, another dim for one axis."""
+        """The same array, another dim for one axis.
+
+        Args:
+          axis: its place.
+          dim: that the axis is to have.
+        """
         dims = (*self.dims[:axis], dim, *self.dims[axis + 1 :])
         return dataclasses.replace(self, dims=dims)
 
@@ -192,7 +202,12 @@ class Tensor:
         )
 
     def move_axis(self, source: int, to: int) -> Tensor:
-        """One axis to another place."""
+        """One axis to another place.
+
+        Args:
+          source: the axis's place now.
+          to: its place among the axes of the result.
+        """
         order = [i for i in range(self.ndim) if i != source]
         order.insert(to % self.ndim, source)
         return self.transpose(order)
@@ -242,7 +257,12 @@ def default_time_axis(dims: Sequence[Dim]) -> int | None:
 
 
 def default_feature_axis(dims: Sequence[Dim], time: int | None) -> int | None:
-    """The last axis with a size of its own that is neither batch nor time; the last other one if there is none."""
+    """The last axis with a size of its own that is neither batch nor time; the last other one if there is none.
+
+    Args:
+      dims: of the tensor.
+      time_axis: the place of its time, or None.
+    """
     rest = [i for i, d in enumerate(dims) if not d.is_batch and not d.is_beam and i != time]
     static = [i for i in rest if not dims[i].is_dynamic]
     return next(iter((static or rest)[::-1]), None)

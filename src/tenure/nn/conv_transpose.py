@@ -13,7 +13,7 @@ from jax import lax
 
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
-from tenure.functional.explicit import left_to_xla
+from tenure.functional.explicit_mesh import left_to_xla
 from tenure.initializers import Initializer
 from tenure.nn.axes import get_channel_index
 from tenure.nn.axis_names import named

@@ -13,7 +13,7 @@ import numpy as np
 from tenure.core.run.module import Module, Share, Stages
 from tenure.core.run.parameters import get_parameter
 from tenure.core.run.profile import library
-from tenure.functional.explicit import rows_of
+from tenure.functional.explicit_mesh import rows_of
 from tenure.initializers import Initializer, TruncatedNormal
 from tenure.nn.axis_names import named
 

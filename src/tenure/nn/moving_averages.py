@@ -93,14 +93,20 @@ class ExponentialMovingAverage(Module):
     def __call__(self, value: Any, update_stats: bool = True) -> jax.Array:
         """Returns the average with `value` in it, and keeps it unless `update_stats=False`."""
         value = value if isinstance(value, jax.Array) else jnp.asarray(value)
-        counter = get_state("counter", (), jnp.int32, init=Constant(-self.warmup_length)) + 1
+        start = _Start(-self.warmup_length)
+        before = get_state("counter", (), jnp.int32, init=start)
+        counter = before + 1
         decay = typed(self.decay, value.dtype)
         if self.warmup_length > 0:
             decay = jax.lax.select(counter <= 0, jnp.zeros_like(decay), jnp.asarray(decay))
         one = np.ones([], value.dtype)
         hidden = get_state("hidden", value.shape, value.dtype, init=jnp.zeros)
         hidden = hidden * decay + value * (one - decay)
-        average = hidden / (one - jnp.power(decay, counter)) if self.zero_debias else hidden
+        average = hidden
+        if (
+            self.zero_debias
+        ):  # the first power is known, and need not wait for the counter, whose value `jnp.power` reads
+            average = hidden / (one - (decay if before is start.made else jnp.power(decay, counter)))
         if update_stats:
             set_state("counter", counter)
             set_state("hidden", hidden)
@@ -111,6 +117,21 @@ class ExponentialMovingAverage(Module):
     def average(self) -> jax.Array:
         """The average after the last call."""
         return get_state("average")
+
+
+class _Start(Constant):
+    """Where a counter starts; remembers what it has made outside of a trace.
+
+    Attributes:
+      made: the counter, if it was made here and now, and what it counts is known without a look at it.
+    """
+
+    made: Any = None
+
+    def __call__(self, shape: Any, dtype: Any) -> jax.Array:
+        value = super().__call__(shape, dtype)
+        self.made = None if isinstance(value, jax.core.Tracer) else value
+        return value
 
 
 class EMAParamsTree(Module):

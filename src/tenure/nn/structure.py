@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.core.run.module import Module, Share, Stages
-from tenure.functional.explicit import reshaped
+from tenure.functional.explicit_mesh import reshaped
 
 
 class Sequential(Module):

@@ -18,9 +18,9 @@ def traced_once(*static: str) -> Callable[[F], F]:
     """Decorator of a pure function of arrays: inside a trace, JAX takes its equations from the first call's.
 
     The equations are the same as without it, and are inlined where the function is called, except in a plan, whose
-    equations nobody reads. A deep model has few layers
-    that differ in shapes, so planning and tracing it take less time than its depth suggests. Outside of a trace, and in
-    an uncompiled `jax.grad` or `jax.vmap`, the function runs as it is, operation by operation.
+    equations nobody reads. A deep model has few layers that differ in shapes, so planning and tracing it take less time than
+    its depth suggests. Outside of a trace, and in an uncompiled `jax.grad` or `jax.vmap`, the function runs as it is, operation
+    by operation.
 
     Args:
       *static: names of arguments that are not arrays.

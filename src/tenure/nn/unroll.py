@@ -12,7 +12,7 @@ from tenure.core.run import hooks
 from tenure.core.run import transformations as lifting
 from tenure.core.run.frame import maybe_frame
 from tenure.core.run.profile import reproduces
-from tenure.functional.explicit import batched_like, explicit
+from tenure.functional.explicit_mesh import batched_like, explicit
 from tenure.nn.over_time import Recurrence
 from tenure.nn.recurrent import RNNCore
 

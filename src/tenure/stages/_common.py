@@ -14,7 +14,11 @@ from tenure.core.notation.stage import Irreversible, Misfit, Spec
 
 
 def probability(value: Any) -> float:
-    """A number in [0, 1)."""
+    """A number in [0, 1).
+
+    Raises:
+      TypeError, ValueError: it is none.
+    """
     found = converters.number(value)
     if not 0 <= found < 1:
         raise ValueError("a number from 0 to below 1 is needed")
@@ -22,7 +26,11 @@ def probability(value: Any) -> float:
 
 
 def positive(value: Any) -> float:
-    """A number above 0."""
+    """A number above 0.
+
+    Raises:
+      TypeError, ValueError: it is none.
+    """
     found = converters.number(value)
     if found <= 0:
         raise ValueError("a number above 0 is needed")
@@ -30,7 +38,11 @@ def positive(value: Any) -> float:
 
 
 def not_negative(value: Any) -> float:
-    """A number of at least 0."""
+    """A number of at least 0.
+
+    Raises:
+      TypeError, ValueError: it is none.
+    """
     found = converters.number(value)
     if found < 0:
         raise ValueError("a number of at least 0 is needed")
@@ -38,7 +50,11 @@ def not_negative(value: Any) -> float:
 
 
 def count(value: Any) -> int:
-    """An integer above 0."""
+    """An integer above 0.
+
+    Raises:
+      TypeError, ValueError: it is none.
+    """
     found = converters.integer(value)
     if found < 1:
         raise ValueError("an integer above 0 is needed")
@@ -46,7 +62,7 @@ def count(value: Any) -> int:
 
 
 def one_of(*words: str) -> Callable[[Any], str]:
-    """One of the words."""
+    """A converter that takes one of the words; the converter raises `ValueError` for any other value."""
 
     def convert(value: Any) -> str:
         if value not in words:
@@ -65,7 +81,15 @@ def floating(spec: Spec, least: int = 0) -> None:
 
 
 def axis_of(axis: int, spec: Spec) -> int:
-    """The axis, counted from the front; `Misfit` if there is none."""
+    """The axis, counted from the front.
+
+    Args:
+      axis: counted from either end.
+      spec: the shape that has it.
+
+    Raises:
+      Misfit: there is no such axis.
+    """
     if not -len(spec.shape) <= axis < len(spec.shape):
         raise Misfit(f"there is no axis {axis} in {spec.shape}")
     return axis % len(spec.shape)

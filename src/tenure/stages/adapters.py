@@ -17,6 +17,11 @@ class LowRank(Stage):
     split evenly between both. `assign` takes matrices of that rank.
 
     Source: Khodak et al., "Initialization and Regularization of Factorized Neural Layers", 2021, section 3.1.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(6, with_bias=False)(x), stages={"**/w": [tn.stages.LowRank(2)]})
+    >>> jax.tree.map(jnp.shape, model.init(jax.random.key(0), jnp.ones(4)))
+    {'linear': {'w': (4, 2), 'w.low_rank.right': (2, 6)}}
     """
 
     name = "low_rank"

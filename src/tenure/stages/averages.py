@@ -17,6 +17,13 @@ class EMA(Stage):
 
     Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; in this form Tarvainen
     and Valpola, "Mean teachers are better role models", 2017, equation 1.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform_with_state(lambda: tn.get_parameter("w", (), init=jnp.ones, stages=["ema(0.5)"]))
+    >>> params, state = model.init(None)
+    >>> _, state = model.apply({"~": {"w": jnp.float32(3)}}, state, None)
+    >>> state["~"]["w.ema.average"]
+    Array(2., dtype=float32)
     """
 
     name = "ema"

@@ -61,6 +61,13 @@ class Standardise(Stage):
     Has no way back: mean and size are lost.
 
     Source: Qiao et al., "Micro-Batch Training with Batch-Channel Normalization and Weight Standardization", 2019.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> init = lambda shape, dtype: jnp.array([[1.0], [3.0]])
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2, 1), init=init, stages=["standardise"]))
+    >>> model.apply(model.init(None), None).round(2)
+    Array([[-1.],
+           [ 1.]], dtype=float32)
     """
 
     name = "standardise"
@@ -89,6 +96,10 @@ class SpectralNorm(Stage):
     evaluation it stands still. All axes but the last count as rows. Has no way back: the size is lost.
 
     Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018, algorithm 1.
+
+    >>> import tenure as tn
+    >>> tn.stages.SpectralNorm(n_steps=2), sorted(tn.stages.SpectralNorm().parts(tn.stages.Spec((4, 3), "float32")))
+    (spectral_norm(2), ['u'])
     """
 
     name = "spectral_norm"

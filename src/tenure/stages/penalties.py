@@ -27,7 +27,13 @@ class _Penalty(Stage):
 
 @define
 class L2(_Penalty):
-    """`scale · Σ w²`: the sum, not its half, of all elements, as RETURNN's option `L2`."""
+    """`scale · Σ w²`: the sum, not its half, of all elements, as RETURNN's option `L2`.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (3,), init=jnp.ones, stages=[tn.stages.L2(0.5)]))
+    >>> tn.penalty(model.plan(), {"~": {"w": 2 * jnp.ones(3)}})
+    Array(6., dtype=float32)
+    """
 
     name = "l2"
     signature = {"scale": not_negative}
@@ -38,7 +44,13 @@ class L2(_Penalty):
 
 @define
 class L1(_Penalty):
-    """`scale · Σ |w|`."""
+    """`scale · Σ |w|`.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (3,), init=jnp.ones, stages=[tn.stages.L1(0.5)]))
+    >>> tn.penalty(model.plan(), {"~": {"w": -2 * jnp.ones(3)}})
+    Array(3., dtype=float32)
+    """
 
     name = "l1"
     signature = {"scale": not_negative}
@@ -52,6 +64,11 @@ class Tikhonov(_Penalty):
     """`scale · |Γ w|²`, where Γ takes differences of neighbours along `axis`, `order` times: smooth filters.
 
     Source: Tikhonov and Arsenin, "Solutions of Ill-Posed Problems", 1977, chapter 2; order 0 is `l2`.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (3,), init=jnp.ones, stages=[tn.stages.Tikhonov(1.0)]))
+    >>> tn.penalty(model.plan(), {"~": {"w": jnp.array([0.0, 1.0, 3.0])}})
+    Array(5., dtype=float32)
     """
 
     name = "tikhonov"

@@ -33,6 +33,12 @@ class Quantise(Stage):
     Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
     2018, sections 2.1 and 3; the gradient is that of Bengio et al., "Estimating or Propagating Gradients Through Stochastic
     Neurons", 2013.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2, 1), init=jnp.ones, stages=[tn.stages.Quantise(4)]))
+    >>> model.apply({"~": {"w": jnp.array([[7.0], [3.4]])}}, None)
+    Array([[7.],
+           [3.]], dtype=float32)
     """
 
     name = "quantise"

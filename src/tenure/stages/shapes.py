@@ -22,6 +22,12 @@ class Symmetric(Stage):
     """A symmetric matrix (n, n), of which the n (n + 1) / 2 elements on and below the diagonal are stored.
 
     At first it is the symmetric part of what the initialiser made.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2, 2), init=jnp.zeros, stages=["symmetric"]))
+    >>> model.apply({"~": {"w": jnp.array([1.0, 2.0, 3.0])}}, None)
+    Array([[1., 2.],
+           [2., 3.]], dtype=float32)
     """
 
     name = "symmetric"
@@ -45,7 +51,14 @@ class Symmetric(Stage):
 
 @define
 class Triangular(Stage):
-    """A triangular matrix (n, n), of which the n (n + 1) / 2 elements that are not always zero are stored."""
+    """A triangular matrix (n, n), of which the n (n + 1) / 2 elements that are not always zero are stored.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2, 2), init=jnp.zeros, stages=["triangular"]))
+    >>> model.apply({"~": {"w": jnp.array([1.0, 2.0, 3.0])}}, None)
+    Array([[1., 0.],
+           [2., 3.]], dtype=float32)
+    """
 
     name = "triangular"
     signature = {"upper": flag}
@@ -71,7 +84,13 @@ class Triangular(Stage):
 
 @define
 class Positive(Stage):
-    """Positive elements: `exp` or `softplus` of what is stored. At first the magnitude of what the initialiser made."""
+    """Positive elements: `exp` or `softplus` of what is stored. At first the magnitude of what the initialiser made.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2,), init=jnp.ones, stages=["positive"]))
+    >>> model.init(None)["~"]["w"], model.apply(model.init(None), None)
+    (Array([0., 0.], dtype=float32), Array([1., 1.], dtype=float32))
+    """
 
     name = "positive"
     signature = {"by": one_of("exp", "softplus")}
@@ -109,6 +128,13 @@ class Orthogonal(Stage):
 
     Source: Mhammedi et al., "Efficient Orthogonal Parametrisation of Recurrent Neural Networks Using Householder Reflections",
     2017; Lezcano-Casado and Martínez-Rubio, "Cheap Orthogonal Constraints in Neural Networks", 2019.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> init = tn.initializers.RandomNormal()
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (3, 3), init=init, stages=[tn.stages.Orthogonal()]))
+    >>> w = model.apply(model.init(jax.random.key(0)), None)
+    >>> bool(jnp.allclose(w.T @ w, jnp.eye(3), atol=1e-5))
+    True
     """
 
     name = "orthogonal"

@@ -34,6 +34,12 @@ class Noise(_Stochastic):
 
     Source: Graves, "Practical Variational Inference for Neural Networks", 2011, with a fixed variance; Graves et al.,
     "Speech Recognition with Deep Recurrent Neural Networks", 2013, section 4.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (1000,), init=jnp.zeros, stages=[tn.stages.Noise(0.1)]))
+    >>> noisy, plain = model.apply(model.init(None), jax.random.key(0)), tn.evaluation(model).apply(model.init(None), None)
+    >>> f"{noisy.std():.2f} {plain.std():.2f}"
+    '0.10 0.00'
     """
 
     name = "noise"
@@ -55,6 +61,11 @@ class Dropout(_Stochastic):
 
     Source: Wan et al., "Regularization of Neural Networks using DropConnect", 2013; on recurrent weights Merity et al.,
     "Regularizing and Optimizing LSTM Language Models", 2017, section 2.
+
+    >>> import jax, jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda: tn.get_parameter("w", (2, 3), init=jnp.ones, stages=[tn.stages.Dropout(0.5)]))
+    >>> sorted(set(model.apply(model.init(None), jax.random.key(0)).ravel().tolist()))
+    [0.0, 2.0]
     """
 
     name = "dropout"
@@ -79,6 +90,10 @@ class Variational(_Stochastic):
 
     Source: Graves, "Practical Variational Inference for Neural Networks", 2011, section 4.2; Blundell et al., "Weight
     Uncertainty in Neural Networks", 2015.
+
+    >>> import tenure as tn
+    >>> tn.stages.Variational(0.1), sorted(tn.stages.Variational(0.1).parts(tn.stages.Spec((4, 3), "float32")))
+    (variational(0.1), ['log_std'])
     """
 
     name = "variational"

@@ -27,6 +27,3 @@ def of_plan_and_params(function: F) -> F:
         return function(plan, params, *args, **kwargs)
 
     return checked  # type: ignore[return-value]
-
-
-__all__ = ["of_plan_and_params"]

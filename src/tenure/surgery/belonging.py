@@ -111,6 +111,3 @@ def _of_others(name: str, why: str) -> OptimizerStateError:
             "give no opt_state, and start anew:  optimizer.init(params)",
         ],
     )
-
-
-__all__ = ["check_belongs", "empty", "like", "misfit"]

@@ -9,13 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import (
-    MergeError,
-    NoInverseError,
-    UnknownStageError,
-    brief,
-    nearest,
-)
+from tenure.core.errors import MergeError, NoInverseError, UnknownStageError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.stage import STRUCTURAL, Spec, Stage, on_use, read
 from tenure.core.run.frame import Frame
@@ -23,7 +17,7 @@ from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
-from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put
+from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put, replaced
 from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.weights import backwards, layered, owner_path, step_back, through, weight_of
 
@@ -46,13 +40,7 @@ class Restaged(NamedTuple):
 
 @of_plan_and_params
 def merge(
-    plan: Plan,
-    params: Params,
-    path: str,
-    stage: str = "lora",
-    opt_state: Any = None,
-    *,
-    state: Params | None = None,
+    plan: Plan, params: Params, path: str, stage: str = "lora", opt_state: Any = None, *, state: Params | None = None
 ) -> Restaged:
     """Puts what a stage adds to a weight into what is stored, and takes the stage away. All users see the same as before.
 
@@ -65,6 +53,9 @@ def merge(
 
     Raises:
       MergeError: the stage is for one use of a weight that others use too, or is none of the weight's.
+
+    Returns:
+      The rules `stages=` of the model without the stage, its params and optimizer state, and the leaves that went.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["lora(2)"]})
@@ -117,6 +108,15 @@ def unmerge(
       opt_state: where it holds trees like `params`, zeros are added for the leaves.
       state: the model's, where stages keep some.
 
+    Raises:
+      UnknownSlotError: there is no such owner.
+      StageSyntaxError, UnknownStageError: `stage` is none.
+      MergeError: `removed` lacks a leaf of the stage.
+      NoInverseError: no stored value gives the weight through the stage.
+
+    Returns:
+      The rules `stages=` of the model with the stage, its params and its optimizer state.
+
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["lora(2)"]})
     >>> plan, params = model.plan(jnp.ones(4)), model.init(jax.random.key(0), jnp.ones(4))
@@ -138,19 +138,12 @@ def unmerge(
         )
     structural = [s for s in slot.stages if s.kind == STRUCTURAL]
     value, _ = step_back(slot, stage, weight, dict(removed))
-    made = backwards(frame, slot, structural, value)
     further = {staging.part_path(slot.path, stage, suffix): array for suffix, array in removed.items()}
-
-    def change(tree: Params, zeros: bool) -> Tree:
-        new = copied(tree)
-        for where, array in {**({} if zeros else made), **further}.items():
-            put(new, where, jnp.zeros_like(array) if zeros else array)
-        return new
-
+    made, zeros = backwards(frame, slot, structural, value) | further, jax.tree.map(jnp.zeros_like, further)
     rest = [s for s in slot.stages if s.kind != STRUCTURAL]
     stages = _rules(plan, slot, (*structural, stage, *rest))
-    changed = in_trees(opt_state, params, lambda tree: change(tree, True))
-    return Restaged(stages, change(params, False), changed, {})
+    changed = in_trees(opt_state, params, lambda tree: replaced(tree, zeros, ()))
+    return Restaged(stages, replaced(params, made, ()), changed, {})
 
 
 @of_plan_and_params
@@ -169,6 +162,9 @@ def pack(
 
     Raises:
       UnknownStageError: no owner that the glob selects has a stage with such a form.
+
+    Returns:
+      The rules `stages=` of the packed model, its params and its optimizer state.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> model = tn.transform(lambda x: tn.nn.Linear(3, with_bias=False)(x), stages={"**/w": ["quantise(8)"]})
@@ -194,10 +190,8 @@ def pack(
         added = {path: stored, **{staging.part_path(path, packed, k): v for k, v in parts.items()}}
         kept = (packed, *slot.stages[index + 1 :])
         stages = {**_rules(plan, slot, kept), **{k: v for k, v in stages.items() if k != path}}
-        new, opt_state = (
-            _replace(new, added, gone),
-            in_trees(opt_state, new, functools.partial(_replace, added=jax.tree.map(jnp.zeros_like, added), gone=gone)),
-        )
+        change = functools.partial(replaced, added=jax.tree.map(jnp.zeros_like, added), gone=gone)
+        new, opt_state = replaced(new, added, gone), in_trees(opt_state, new, change)
     return Restaged(stages, new, opt_state, {})
 
 
@@ -213,6 +207,9 @@ def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | Non
 
     Raises:
       UnknownStageError: no switchable adapter of that name.
+
+    Returns:
+      New params, of the same shapes.
 
     >>> import jax, jax.numpy as jnp, tenure as tn
     >>> stages = {"**/w": [tn.stages.LoRA(2, name="french", switchable=True)]}
@@ -263,26 +260,11 @@ def _restaged(
     plan: Plan, params: Params, slot: Slot, made: dict[str, Any], kept: Any, uses: Any, opt_state: Any
 ) -> Restaged:
     known = _labels(kept) + _labels(uses)
-    gone = {w: path for w, path in slot.parts.items() if w[0] not in known}
-    removed = {suffix: leaf(params, path) for (_, suffix), path in gone.items() if path in plan.slots}
-
-    def change(tree: Params, values_too: bool) -> Tree:
-        return _replace(tree, made if values_too else {}, list(gone.values()))
-
+    gone = {path: suffix for (label, suffix), path in slot.parts.items() if label not in known}
+    removed = {suffix: leaf(params, path) for path, suffix in gone.items() if path in plan.slots}
     stages = _rules(plan, slot, (*kept, *map(on_use, uses)))
-    changed = in_trees(opt_state, params, lambda tree: change(tree, False))
-    return Restaged(stages, change(params, True), changed, removed)
-
-
-def _replace(tree: Params, added: Mapping[str, Any], gone: list[str]) -> Tree:
-    new: Tree = {}
-    for module, entries in tree.items():
-        for name, value in entries.items():
-            if paths.join(module, name) not in gone:
-                new.setdefault(module, {})[name] = value
-    for where, array in added.items():
-        put(new, where, array)
-    return new
+    changed = in_trees(opt_state, params, lambda tree: replaced(tree, {}, gone))
+    return Restaged(stages, replaced(params, made, gone), changed, removed)
 
 
 def _rules(plan: Plan, slot: Slot, stages: Any) -> dict[str, Any]:
@@ -314,6 +296,3 @@ def _no_stage(plan: Plan, slot: Slot, stage: str) -> MergeError:
         near=nearest(stage, have),
         ways=[f"merge it on its owner:  '{o}'" for o in owners] or ["print(plan.ledger) shows the stages"],
     )
-
-
-__all__ = ["Restaged", "activate", "merge", "pack", "unmerge"]

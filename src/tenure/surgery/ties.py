@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from tenure.core.compare import distance
 from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
 from tenure.core.notation import paths
-from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.operation import Misfit
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.notation.stage import STRUCTURAL, on_use
 from tenure.core.notation.view import View
@@ -20,7 +20,7 @@ from tenure.core.slots.link import fitting_view
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import own
 from tenure.core.slots.table import WEIGHT
-from tenure.core.trees import Tree, copied, leaf, nest, put
+from tenure.core.trees import Tree, copied, flat, leaf, nest, put, replaced
 from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.optimizer import with_owner, without_owners
 from tenure.surgery.weights import assign, weights
@@ -37,12 +37,7 @@ class Retied(NamedTuple):
 
 @of_plan_and_params
 def untie(
-    plan: Plan,
-    params: Mapping[str, Any],
-    path: str,
-    opt_state: Any = None,
-    *,
-    state: Mapping[str, Any] | None = None,
+    plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any = None, *, state: Mapping[str, Any] | None = None
 ) -> Retied:
     """Gives a borrower a leaf of its own, with the value that it borrows now, so that outputs stay as they are.
 
@@ -154,7 +149,7 @@ def tie(
                 )
         mine, theirs = leaf(plain, row.path), leaf(plain, lender.path)
         seen = _seen(ref, plain, plan, row.path)
-        if take == row.path or (take is not None and paths.plain(take) == paths.plain(row.path)):
+        if take is not None and paths.plain(take) == paths.plain(row.path):
             put(plain, lender.path, _back(ref, mine, theirs, row.path))
             assigned = assign(plan, new, {lender.path: leaf(plain, lender.path)}, state)
             new = assigned if state is None else assigned[0]
@@ -162,13 +157,9 @@ def tie(
             _check_equal(row, lender, ref, mine, seen)
         gone += [row.path, *plan.slots[row.path].parts.values()]
 
-    def drop(tree: Mapping[str, Any]) -> Tree:
-        return {
-            m: kept for m, e in tree.items() if (kept := {n: v for n, v in e.items() if paths.join(m, n) not in gone})
-        }
-
     absolute = {user: str(Ref(Ref.parse(t).path, Ref.parse(t).views, True)) for user, t in ties.items()}
-    return Retied({**plan.ties, **absolute}, drop(new), without_owners(plan, params, gone, opt_state), plan.stages)
+    opt_state = without_owners(plan, params, gone, opt_state)
+    return Retied({**plan.ties, **absolute}, replaced(new, {}, gone), opt_state, plan.stages)
 
 
 def _check_ends(plan: Plan, ties: Mapping[str, Any]) -> None:
@@ -187,11 +178,9 @@ def _check_ends(plan: Plan, ties: Mapping[str, Any]) -> None:
 def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mapping[str, Any] | None) -> Tree:
     """The params with a leaf for a borrower, the leaves in the order of the model's slots."""
     value = values.evaluate(offline(plan, params, state), path, WEIGHT)
-    new = copied(params)
-    put(new, path, jnp.array(value, copy=True))
+    leaves = {**flat(params, "params"), path: jnp.array(value, copy=True)}
     order = {p: i for i, p in enumerate(plan.slots)}
-    names = sorted((paths.join(m, n) for m, e in new.items() for n in e), key=lambda p: order.get(p, -1))
-    return nest({name: leaf(new, name) for name in names})
+    return nest(dict(sorted(leaves.items(), key=lambda item: order.get(item[0], -1))))
 
 
 def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:

@@ -9,13 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import (
-    NoInverseError,
-    ParameterShapeError,
-    Party,
-    RuleError,
-    brief,
-)
+from tenure.core.errors import NoInverseError, ParameterShapeError, Party, RuleError, brief
 from tenure.core.notation.stage import STRUCTURAL, Irreversible, Run, Stage
 from tenure.core.run import values
 from tenure.core.run.frame import Frame

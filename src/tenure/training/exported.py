@@ -76,6 +76,13 @@ class Exported:
     """
 
     def __init__(self, program: Any, weights: list[np.ndarray], told: Mapping[str, Any]):
+        """What `load_exported` read.
+
+        Args:
+          program: of `jax.export`.
+          weights: the arrays that it takes before the inputs.
+          told: what the file says of inputs, outputs and labels.
+        """
         self._program, self._weights = program, weights
         self.inputs = {
             key: Input(tuple(of["shape"]), of["dtype"], of["lengths"], of["labels"])

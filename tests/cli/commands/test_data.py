@@ -1,7 +1,10 @@
 """`tenure data hdf`: real files of text, audio and arrays, written and read back."""
 
+import signal
 import subprocess
 import sys
+import time
+import wave
 
 import numpy as np
 import pytest
@@ -109,19 +112,62 @@ def test_a_file_is_whole_or_not_there(texts, capsys):
         (["--text", "classes={}/en"], "needs the stream 'data'"),
         (["--text", "data={}/none"], "does not exist"),
         (["--text", "data"], "a stream and what it is made of are needed"),
-        (["--audio", "data={}"], "has no audio files"),
+        (["--audio", "data={}/empty"], "has no audio files"),
         (["--arrays", "data={}/en"], "is no npz file"),
         (["--arrays", "data={}/o.npz"], "cannot be read: Object arrays"),
         (["--text", "data={}/en", "--vocab", "daat=words"], "'daat', which is no text"),
         ([], "there is nothing to write"),
+        (["--text", "data={}/twice", "--tagged"], "line 3 of '{}/twice' names the sequence 't', as line 1 does"),
+        (
+            ["--text", "data={}/en", "--vocab", "data=charcters"],
+            "no vocabulary 'charcters', and no file of that name\n  nearest",
+        ),
+        (["--arrays", "data={}/cut.npz"], "cut.npz' is a damaged npz file, or was cut off"),
+        (
+            ["--arrays", "data={}/large.npz"],
+            "'a' has numbers from 0 to 1099511627776 in the stream 'data', and 32 bits",
+        ),
+        (["--arrays", "data={}/below.npz"], "'a' has the label -3 in the stream 'data', and labels are not below 0"),
+        (["--arrays", "data={}/mixed.npz"], "'b' has float64 in the stream 'data', and those before int32"),
+        (["--audio", "data={}/noise"], "audio '{}/noise/a.wav' cannot be read: Format not recognised"),
+        (["--audio", "data={}/both"], "'{}/both/a.flac' and '{}/both/a.wav' are both the sequence 'a'"),
+        (["--audio", "data={}/stereo"], "audio '{}/stereo/a.wav' has 2 channels"),
+        (["--audio", "data={}/stereo", "--features", "{{'step_len': -1}}"], "step_len is -1, and no number above 0"),
+        (
+            ["--audio", "data={}/stereo", "--features", "{{'features'"],
+            "a dictionary is needed\n  1. --features \"{{'features': 'mfcc'}}",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(texts, capsys, arguments, says):
     (texts / "one").write_text("x\n")
+    (texts / "twice").write_text("t a\nu\nt b\n")
     np.savez(texts / "o.npz", a=np.array([{}], dtype=object))
+    np.savez(texts / "large.npz", a=np.array([0, 2**40]))
+    np.savez(texts / "below.npz", a=np.array([1, -3]))
+    np.savez(texts / "mixed.npz", a=np.array([1, 2]), b=np.array([0.5, 1]))
+    (texts / "cut.npz").write_bytes((texts / "mixed.npz").read_bytes()[:200])
+    for folder in ("noise", "both", "stereo", "empty"):
+        (texts / folder).mkdir()
+    (texts / "noise" / "a.wav").write_bytes(b"RIFF and more")
+    for name in ("a.wav", "a.flac"):
+        (texts / "both" / name).write_bytes(b"")
+    with wave.open(str(texts / "stereo" / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(4000))
     assert written(texts, *(argument.format(texts) for argument in arguments)) == 1
-    assert says in capsys.readouterr().err
+    assert says.format(texts, texts) in capsys.readouterr().err
     assert not (texts / "out.hdf").exists()
+
+
+def test_a_file_has_as_many_lines_as_line_feeds(texts):
+    (texts / "odd").write_bytes("\ufeffa\fb\r\nc\u2028d\r\n".encode())
+    (texts / "plain").write_text("x\ny")
+    assert (
+        written(texts, "--text", f"data={texts}/odd", "--vocab", "data=words", "--text", f"classes={texts}/plain") == 0
+    )
+    data, found = read(texts / "out.hdf")
+    assert sorted(data.streams["data"].labels) == ["<unk>", "a", "b", "c", "d"] and len(found) == 2
 
 
 FULL = """
@@ -136,6 +182,29 @@ def test_a_disk_without_room_is_told_and_nothing_stays_behind(tmp_path):
     done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "'out.hdf' cannot be written: " in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing_behind(tmp_path, number, status):
+    command = [
+        sys.executable,
+        "-m",
+        "tenure",
+        "data",
+        "hdf",
+        "out.hdf",
+        "--dataset",
+        "{'class': 'Task12AXDataset', 'num_seqs': 10000000}",
+    ]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.iterdir()) and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == status and errors.strip().startswith("stopped by") and not list(tmp_path.iterdir()), (
+        errors
+    )
 
 
 def test_the_command_in_a_process_of_its_own(texts):

@@ -9,8 +9,8 @@ import pytest
 
 from tenure.cli.plots import plot
 from tenure.training.errors import LearningRateError
+from tenure.training.rates.existing import epochs_in
 from tenure.training.rates.file import render
-from tenure.training.rates.found import epochs_in
 from tenure.training.rates.scores import EpochScores
 from tests.cli.process import here, tenure, write
 

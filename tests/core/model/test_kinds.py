@@ -145,11 +145,3 @@ def test_dropout_and_batch_norm_follow_the_mode_and_an_argument_wins():
     assert (forced == 0).any() and not jax.tree.all(jax.tree.map(np.array_equal, moved, state))
     with pytest.raises(tn.errors.MissingRNGError):
         model.apply(params, state, None, x)
-
-
-def test_haiku_programs_say_themselves_whether_they_train():
-    model = hk.transform_with_state(lambda x: hk.BatchNorm(False, False, 0.9)(x))
-    with pytest.raises(TypeError, match="needs its argument"):
-        model.init(KEY, X)
-    with pytest.raises(TypeError):
-        hk.dropout(None, 0.5, X)

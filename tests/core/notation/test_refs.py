@@ -5,12 +5,14 @@ import itertools
 import json
 import pickle
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import tenure as tn
+from tenure import nn
 from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError
 from tenure.core.notation import views
 from tenure.core.notation.refs import Ref
@@ -119,3 +121,63 @@ def test_a_long_string_is_refused_quickly():
         Ref.parse("a | index(" + "0," * 10**6 + ")")
     with pytest.raises(TenureError):
         Ref.parse("(" * 10**6)
+
+
+KEY = jax.random.key(0)
+X = jnp.ones((2, 4))
+
+
+def test_ledger_of_references_indexed_as_arrays():
+    def f(x):
+        fused = nn.Linear(12, with_bias=False, name="qkv")
+        w = fused.ref("w")
+        views = {"q": w[:, :4], "k": w[..., 4:8], "v": w[:, -4:], "every": w[1:3, :3], "row": w[2:, -1:]}
+        out = {n: nn.Linear(v, with_bias=False, name=n, share={"w": r})(x[:, :s]) for n, r, v, s in SIZES(views)}
+        return fused(x), out
+
+    def SIZES(views):
+        sizes = {"q": (4, 4), "k": (4, 4), "v": (4, 4), "every": (3, 2), "row": (1, 2)}
+        return [(name, ref, *sizes[name]) for name, ref in views.items()]
+
+    model = tn.transform(f)
+    params = model.init(KEY, X)
+    w = params["qkv"]["w"]
+    _, out = model.apply(params, None, X)
+    wanted = {"q": w[:, :4], "k": w[:, 4:8], "v": w[:, 8:], "every": w[1:3, :3], "row": w[2:, -1:]}
+    for name, value in wanted.items():
+        assert jnp.allclose(out[name], X[:, : value.shape[0]] @ value, atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    "index, text",
+    [
+        (3, "a/w | index(3)"),
+        (-1, "a/w | index(-1)"),
+        (np.int64(2), "a/w | index(2)"),
+        ((slice(None), 2), "a/w | index(2, axis=1)"),
+        ((..., 2), "a/w | index(2, axis=-1)"),
+        (slice(0, 40), "a/w | slice(0, 40)"),
+        ((slice(None), slice(None, 40)), "a/w | slice(0, 40, axis=1)"),
+        ((..., slice(40, 80)), "a/w | slice(40, 80, axis=-1)"),
+        ((0, slice(1, 3)), "a/w | slice(1, 3, axis=1) | index(0)"),
+        (slice(None), "a/w"),
+        (..., "a/w"),
+    ],
+)
+def test_an_index_is_a_view_that_prints_and_parses(index, text):
+    ref = tn.Ref.parse("a/w")[index]
+    assert str(ref) == text and tn.Ref.parse(str(ref)) == ref and tn.Ref.from_json(ref.to_json()) == ref
+
+
+@pytest.mark.parametrize(
+    "index", [None, "w", [1, 2], (slice(None), None), 2.5, True, (..., ...), np.ones(2), slice(0, 4, 2)]
+)
+def test_an_index_that_is_no_view_is_refused(index):
+    with pytest.raises(tn.TenureError, match="index|slice") as error:
+        tn.Ref.parse("a/w")[index]
+    assert "a/w" in str(error.value)
+
+
+def test_a_reference_is_no_sequence():
+    with pytest.raises(tn.TenureError, match="not a value"):
+        list(tn.Ref.parse("a/w"))

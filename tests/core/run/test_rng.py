@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import tenure as tn
@@ -67,3 +68,31 @@ def test_a_raw_transformation_within_one_of_ours_and_the_users_own_jit_outside_a
     model = tn.transform(f)
     params = jax.jit(model.init)(KEY, jnp.ones((2, 3)))
     assert jax.jit(model.apply)(params, KEY, jnp.ones((2, 3))).shape == (2, 3)
+
+
+def test_random_keys_depend_on_paths_and_not_on_order():
+    def draws(order):
+        def f():
+            made = {name: tn.to_module(lambda: jax.random.normal(tn.next_rng_key()))(name) for name in order}
+            return {name: module() for name, module in made.items()}
+
+        return tn.transform(f).apply({}, jax.random.key(0))
+
+    one, two = draws("abc"), draws("cbda")
+    assert all(one[k] == two[k] for k in "abc") and len({float(v) for v in two.values()}) == 4
+
+
+def test_random_keys_in_loops_and_lanes_differ():
+    def f():
+        draw = lambda *_: ((), jax.random.normal(tn.next_rng_key()))  # noqa: E731
+        steps = tn.scan(draw, (), None, length=3)[1]
+        lanes = tn.vmap(lambda x: x + jax.random.normal(tn.next_rng_key()))(jnp.zeros(3))
+        same = tn.vmap(lambda x: x + jax.random.normal(tn.next_rng_key()), split_rng=False)(jnp.zeros(3))
+        layers = tn.layer_stack(3, with_per_layer_inputs=True)(lambda x, _: (x, draw()[1]))(
+            jnp.zeros(()), jnp.zeros(3)
+        )[1]
+        return steps, lanes, layers, same
+
+    *different, same = tn.transform(f).apply({}, 0)
+    drawn = np.concatenate(different)
+    assert len(set(drawn.tolist())) == 9 and len(set(same.tolist())) == 1

@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import tenure as tn
 from tenure import nn
+from tenure.core.errors import NoInverseError
 
 KEY = jax.random.key(0)
 X = jax.random.normal(KEY, (2, 4))
@@ -186,26 +188,60 @@ def test_lanes_that_agree_are_fine():
     assert out.shape == (2, 2, 4) and state["batch_norm/~/mean_ema"]["average"].shape == (1, 4)
 
 
-def across(x):
-    return nn.BatchNorm(True, True, 0.9, cross_replica_axis="devices")(x, is_training=True)
+def test_state_has_owners_and_users_too():
+    class Counter(tn.Module):
+        def __call__(self):
+            n = tn.get_state("n", (2,), jnp.float32, jnp.zeros)
+            tn.set_state("n", n + 1)
+            return n
+
+    def f():
+        first = Counter(name="first")
+        second = Counter(name="second", share={"n": first.ref("n") | "scale(2)"})
+        first()
+        return second()
+
+    model = tn.transform_with_state(f)
+    params, state = model.init(None)
+    assert params == {} and jax.tree.map(jnp.shape, state) == {"first": {"n": (2,)}}
+    out, state = model.apply(params, state, None)
+    np.testing.assert_allclose(out, [2.0, 2.0])
+    np.testing.assert_allclose(state["first"]["n"], [1.5, 1.5])  # set to 3 through the view: 1.5 at the owner
+    ledger = model.plan().ledger
+    assert ledger.users_of("first/n") == ("first/n", "second/n") and ledger.count() == 0
 
 
-def test_init_of_a_norm_outside_of_the_map_that_its_axis_belongs_to():
-    model, lanes = tn.transform_with_state(across), jnp.stack([X, X + 1])
-    params, state = model.init(KEY, X)
-    one = tn.transform_with_state(norm).init(KEY, X)
-    assert jax.tree.all(jax.tree.map(jnp.allclose, (params, state), one))
-    assert jax.tree.structure(jax.jit(model.init)(KEY, X)) == jax.tree.structure(one)
-    mapped = jax.vmap(model.apply, (None, None, None, 0), axis_name="devices")
-    out, new = mapped(params, state, None, lanes)
-    whole, _ = tn.transform_with_state(norm).apply(*one, None, lanes.reshape(4, 4))
-    assert jnp.allclose(out.reshape(4, 4), whole, atol=1e-5)
-    assert (new["batch_norm/~/mean_ema"]["average"][0] == new["batch_norm/~/mean_ema"]["average"][1]).all()
+def test_a_state_is_borrowed_through_views_too():
+    class Mean(tn.Module):
+        def __call__(self, size, value=None):
+            mean = tn.get_state("mean", (size,), init=jnp.zeros)
+            if value is not None:
+                tn.set_state("mean", value)
+            return mean
+
+    def model(x):
+        Mean(name="a")(2, jnp.ones(2))
+        Mean(name="b")(2, 2 * jnp.ones(2))
+        Mean(name="flipped", share={"mean": "b/mean | einops('(x y) -> (y x)', x=2)"})(2, 3 * jnp.ones(2))
+        return Mean(name="both", share={"mean": "a/mean | concat('b/mean | scale(2)')"})(4)
+
+    transformed = tn.transform_with_state(model)
+    params, state = transformed.init(None, 0)
+    assert set(state) == {"a", "b"}
+    out, state = transformed.apply(params, state, None, 0)
+    np.testing.assert_array_equal(out, [1, 1, 6, 6])
+    np.testing.assert_array_equal(state["b"]["mean"], [3, 3])
 
 
-def test_apply_outside_of_the_map_names_the_axis_and_the_module():
-    model = tn.transform_with_state(across)
-    params, state = model.init(KEY, X)
-    with pytest.raises(tn.TenureError, match="the axis 'devices' is not mapped") as error:
-        model.apply(params, state, None, X)
-    assert "axis_name='devices'" in str(error.value) and "test_state.py" in str(error.value)
+def test_a_state_that_is_put_together_of_several_cannot_be_set():
+    class Mean(tn.Module):
+        def __call__(self, size):
+            tn.set_state("mean", 1 + tn.get_state("mean", (size,), init=jnp.zeros))
+
+    def model(x):
+        Mean(name="a")(2)
+        Mean(name="both", share={"mean": "a/mean | concat('a/mean')"})(4)
+
+    transformed = tn.transform_with_state(model)
+    with pytest.raises(NoInverseError, match="concat"):
+        transformed.apply(*transformed.init(None, 0), None, 0)

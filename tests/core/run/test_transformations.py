@@ -78,3 +78,30 @@ def test_static_arguments_of_jit_and_remat_are_counted_without_what_is_threaded(
     one, two = model.apply(params, None, X)
     np.testing.assert_allclose(one, 3 * X @ params["linear"]["w"], rtol=1e-6)
     np.testing.assert_allclose(two, X @ params["linear_1"]["w"], rtol=1e-6)
+
+
+GRID = jnp.linspace(-1.0, 1.0, 8).reshape(2, 4)
+
+
+def test_state_is_threaded_through_every_transformation():
+    def count(x):
+        n = tn.get_state("n", (), jnp.int32, jnp.zeros)
+        tn.set_state("n", n + 1)
+        return x + n
+
+    def f(x):
+        x = tn.jit(count)(x)
+        x = tn.remat(count)(x)
+        x = tn.vmap(count)(x)
+        x = tn.scan(lambda c, _: (count(c), ()), x, None, length=3)[0]
+        x = tn.fori_loop(0, 2, lambda i, c: count(c), x)
+        x = tn.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, count(c[1])), (0, x))[1]
+        x = tn.cond(True, count, lambda x: x, x)
+        x = tn.switch(0, [count, lambda x: x], x)
+        return tn.grad(lambda x: count(x).sum())(x)
+
+    model = tn.transform_with_state(f)
+    params, state = model.init(None, GRID)
+    assert state == {"~": {"n": 0}}
+    for run in (model.apply, jax.jit(model.apply)):
+        assert run(params, state, None, GRID)[1] == {"~": {"n": 13}}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.network.layers.running import LABELS, LENGTHS, X, lengths, output
+from tenure.network import Dim, batch_dim
+from tests.network.layers.running import BATCH, LABELS, LENGTHS, X, data, lengths, output, run
 from tests.network.layers.sequences import SEQUENCES, per_sequence
 
 
@@ -78,3 +79,16 @@ def test_dropping_some_of_what_was_put_in_between():
     assert all(np.array_equal(f, filled[0][: len(f)]) for f in filled)  # the same places in all sequences
     y, t = output({"class": "resize", "axis": "T", "factor": 3, "fill_dropout": 1e-9}, compiled=True)
     assert lengths(t, 1).tolist() == (LENGTHS * 3).tolist() and np.allclose(y, np.repeat(X, 3, axis=1))
+
+
+def test_repetitions_over_a_dim_of_their_own():
+    """RETURNN takes repetitions [B, T'] of any one axis beside the batch for those of the axis."""
+    declared = data()
+    declared["times"] = {"dims": [batch_dim(), Dim(None, "other")], "dtype": "int32"}
+    times = np.array([[1, 2, 0, 1, 1, 1], [2, 2, 1, 1, 0, 0], [3, 0, 0, 0, 0, 0]], "int32")
+    net = {"output": {"class": "repeat", "repetitions": "data:times", "axis": "T", "from": "data"}}
+    result, _ = run(net, inputs=declared, batch={**BATCH, "times": (times, LENGTHS)})
+    found = np.asarray(result.outputs["output"].batch_first().data)
+    for b in range(3):
+        expected = np.repeat(X[b], times[b], axis=0)
+        np.testing.assert_array_equal(found[b, : len(expected)], expected)

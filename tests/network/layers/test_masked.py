@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from tests.network.layers.running import LABELS, lengths, run
+from tests.network.layers.running import BATCH, KEEP, LABELS, lengths, run
 from tests.network.layers.sequences import SEQUENCES, per_sequence
+from tests.network.objectives import LINEAR, objective, squares
 
 
 def test_masked_computation_and_unmask():
@@ -26,3 +27,42 @@ def test_masked_computation_and_unmask():
         index = np.cumsum(LABELS[i, : len(s)] > 1)
         table = np.concatenate([np.zeros((1, 2)), kept[i]])
         assert np.allclose(full[i, : len(s)], table[index], atol=1e-5)
+
+
+MASK = {
+    "sum": {"class": "reduce", "mode": "sum", "axis": "F", "from": "data"},
+    "mask": {"class": "compare", "kind": "greater", "value": 0.0, "from": "sum"},
+}
+
+
+def test_a_masked_layer_has_a_loss_and_a_decay():
+    unit = {**LINEAR, "loss": "as_is", "L2": 0.1}
+    net = {**MASK, "output": {"class": "masked_computation", "mask": "mask", "from": "data", "unit": unit}}
+    result, params = objective(net)
+    whole, _ = run({"output": LINEAR})  # the same parameters, as their names are the same
+    y = np.asarray(whole.outputs["output"].batch_first().data)
+    keep = KEEP & (np.asarray(BATCH["data"][0]).sum(-1) > 0)
+    assert np.allclose(result.losses["output/output"].loss, y[keep].sum(), rtol=1e-4)
+    assert np.allclose(result.constraints, 0.1 * squares(params, "output"), rtol=1e-5)
+
+
+def test_base_in_a_masked_sub_network_is_outside_of_the_loop():
+    """As in RETURNN, where the layers around a masked computation are its own."""
+    inside = {"output": {**LINEAR, "reuse_params": "base:base:outer"}}
+    unit = {
+        "mask": {"class": "compare", "kind": "greater", "value": 0.0, "from": "sum"},
+        "sum": {"class": "reduce", "mode": "sum", "axis": "F", "from": "data:source"},
+        "some": {
+            "class": "masked_computation",
+            "mask": "mask",
+            "from": "data:source",
+            "unit": {"class": "subnetwork", "subnetwork": inside},
+        },
+        "output": {"class": "copy", "from": ["some", "prev:some"]},
+    }
+    net = {"outer": LINEAR, "output": {"class": "rec", "from": "data", "unit": unit}}
+    result, params = objective(net)
+    assert list(params) == ["outer"]
+    outer, some = (np.asarray(result.outputs[key].batch_first().data) for key in ("outer", "output"))
+    keep = KEEP & (np.asarray(BATCH["data"][0]).sum(-1) > 0)
+    assert keep.any() and np.allclose(some[keep][:, :5], outer[keep], rtol=1e-5)

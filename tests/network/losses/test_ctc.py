@@ -7,13 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenure.network.losses import ctc, decode
-
-
-def spoken(path, blank, label_loop):
-    """What a path of frames says."""
-    runs = [a for i, a in enumerate(path) if not (label_loop and i and path[i - 1] == a)]
-    return [a for a in runs if a != blank]
+from tenure.network.losses import ctc
+from tests.network.losses.paths import make, spoken
 
 
 def enumerated(log_probs, labels, blank, label_loop):
@@ -24,12 +19,6 @@ def enumerated(log_probs, labels, blank, label_loop):
         if spoken(path, blank, label_loop) == list(labels)
     ]
     return (np.logaddexp.reduce(totals), max(totals)) if totals else (-np.inf, -np.inf)
-
-
-def make(seed, batch=3, t=4, n=3):
-    rng = np.random.RandomState(seed)
-    log_probs = np.log(rng.dirichlet(np.ones(n), size=(batch, t))).astype("float32")
-    return log_probs, np.array([4, 3, 2]), rng.randint(0, n - 1, (batch, 3)), np.array([2, 3, 0])
 
 
 @pytest.mark.parametrize("label_loop", [True, False])
@@ -79,31 +68,3 @@ def test_a_sequence_without_a_path():
     assert not np.any(jax.jit(jax.grad(lambda x: ctc.loss(x, *args[1:], no_path=quiet)[0]))(logits))
     longer = (logits, jnp.array([1]), *args[2:])
     assert ctc.loss(*longer, no_path=ctc.NoPath(ignore_longer=True))[0] == 0
-
-
-def decoded(log_probs, width, merge):
-    labels, lengths = decode.beam(jnp.asarray(log_probs)[None], jnp.array([len(log_probs)]), 2, width, merge)
-    return labels[0, : int(lengths[0])].tolist()
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_wide_beam_finds_the_most_probable_labels(seed):
-    log_probs = make(seed, batch=1, t=4, n=3)[0][0]
-    totals = {}
-    for path in itertools.product(range(3), repeat=4):
-        key = tuple(spoken(path, 2, True))
-        totals[key] = np.logaddexp(totals.get(key, -np.inf), sum(log_probs[i, a] for i, a in enumerate(path)))
-    assert decoded(log_probs, 64, merge=False) == list(max(totals, key=totals.get))
-
-
-def test_decoding_inside_of_a_compiled_program():
-    logits = jnp.log(jax.nn.one_hot(jnp.array([[0, 0, 2, 0, 1]]), 3) * 0.9 + 0.03)
-    for decoder in (decode.greedy, lambda x, n, blank: decode.beam(x, n, blank, 10, merge=False)):
-        labels, lengths = jax.jit(lambda x, n, d=decoder: d(x, n, 2))(logits, jnp.array([5]))
-        assert labels[0, : int(lengths[0])].tolist() == [0, 0, 1]
-
-
-def test_the_search_merges_equal_neighbours_as_tensorflow_does():
-    log_probs = np.log(np.asarray(jax.nn.one_hot(jnp.array([0, 2, 0]), 3)) * 0.9 + 0.03)
-    assert decoded(log_probs, 10, merge=True) == [0]
-    assert decoded(log_probs, 10, merge=False) == [0, 0]

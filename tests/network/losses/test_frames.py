@@ -29,23 +29,6 @@ def test_a_bound_changes_the_value_and_not_the_gradient():
     assert (value, gradient) == (4, 6)
 
 
-def test_generic_cross_entropy_of_a_softmax_has_its_own_gradient():
-    from tests.network.layers.running import BATCH, KEEP, LABELS, data, run
-
-    net = {"output": {"class": "softmax", "n_out": 4, "from": "data", "loss": "generic_ce"}}
-    result, params = run(net)
-    probs = np.asarray(result.outputs["output"].batch_first().data)
-    picked = np.take_along_axis(probs, LABELS[..., None], -1)[..., 0]
-    assert float(result.losses["output"].loss) == pytest.approx(-np.log(picked)[KEEP].sum(), rel=1e-5)
-
-    import tenure.network as network
-
-    model = network.Network(net, data())
-    grads = jax.grad(lambda p: model.apply(p, {}, None, BATCH)[0].loss)(params)
-    by_logits = (1 - 4 * probs) * (probs - np.eye(4)[LABELS])
-    assert np.allclose(grads["output"]["b"], by_logits[KEEP].sum(0), atol=1e-4)
-
-
 def test_the_gradient_of_targets_that_do_not_sum_to_one_is_tensorflows():
     logits, target = jnp.array([0.3, -1.0, 2.0]), jnp.array([0.5, 0.1, 0.1])
     value, gradient = jax.value_and_grad(frames.softmax_cross_entropy)(logits, target)

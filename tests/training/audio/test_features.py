@@ -1,19 +1,11 @@
 """Audio as features: sizes, known values of simple sounds, and what is refused."""
 
-import io
-
 import numpy as np
 import pytest
 
 from tenure.training.audio.features import Features
-from tenure.training.audio.reading import read_audio
 from tenure.training.errors import DataSetError
-
-RATE = 8000
-
-
-def tone(frequency, seconds=0.5):
-    return np.sin(2 * np.pi * frequency * np.arange(int(RATE * seconds)) / RATE)
+from tests.training.audio.sounds import RATE, tone
 
 
 def made(audio=None, **options):
@@ -103,15 +95,3 @@ def test_functions_of_the_config_draw_by_the_sequence():
 def test_what_cannot_be_is_told(options, says):
     with pytest.raises(DataSetError, match=says):
         made(**options)
-
-
-def test_files_of_every_kind_are_read():
-    soundfile = pytest.importorskip("soundfile")
-    for kind, subtype in (("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS")):
-        content = io.BytesIO()
-        soundfile.write(content, 0.5 * tone(440), RATE, format=kind, subtype=subtype)
-        samples, rate = read_audio(content.getvalue(), "x")
-        assert rate == RATE and len(samples) == RATE // 2
-        assert np.corrcoef(samples, tone(440))[0, 1] > 0.99
-    with pytest.raises(DataSetError, match="audio 'x' cannot be read"):
-        read_audio(b"no audio", "x")

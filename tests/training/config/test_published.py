@@ -2,13 +2,10 @@
 
 import pytest
 
-from tenure.network.tf import tf
-from tenure.network.tf.static import UnknownTensorFlowError
 from tenure.training.config import from_command_line
 from tenure.training.config.keys import check_keys
 from tenure.training.engine.model import build, extern_data, network_of
 from tenure.training.engine.settings import values
-from tenure.training.errors import ConfigError
 from tenure.training.pretraining.plan import Pretraining
 
 BASE = """#!rnn.py
@@ -147,54 +144,3 @@ def test_a_published_form_loads(name, tmp_path):
     for epoch in (1, 3):
         build(given, network_of(given, epoch, pretraining)).plan(train=True)
     assert extern_data(given)["data"]["dim"] == 4
-
-
-IMPORTED = """
-Pretrain.WrapEpochValue TFUtil.where_bc TFUtil.Data TFUtil.DimensionTag TFUtil.nd_indices TFUtil.tile_transposed TFUtil.get_shape TFUtil.dropout
-GeneratingDataset.Vocabulary Util.cleanup_env_var_path returnn.config.get_global_config returnn.tf.compat.v1.while_loop tensorflow.device
-tensorflow.control_dependencies tensorflow.summary tensorflow.segment_min tensorflow.TensorShape tensorflow.name_scope tensorflow.meshgrid returnn.tf.util.data.SpatialDim
-returnn.tf.util.data.FeatureDim returnn.tf.util.data.batch_dim returnn.tensor.Dim returnn.tensor.batch_dim
-""".split()  # what configs import, and Tenure has
-REFUSED = """
-TFUtil.OpCodeCompiler TFUtil.get_rnnt_linear_aligned_output TFUtil.create_random_warp_flow_2d TFUtil.dense_image_warp LmDataset.Lexicon
-TFNetworkRecLayer.SelectSearchSourcesLayer TFNetworkLayer.register_layer_class returnn.tf.layers.basic.auto_register_layer_classes
-""".split()
-GENERAL = "write it with jax.numpy"  # the way out of a name that nobody publishes
-
-
-@pytest.mark.parametrize("where", ["", "    "], ids=["at once", "in a function"])
-def test_every_name_is_there_or_is_refused_when_it_is_used(tmp_path, where):
-    lines = ["#!rnn.py", "def names():" if where else "if True:"]
-    for number, name in enumerate([*IMPORTED, *REFUSED]):
-        module, _, last = name.rpartition(".")
-        lines.append(f"    from {module} import {last} as n{number}")
-    lines.append("    return dict(locals())" if where else "    pass")
-    path = tmp_path / "names.py"
-    path.write_text("\n".join(lines))
-    config = from_command_line([str(path)])
-    found = config.typed["names"]() if where else config.typed
-    for number, name in enumerate([*IMPORTED, *REFUSED]):
-        value = found[f"n{number}"]
-        if name in IMPORTED:
-            assert not repr(value).endswith("which Tenure does not have⟩"), name
-        else:
-            with pytest.raises(ConfigError, match=f"the config uses '{name}', which Tenure does not have") as error:
-                value("x")
-            assert GENERAL not in str(error.value), name
-
-
-@pytest.mark.parametrize("name", ["get_variable", "Variable", "py_func"])
-def test_what_tensorflow_alone_can_do_is_refused_with_a_way_out(name):
-    with pytest.raises(UnknownTensorFlowError, match=r"(?s)tf.compat.v1.*has no counterpart here.*layer") as error:
-        getattr(tf.compat.v1, name)
-    assert "write it with the functions" not in str(error.value)
-
-
-def test_nothing_stays_behind(tmp_path):
-    import sys
-
-    path = tmp_path / "a.py"
-    path.write_text("import returnn.tf.util.basic\nimport TFUtil\n")
-    before = set(sys.modules)
-    from_command_line([str(path)])
-    assert not {m for m in set(sys.modules) - before if m.startswith(("returnn", "TFUtil", "tensorflow"))}

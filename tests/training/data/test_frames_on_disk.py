@@ -8,7 +8,6 @@ import pytest
 
 from tenure.training.data.frames_on_disk import Frames
 from tenure.training.data.hdf import HDFDataset
-from tenure.training.engine.outputs import write_hdf
 from tenure.training.errors import DataSetError
 
 VALUES = np.arange(60, dtype=np.float32).reshape(20, 3)
@@ -53,7 +52,9 @@ def test_files_in_memory_and_with_a_user_block_are_left_to_the_library(tmp_path)
 
 def test_a_file_that_was_cut_off_meanwhile_is_an_error_and_no_zeros(tmp_path):
     path = tmp_path / "a.hdf"
-    write_hdf(path, [("a", np.ones((50_000, 3), np.float32)), ("b", np.ones((50_000, 3), np.float32))], 3)
+    with h5py.File(path, "w") as file:
+        file["inputs"], file["seqTags"] = np.ones((100_000, 3), np.float32), [b"a", b"b"]
+        file["seqLengths"] = np.array([[50_000], [50_000]])
     data = HDFDataset([str(path)])
     assert data.parts[0]._frames["data"]._at is not None
     os.truncate(path, os.path.getsize(path) // 2)  # HDF5 would read zeros

@@ -1,5 +1,6 @@
 """Layers that dump: what lies beside the dumped stream, whole batches, files that grow, and layers inside of loops."""
 
+import ast
 import io
 
 import numpy as np
@@ -9,11 +10,10 @@ from tenure.training.data.hdf import HDFDataset
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.errors import ConfigError
-from tests.training.engine.test_training import config
+from tests.training.engine.small import NET, config
+from tests.training.engine.told import BEST, DATA, NO_TARGETS, STATIC, said
 
 h5py = pytest.importorskip("h5py")
-STATIC = [{"data": np.eye(9, dtype="float32")[:n], "classes": np.arange(n, dtype="int32") % 2} for n in (3, 5, 4)]
-DATA = {"class": "StaticDataset", "data": STATIC, "output_dim": {"data": [9, 2], "classes": [2, 1]}}
 LOOP = {
     "class": "rec",
     "from": "data",
@@ -109,3 +109,68 @@ def test_a_layer_inside_of_a_loop_dumps_all_steps(tmp_path):
     assert [len(data.load(i, 1).data["data"]) for i in range(3)] == [3, 4, 5]
     assert data.streams["data"].dim == 4 and data.streams["p"].dim == 2
     np.testing.assert_allclose(data.load(0, 1).data["p"][:3].sum(-1), 1, rtol=1e-5)
+
+
+def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):
+    dump = {"class": "hdf_dump", "from": "output", "filename": f"{tmp_path}/out.hdf", "is_output_layer": True}
+    labels = {**dump, "from": "best", "filename": f"{tmp_path}/{{dataset_name}}.hdf", "dump_per_run": True}
+    net = {**NET, "best": BEST, "dump": dump, "labels": labels}
+    said(trained, task="eval", network=net, dev=DATA)
+    with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "dev.hdf") as b:
+        assert a["seqLengths"][:, 0].tolist() == [3, 4, 5] and a["inputs"].shape == (12, 2)
+        np.testing.assert_array_equal(a["inputs"][()].argmax(-1), b["inputs"][()])
+    (tmp_path / "out.hdf").unlink()
+    said(trained, task="forward", network=net, eval=NO_TARGETS, output_file=f"{tmp_path}/all.hdf")
+    with h5py.File(tmp_path / "out.hdf") as a, h5py.File(tmp_path / "all.hdf") as b:
+        np.testing.assert_array_equal(a["inputs"][()], b["inputs"][()])
+
+
+def test_each_hypothesis_of_a_search_is_a_sequence_the_best_first(tmp_path):
+    unit = {
+        "end": {"class": "compare", "from": "output", "value": 0},
+        "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 6, "from": ["prev:embed", "base:mean"]},
+        "embed": {"class": "linear", "activation": None, "n_out": 4, "from": "output", "initial_output": 0},
+        "prob": {"class": "softmax", "from": "s", "target": "classes", "loss": "ce"},
+        "output": {"class": "choice", "from": "prob", "target": "classes", "beam_size": 3, "initial_output": 0},
+    }
+    net = {
+        "mean": {"class": "reduce", "mode": "mean", "axis": "t", "from": "data"},
+        "output": {"class": "rec", "from": [], "target": "classes", "unit": unit, "max_seq_len": 6},
+        "length": {"class": "length", "from": "output"},
+        "best": {"class": "decide", "from": "output", "is_output_layer": True},
+        "dump": dump(tmp_path / "all.hdf", extra={"mean": "mean", "length": "length"}),
+        "whole": dump(tmp_path / "whole.hdf", dump_whole_batches=True),
+        "one": dump(tmp_path / "best.hdf", "best"),
+    }
+    data = {
+        "class": "StaticDataset",
+        "data": [{**s, "classes": s["classes"] + 1} for s in STATIC],
+        "output_dim": {"data": [9, 2], "classes": [3, 1]},
+    }
+    given = {"train": None, "dev": None, "search_data": data, "search_output_file_format": "py", "search_scores": False}
+    for layer in ("output", "best"):
+        for file in tmp_path.glob("*.hdf"):
+            file.unlink()
+        evaluated(
+            tmp_path,
+            net,
+            **given,
+            task="search",
+            num_outputs={"classes": (3, 1)},
+            search_output_layer=layer,
+            search_output_file=f"{tmp_path}/{layer}.py",
+        )
+    found, best = (
+        ast.literal_eval((tmp_path / f"{n}.py").read_text().replace("np.float32", "")) for n in ("output", "best")
+    )
+    every, one = HDFDataset([f"{tmp_path}/all.hdf"]), HDFDataset([f"{tmp_path}/best.hdf"])
+    assert every.tags == [tag for tag in one.tags for _ in range(3)] and every.streams["data"].dim == 3
+    for place, tag in enumerate(one.tags):
+        items = [every.load(3 * place + k, 1).data for k in range(3)]
+        assert [" ".join(map(str, item["data"])) for item in items] == [text for _, text in found[tag]]
+        assert " ".join(map(str, one.load(place, 1).data["data"])) == best[tag] == max(found[tag])[1]
+        assert all(item["length"] == len(item["data"]) == item["seq_sizes"] for item in items)
+        for item in items:
+            np.testing.assert_allclose(item["mean"], np.eye(9)[: len(STATIC[int(tag[-1])]["data"])].mean(0), rtol=1e-6)
+    whole = HDFDataset([f"{tmp_path}/whole.hdf"])
+    assert whole.tags == ["<->".join(every.tags)] and len(whole.load(0, 1).data["seq_sizes"]) == 9

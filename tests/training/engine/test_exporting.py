@@ -14,8 +14,8 @@ from tenure.training.engine import tasks
 from tenure.training.engine.exporting import export
 from tenure.training.engine.learner import Learner
 from tenure.training.engine.log import Log
-from tenure.training.errors import TrainingError
-from tests.training.engine.test_training import config
+from tenure.training.errors import ConfigError, TrainingError
+from tests.training.engine.small import config
 
 NET = {
     "e": {"class": "linear", "activation": None, "n_out": 6, "from": "data"},
@@ -126,3 +126,15 @@ def test_files_that_are_none_are_refused(model, tmp_path):
 def test_a_layer_that_there_is_not_is_told(model):
     with pytest.raises(ValueError, match="names 'sen'|'sen'"):
         exported(model, layers=("sen",))
+
+
+def test_a_network_whose_output_is_its_targets_is_exported_with_its_search_only(tmp_path):
+    decoder = {**NET["output"], "from": [], "unit": dict(NET["output"]["unit"])}
+    decoder["unit"]["s"] = {**decoder["unit"]["s"], "from": ["base:mean", "prev:label"]}
+    mean = {"class": "reduce", "mode": "mean", "axis": "t", "from": "data"}
+    given = config(tmp_path, network={"mean": mean, "output": decoder})
+    tasks.run({**given, "task": "initialize_model"}, Log(0))
+    made = Learner(given, Log(0)), tmp_path
+    with pytest.raises(ConfigError, match="(?s)the layer 'output' needs no parameter: without a search, .*--search"):
+        exported(made)
+    assert load_exported(exported(made, layers=("output",))).inputs.keys() == {"classes"}  # somebody has asked for it

@@ -55,3 +55,20 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path):
     with pytest.raises(TrainingError), held(tmp_path / "model"):
         pass
     assert (tmp_path / "precious").read_text() == "text"
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from tenure.training.engine.lock import held
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file may have a byte, as if the disk were full
+with held(Path(sys.argv[1]) / "model") as path:
+    print(path.exists())
+"""
+
+
+def test_a_full_disk_is_no_reason_to_refuse_the_lock(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from tenure.training.engine.memory import Memory, peak, shapes
 from tenure.training.engine.model import TRAINING, build
 from tenure.training.engine.step import Steps
 from tenure.training.optimizing.updater import Updater, layers_with_options
-from tests.training.engine.test_training import config
+from tests.training.engine.small import config
 
 WIDE = 256
 NETS = {

@@ -9,7 +9,7 @@ from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.errors import ConfigError
 from tenure.training.watching.board import board_of
-from tests.training.engine.test_training import config
+from tests.training.engine.small import config
 
 
 def scalars(folder):

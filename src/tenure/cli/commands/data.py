@@ -43,6 +43,7 @@ def run(given: argparse.Namespace) -> int:
     from tenure.training.data import gathering
     from tenure.training.data.classes import dataset
     from tenure.training.data.writing import HdfWriter
+    from tenure.training.engine.signals import Signals
     from tenure.training.errors import DataSetError
 
     if given.dataset is not None:
@@ -55,8 +56,9 @@ def run(given: argparse.Namespace) -> int:
         found = _gathered(given)
         streams, sequences = {key: g.stream for key, g in found.items()}, gathering.joined(found)
         count = next(iter(found.values())).count
-    with HdfWriter(given.out, streams, force=given.force) as writer:
+    with Signals(says="") as signals, HdfWriter(given.out, streams, force=given.force) as writer:
         for tag, arrays in _told(sequences, count):
+            signals.again()
             writer.add(tag, arrays)
     shown = ", ".join(f"{key} ({'labels' if s.sparse else 'features'} {s.dim or '?'})" for key, s in streams.items())
     print(f"{given.out}: {writer.sequences:,} sequences, {writer.frames:,} frames of 'data'; {shown}")
@@ -104,7 +106,8 @@ def _literal(option: str, text: str) -> Mapping[str, Any]:
     except (SyntaxError, ValueError, RecursionError):
         value = None
     if not isinstance(value, Mapping):
-        raise DataSetError(f"{option} {text}: a dictionary is needed", ways=[f"{option} \"{{'features': 'mfcc'}}\""])
+        example = "{'features': 'mfcc'}" if option == "--features" else "{'class': 'OggZipDataset', 'path': 'a.zip'}"
+        raise DataSetError(f"{option} {text}: a dictionary is needed", ways=[f'{option} "{example}"'])
     return value
 
 

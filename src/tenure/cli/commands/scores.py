@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Shows the scores."""
-    from tenure.training.rates.found import epochs_in
+    from tenure.training.rates.existing import epochs_in
 
     epochs = epochs_in(given.path)
     if given.json:

@@ -280,6 +280,3 @@ def _hop(book: _Book, users: Mapping[int, Sequence[int]], i: int, depth: int) ->
 def _notes(ledger: Rows) -> str:
     notes = [f"<li>{escape(note)}: {escape(', '.join(about))}</li>" for note, about in report.notes(ledger).items()]
     return f"<section class=notes><h2>Notes</h2><ul>{''.join(notes)}</ul></section>" if notes else ""
-
-
-__all__ = ["html"]

@@ -314,11 +314,6 @@ def _flowchart(boxes: Sequence[str], arrows: Iterable[tuple[Any, Any, str]]) -> 
     return "\n".join([*lines, *(f"  classDef {kind} {look},color:#16191d" for kind, look in _LOOKS.items())])
 
 
-def _drawn(ledger: Rows) -> list[int]:
-    """What a diagram shows: all that is shared; everything, if nothing is."""
-    return sorted({i for edge in edges(ledger) for i in edge[:2]}) or list(range(len(ledger.rows)))
-
-
 def _entities(text: str) -> str:
     """Mermaid reads labels as HTML and as Markdown: all but plain characters as entities."""
     return re.sub(r"[^\w /.,=()\[\]-]", lambda found: f"#{ord(found[0])};", _printable(text))
@@ -327,7 +322,7 @@ def _entities(text: str) -> str:
 def dot(ledger: Rows) -> str:
     """A Graphviz digraph from owners to borrowers; slots that share nothing are left out."""
     lines = ["digraph ledger {", "  rankdir=LR; node [shape=box, fontname=Helvetica];"]
-    for i in _drawn(ledger):
+    for i in sorted({i for edge in edges(ledger) for i in edge[:2]}) or range(len(ledger.rows)):
         row = ledger.rows[i]
         style = {"owned": "", "borrowed": ", style=dashed", "given": ", style=dotted"}[row.kind]
         lines.append(f"  {_dot(row.path)} [label={_dot(f'{row.path} {shape(row)}')}{style}];")

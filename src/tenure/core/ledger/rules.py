@@ -116,7 +116,20 @@ def chosen_by(rule: Callable[[Row], Any]) -> Callable[[Row], bool]:
 
 
 def sharding(rows: Rows, mesh: Any, rules: Mapping[str, Any]) -> Callable[[Row], jax.sharding.NamedSharding]:
-    """The sharding of an owner; see `Ledger.shardings`."""
+    """The sharding of an owner; see `Ledger.shardings`.
+
+    Args:
+      rows: of the ledger.
+      mesh: the devices' mesh.
+      rules: axis names or globs of paths, and the mesh axes for each.
+
+    Returns:
+      A function of a row.
+
+    Raises:
+      RuleError: what is given is no mesh or no rules, a name is none of an owner's axes, or (the returned function) the mesh
+        lacks an axis or does not divide a size.
+    """
     if not isinstance(mesh, (jax.sharding.Mesh, jax.sharding.AbstractMesh)):
         raise RuleError(f"{brief(mesh)} is no mesh", ways=["jax.make_mesh((4,), ('model',))"])
     if not isinstance(rules, Mapping) or not all(isinstance(key, str) for key in rules):
@@ -205,7 +218,15 @@ def _check_spec(spec: jax.sharding.PartitionSpec, row: Row, mesh: Any) -> None:
 
 
 def placement(rows: Rows, parts: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
-    """The ties that cross a boundary; see `Ledger.placement`."""
+    """The ties that cross a boundary; see `Ledger.placement`.
+
+    Args:
+      rows: of the ledger.
+      parts: name of a part → globs of the slots that it holds.
+
+    Raises:
+      RuleError: no part holds a slot that is borrowed across, or what is given are no parts.
+    """
     if not isinstance(parts, Mapping):
         raise RuleError(f"parts are names → globs, not {brief(parts)}", ways=["{'first': 'embed/**', 'second': '**'}"])
     patterns = {name: globs(g) for name, g in parts.items()}

@@ -239,6 +239,3 @@ def span(first: str, last: str) -> str:
 
     pairs: Iterator[tuple[str, str]] = zip(first.split("/"), last.split("/"), strict=False)
     return "/".join(one(a, b) for a, b in pairs)
-
-
-__all__ = ["Folded", "Item", "folded", "modules", "span", "tree", "unfolded"]

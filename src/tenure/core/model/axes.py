@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,16 +24,13 @@ def unbound_axis(error: NameError) -> str | None:
 def in_single_lanes(function: Callable[..., Any], axes: Iterable[str]) -> Callable[..., Any]:
     """`function` as the only lane of each of these axes: an average over them is the value itself."""
     for axis in axes:
-        function = _single(function, axis)
+        function = functools.partial(_single, function, axis)
     return function
 
 
-def _single(function: Callable[..., Any], axis: str) -> Callable[..., Any]:
-    def run(*args: Any) -> Any:
-        out = jax.vmap(lambda _: function(*args), axis_name=axis)(jnp.zeros(1))
-        return jax.tree.map(lambda value: value[0], out)
-
-    return run
+def _single(function: Callable[..., Any], axis: str, *args: Any) -> Any:
+    out = jax.vmap(lambda _: function(*args), axis_name=axis)(jnp.zeros(1))
+    return jax.tree.map(lambda value: value[0], out)
 
 
 def not_mapped(error: NameError, axis: str) -> UnboundAxisError:
@@ -55,12 +54,8 @@ def misplaced(error: Exception) -> ShardingError | None:
     said = str(error)
     if type(error).__name__ != "ShardingTypeError" and "should be replicated. Got P(" not in said:
         return None
-    paths = []
-    entry = error.__traceback__
-    while entry is not None:
-        if entry.tb_frame.f_code.co_name == "wrapped" and isinstance(entry.tb_frame.f_locals.get("path"), str):
-            paths.append(entry.tb_frame.f_locals["path"])
-        entry = entry.tb_next
+    calls = [f.f_locals for f, _ in traceback.walk_tb(error.__traceback__) if f.f_code.co_name == "wrapped"]
+    paths = [found["path"] for found in calls if isinstance(found.get("path"), str)]
     shown = re.split(r"\.\s|\n", said)[0][:120]
     path = paths[-1] if paths else "the model's function"
     return ShardingError(
@@ -72,6 +67,3 @@ def misplaced(error: Exception) -> ShardingError | None:
             "say how the array lies before that operation:  jax.sharding.reshard(x, P(…))",
         ],
     )
-
-
-__all__ = ["in_single_lanes", "misplaced", "not_mapped", "unbound_axis"]

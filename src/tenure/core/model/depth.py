@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from types import FrameType
+import traceback
 
 from tenure.core.errors import NestingError, Party
 from tenure.core.sites import Site, user_frame
 
+_CALLS = ("wrapped", "_construct")
 _MANY = 50  # calls of modules inside one another; fewer, and something else recurses
 
 
 def too_deep(error: RecursionError) -> NestingError | None:
     """The error of modules that are nested too deep; None if it is something else that recurses."""
-    calls = 0
-    last: FrameType | None = None
-    entry = error.__traceback__
-    while entry is not None:
-        frame = entry.tb_frame
-        if frame.f_code.co_filename.endswith("module.py") and frame.f_code.co_name in ("wrapped", "_construct"):
-            calls, last = calls + 1, frame
-        entry = entry.tb_next
-    if calls < _MANY or last is None:
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    calls = [f for f in frames if f.f_code.co_filename.endswith("module.py") and f.f_code.co_name in _CALLS]
+    if len(calls) < _MANY:
         return None
-    path = max((str(f.f_locals.get("path") or "") for f in _outwards(last)), key=len, default="")
+    last = calls[-1]
+    path = max((str(f.f_locals.get("path") or "") for f, _ in traceback.walk_stack(last)), key=len, default="")
     if not path:  # the constructors of modules run inside one another, before the modules have names
         path = f"{last.f_locals.get('cls', type(last.f_locals.get('self'))).__name__}.__init__".lower()
     shown = path if len(path) < 60 else f"{path[:30]}…{path[-25:]}"
@@ -37,14 +33,3 @@ def too_deep(error: RecursionError) -> NestingError | None:
             "layers that are alike:  tn.layer_stack(n)(layer)(x)",
         ],
     )
-
-
-def _outwards(frame: FrameType | None) -> list[FrameType]:
-    found = []
-    while frame is not None:
-        found.append(frame)
-        frame = frame.f_back
-    return found
-
-
-__all__ = ["too_deep"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from tenure.core.errors import MissingRNGError, ParameterDtypeError, TenureError
 from tenure.core.keys import initialising, made_key, missing_key, owner_keys
+from tenure.core.notation.stage import Spec
 from tenure.core.run import values
 from tenure.core.run.values import offline
 from tenure.core.slots import staging
@@ -30,26 +31,27 @@ def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], 
     drawn: dict[str, Any] = {}
     late: list[str] = []
     for slot in owners:
-        if slot.request.make is None:
-            late += [slot.path, *_parts(slot)]
-            continue
-        try:
-            if _hands_on(slot, keys):
-                late += [slot.path, *_parts(slot)]
-                continue
-            made = _make(slot, keys)
-        except jax.errors.UnexpectedTracerError:
-            late += [slot.path, *_parts(slot)]
-            continue
-        except MissingRNGError:
-            raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
-        if _holds_values(slot.request.init) and any(map(_has_ended, jax.tree.leaves(made))):
+        made = _made_alone(slot, keys)
+        if made is None:
             late += [slot.path, *_parts(slot)]
             continue
         drawn.update(made)
         if slot.collection == "params":
             _check_made(slot, made[slot.path])
     return drawn, late
+
+
+def _made_alone(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An owner's first value, and those of its stages' leaves; None if only the forward pass can make them."""
+    if slot.request.make is None:
+        return None
+    try:
+        made = None if _hands_on(slot, keys) else _make(slot, keys)
+    except jax.errors.UnexpectedTracerError:
+        return None
+    except MissingRNGError:
+        raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
+    return None if _holds_values(slot.request.init) and any(map(_has_ended, jax.tree.leaves(made))) else made
 
 
 def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
@@ -128,19 +130,16 @@ def _stacked(make: Callable[..., Any], size: int) -> Callable[..., Any]:
     """One value for each layer, each from its own key."""
 
     def run(keys: Mapping[str, Any], *args: Any) -> Any:
-        split = {path: key if key is None else _split(key, size) for path, key in keys.items()}
+        steps, fold = jnp.arange(size, dtype=np.uint32), jax.vmap(jax.random.fold_in, (None, 0))
+        split = {path: key if key is None else fold(made_key(key), steps) for path, key in keys.items()}
         return jax.vmap(make, axis_size=size)(split, *args)
 
     return run
 
 
-def _split(key: Any, size: int) -> jax.Array:
-    return jax.vmap(jax.random.fold_in, (None, 0))(made_key(key), jnp.arange(size, dtype=np.uint32))
-
-
 def draw_uses(plan: Plan, params: Mapping[str, Any], state: Mapping[str, Any], key: Any) -> dict[str, Any]:
     """The first values of the leaves of stages for one use: they may depend on the value that is borrowed."""
-    uses = [slot for slot in plan.slots.values() if any(s.parts(_spec_of(slot)) for s in slot.use_stages)]
+    uses = [slot for slot in plan.slots.values() if any(s.parts(Spec(slot.shape, slot.dtype)) for s in slot.use_stages)]
     if not uses:
         return {}
     made: dict[str, Any] = {}
@@ -157,7 +156,3 @@ def draw_uses(plan: Plan, params: Mapping[str, Any], state: Mapping[str, Any], k
             value = values.evaluate(frame, slot.path, FINAL)
             made |= _over_layers(one, slot)({path: keys.get(path) for path in places}, value)
     return made
-
-
-def _spec_of(slot: Slot) -> Any:
-    return jax.ShapeDtypeStruct(slot.shape, slot.dtype)

@@ -25,19 +25,10 @@ class _Pair(NamedTuple):
     apply: Callable[..., Any]
 
 
-class Transformed(_Pair):
-    """`init(rng, *args) -> params` and `apply(params, rng, *args) -> out`: what `tn.transform` makes.
+class _Model(_Pair):
+    """A pair of functions with the model's `plan`."""
 
-    Attributes:
-      plan: `plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated.
-
-    >>> import jax.numpy as jnp, tenure as tn
-    >>> model = tn.transform(lambda x: tn.nn.Linear(3)(x))
-    >>> isinstance(model, tn.Transformed), model.plan(jnp.ones((1, 2))).out.shape
-    (True, (1, 3))
-    """
-
-    stateful: ClassVar[bool] = False
+    stateful: ClassVar[bool]
     plan: Callable[..., Plan]
 
     def __new__(cls, init: Callable[..., Any], apply: Callable[..., Any]) -> Any:
@@ -49,7 +40,22 @@ class Transformed(_Pair):
         return type(self), tuple(self)
 
 
-class TransformedWithState(_Pair):
+class Transformed(_Model):
+    """`init(rng, *args) -> params` and `apply(params, rng, *args) -> out`: what `tn.transform` makes.
+
+    Attributes:
+      plan: `plan(*args) -> Plan`: the model for inputs of these shapes, checked, with nothing allocated.
+
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> model = tn.transform(lambda x: tn.nn.Linear(3)(x))
+    >>> isinstance(model, tn.Transformed), model.plan(jnp.ones((1, 2))).out.shape
+    (True, (1, 3))
+    """
+
+    stateful = False
+
+
+class TransformedWithState(_Model):
     """`init(rng, *args) -> (params, state)` and `apply(params, state, rng, *args) -> (out, state)`.
 
     Attributes:
@@ -60,14 +66,7 @@ class TransformedWithState(_Pair):
     True
     """
 
-    stateful: ClassVar[bool] = True
-    plan: Callable[..., Plan]
-
-    def __new__(cls, init: Callable[..., Any], apply: Callable[..., Any]) -> Any:
-        return Transformed.__new__(cls, init, apply)  # type: ignore[arg-type]
-
-    def __reduce__(self) -> Any:
-        return type(self), tuple(self)
+    stateful = True
 
 
 def _no_plan(*args: Any, **kwargs: Any) -> Plan:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from tenure.core.errors import (
-    LeakedTracerError,
-    Party,
-    TenureError,
-    UnusedTieError,
-    nearest,
-)
+from tenure.core.errors import LeakedTracerError, Party, TenureError, UnusedTieError, nearest
 from tenure.core.keys import PlanKeys
 from tenure.core.model.axes import in_single_lanes, unbound_axis
 from tenure.core.model.depth import too_deep
@@ -24,7 +18,7 @@ from tenure.core.run.frame import Frame, Mode
 from tenure.core.sites import Site, raised_at
 from tenure.core.slots.link import link
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.sources import Sources, Wildcard
+from tenure.core.slots.sources import Sources
 from tenure.core.traces import without_collection
 
 
@@ -47,27 +41,21 @@ def make_plan(
       TenureError: the ties do not hold; the message says which rule broke.
     """
     frame = Frame(Mode.PLAN, sources.fresh(), training=training)
-    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
-    dynamic = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
-    static_out: list[Any] = []
+    specs, filled = opened((args, kwargs))
+    outs: list[Any] = []
 
-    def run(arrays: list[Any]) -> list[Any]:  # a fresh closure: eval_shape remembers functions that it has seen
-        filled = list(leaves)
-        for i, array in zip(dynamic, arrays, strict=True):
-            filled[i] = array
-        a, k = jax.tree.unflatten(tree, filled)
+    def run(*arrays: Any) -> list[Any]:  # a fresh closure: eval_shape remembers functions that it has seen
+        a, k = filled(arrays)
         frame.keys = PlanKeys() if has_key else None
         with frame.active():
             out = function(*a, **k)
         frame.release()
-        outs, out_tree = jax.tree.flatten(out)
-        traced = [isinstance(o, (jax.Array, np.ndarray)) for o in outs]
-        static_out.append((out_tree, [None if t else o for o, t in zip(outs, traced, strict=True)], traced))
-        return [o for o, t in zip(outs, traced, strict=True) if t]
+        outs.append(jax.tree.map(struct_of, out))
+        return [leaf for leaf in jax.tree.leaves(out) if isinstance(leaf, jax.Array)]  # JAX finds those of other traces
 
     try:
         with without_collection():
-            shapes = iter(jax.eval_shape(in_single_lanes(run, axes), [spec_of(leaves[i]) for i in dynamic]))
+            jax.eval_shape(in_single_lanes(run, axes), *specs)
     except NameError as e:
         axis = unbound_axis(e)
         if axis is None or axis in axes:
@@ -76,10 +64,8 @@ def make_plan(
     except (jax.errors.UnexpectedTracerError, RecursionError) as e:
         found, cause = explained(e)
         raise found or e from cause
-    out_tree, statics, traced = static_out[0]
-    out = jax.tree.unflatten(out_tree, [next(shapes) if t else s for s, t in zip(statics, traced, strict=True)])
     with without_collection():
-        plan = linked(frame, out, ties, stages)
+        plan = linked(frame, outs[0], ties, stages)
     plan.axes = axes
     return plan
 
@@ -96,9 +82,30 @@ def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str,
     return Plan(slots, states, out, ties, stages)
 
 
-def is_array(leaf: Any) -> bool:
-    """Whether an input is planned by its shape; Python numbers, strings and the like stay what they are."""
-    return isinstance(leaf, (jax.Array, np.ndarray, jax.ShapeDtypeStruct))
+#: Inputs that are planned by their shape; Python numbers, strings and the like stay what they are.
+ARRAYS = (jax.Array, np.ndarray, jax.ShapeDtypeStruct)
+
+
+def opened(inputs: Any, kinds: tuple[type, ...] = ARRAYS) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    """The shapes of the arrays in a tree of inputs, and a function from such arrays to the tree.
+
+    Args:
+      inputs: any tree.
+      kinds: the types of those leaves that are arrays; the others stay what they are.
+    """
+    leaves, tree = jax.tree.flatten(inputs)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, kinds)]
+
+    def filled(arrays: Sequence[Any]) -> Any:
+        given = dict(zip(places, arrays, strict=True))
+        return jax.tree.unflatten(tree, [given.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+    return [spec_of(leaves[i]) for i in places], filled
+
+
+def struct_of(leaf: Any) -> Any:
+    """The shape and dtype of an array; anything else as it is."""
+    return spec_of(leaf) if isinstance(leaf, ARRAYS) else leaf
 
 
 def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -140,8 +147,8 @@ def _check_used(frame: Frame) -> None:
     asked = [paths.plain(path) for path in (*frame.requests, *frame.state_requests)]
     modules = dict.fromkeys(f"{path.rpartition('/')[0]}/*" for path in asked if "/" in path)
     for key, source in frame.sources.unused():
-        whole = isinstance(source, Wildcard)
-        shown = f"module '{source.lender}'" if isinstance(source, Wildcard) else f"'{source.ref or source.kind}'"
+        whole = key.endswith("/*")
+        shown = f"module '{source.ref.path}'" if whole and source.ref else f"'{source.ref or source.kind}'"
         raise UnusedTieError(
             f"the {source.origin} entry for '{key}' was never used: no module asked for {'any of these' if whole else 'that'}",
             parties=[Party(source.origin, key, f"→ {shown}", str(source.site))],

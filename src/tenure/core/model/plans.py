@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from tenure.core.model.planning import is_array
+from tenure.core.model.planning import ARRAYS
 from tenure.core.model.watch import Watch
 from tenure.core.run import hooks
 from tenure.core.slots.plan import Plan
@@ -50,10 +50,10 @@ class Inputs:
     __slots__ = ("key", "kind", "objects")
 
     def __init__(self, args: Any, kwargs: Any):
-        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, jax.ShapeDtypeStruct))
-        arrays = tuple((x.shape, str(x.dtype)) if is_array(x) else None for x in leaves)
-        static = [x for x in leaves if not is_array(x)]
-        self.kind = tree, tuple(a is None for a in arrays), tuple(map(Static, static))
+        leaves, tree = jax.tree.flatten((args, kwargs))
+        arrays = tuple([(x.shape, x.dtype) if isinstance(x, ARRAYS) else None for x in leaves])
+        static = [x for x, a in zip(leaves, arrays, strict=True) if a is None]
+        self.kind = tree, tuple([a is None for a in arrays]), tuple(map(Static, static))
         self.key = self.kind, arrays
         self.objects = [x for x in static if not isinstance(x, (str, bytes, int, float, complex, type(None)))]
 
@@ -74,20 +74,22 @@ class Plans:
     def __iter__(self) -> Iterator[Plan]:
         return (plan for plan, _ in list(self._plans.values()))
 
-    def of(self, args: Any, kwargs: Any, **how: Any) -> Plan:
-        """The plan for these inputs, made if there is none; `how` goes to what makes it."""
+    def of(self, args: Any, kwargs: Any, for_run: bool = False, **how: Any) -> Plan:
+        """The plan for these inputs, or that a run with these inputs reads, made if there is none.
+
+        Args:
+          args, kwargs: the inputs.
+          for_run: whether a plan for other shapes, by which nothing is shared, will do.
+          **how: goes to what makes the plan.
+        """
         inputs = self._inputs(args, kwargs)
-        found = self._find(inputs)
+        found = self._find(inputs) or (self._plain.get(inputs.kind) if for_run else None)
         if found is not None:
             return found
         with self.running(inputs):
             plan = self._make(args, kwargs, **how)
             self._keep(inputs, plan)
         return plan
-
-    def for_run(self, args: Any, kwargs: Any, **how: Any) -> Plan:
-        """The plan that a run with these inputs reads; see `of`."""
-        return self.known(args, kwargs) or self.of(args, kwargs, **how)
 
     def known(self, args: Any, kwargs: Any) -> Plan | None:
         """The plan that a run with these inputs reads, if no further one is needed for that."""

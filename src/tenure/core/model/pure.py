@@ -40,6 +40,3 @@ class Pure:
 
     def __repr__(self) -> str:
         return f"<{self.__name__} of {brief(getattr(self.model, 'function', self.model))}>"
-
-
-__all__ = ["Pure"]

@@ -13,7 +13,7 @@ from tenure.core.keys import Keys, as_key
 from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
-from tenure.core.model.kinds import Transformed, TransformedWithState, evaluation, in_evaluation, without_apply_rng
+from tenure.core.model.kinds import Transformed, TransformedWithState, in_evaluation
 from tenure.core.model.planning import explained, make_plan
 from tenure.core.model.plans import Plans
 from tenure.core.model.pure import Pure
@@ -117,7 +117,14 @@ class Model:
         return params, state
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        """The function's result, and the states after it."""
+        """The function's result, and the states after it.
+
+        Args:
+          params: from `init`.
+          state: from `init`, or what the last call returned.
+          key: for what draws; None where nothing does.
+          args, kwargs: the inputs of the function, as a tuple and a dict.
+        """
         plan = self.plan_for_run(args, kwargs, key)
         frame = self.frame(Mode.APPLY, params, state, key, plan)
         out = self.run(frame, args, kwargs)
@@ -127,7 +134,7 @@ class Model:
 
     def plan_for_run(self, args: Any, kwargs: Any, key: Any) -> Plan:
         """The plan that a run with these inputs reads, made if there is none."""
-        return self.plans.for_run(args, kwargs, has_key=key is not None)
+        return self.plans.of(args, kwargs, for_run=True, has_key=key is not None)
 
     def frame(self, mode: Mode, params: Any, state: Any, key: Any, plan: Plan | None, **more: Any) -> Frame:
         """The frame of a run of the function."""
@@ -220,11 +227,8 @@ def transform(
     >>> model.apply(params, None, jnp.ones((2, 4))).shape
     (2, 3)
     """
-    return _transformed(Model(function, ties, stages, on_borrowed, strict=strict))
-
-
-def _transformed(inner: Model) -> Transformed:
-    return Transformed(Pure(_init, inner), Pure(_apply, inner))
+    model = Model(function, ties, stages, on_borrowed, strict)
+    return Transformed(Pure(_init, model), Pure(_apply, model))
 
 
 def _init(model: Model, rng: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -276,11 +280,8 @@ def transform_with_state(
     >>> out.tolist(), sorted(state)
     ([[0.0], [0.0]], ['batch_norm/~/mean_ema', 'batch_norm/~/var_ema'])
     """
-    return _transformed_with_state(Model(function, ties, stages, on_borrowed, strict=strict))
-
-
-def _transformed_with_state(inner: Model) -> TransformedWithState:
-    return TransformedWithState(Pure(_init_with_state, inner), Pure(_apply_with_state, inner))
+    model = Model(function, ties, stages, on_borrowed, strict)
+    return TransformedWithState(Pure(_init_with_state, model), Pure(_apply_with_state, model))
 
 
 def _init_with_state(model: Model, rng: Any, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -297,7 +298,12 @@ def _apply_with_state(
 
 @contextlib.contextmanager
 def training(flag: bool) -> Iterator[None]:
-    """Inside of a transformed function: whether stages act as in training, for what is called within.
+    """Inside of a transformed function: within, stages, dropout and batch norm act as in training, or as in evaluation.
+
+    An `is_training` argument of a layer that is given counts more.
+
+    Args:
+      flag: True for training.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> def f(x, is_training):
@@ -323,15 +329,3 @@ def running_init() -> bool:
     False
     """
     return current_frame("running_init").mode is not Mode.APPLY
-
-
-__all__ = [
-    "Transformed",
-    "TransformedWithState",
-    "evaluation",
-    "running_init",
-    "training",
-    "transform",
-    "transform_with_state",
-    "without_apply_rng",
-]

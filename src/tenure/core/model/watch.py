@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
+import operator
 import os
 import sys
 import sysconfig
@@ -61,7 +63,8 @@ class _Binding:
         self.saved = seen(namespace.get(name, _Binding))
 
     def same(self) -> bool:
-        return _alike(self.seen(self.namespace.get(self.name, _Binding)), self.saved)
+        now = self.namespace.get(self.name, _Binding)
+        return now is self.saved or _alike(self.seen(now), self.saved)
 
     def put_back(self) -> None:
         if not isinstance(self.namespace, dict) or isinstance(self.saved, types.ModuleType):
@@ -82,7 +85,8 @@ class _Cell:
 
     def same(self) -> bool:
         try:
-            return _alike(self.seen(self.cell.cell_contents), self.saved)
+            now = self.cell.cell_contents
+            return now is self.saved or _alike(self.seen(now), self.saved)
         except ValueError:  # not assigned any more
             return False
 
@@ -106,7 +110,7 @@ class _Contents:
             return False
         if isinstance(now, dict):
             return all(k in then and _alike(self.seen(v), then[k]) for k, v in now.items())
-        return all(map(_alike, map(self.seen, now), then))
+        return all(map(operator.is_, now, then)) or all(map(_alike, map(self.seen, now), then))
 
     def put_back(self) -> None:
         self.container.clear()
@@ -144,6 +148,9 @@ class _Slots:
         return getattr(self.value, name, default)
 
 
+_is_same = operator.methodcaller("same")
+
+
 def _alike(one: Any, two: Any) -> bool:
     return one is two or (type(one) is type(two) and isinstance(one, (*_ATOMS, _Array)) and one == two)
 
@@ -174,15 +181,15 @@ class Watch:
 
     def changed(self) -> bool:
         """Whether anything is not what it was."""
-        return not all(watched.same() for watched in self._watched)
+        return not all(map(_is_same, self._watched))
 
     def settle(self) -> None:
         """Takes out what has changed: for after a run of the functions, which did that themselves."""
-        self._watched = [watched for watched in self._watched if watched.same()]
+        self._watched = list(filter(_is_same, self._watched))
 
     def restore(self) -> bool:
         """Puts back what changed; returns whether anything had."""
-        changed = [watched for watched in self._watched if not watched.same()]
+        changed = list(itertools.filterfalse(_is_same, self._watched))
         for watched in changed:
             watched.put_back()
         return bool(changed)

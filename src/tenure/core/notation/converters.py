@@ -14,7 +14,12 @@ import numpy as np
 
 
 def integer(value: Any) -> int:
-    """A Python int that fits 64 bits. `True` and `False` are refused."""
+    """A Python int that fits 64 bits. `True` and `False` are refused.
+
+    Raises:
+      TypeError: it is no whole number.
+      OverflowError: it needs more than 64 bits.
+    """
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError("an integer is needed")
     found = operator.index(value)
@@ -24,7 +29,12 @@ def integer(value: Any) -> int:
 
 
 def number(value: Any) -> float:
-    """A finite float."""
+    """A finite float.
+
+    Raises:
+      TypeError: it is no number.
+      ValueError: it is infinite or NaN.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError("a number is needed")
     if not math.isfinite(value):
@@ -33,7 +43,11 @@ def number(value: Any) -> float:
 
 
 def text(value: Any) -> str:
-    """A string."""
+    """A string.
+
+    Raises:
+      TypeError: it is none.
+    """
     if not isinstance(value, str):
         raise TypeError("a string is needed")
     return value
@@ -45,7 +59,11 @@ def maybe_integer(value: Any) -> int | None:
 
 
 def integers(values: Any) -> tuple[int, ...]:
-    """Ints, as several arguments or as one list."""
+    """Ints, as several arguments or as one list.
+
+    Raises:
+      TypeError: one of them is no whole number.
+    """
     if isinstance(values, str):
         raise TypeError("integers are needed")
     if len(values) == 1 and isinstance(values[0], (tuple, list)):
@@ -54,7 +72,12 @@ def integers(values: Any) -> tuple[int, ...]:
 
 
 def permutation(values: Any) -> tuple[int, ...]:
-    """An order of axes, each counted from the front."""
+    """An order of axes, each counted from the front.
+
+    Raises:
+      TypeError: one of them is no whole number.
+      ValueError: an axis is missing, or stands in it twice.
+    """
     values = integers(values)
     order = tuple(i + len(values) if i < 0 else i for i in values)
     if sorted(order) != list(range(len(order))):
@@ -63,7 +86,11 @@ def permutation(values: Any) -> tuple[int, ...]:
 
 
 def dtype_name(value: Any) -> str:
-    """The name of a dtype of numbers: of `jnp.float32`, 'float32', `np.dtype('float32')`."""
+    """The name of a dtype of numbers: of `jnp.float32`, 'float32', `np.dtype('float32')`.
+
+    Raises:
+      TypeError: it is none, or one of texts, dates or objects.
+    """
     if isinstance(value, str):
         value = getattr(jnp, value, None)
     try:
@@ -76,7 +103,11 @@ def dtype_name(value: Any) -> str:
 
 
 def mesh_axes(values: Any) -> tuple[Any, ...]:
-    """For each axis a mesh axis, several, or None."""
+    """For each axis a mesh axis, several, or None.
+
+    Raises:
+      TypeError: one string for all, or an entry that is no name.
+    """
     if isinstance(values, str):
         raise TypeError("a list of names is needed")
     return tuple(tuple(map(text, v)) if isinstance(v, (tuple, list)) else v if v is None else text(v) for v in values)

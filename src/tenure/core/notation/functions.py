@@ -46,24 +46,45 @@ class _Function(View):
 
 
 class Opaque(_Function):
-    """A plain Python callable as a view: shown as ⟨name⟩, not serialisable."""
+    """A plain Python function of a slot's value, and of those of other references, as a view: ⟨name⟩, not serialisable.
 
-    name, signature = "opaque", {"fn": lambda f: f}
+    The ledger shows all slots that it reads as owners of what it makes.
+
+    >>> view = Opaque(jnp.add, ["b/w"])
+    >>> view, view(jnp.ones(2), jnp.ones(2))
+    (⟨add⟩('b/w'), Array([2., 2.], dtype=float32))
+    """
+
+    name, signature = "opaque", {"others": tuple, "fn": lambda f: f}
+
+    def __init__(self, fn: Callable[..., Any], others: Sequence[str] = ()):
+        self.arguments = MappingProxyType({"others": tuple(others), "fn": fn})
 
     def __call__(self, x, *others):
-        return self.arguments["fn"](x)
+        return self.arguments["fn"](x, *others)
+
+    def out(self, shape, dtype, *others):
+        specs = [jax.ShapeDtypeStruct(*spec) for spec in ((shape, dtype), *others)]
+        return _traced(self, self.arguments["fn"], specs)
+
+    def references(self):
+        return self.arguments["others"]
+
+    def with_references(self, references):
+        return Opaque(self.arguments["fn"], references)
 
     def to_data(self) -> list[Any]:
         raise not_serialisable(str(self))
 
     def __hash__(self) -> int:
-        return id(self.arguments["fn"])
+        return hash((id(self.arguments["fn"]), self.arguments["others"]))
 
     def __str__(self) -> str:
-        return f"⟨{_name_of(self.arguments['fn'])}⟩"
+        others = self.arguments["others"]
+        return f"⟨{_name_of(self.arguments['fn'])}⟩" + (f"({', '.join(map(repr, others))})" if others else "")
 
     def __reduce__(self) -> Any:
-        return Opaque, (self.arguments["fn"],)
+        return Opaque, (self.arguments["fn"], self.arguments["others"])
 
     __repr__ = __str__
 
@@ -163,7 +184,12 @@ class _Inverse(Opaque):
 
 
 def as_view(view: Any) -> View:
-    """A view from a view, its string, its data, or a plain callable."""
+    """A view from a view, its string, its data, or a plain callable.
+
+    Raises:
+      ViewSyntaxError: it is none of these, or its string or data cannot be read.
+      UnknownViewError: there is no view of its name.
+    """
     if isinstance(view, View):
         return view
     if isinstance(view, str):
@@ -175,46 +201,3 @@ def as_view(view: Any) -> View:
     raise ViewSyntaxError(
         f"{type(view).__name__} is not a view", ways=["use a name ('transpose'), a tn.views object, or a function"]
     )
-
-
-class Joined(View):
-    """A plain function of this slot's value and those of other references: shown as ⟨name⟩, not serialisable.
-
-    The ledger shows all of them as owners of what the function makes.
-
-    >>> view = Joined(jnp.add, ["b/w"])
-    >>> view, view(jnp.ones(2), jnp.ones(2))
-    (⟨add⟩('b/w'), Array([2., 2.], dtype=float32))
-    """
-
-    name, signature, variadic = "joined", {"others": tuple, "fn": lambda f: f}, True
-
-    def __init__(self, fn: Callable[..., jax.Array], others: Sequence[str]):
-        self.arguments = MappingProxyType({"others": tuple(others), "fn": fn})
-
-    def __call__(self, x, *others):
-        return self.arguments["fn"](x, *others)
-
-    def out(self, shape, dtype, *others):
-        specs = [jax.ShapeDtypeStruct(*spec) for spec in ((shape, dtype), *others)]
-        return _traced(self, self.arguments["fn"], specs)
-
-    def references(self):
-        return self.arguments["others"]
-
-    def with_references(self, references):
-        return Joined(self.arguments["fn"], references)
-
-    def to_data(self) -> list[Any]:
-        raise not_serialisable(str(self))
-
-    def __hash__(self) -> int:
-        return hash((id(self.arguments["fn"]), self.arguments["others"]))
-
-    def __str__(self) -> str:
-        return f"⟨{_name_of(self.arguments['fn'])}⟩({', '.join(map(repr, self.arguments['others']))})"
-
-    def __reduce__(self) -> Any:
-        return Joined, (self.arguments["fn"], self.arguments["others"])
-
-    __repr__ = __str__

@@ -7,6 +7,7 @@ are parsed as Python expressions with `ast`, and only literals are taken from th
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,10 @@ from tenure.core.notation import converters
 
 C = TypeVar("C", bound="type[Operation]")
 _LONGEST = 10_000  # characters of a term's string
+
+
+class Misfit(Exception):
+    """A view or a stage does not fit a shape or dtype. Whoever knows the slots turns it into an error that names them."""
 
 
 class Operation:
@@ -174,6 +179,12 @@ def parse(kind: type[Operation], text: str) -> Any:
       kind.unreadable: it cannot be read, or the arguments are wrong.
       kind.unknown: there is no term of that name.
     """
+    read: Callable[..., Any] = _parsed if isinstance(text, str) else _parsed.__wrapped__
+    return read(kind, text)
+
+
+@functools.lru_cache(maxsize=4096)  # models write the same few strings for many layers
+def _parsed(kind: type[Operation], text: str) -> Any:
     try:
         name, args, kwargs = _read(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as e:

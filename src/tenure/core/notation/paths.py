@@ -131,7 +131,7 @@ def _segment(segment: str) -> str:
 
 def is_glob(pattern: str) -> bool:
     """Whether `pattern` has a wildcard."""
-    return any(c in pattern for c in "*?")
+    return "*" in pattern or "?" in pattern
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -155,6 +155,3 @@ def matches(pattern: str, path: str) -> bool:
 def select(pattern: str, paths: Iterable[str]) -> list[str]:
     """The paths that `pattern` matches, in their order."""
     return [path for path in paths if matches(pattern, path)]
-
-
-__all__ = ["check", "is_glob", "join", "matches", "outwards", "plain", "select", "split"]

@@ -45,7 +45,11 @@ class Rearrange:
         self.names = ins
 
     def solve(self, shape: tuple[int, ...]) -> dict[str, int]:
-        """The size of each name, given the shape of the left side."""
+        """The size of each name, given the shape of the left side.
+
+        Raises:
+          ValueError: the shape does not fit the pattern.
+        """
         if len(shape) != len(self.left):
             raise ValueError(f"the pattern has {len(self.left)} axes on its left, {shape} has {len(shape)}")
         sizes = {"1": 1}

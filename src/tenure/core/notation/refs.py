@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import operator
 from collections.abc import Callable, Iterator
@@ -54,16 +55,7 @@ class Ref:
                 f"a reference is a string such as 'embed/w | transpose', not {type(text).__name__}",
                 ways=["use module.ref('w')", "use a string"],
             )
-        path, *steps = pipeline(text)
-        absolute = path.startswith("/")
-        path, at, tap = path[1 if absolute else 0 :].partition("@")
-        if at and tap not in TAPS:
-            raise PathSyntaxError(
-                f"{brief(text)} taps '@{tap}', which there is not",
-                near=nearest(tap, TAPS),
-                ways=["'@weight': before noise and dropout", "'@stored': the owner's leaf", "neither: the final value"],
-            )
-        return Ref(paths.check(path, "reference"), tuple(parse_view(s) for s in steps), absolute, tap)
+        return _parsed(text)
 
     @property
     def T(self) -> Ref:
@@ -113,12 +105,9 @@ class Ref:
                 stop = "" if entry.stop is None else f", {operator.index(entry.stop)}"
                 slices.append(f"slice({operator.index(entry.start or 0)}{stop}{place})")
             elif not isinstance(entry, slice) and entry is not ...:
-                indices.append((axis < 0, -axis, f"index({operator.index(entry)}{place})"))
+                indices.append((axis < 0, -abs(axis), f"index({operator.index(entry)}{place})"))
         found = self  # an index takes its axis away: from the back, so that the others stay where they are
-        for step in [
-            *slices,
-            *(text for *_, text in sorted(indices, key=lambda i: (i[0], i[1] if not i[0] else -i[1]))),
-        ]:
+        for step in [*slices, *(text for *_, text in sorted(indices))]:
             found = found | step
         return found
 
@@ -142,7 +131,12 @@ class Ref:
 
     @staticmethod
     def from_json(text: str | dict[str, Any]) -> Ref:
-        """A reference from `to_json`'s string, or from the same as data."""
+        """A reference from `to_json`'s string, or from the same as data.
+
+        Raises:
+          PathSyntaxError: it is none.
+          ViewSyntaxError, UnknownViewError: one of its views cannot be read.
+        """
         try:
             data = json.loads(text) if isinstance(text, (str, bytes)) else text
             path, steps = data["path"], list(data.get("views", []))
@@ -158,6 +152,19 @@ class Ref:
         """The further references in its views."""
         for view in self.views:
             yield from map(Ref.parse, view.references())
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> Ref:
+    path, *steps = pipeline(text)
+    path, at, tap = path.removeprefix("/").partition("@")
+    if at and tap not in TAPS:
+        raise PathSyntaxError(
+            f"{brief(text)} taps '@{tap}', which there is not",
+            near=nearest(tap, TAPS),
+            ways=["'@weight': before noise and dropout", "'@stored': the owner's leaf", "neither: the final value"],
+        )
+    return Ref(paths.check(path, "reference"), tuple(map(parse_view, steps)), text.lstrip().startswith("/"), tap)
 
 
 def _is_index(entry: Any) -> bool:

@@ -15,8 +15,7 @@ import jax
 
 from tenure.core.errors import StageOrderError, StageSyntaxError, TenureError, UnknownStageError, brief
 from tenure.core.notation import converters, operation
-from tenure.core.notation.misfit import Misfit
-from tenure.core.notation.operation import define
+from tenure.core.notation.operation import Misfit, define
 
 Spec = jax.ShapeDtypeStruct
 Parts = Mapping[str, Any]
@@ -64,14 +63,22 @@ class Run:
 
 
 def flag(value: Any) -> bool:
-    """True or False."""
+    """True or False.
+
+    Raises:
+      TypeError: it is neither.
+    """
     if not isinstance(value, bool):
         raise TypeError("True or False is needed")
     return value
 
 
 def maybe_text(value: Any) -> str | None:
-    """A name without the characters that addresses use, or None."""
+    """A name without the characters that addresses use, or None.
+
+    Raises:
+      TypeError: it is neither.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or not value.replace("-", "_").isidentifier():
@@ -260,6 +267,10 @@ def read_list(value: Any, what: str) -> tuple[Stage | None, ...]:
 
     Raises:
       StageSyntaxError, UnknownStageError, StageOrderError: what is wrong with it.
+
+    Args:
+      value: as written.
+      what: it is, for messages: "stages= of 'a/w'".
     """
     if value is None:
         return ()
@@ -277,7 +288,7 @@ def read_list(value: Any, what: str) -> tuple[Stage | None, ...]:
     try:
         found = tuple(None if v is None else read(v) for v in ([value] if alone else value))
     except TenureError as e:
-        raise type(e)(f"{what}: {e.rule}", parties=e.parties, near=e.near, ways=e.ways) from None
+        raise e.again(f"{what}: {e.rule}") from None
     if None in found[1:]:
         raise StageSyntaxError(f"{what}: None comes first in a list of stages", ways=["[None, 'noise(0.05)']"])
     check_order([s for s in found if s is not None], what)

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from tenure.core.errors import NotSerialisableError, UnknownViewError, ViewSyntaxError, brief
 from tenure.core.notation import operation
-from tenure.core.notation.misfit import Misfit
-from tenure.core.notation.operation import define
+from tenure.core.notation.operation import Misfit, define
 
 Shape = tuple[int, ...]
 Axes = tuple[str | None, ...]
@@ -17,7 +16,7 @@ Axes = tuple[str | None, ...]
 class View(operation.Operation):
     """One step between an owner's value and a borrower's. Immutable; equal if its name and arguments are.
 
-    Subclasses set `name` and `signature` (argument name → converter), and define `__call__` and `shape`.
+    Subclasses set `name` and `signature` (argument name → converter), and define `__call__`, and `shape` where it is another one.
 
     >>> from tenure.core.notation import views
     >>> views.Slice(0, 4), views.Slice(0, 4, axis=0) == views.parse("slice(0, stop=4)")
@@ -36,15 +35,24 @@ class View(operation.Operation):
         raise NotImplementedError
 
     def shape(self, shape: Shape) -> Shape:
-        """The borrower's shape. Raises `Misfit` where the view cannot be applied."""
-        raise NotImplementedError
+        """The borrower's shape: by default the owner's. Raises `Misfit` where the view cannot be applied."""
+        return shape
 
     def dtype(self, dtype: Any) -> Any:
         """The borrower's dtype."""
         return dtype
 
     def out(self, shape: Shape, dtype: Any, *others: tuple[Shape, Any]) -> tuple[Shape, Any]:
-        """The borrower's shape and dtype; `others` are those of `references()`. Raises `Misfit` as `shape` does."""
+        """The borrower's shape and dtype.
+
+        Args:
+          shape: of the owner's value.
+          dtype: of the owner's value.
+          *others: shape and dtype of the values that `references()` names.
+
+        Raises:
+          Misfit: the shapes or dtypes do not fit.
+        """
         return self.shape(shape), self.dtype(dtype)
 
     def axes(self, axes: Axes) -> Axes:
@@ -52,7 +60,12 @@ class View(operation.Operation):
         return axes
 
     def inverse(self, shape: Shape, dtype: Any) -> View | None:
-        """The view that leads back to an owner of this shape and dtype, or None."""
+        """The view that leads back to an owner of this shape and dtype, or None.
+
+        Args:
+          shape: of the owner's value.
+          dtype: of the owner's value.
+        """
         return None
 
     def references(self) -> tuple[str, ...]:

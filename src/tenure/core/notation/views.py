@@ -249,9 +249,6 @@ class Cast(View):
     def __call__(self, x):
         return jax.lax.convert_element_type(x, self.dtype(x.dtype))
 
-    def shape(self, shape):
-        return shape
-
     def dtype(self, dtype):
         to = jax.dtypes.canonicalize_dtype(self.arguments["to"])
         if jnp.issubdtype(dtype, np.complexfloating) and not jnp.issubdtype(to, np.complexfloating):
@@ -270,9 +267,6 @@ class Scale(View):
 
     def __call__(self, x):
         return x * self.arguments["factor"]
-
-    def shape(self, shape):
-        return shape
 
     def dtype(self, dtype):
         if not jnp.issubdtype(dtype, np.inexact):
@@ -323,9 +317,6 @@ class StopGradient(View):
 
     def __call__(self, x):
         return jax.lax.stop_gradient(x)
-
-    def shape(self, shape):
-        return shape
 
     def inverse(self, shape, dtype):
         return self

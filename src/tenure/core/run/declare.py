@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 
 from tenure.core.errors import DeclaredTwiceError, Party, UndeclaredError, ViewShapeError, nearest
 from tenure.core.notation import paths
-from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.operation import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.run.frame import current_frame, placeholder
 from tenure.core.run.parameters import Initializer, get_parameter, plan_parameter, read_parameter, unplanned
@@ -68,7 +67,7 @@ def declare(
     names[name] = path, scope.id, frame.epoch, site, shape, dtype, init
     value = get_parameter(name, shape, dtype, init, axes=axes, stages=stages)
     if frame.planning:
-        frame.requests[path] = dataclasses.replace(frame.requests[path], declared=True)
+        frame.requests[path] = frame.requests[path].but(declared=True)
     return value
 
 

@@ -20,7 +20,7 @@ from tenure.core.slots.plan import Plan
 from tenure.core.slots.requests import Maker
 from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import Sources
-from tenure.core.trees import nest
+from tenure.core.trees import flat, nest
 
 Params = Mapping[str, Mapping[str, Any]]
 Entry = tuple[str, str]  # ("state" | "initial" | "params" | "stage", path); a front end's own kinds
@@ -42,19 +42,20 @@ class Mode(enum.Enum):
 class Scope:
     """One call of a module's method, or one name scope: what is built inside takes its names from here."""
 
-    __slots__ = ("counters", "epoch", "id", "method", "module", "origin", "path", "prefix", "used")
+    __slots__ = ("counters", "id", "method", "module", "origin", "path", "used")
 
     def __init__(self, path: str, method: str, module: Any = None, origin: Any = None):
-        self.method, self.module, self.origin = method, module, origin
-        self.rename(path)
+        self.path, self.method, self.module, self.origin = path, method, module, origin
         self.counters: dict[str, int] = {}
         self.used: dict[str, Any] = {}  # names given out here → the line that asked
         self.id = next(ids)
 
-    def rename(self, path: str) -> None:
-        """Sets the path, which a module does not know before its constructor has run so far."""
-        self.path, method = path, self.method
-        self.prefix = path if method == "__call__" else f"{path}/~" if method == "__init__" else f"{path}/~{method}"
+    @property
+    def prefix(self) -> str:
+        """What comes before the names of what is built inside."""
+        if self.method == "__call__":
+            return self.path
+        return f"{self.path}/~" if self.method == "__init__" else f"{self.path}/~{self.method}"
 
 
 class StackSlice:
@@ -86,9 +87,14 @@ class Frame:
       training: whether stochastic stages draw.
       staged: `table.Staged.key` → what came out of the stages, all of it computed before the function runs; None before that.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
+      planning: whether slots are recorded: `mode` is `Mode.PLAN`.
+      shows_modules: whether modules show the call that built them.
+      creating: whether the first request for a parameter makes it: a loop's first step then runs before the others, and counts.
     """
 
     profile: Any = None
+    creating = False
+    shows_modules = True
     lifted_prefix: str | None = None  # where an inner model's parameters will be, in front ends that have such models
 
     def __init__(
@@ -104,6 +110,7 @@ class Frame:
         training: bool = True,
     ):
         self.mode, self.sources, self.keys, self.deferred = mode, sources, keys, deferred
+        self.planning = mode is Mode.PLAN
         self.plan = plan or Plan({}, {}, None, {})
         self.params: Params = params or {}
         self.asked: set[str] = set()  # the leaves that were looked up
@@ -153,18 +160,14 @@ class Frame:
         return self.stand_ins[key]
 
     @property
-    def planning(self) -> bool:
-        return self.mode is Mode.PLAN
-
-    @property
     def abstract(self) -> bool:
         """Whether values are stand-ins, so that a body runs once, whatever the loop."""
-        return self.mode is Mode.PLAN
+        return self.planning and not self.creating
 
     @property
-    def creating(self) -> bool:
-        """Whether the first request for a parameter makes it: a loop's first step then runs before the others, and counts."""
-        return False
+    def settled(self) -> bool:
+        """Whether the plan has resolved all that modules share, so that a run need not read what they say of it."""
+        return self.mode is Mode.APPLY and not self.plan.plain and not self.plan.gives
 
     @property
     def scope(self) -> Scope:
@@ -297,18 +300,13 @@ class Frame:
         """Takes over what a transformed function wrote."""
         self.layers[-1].update(writes)
 
-    def shows_modules(self) -> bool:
-        """Whether modules show the call that built them."""
-        return True
-
     def bundles(self, *kinds: str) -> dict[str, dict[str, Any]]:
         """The entries of some kinds, by module and name."""
         return nest({path: value for (kind, path), value in self.visible().items() if kind in kinds})
 
     def made(self, collection: str) -> dict[str, Any]:
         """The "params" or the "state" that there are so far, by full name."""
-        bundles = self.params.items() if collection == "params" else ()
-        found = {f"{m}/{n}": value for m, bundle in bundles for n, value in bundle.items()}
+        found = flat(self.params, collection) if collection == "params" else {}
         return found | {path: value for (kind, path), value in self.visible().items() if kind == collection}
 
     def belongs(self, path: str, module: str) -> bool:
@@ -336,9 +334,8 @@ class Frame:
 _current: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("tenure_frame", default=None)
 
 
-def maybe_frame() -> Frame | None:
-    """The running frame, if any."""
-    return _current.get()
+#: `maybe_frame()`: the running frame, if any.
+maybe_frame = _current.get
 
 
 def current_frame(what: str) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,8 +37,8 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
     >>> model.init(jax.random.key(0))["~"]["w"].shape
     (2, 3)
     """
-    if (init is jnp.zeros or init is jnp.ones) and not outermost():
-        return jax.lax.broadcast(np.asarray(init is jnp.ones, dtype), tuple(shape))  # one operation instead of several
+    if init is jnp.zeros or init is jnp.ones:  # one operation instead of several
+        return (_filled if outermost() else jax.lax.broadcast)(np.asarray(init is jnp.ones, dtype), tuple(shape))
     keys = drawing()
     if keys is not None and keys.key is not None and not keys.count:
         alike = alike_of(init, shape, dtype)
@@ -57,23 +58,19 @@ def initial_value(init: Callable[..., Any], shape: Sequence[int], dtype: Any, pa
         ) from None
 
 
+_filled = jax.jit(jax.lax.broadcast, static_argnums=1)
 _CONSTANT = ("Constant", "Identity")  # of Tenure's initialisers, those that draw nothing
 
 
+@dataclasses.dataclass(frozen=True)
 class Alike:
     """An initialiser of Tenure's with a shape and a dtype: equal to those that draw the same, so that JAX traces it once."""
 
-    __slots__ = ("dtype", "init", "key", "shape")
-
-    def __init__(self, init: Any, shape: tuple[int, ...], dtype: Any):
-        self.init, self.shape, self.dtype = init, shape, dtype
-        self.key = type(init), tuple(sorted(vars(init).items())), shape, str(dtype)
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Alike) and self.key == other.key
+    kind: type
+    options: tuple[Any, ...]
+    shape: tuple[int, ...]
+    dtype: Any
+    init: Any = dataclasses.field(compare=False)
 
 
 def alike_of(init: Any, shape: Sequence[int], dtype: Any) -> Alike | None:
@@ -83,7 +80,7 @@ def alike_of(init: Any, shape: Sequence[int], dtype: Any) -> Alike | None:
         return None
     if not all(isinstance(v, (int, float, str, type(None))) for v in vars(init).values()):
         return None
-    return Alike(init, tuple(shape), dtype)
+    return Alike(kind, tuple(sorted(vars(init).items())), tuple(shape), dtype, init)
 
 
 def _draw(key: Any, alike: Alike) -> Any:

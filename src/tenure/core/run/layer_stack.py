@@ -63,7 +63,17 @@ def layer_stack(
 def stacked_by(
     run: Any, num_layers: int, with_per_layer_inputs: bool, pass_reverse_to_layer_fn: bool
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator of layers, which `run(layer, x, inputs, reverse, options of layer)` applies one after the other."""
+    """A decorator of layers, which `run(layer, x, inputs, reverse, options of layer)` applies one after the other.
+
+    Args:
+      run: see above.
+      num_layers: how many layers there are.
+      with_per_layer_inputs: whether further arguments have a leading axis of layers.
+      pass_reverse_to_layer_fn: whether the layer takes `reverse`.
+
+    Raises:
+      LayerStackError: (the decorated function) an input lacks the axis of layers.
+    """
 
     def decorate(fun: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fun)

@@ -12,6 +12,7 @@ from tenure.core.errors import (
     ParameterDtypeError,
     ParameterShapeError,
     Party,
+    TenureError,
     brief,
     nearest,
 )
@@ -40,6 +41,11 @@ def owned_value(frame: Frame, path: str) -> Any:
         return None
 
 
+def is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
+    """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
+    return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
+
+
 def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party: Callable[[], Party]) -> None:
     """Raises unless a leaf of the params is an array of the shape and the kind of numbers that a slot asks for.
 
@@ -54,44 +60,36 @@ def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party:
     Raises:
       ParameterShapeError, ParameterDtypeError: what does not fit.
     """
-    given = "the params given to apply"
     known = hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, jax.ShapeDtypeStruct)
     kind = kind_of(value.dtype) if known else "other"
-    if not known or kind == "other":
-        what = f"{tuple(value.shape)} {value.dtype}" if known else brief(value, 40)
-        raise ParameterDtypeError(
-            f"'{path}' needs an array of {named(dtype)} but the params have {what}",
-            parties=[party(), Party("params", path, what, given)],
-            ways=["make it an array:  jnp.asarray(value)", "use params from init of this model"],
-        )
-    what = f"{tuple(value.shape)} {value.dtype}"
-    if tuple(value.shape) != shape:
-        raise ParameterShapeError(
-            f"'{path}' needs {shape} but the params have {tuple(value.shape)}",
-            parties=[party(), Party("params", path, what, given)],
-            ways=["use params from init of this model, with inputs of these shapes", "reshape the value in params"],
-        )
-    if value.dtype != dtype and kind != kind_of(dtype):
-        raise ParameterDtypeError(
-            f"'{path}' needs {named(dtype)} but the params have {value.dtype}",
-            parties=[party(), Party("params", path, what, given)],
-            ways=[
-                "use params from init of this model",
-                f"cast the value in params:  value.astype('{named(dtype)}')",
-                f"ask for what there is:  get_parameter(…, dtype='{value.dtype}')",
-            ],
-        )
+    if kind != "other" and tuple(value.shape) == shape and (value.dtype == dtype or kind == kind_of(dtype)):
+        return
+    what = f"{tuple(value.shape)} {value.dtype}" if known else brief(value, 40)
+    error: type[TenureError] = ParameterDtypeError
+    if kind == "other":
+        rule = f"'{path}' needs an array of {named(dtype)} but the params have {what}"
+        ways = ["make it an array:  jnp.asarray(value)", "use params from init of this model"]
+    elif tuple(value.shape) != shape:
+        error, rule = ParameterShapeError, f"'{path}' needs {shape} but the params have {tuple(value.shape)}"
+        ways = ["use params from init of this model, with inputs of these shapes", "reshape the value in params"]
+    else:
+        rule = f"'{path}' needs {named(dtype)} but the params have {value.dtype}"
+        ways = [
+            "use params from init of this model",
+            f"cast the value in params:  value.astype('{named(dtype)}')",
+            f"ask for what there is:  get_parameter(…, dtype='{value.dtype}')",
+        ]
+    raise error(rule, parties=[party(), Party("params", path, what, "the params given to apply")], ways=ways)
 
 
 def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None = None) -> MissingParameterError:
     """The error of a parameter that the params do not have; `slot` is its slot, if it is planned."""
-    kept = slot is not None and bool(slot.part_of)
     asked = slot.request if slot is not None else request(frame, path, as_shape(shape, path), dtype)
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
     module, name = paths.split(path)
     there = name in frame.params.get(module, {})
     ways = ["use params from init of this model, with inputs of these shapes"]
-    if kept and slot is not None:
+    if slot is not None and slot.part_of:
         ways = [
             f"the stage '{asked.asker}' of '{slot.part_of}' keeps it: use params from init of the model with its stages",
             "for params of the model without the stage, add what it keeps:  {**model.init(key, …), **params} by module",
@@ -101,30 +99,32 @@ def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None =
         ways.insert(0, "these are Flax's variables, {'params': …}: hand over what is in them, params['params']")
     else:
         ways.append(f"tie it:  tn.transform(f, ties={{'{path}': 'owner/path'}})")
+    given, why = "the params given to apply", "have None there, not an array" if there else "do not have it"
+    count = f"{len(known)} leaf" if len(known) == 1 else f"{len(known)} leaves"
     return MissingParameterError(
-        f"Unable to retrieve parameter '{path}': the params given to apply "
-        + ("have None there, not an array" if there else "do not have it"),
-        parties=[
-            asked.party("asker"),
-            Party(
-                "params",
-                "",
-                f"{len(known)} leaf" if len(known) == 1 else f"{len(known)} leaves",
-                "the params given to apply",
-            ),
-        ],
+        f"Unable to retrieve parameter '{path}': {given} {why}",
+        parties=[asked.party("asker"), Party("params", "", count, given)],
         near=nearest(path, known),
         ways=ways,
     )
 
 
 def leaf(frame: Frame, slot: Slot) -> Any:
-    """What is stored for an owner."""
+    """What is stored for an owner.
+
+    Raises:
+      MissingParameterError: the params lack it.
+      ParameterShapeError, ParameterDtypeError: it has another shape, or another kind of number.
+    """
     value = owned_value(frame, slot.path)
     if value is None:
         raise missing(frame, slot.path, slot.full_shape, slot.full_dtype, slot)
-    active = {stack_slice.prefix for stack_slice in frame.stack_slices}
-    wanted = slot.full_shape[sum(prefix in active for prefix, _ in slot.stack) :]
+    wanted = slot.full_shape
+    if frame.stack_slices:
+        active = {stack_slice.prefix for stack_slice in frame.stack_slices}
+        wanted = wanted[sum(prefix in active for prefix, _ in slot.stack) :]
+    if is_as_asked(value, wanted, slot.full_dtype):
+        return value
     if slot.staged and tuple(getattr(value, "shape", wanted)) != wanted:
         raise ParameterShapeError(
             f"'{slot.path}' stores {slot.full_shape} for its stages but the params have {tuple(value.shape)}",
@@ -142,7 +142,16 @@ def leaf(frame: Frame, slot: Slot) -> Any:
 
 
 def part(frame: Frame, slot: Slot, path: str) -> Any:
-    """A leaf that one of a slot's stages keeps."""
+    """A leaf that one of a slot's stages keeps.
+
+    Args:
+      frame: of the run.
+      slot: whose stage it is.
+      path: the leaf's.
+
+    Raises:
+      MissingParameterError: params or state lack it.
+    """
     table = frame.plan.slots if path in frame.plan.slots else frame.plan.states
     if table is frame.plan.slots:
         return leaf(frame, table[path])

@@ -99,7 +99,7 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
             check = check_cached if frame.profile is None else frame.profile.check_cached
             check(frame, cls, site)
         module = cls.__new__(cls, *args, **kwargs)
-        module.__dict__["_construction"] = Construction(frame, args, kwargs, share, site, stages)
+        module.__dict__["_construction"] = naming.Construction(frame, args, kwargs, share, site, stages)
         init = cls.__init__  # type: ignore[misc]
         frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
         try:
@@ -143,39 +143,6 @@ def _not_inside(cls: type) -> Any:
             "tn.transform_with_state, if the model keeps state",
         ],
     )
-
-
-class Construction:
-    """How a module came to be: for its name, its `share=`, its line in errors and its repr."""
-
-    __slots__ = (
-        "args",
-        "epoch",
-        "forced",
-        "kwargs",
-        "method",
-        "parent",
-        "scope_id",
-        "share",
-        "shown",
-        "site",
-        "stages",
-        "text",
-    )
-
-    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
-        self.stages = stages
-        self.args, self.kwargs, self.share, self.site = args, kwargs, share, site
-        self.text = ""  # the constructor's call as a message shows it, once somebody asks
-        self.shown, self.forced = frame.shows_modules(), False
-        scope = frame.scope
-        self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
-
-    def replays(self, other: Construction) -> bool:
-        """Whether both are one line of one module's code, run again by another call of that module."""
-        again = self.scope_id != other.scope_id or self.epoch != other.epoch
-        same = self.parent == other.parent and self.method == other.method
-        return again and same and self.site.same_asker(other.site)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -244,7 +211,7 @@ class Module(metaclass=ModuleMeta):
         name = name if name is not None else self.__dict__.get("name")
         if name is None:
             name = naming.snake_case(type(self).__name__)
-        construction: Construction = self.__dict__["_construction"]
+        construction: naming.Construction = self.__dict__["_construction"]
         naming.check_name(name, construction.site)
         construction.forced = isinstance(name, naming.ForcedName)
         inits = []
@@ -256,9 +223,10 @@ class Module(metaclass=ModuleMeta):
             frame.scopes.extend(reversed(inits))
         self.__dict__["name"] = path.rpartition("/")[2]
         for scope in inits:
-            scope.rename(path)
+            scope.path = path
         if construction.share is not None:
-            frame.sources.add_share(path, construction.share, construction.site)
+            if not frame.settled:
+                frame.sources.add_share(path, construction.share, construction.site)
             construction.share = None
         if construction.stages is not None:
             if frame.planning:  # a run reads what the plan made of them
@@ -299,23 +267,18 @@ class Module(metaclass=ModuleMeta):
         return Ref(paths.join(self.module_name, paths.check(name, "parameter name")), (), absolute=True)
 
     def _asker(self) -> str:
-        construction = self.__dict__.get("_construction")
-        cls = type(self)
-        room = ".".join(part for part in cls.__module__.split(".")[1:2] if cls.__module__.startswith("tenure."))
-        shown = f"{room}.{cls.__name__}" if room else cls.__name__
-        if construction is None:
-            return shown
-        if construction.text:
-            return construction.text
-        arguments = ", ".join(
-            [_brief(a) for a in construction.args]
-            + [f"{k}={_brief(v)}" for k, v in construction.kwargs.items() if k != "name"]
-        )
-        construction.text = f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
+        construction: naming.Construction = self.__dict__["_construction"]
+        if not construction.text:
+            cls = type(self)
+            home, _, room = cls.__module__.partition(".")
+            shown = f"{room.partition('.')[0]}.{cls.__name__}" if home == "tenure" and room else cls.__name__
+            named = [f"{k}={_brief(v)}" for k, v in construction.kwargs.items() if k != "name"]
+            arguments = ", ".join([*map(_brief, construction.args), *named])
+            construction.text = f"{shown}({arguments})" if len(arguments) <= 40 else f"{shown}(…)"
         return construction.text
 
     def __repr__(self) -> str:
-        construction: Construction | None = self.__dict__.get("_construction")
+        construction: naming.Construction | None = self.__dict__.get("_construction")
         if construction is None or not construction.shown or not type(self).AUTO_REPR:
             return object.__repr__(self)
         return call_text(type(self), construction.args, construction.kwargs)
@@ -355,6 +318,9 @@ class Params(Mapping[str, Any]):
 
 def to_module(f: Callable[..., Any]) -> type[Module]:
     """A Module class whose `__call__` is `f`.
+
+    Raises:
+      TypeError: (the class) it is built with something else than a name.
 
     >>> to_module(lambda x: x).__name__
     'ToModuleWrapper'

@@ -81,12 +81,7 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
 
 @by_profile
 def check_name(name: str, site: Site) -> None:
-    """Raises `PathSyntaxError` if `name` cannot name a module under the rules of the front end."""
-    check_identifier(name, site)
-
-
-def check_identifier(name: str, site: Site) -> None:
-    """Raises `PathSyntaxError` if `name` is neither a Python identifier nor a forced name."""
+    """Raises `PathSyntaxError` if `name` cannot name a module: it is neither a Python identifier nor a forced name."""
     if isinstance(name, ForcedName):
         paths.check(str(name), "module name")
     elif not isinstance(name, str) or not name.replace("~", "a").isidentifier():
@@ -97,6 +92,9 @@ def check_identifier(name: str, site: Site) -> None:
         )
 
 
+check_identifier: Callable[..., None] = check_name.__wrapped__  # type: ignore[attr-defined]  # whatever the front end
+
+
 def current_name() -> str:
     """The full name of the innermost module or scope; `~` outside of any.
 
@@ -105,6 +103,23 @@ def current_name() -> str:
     '~'
     """
     return current_frame("current_name").scope.path or "~"
+
+
+class Construction:
+    """How a module, or a name scope, came to be: for its name, its `share=`, its line in errors and its repr."""
+
+    def __init__(self, frame: Frame, args: Any, kwargs: Any, share: Any, site: Site, stages: Any = None):
+        self.args, self.kwargs, self.share, self.site, self.stages = args, kwargs, share, site, stages
+        self.text = ""  # the constructor's call as a message shows it, once somebody asks
+        self.shown, self.forced = frame.shows_modules, False
+        scope = frame.scope
+        self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
+
+    def replays(self, other: Construction) -> bool:
+        """Whether both are one line of one module's code, run again by another call of that module."""
+        again = self.scope_id != other.scope_id or self.epoch != other.epoch
+        same = self.parent == other.parent and self.method == other.method
+        return again and same and self.site.same_asker(other.site)
 
 
 @by_profile
@@ -124,8 +139,8 @@ def name_scope(name: str, *, method_name: str = "__call__") -> Iterator[None]:
     """
     frame = current_frame("name_scope")
     paths.check(str(name), "scope name")
-    origin = call_site(), frame.scope, frame.epoch
-    scope = Scope(unique_name(frame, name, origin[0]), method_name, origin=origin)
+    origin = Construction(frame, (), {}, None, call_site())
+    scope = Scope(unique_name(frame, name, origin.site), method_name, origin=origin)
     frame.scopes.append(scope)
     try:
         yield

@@ -28,6 +28,3 @@ class Options(TypedDict, total=False):
     name: str | None
     share: Mapping[str, Any] | Any | None
     stages: Mapping[str, Any] | None
-
-
-__all__ = ["Options"]

@@ -27,7 +27,7 @@ from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame
 from tenure.core.run.initialisers import initial_value
-from tenure.core.run.leaves import check_leaf, missing, owned_value
+from tenure.core.run.leaves import check_leaf, is_as_asked, missing, owned_value
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import context, maker, request
 from tenure.core.run.values import evaluate, hand_over
@@ -117,7 +117,7 @@ def plan_parameter(
         more["stages"] = read_stages(stages, asked)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
-    if earlier is not None and is_repeated(frame, earlier, dataclasses.replace(asked, **more) if more else asked):
+    if earlier is not None and is_repeated(frame, earlier, asked.but(**more)):
         return planned_value(frame, earlier, source)
     if source.kind == "forbid":
         raise _forbidden(asked)
@@ -125,7 +125,7 @@ def plan_parameter(
         _check_given(asked, source)
         more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
     more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
-    kept, value = first_answer(frame, dataclasses.replace(asked, **more), source, *as_written)
+    kept, value = first_answer(frame, asked.but(**more), source, *as_written)
     if kept is not None:
         frame.requests[path] = kept
         frame.makers[path] = maker(frame)
@@ -169,7 +169,7 @@ def first_answer(frame: Frame, asked: Request, source: Source, shape: Any, dtype
         if creators and asked.kind == "owned":
             made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
             more["shape"], more["dtype"] = made.shape, made.dtype
-        asked = dataclasses.replace(asked, **more)
+        asked = asked.but(**more)
     return asked, planned_value(frame, asked, source)
 
 
@@ -183,11 +183,19 @@ def _forbidden(asked: Request) -> ForbiddenSlotError:
 
 
 def read_stages(stages: Any, asked: Request) -> Any:
-    """The stages of a request; an error names who asked."""
+    """The stages of a request; an error names who asked.
+
+    Args:
+      stages: as written.
+      asked: the request that has them.
+
+    Raises:
+      StageSyntaxError, UnknownStageError: what is written are none.
+    """
     try:
         return read_list(stages, f"stages= of '{asked.path}'")
     except TenureError as e:
-        raise type(e)(e.rule, parties=[asked.party("asker")], near=e.near, ways=e.ways) from None
+        raise e.again(parties=[asked.party("asker")]) from None
 
 
 def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, told: Any, asked: Request) -> Callable[[], Any]:
@@ -227,13 +235,20 @@ def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tup
 def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
     """An error about a request, with who asked."""
     party = request(frame, path, (), "").party("asker")
-    return type(error)(
-        error.rule, parties=[dataclasses.replace(party, what=""), *error.parties], near=error.near, ways=error.ways
-    )
+    return error.again(parties=[dataclasses.replace(party, what=""), *error.parties])
 
 
 def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
-    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision."""
+    """What an initialiser made, as an array: what is of numpy or of Python takes the slot's precision.
+
+    Args:
+      made: what the initialiser made.
+      dtype: the slot's.
+      asked: the request, for the message.
+
+    Raises:
+      TenureError: it is no array of numbers.
+    """
     try:
         plain = not isinstance(made, (np.ndarray, np.generic))
         array = np.asarray(made)
@@ -281,7 +296,7 @@ def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
         construction is None or asked.site is not construction.site
     ):  # a layer's request stands at the line that built the layer
         return True
-    return any(init is a for a in (*construction.args, *construction.kwargs.values()))
+    return id(init) in map(id, (*construction.args, *construction.kwargs.values()))
 
 
 def _check_given(asked: Request, source: Source) -> None:
@@ -289,10 +304,7 @@ def _check_given(asked: Request, source: Source) -> None:
         name, shape = paths.split(asked.path)[1], tuple(source.value.shape)
         raise ViewShapeError(
             f"'{asked.path}' needs {asked.shape} but is given {shape}",
-            parties=[
-                asked.party("user"),
-                Party("given", name, f"{shape} {source.value.dtype}", str(source.site)),
-            ],
+            parties=[asked.party("user"), Party("given", name, f"{shape} {source.value.dtype}", str(source.site))],
             ways=[
                 "give its transpose" if shape == asked.shape[::-1] else "give an array of the shape that is needed",
                 f'own it instead:  share={{"{name}": None}}',
@@ -309,11 +321,18 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
       UnplannedShareError: the run shares a parameter, and the plan that it reads knows of none.
     """
     slot = None if frame.plan.plain else frame.plan.slots.get(path)
+    value = owned_value(frame, path)
     if slot is None or slot.kind == "owned":
         if slot is None:
             check_planned(frame, path, shape, dtype)
-        return _owned(frame, path, shape, dtype, init, slot)
-    if owned_value(frame, path) is not None:
+        if value is None:
+            value = absent_value(frame, path, shape, dtype, init, slot)
+        if slot is not None and slot.staged:
+            return evaluate(frame, path, USE)
+        if not is_as_asked(value, shape, dtype):
+            check_stored(frame, path, shape, dtype, init, value)
+        return value
+    if value is not None:
         module, name = paths.split(path)
         raise BorrowedInParamsError(
             f"the params have a leaf for '{path}', which is {slot.kind}",
@@ -328,28 +347,18 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
         )
     if slot.kind == "given":
         source = frame.sources.of(path)
-        _check_given(dataclasses.replace(slot.request, shape=as_shape(shape, path)), source)
+        _check_given(slot.request.but(shape=as_shape(shape, path)), source)
         return hand_over(frame, slot, source.value)
     return evaluate(frame, path, USE)
 
 
-def check_planned(frame: Frame, path: str, shape: Any, dtype: Any) -> None:
-    """Raises `UnplannedShareError` if a run shares a slot of which its plan knows nothing."""
+def check_planned(
+    frame: Frame, path: str, shape: Any, dtype: Any, kinds: tuple[str, ...] = ("borrow", "given")
+) -> None:
+    """Raises `UnplannedShareError` if a run shares a slot of which its plan knows nothing, in one of some ways."""
     source = frame.sources.of(path)
-    if source.kind in ("borrow", "given"):
+    if source.kind in kinds:
         raise unplanned(frame, path, shape, dtype, source)
-
-
-def _owned(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
-    """An owner's value."""
-    value = owned_value(frame, path)
-    if value is None:
-        value = absent_value(frame, path, shape, dtype, init, slot)
-    if slot is not None and slot.staged:
-        return evaluate(frame, path, USE)
-    if not _is_as_asked(value, shape, dtype):
-        check_stored(frame, path, shape, dtype, init, value)
-    return value
 
 
 @by_profile
@@ -386,11 +395,6 @@ def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Sl
         frame.write(("initial" if state else "params", where), array)
         if state:
             frame.write(("state", where), array)
-
-
-def _is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
-    """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
-    return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
 
 
 def unplanned(frame: Frame, path: str, shape: Any, dtype: Any, source: Source) -> UnplannedShareError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 
 from tenure.core.keys import hash32
 from tenure.core.notation.stage import STOCHASTIC, STRUCTURAL, Run, Spec, Stage
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.table import Staged
 
 
 class Recipe:
@@ -24,37 +24,28 @@ class Recipe:
       sizes: of the layer stacks that the owner is in: the leading axes of its leaves.
     """
 
-    __slots__ = ("draws", "key", "sizes", "specs", "stages", "training")
+    __slots__ = ("all", "draws", "key", "sizes", "specs", "stages", "training")
 
     def __init__(self, stages: tuple[Stage, ...], specs: tuple[Spec, ...], training: bool, draws: bool, sizes: Any):
         self.stages, self.specs, self.training, self.draws, self.sizes = stages, specs, training, draws, sizes
-        self.key = hash((stages, specs, training, draws, sizes))
+        self.all = stages, specs, training, draws, sizes
+        self.key = hash(self.all)
 
     def __hash__(self) -> int:
         return self.key
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        mine = (self.stages, self.specs, self.training, self.draws, self.sizes)
-        return isinstance(other, Recipe) and mine == (
-            other.stages,
-            other.specs,
-            other.training,
-            other.draws,
-            other.sizes,
-        )
+        return self is other or (isinstance(other, Recipe) and self.all == other.all)
 
 
-def recipe_of(
-    slot: Slot, stages: Sequence[Stage], training: bool, draws: bool, active: tuple[str, ...]
-) -> tuple[Any, ...]:
+def recipe_of(way: Staged, active: tuple[str, ...]) -> tuple[Any, ...]:
     """What is done, the paths of the leaves that it needs, hashes for its keys, and a stage that draws."""
-    acting = tuple(s for s in stages if s.kind == STRUCTURAL or (s.kind == STOCHASTIC and draws))
+    slot, draws = way.slot, way.draws
+    acting = tuple(s for s in way.stages if s.kind == STRUCTURAL or (s.kind == STOCHASTIC and draws))
     labels = {s.label for s in acting}
     drawing = [s for s in acting if draws and s.draws]
     sizes = tuple(size for prefix, size in slot.stack if prefix not in active)
-    recipe = Recipe(acting, tuple(slot.specs[s.label] for s in acting), training, draws, sizes)
+    recipe = Recipe(acting, tuple(slot.specs[s.label] for s in acting), way.training, draws, sizes)
     where = {part: path for part, path in slot.parts.items() if part[0] in labels}
     hashes = {s.label: np.uint32(hash32(f"{slot.path}:{s.label}")) for s in drawing}
     return recipe, where, hashes, drawing[0] if drawing else None

@@ -16,11 +16,11 @@ from tenure.core.notation.refs import NoWayBack, Ref, back, follow
 from tenure.core.run import hooks
 from tenure.core.run.frame import NOTHING, Frame, Mode, current_frame, placeholder
 from tenure.core.run.initialisers import initial_value
-from tenure.core.run.parameters import described, slot_path, unplanned, with_key
+from tenure.core.run.parameters import check_planned, described, slot_path, with_key
 from tenure.core.run.profile import by_profile
 from tenure.core.run.requests import context, request
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import Request, Slot
+from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -52,10 +52,7 @@ def get_state(
     """
     frame = current_frame("get_state")
     path = slot_path(frame, name, "get_state")
-    source = frame.sources.of(path)
-    known = (
-        _planned_state(frame, path, shape, dtype, init, source) if frame.planning else read_state(frame, path, source)
-    )
+    known = _planned_state(frame, path, shape, dtype, init) if frame.planning else read_state(frame, path)
     value = first_state(frame, path, shape, dtype, init) if known is NOTHING else known
     getters = hooks.chain("state_getter")
     if getters:
@@ -83,13 +80,13 @@ def set_state(name: str, value: Any) -> None:
     value = _through_setters(frame, path, value)
     if value is hooks.DO_NOT_STORE:
         return
-    source = frame.sources.of(path)
     if frame.planning:
+        source = frame.sources.of(path)
         _record_set(frame, path, value, source)
         if source.kind == "borrow" and frame.creating:  # what its owner has first is the owner's
             return
     else:
-        path, value = _back_to_owner(frame, path, value, source)
+        path, value = _back_to_owner(frame, path, value)
         if frame.mode is Mode.INIT and ("state", path) in frame.deferred and frame.read(("initial", path)) is None:
             frame.write(("initial", path), value)
     frame.write(("state", path), value)  # while planning, for tn.vmap, whose lanes must leave the same
@@ -136,14 +133,14 @@ def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: An
     shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
     asked = request(frame, path, shape, dtype, source=source, collection="state", value=value, **more)
     if asked.kind == "given":  # an array is no state's owner: the state is the module's own
-        asked = dataclasses.replace(asked, source=OWN)
+        asked = asked.but(source=OWN)
     frame.state_requests[path] = asked
     return asked
 
 
-def _planned_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, source: Source) -> Any:
+def _planned_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """What a request for a state is answered with while planning; `NOTHING` if it is the first."""
-    asked = frame.state_requests.get(path)
+    asked, source = frame.state_requests.get(path), frame.sources.of(path)
     if asked is None and source.kind == "borrow":
         shape, dtype = described(frame, path, () if shape is None else shape, dtype, init)
         asked = record(frame, path, jax.ShapeDtypeStruct(shape, dtype), source)
@@ -191,32 +188,38 @@ def _record_set(frame: Frame, path: str, value: Any, source: Source) -> None:
     if path not in frame.state_requests:
         record(frame, path, abstract(value), source)
     else:
-        frame.state_requests[path] = dataclasses.replace(frame.state_requests[path], value=abstract(value))
+        frame.state_requests[path] = frame.state_requests[path].but(value=abstract(value))
 
 
-def read_state(frame: Frame, path: str, source: Source) -> Any:
-    """The newest value of a state, or of what the state borrows; `NOTHING` if there is none."""
-    if source.kind != "borrow":
-        return frame.read(("state", path), NOTHING)
-    _planned(frame, path, source)
-    return linked_state(frame, path)
+def _lender(frame: Frame, path: str) -> Ref | None:
+    """What a state borrows in a run, as the plan says.
+
+    Raises:
+      UnplannedShareError: the plan does not know of it.
+    """
+    slot = frame.plan.states.get(path)
+    if slot is None:
+        check_planned(frame, path, (), "tree", ("borrow",))
+    return None if slot is None else slot.target
 
 
-def _planned(frame: Frame, path: str, source: Source) -> Slot:
-    """The plan's slot of a state that a run borrows."""
-    if path not in frame.plan.states:
-        raise unplanned(frame, path, (), "tree", source)
-    return frame.plan.states[path]
+def read_state(frame: Frame, path: str) -> Any:
+    """The newest value of a state, or of what the state borrows; `NOTHING` if there is none.
 
+    Args:
+      frame: of the run.
+      path: the state's.
 
-def linked_state(frame: Frame, path: str) -> Any:
-    """The newest value of a state of the plan, or of what the state borrows; `NOTHING` if there is none."""
-    target = frame.plan.states[path].target
+    Raises:
+      MissingParameterError: what the state borrows has no value.
+      UnplannedShareError: the plan does not know that the state borrows.
+    """
+    target = _lender(frame, path)
     if target is None:
         return frame.read(("state", path), NOTHING)
 
     def start(ref: Ref) -> Any:
-        value = linked_state(frame, ref.path)
+        value = read_state(frame, ref.path)
         if value is NOTHING:
             raise _missing_state(frame, ref.path)
         return value
@@ -224,26 +227,23 @@ def linked_state(frame: Frame, path: str) -> Any:
     return follow(target, start, lambda view, value, others: view(value, *others))
 
 
-def _back_to_owner(frame: Frame, path: str, value: Any, source: Source) -> tuple[str, Any]:
+def _back_to_owner(frame: Frame, path: str, value: Any) -> tuple[str, Any]:
     """The path of a state's owner, and the value that the owner needs for the state to be `value`.
 
     Raises:
       NoInverseError: the state is borrowed through a view that has no inverse.
     """
-    while source.kind == "borrow":
-        slot = _planned(frame, path, source)
-        if slot.target is None:  # it owns what its lender lacks
-            return path, value
-        owner = frame.plan.states[slot.target.path]
+    while (target := _lender(frame, path)) is not None:
+        owner = frame.plan.states[target.path]
         try:
-            value = back(slot.target, value, owner.shape, owner.dtype)
+            value = back(target, value, owner.shape, owner.dtype)
         except NoWayBack as e:
             raise NoInverseError(
                 f"'{path}' sets a state that it borrows through '{e.view}', which has no inverse",
-                parties=[slot.party("user"), owner.party("owner", str(slot.target))],
+                parties=[frame.plan.states[path].party("user"), owner.party("owner", str(target))],
                 ways=["set it where it is owned", "borrow it through a view that has an inverse, or own it"],
             ) from None
-        path, source = owner.path, frame.sources.of(owner.path)
+        path = owner.path
     return path, value
 
 
@@ -253,8 +253,5 @@ def _missing_state(frame: Frame, path: str) -> MissingParameterError:
         f"No value for the state '{path}'",
         parties=[Party("asker", path, "", str(call_site())), Party("state", f"{len(have)} entries")],
         near=nearest(path, have),
-        ways=[
-            "get_state(name, shape, dtype, init=jnp.zeros)",
-            "use the state that init of this model returned",
-        ],
+        ways=["get_state(name, shape, dtype, init=jnp.zeros)", "use the state that init of this model returned"],
     )

@@ -84,6 +84,9 @@ def jit(fun: F | None = None, **options: Any) -> Any:
       fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
       **options: further arguments of `jax.jit`.
 
+    Returns:
+      What `fun` returns, for its arguments.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.jit(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -97,6 +100,9 @@ def remat(fun: F | None = None, **options: Any) -> Any:
     Args:
       fun: a function of arrays, which may build and call modules; without it, what is returned takes it.
       **options: further arguments of `jax.checkpoint`.
+
+    Returns:
+      A function with the results and gradients of `fun`.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.remat(lambda x: 2 * x)(x)).apply({}, None, jnp.ones(2))
@@ -115,6 +121,9 @@ def value_and_grad(
       argnums: by which arguments, counted from 0.
       has_aux: whether `fun` returns a pair whose second part is only handed on.
       **options: further arguments of `jax.value_and_grad`.
+
+    Returns:
+      A function of the same arguments: (what `fun` returns, the gradients of the shape of the arguments).
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.value_and_grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
@@ -150,6 +159,9 @@ def grad(
       has_aux: whether `fun` returns a pair whose second part is only handed on.
       **options: further arguments of `jax.grad`.
 
+    Returns:
+      A function of the same arguments: the gradients, and with `has_aux` (gradients, what was handed on).
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.grad(lambda x: (x**2).sum())(x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -177,7 +189,13 @@ def vmap(
     """As `jax.vmap`, inside of a transformed function. Parameters are shared by all lanes.
 
     Args:
+      fun: a function of arrays, which may build and call modules.
+      in_axes, out_axes, axis_name, axis_size: as for `jax.vmap`.
       split_rng: whether each lane draws random keys of its own.
+      **options: further arguments of `jax.vmap`.
+
+    Returns:
+      A function of arrays with the axes of the lanes.
 
     Raises:
       StateError: the lanes leave different states; average them first, say with `jax.lax.pmean(x, axis_name)`.
@@ -249,6 +267,13 @@ def _lanes_differ(lane: Any, in_axes: Any, name: Any, axis_size: Any, args: Any,
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """As `jax.eval_shape`, inside of a transformed function; state that `fun` sets is dropped.
 
+    Args:
+      fun: a function of arrays, which may build and call modules.
+      *args, **kwargs: its inputs: arrays, or `jax.ShapeDtypeStruct`.
+
+    Returns:
+      A tree of `jax.ShapeDtypeStruct`, with the structure of what `fun` returns.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: jnp.zeros(tn.eval_shape(jnp.sum, x).shape)).apply({}, None, jnp.ones(2))
     Array(0., dtype=float32)
@@ -303,6 +328,9 @@ def scan(
       reverse: whether to go from the last step to the first.
       unroll: how many steps are in one pass of the loop.
       run: what runs the loop; takes the same arguments.
+
+    Returns:
+      The last carry, and all y stacked, [length, ...].
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.scan(lambda c, x: (c + x, c), jnp.zeros(()), x)).apply({}, None, jnp.ones(2))
@@ -362,6 +390,9 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
       f: of one entry of the first axis.
       xs: a tree of arrays [N, ...].
 
+    Returns:
+      The results of `f`, stacked: [N, ...].
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.map(lambda x: x + 1, x)).apply({}, None, jnp.ones(2))
     Array([2., 2.], dtype=float32)
@@ -383,6 +414,9 @@ def while_loop(
       body_fun: from one value to the next.
       init: the first value, a tree of arrays.
       run: what runs the loop; takes the same arguments.
+
+    Returns:
+      The first value with which it does not go on.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.while_loop(lambda v: v.sum() < 9, lambda v: 2 * v, x)).apply({}, None, jnp.ones(2))
@@ -422,6 +456,9 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
       body_fun: `value = body_fun(step, value)`.
       init: the first value, a tree of arrays.
 
+    Returns:
+      The value after the last step.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.fori_loop(0, 3, lambda i, v: v + i, x)).apply({}, None, jnp.ones(2))
     Array([4., 4.], dtype=float32)
@@ -454,6 +491,9 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
       true_fun, false_fun: of the operands; their results have the same shapes and dtypes.
       *operands: trees of arrays.
 
+    Returns:
+      What the branch that is taken returns.
+
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.cond(x[0] > 0, jnp.sin, jnp.zeros_like, x)).apply({}, None, jnp.ones(2))
     Array([0.84147096, 0.84147096], dtype=float32)
@@ -468,6 +508,9 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
       index: of the branch, possibly traced; beyond the ends, the nearest.
       branches: functions of the operands, whose results have the same shapes and dtypes.
       *operands: trees of arrays.
+
+    Returns:
+      What the branch that is taken returns.
 
     >>> import jax.numpy as jnp, tenure as tn
     >>> tn.transform(lambda x: tn.switch(1, [jnp.sin, jnp.zeros_like], x)).apply({}, None, jnp.ones(2))

@@ -21,7 +21,8 @@ from tenure.core.run.recipes import Recipe, applied, compiled_together, recipe_o
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.slots.sources import Sources
-from tenure.core.slots.table import FINAL, STORED, USE, WEIGHT, Given, How, PerLayer, Staged, Stored, Viewed
+from tenure.core.slots.table import FINAL, STORED, USE, WEIGHT, How, PerLayer, Staged, Stored, Viewed
+from tenure.core.trees import flat
 
 
 def evaluate(frame: Frame, path: str, tap: str = FINAL) -> Any:
@@ -93,14 +94,13 @@ def _all_layers(frame: Frame, way: PerLayer) -> Any:
 
 def _staged(frame: Frame, way: Staged) -> Any:
     """A value after its stages: as made before, or made now, and kept for the run's other users."""
-    for stack_slice in reversed(frame.stack_slices if frame.staged is not None else ()):
-        if way.key in stack_slice.params:
-            return stack_slice.params[way.key]
-    if frame.staged is not None and way.key in frame.staged:
-        return frame.staged[way.key]
-    value = _through_stages(frame, way, made(frame, way.source))
-    if frame.staged is not None:
-        frame.staged[way.key] = value
+    if frame.staged is None:
+        return _through_stages(frame, way, made(frame, way.source))
+    key = way.key
+    for known in (*[stack_slice.params for stack_slice in reversed(frame.stack_slices)], frame.staged):
+        if key in known:
+            return known[key]
+    value = frame.staged[key] = _through_stages(frame, way, made(frame, way.source))
     return value
 
 
@@ -131,7 +131,7 @@ def _apply_together(frame: Frame) -> None:
     found: list[Any] = []
     for way in frame.plan.staged:
         if isinstance(way.source, Stored):
-            recipe, where, drawn, drawing = _recipe_of(frame, way.slot, way.stages, way.training, way.draws)
+            recipe, where, drawn, drawing = _recipe_of(frame, way)
             if recipe.stages and not (drawing and frame.keys is None):
                 leaves = {name: part(frame, way.slot, path) for name, path in where.items()}
                 found.append((way, where, recipe, leaf(frame, way.slot), leaves, drawn))
@@ -150,38 +150,33 @@ def hand_over(frame: Frame, slot: Slot, value: Any) -> Any:
     training = frame.training and frame.mode is Mode.APPLY
     final, use = value, value
     if slot.staged:
-        way = Given(slot, STORED)
-        final = _through_stages(frame, Staged(slot, FINAL, training, way, slot.stages, training), value)
-        use = _through_stages(frame, Staged(slot, USE, training, way, slot.use_stages, training), final)
+        final = _through_stages(frame, frame.plan.table.handed(slot, FINAL, training), value)
+        use = _through_stages(frame, frame.plan.table.handed(slot, USE, training), final)
     frame.given[slot.path] = {STORED: value, WEIGHT: value, FINAL: final, USE: use}
     return use
 
 
 def _through_stages(frame: Frame, way: Staged, value: Any) -> Any:
     """`value` through a way's stages, layer by layer where the slot is in a layer stack."""
-    slot = way.slot
-    recipe, where, hashes, drawing = _recipe_of(frame, slot, way.stages, way.training, way.draws)
+    recipe, where, hashes, drawing = _recipe_of(frame, way)
     if not recipe.stages:
         return value
     if drawing and frame.keys is None:
-        raise _no_key(drawing, slot)
+        raise _no_key(drawing, way.slot)
     root = frame.keys.root if drawing and frame.keys is not None else None
-    parts = {name: part(frame, slot, path) for name, path in where.items()}
+    parts = {name: part(frame, way.slot, path) for name, path in where.items()}
     value, updates = applied(value, parts, root, hashes, recipe)
     _write(frame, where, updates, way.training)
     return value
 
 
-def _recipe_of(
-    frame: Frame, slot: Slot, stages: tuple[Stage, ...], training: bool, draws: bool
-) -> tuple[Recipe, dict[Any, str], dict[str, Any], Stage | None]:
+def _recipe_of(frame: Frame, way: Staged) -> tuple[Recipe, dict[Any, str], dict[str, Any], Stage | None]:
     """What is done to a value, remembered by the plan; see `recipes.recipe_of`."""
-    active = tuple(stack_slice.prefix for stack_slice in frame.stack_slices)
-    name = slot.path, tuple(s.label for s in stages), stages is slot.use_stages, training, draws, active
+    active = tuple([stack_slice.prefix for stack_slice in frame.stack_slices]) if frame.stack_slices else ()
     recipes = frame.plan.recipes
-    if name not in recipes:
-        recipes[name] = recipe_of(slot, stages, training, draws, active)
-    return recipes[name]
+    if (way, active) not in recipes:
+        recipes[way, active] = recipe_of(way, active)
+    return recipes[way, active]
 
 
 def _write(frame: Frame, where: Mapping[Any, str], updates: Mapping[Any, Any], training: bool) -> None:
@@ -204,8 +199,7 @@ def _no_key(stage: Stage, slot: Slot) -> MissingRNGError:
 
 def offline(plan: Plan, params: Params, state: Params | None = None) -> Frame:
     """A frame to read values of a plan in, outside of any run: without noise and dropout."""
-    flat = {f"{m}/{n}": v for m, entries in (state or {}).items() for n, v in entries.items()}
-    return Frame(Mode.READ, Sources(), params=params, state=flat, plan=plan)
+    return Frame(Mode.READ, Sources(), params=params, state=flat(state, "state"), plan=plan)
 
 
 def known() -> list[str]:

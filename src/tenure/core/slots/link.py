@@ -21,7 +21,7 @@ from tenure.core.errors import (
     nearest,
 )
 from tenure.core.notation import paths
-from tenure.core.notation.misfit import Misfit
+from tenure.core.notation.operation import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.notation.view import View
 from tenure.core.slots.slot import Request, Slot, Suggested

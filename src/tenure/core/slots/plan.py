@@ -19,7 +19,7 @@ Slots = dict[str, Slot]
 
 
 class Plan:
-    """What a model is, for inputs of these shapes; nothing is allocated.
+    """A model for inputs of certain shapes: what it asks for, who owns it, and what comes out. A plan holds shapes and no arrays.
 
     Attributes:
       slots, states: what was asked for, linked.
@@ -66,6 +66,11 @@ class Plan:
         """Whether every parameter and state is simply owned: nothing is borrowed or given, and nothing has stages."""
         every = (*self.slots.values(), *self.states.values())
         return not self.ties and all(slot.kind == "owned" and not slot.staged for slot in every)
+
+    @functools.cached_property
+    def gives(self) -> bool:
+        """Whether a parameter is a value that the program computes, and hands over in each run."""
+        return any(slot.kind == "given" for slot in self.slots.values())
 
     @functools.cached_property
     def table(self) -> Table:

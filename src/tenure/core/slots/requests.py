@@ -23,7 +23,7 @@ def check_repeated(first: Request, maker: Maker, again: Request, other: Maker) -
       PathConflictError: another instance made the second request.
       RequestConflictError: the two ask for different things.
     """
-    if maker[0] is not other[0] and not _replayed(maker[1], other[1]):
+    if maker[0] is not other[0] and not (maker[1] and other[1] and maker[1].replays(other[1])):
         name = paths.split(first.path)[1]
         raise PathConflictError(
             f"two instances ask for '{first.path}'",
@@ -52,16 +52,8 @@ def check_repeated(first: Request, maker: Maker, again: Request, other: Maker) -
 
 def _built(request: Request, maker: Maker, role: str) -> Party:
     """The request, with the line that built its module."""
-    site = getattr(maker[1], "site", request.site)
+    site = maker[1].site if hasattr(maker[0], "module_name") else request.site
     return dataclasses.replace(request.party(role), site=str(site))
-
-
-def _replayed(one: Any, two: Any) -> bool:
-    if isinstance(one, tuple) and isinstance(two, tuple):  # name scopes: (site, enclosing scope, epoch)
-        (s1, scope1, e1), (s2, scope2, e2) = one, two
-        same = scope1.path == scope2.path and scope1.method == scope2.method
-        return same and s1.same_asker(s2) and (scope1.id != scope2.id or e1 != e2)
-    return hasattr(one, "replays") and hasattr(two, "replays") and one.replays(two)
 
 
 def same_init(a: Any, b: Any, depth: int = 3) -> bool:

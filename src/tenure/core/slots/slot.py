@@ -71,6 +71,12 @@ class Request:
     value: Any = None
     declared: bool = False
 
+    def but(self, **changes: Any) -> Request:
+        """The same request with other attributes: as `dataclasses.replace`, at a tenth of the time."""
+        new = object.__new__(Request)
+        new.__dict__.update(self.__dict__, **changes)
+        return new
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "init": None, "make": None}  # another process plans anew before it initialises
 
@@ -181,8 +187,8 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
     try:
         if isinstance(shape, (str, bytes, set, Mapping)):
             raise TypeError
-        sizes = tuple(_size(s) for s in ([shape] if isinstance(shape, (int, np.integer)) else shape))
-        if any(not 0 <= s < 2**63 for s in sizes):
+        sizes = tuple(map(_size, [shape] if isinstance(shape, (int, np.integer)) else shape))
+        if sizes and not 0 <= min(sizes) <= max(sizes) < 2**63:
             raise ValueError
         return sizes
     except (TypeError, ValueError):

@@ -94,7 +94,7 @@ def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE
             ref = Ref.parse(value)
         except TenureError as e:
             parties = [Party(origin, key, f"→ {brief(value)}", str(site))]
-            raise type(e)(f"{origin} entry '{key}': {e.rule}", parties=parties, near=e.near, ways=e.ways) from None
+            raise e.again(f"{origin} entry '{key}': {e.rule}", parties) from None
         return Source("borrow", ref=ref if base or ref.absolute else dataclasses.replace(ref, absolute=True), **common)
     if isinstance(value, (jax.Array, np.ndarray)):
         return Source("given", value=value, **common)
@@ -109,37 +109,39 @@ def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE
     )
 
 
-class Wildcard(NamedTuple):
-    """The rest of a module's parameters: `share={"*": …}`."""
-
-    lender: str | None  # a module's path; None: own them
-    absolute: bool
-    or_own: bool
-    forbidden: bool
-    origin: str
-    base: str
-    site: Site
-
-
 def _module_path(value: Any) -> str | None:
     """The path of a module, None for anything else."""
     path = getattr(value, "module_name", None)
     return path if isinstance(path, str) else None
 
 
-def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Wildcard:
-    """The policy that a `"*"` entry describes: a module or its path, `[path, None]`, `tn.own` or `tn.forbid`."""
+def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Source:
+    """The policy that a `"*"` entry describes: a module or its path, `[path, None]`, `tn.own` or `tn.forbid`.
+
+    The path of a lender is the module's: of each parameter, the name there is put behind it.
+
+    Args:
+      value: what is written for `"*"`.
+      origin: "ties" or "share".
+      base: the module that asks, "" for ties.
+      site: the line.
+
+    Raises:
+      PathSyntaxError: it is none of these.
+    """
     or_own = False
     if isinstance(value, (list, tuple)) and len(value) == 2 and (value[1] is None or _is(own, value[1])):
         value, or_own = value[0], True
-    if value is None or _is(own, value) or _is(forbid, value):
-        return Wildcard(None, True, or_own, _is(forbid, value), origin, base, site)
+    common: dict[str, Any] = dict(origin=origin, key="*", base=base, site=site, or_own=or_own)
+    if value is None or _is(own, value):
+        return Source("own", **common)
+    if _is(forbid, value):
+        return Source("forbid", **common)
     if (lender := _module_path(value)) is not None:
-        return Wildcard(lender, True, or_own, False, origin, base, site)
+        return Source("borrow", Ref(lender, (), True), **common)
     if isinstance(value, str):
-        absolute = value.startswith("/")
         path = paths.check(value.removeprefix("/"), "module path")
-        return Wildcard(path, absolute or not base, or_own, False, origin, base, site)
+        return Source("borrow", Ref(path, (), value.startswith("/") or not base), **common)
     raise PathSyntaxError(
         f"{origin} entry '*' is {type(value).__name__}, which says nothing about an owner",
         parties=[Party(origin, f"{base or '…'}/*", f"→ {brief(value)}", str(site))],
@@ -158,14 +160,18 @@ def _tie(key: Any, site: Site) -> str:
 
 
 class Sources:
-    """The ties of a model and the shares of the modules built so far."""
+    """The ties of a model and the shares of the modules built so far.
+
+    Attributes:
+      ties, shares: path → source; `module/*` → that of the module's other parameters.
+      declared: module's path → what `tn.declare` noted there.
+      used: (origin, key) of the entries that slots asked for.
+    """
 
     def __init__(self, ties: Mapping[str, Any] | None = None, stages: Any = None, on_borrowed: str = "error"):
         self.stages = Rules(stages, on_borrowed, call_site() if stages else NOWHERE)
         self.ties: dict[str, Source] = {}
-        self.tie_wildcards: dict[str, Wildcard] = {}
         self.shares: dict[str, Source] = {}
-        self.wildcards: dict[str, Wildcard] = {}
         self.declared: dict[str, dict[str, Any]] = {}
         self.used: set[tuple[str, str]] = set()
         if ties is not None and not isinstance(ties, Mapping):
@@ -173,26 +179,32 @@ class Sources:
         site = call_site() if ties else NOWHERE
         for key, value in (ties or {}).items():
             path = _tie(key, site)
-            if path in self.ties or (path.endswith("/*") and path[:-2] in self.tie_wildcards):
+            if path in self.ties:
                 raise PathSyntaxError(
                     f"ties= has two entries for '{path}'",
                     parties=[Party("ties", path, "", str(site)), Party("ties", key, "", str(site))],
                     ways=["keep one: 'embed/w' and '/embed/w' are the same"],
                 )
-            if path.endswith("/*"):
-                self.tie_wildcards[path[:-2]] = read_wildcard(value, "ties", "", site)
-            else:
-                self.ties[path] = read(value, "ties", path, site=site)
+            whole = path.endswith("/*")
+            self.ties[path] = read_wildcard(value, "ties", "", site) if whole else read(value, "ties", path, site=site)
 
     def fresh(self) -> Sources:
         """The same ties, nothing built yet: for a new run."""
         new = copy.copy(self)
-        new.shares, new.wildcards, new.declared, new.used = {}, {}, {}, set()
-        new.stages = self.stages.fresh()
+        new.shares, new.declared, new.used, new.stages = {}, {}, set(), self.stages.fresh()
         return new
 
     def add_share(self, module: str, share: Any, site: Site) -> None:
-        """Registers the `share=` of a module."""
+        """Registers the `share=` of a module.
+
+        Args:
+          module: its path.
+          share: as written: a dict, or a module or a path to borrow everything from.
+          site: the line.
+
+        Raises:
+          PathSyntaxError: what is written is no share.
+        """
         if isinstance(share, str) or _module_path(share) is not None:
             share = {"*": share}
         if not isinstance(share, Mapping):
@@ -201,59 +213,47 @@ class Sources:
                 parties=[Party("share", module, brief(share), str(site))],
                 ways=["share={'w': other.ref('w')}", "share=other, to borrow everything from another module"],
             )
+        plain = paths.plain(module)
         for key, value in share.items():
             if key == "*":
-                self.wildcards[paths.plain(module)] = read_wildcard(value, "share", module, site)
+                self.shares[f"{plain}/*"] = read_wildcard(value, "share", module, site)
             else:
                 paths.check(key, "name in share=")
                 self.shares[paths.plain(f"{module}/{key}")] = read(value, "share", key, module, site)
 
     def of(self, path: str) -> Source:
         """The source of a slot: ties, then shares, then the module's own."""
-        if not (self.ties or self.shares or self.wildcards or self.tie_wildcards):
+        if not (self.ties or self.shares):
             return OWN
         plain = paths.plain(path)
-        inside = self._share(plain)
-        for key in (path, plain):
-            if key in self.ties:
-                self.used.add(("ties", key))
-                return self.ties[key]._replace(hides=inside if inside is not OWN else None)
-        tied = self._wildcard(self.tie_wildcards, plain)
-        return inside if tied is None else tied._replace(hides=inside if inside is not OWN else None)
+        inside = self._found("share", self.shares, plain, plain)
+        tied = self._found("ties", self.ties, path, plain)
+        return (inside or OWN) if tied is None else tied._replace(hides=inside)
 
-    def _share(self, plain: str) -> Source:
-        if plain in self.shares:
-            self.used.add(("share", plain))
-            return self.shares[plain]
-        return (self._wildcard(self.wildcards, plain) if self.wildcards else None) or OWN
-
-    def _wildcard(self, wildcards: dict[str, Wildcard], plain: str) -> Source | None:
+    def _found(self, origin: str, entries: Mapping[str, Source], path: str, plain: str) -> Source | None:
+        """The entry for a slot, or the nearest one for the rest of a module around it."""
+        key = path if path in entries else plain
+        if key in entries:
+            self.used.add((origin, key))
+            return entries[key]
         module = plain
-        while wildcards and "/" in module:
+        while entries and "/" in module:
             module = module.rpartition("/")[0]
-            if module in wildcards:
-                wild, local = wildcards[module], plain[len(module) + 1 :]
-                self.used.add((wild.origin, f"{module}/*"))
-                common: dict[str, Any] = dict(origin=wild.origin, key="*", base=wild.base, site=wild.site)
-                if wild.lender is None:
-                    return Source("forbid" if wild.forbidden else "own", **common)
-                ref = Ref(f"{wild.lender}/{local}", (), wild.absolute)
-                return Source("borrow", ref=ref, or_own=wild.or_own, **common)
+            wild = entries.get(f"{module}/*")
+            if wild is not None:
+                self.used.add((origin, f"{module}/*"))
+                ref, local = wild.ref, plain[len(module) + 1 :]
+                return wild._replace(ref=ref and dataclasses.replace(ref, path=f"{ref.path}/{local}"))
         return None
 
     def release(self) -> None:
         """Forgets values of the trace that ends."""
         self.shares = {k: s._replace(value=None) for k, s in self.shares.items()}
 
-    def unused(self) -> list[tuple[str, Source | Wildcard]]:
-        """The entries that no slot asked for."""
-        rows: list[tuple[str, Source | Wildcard]] = []
-        rows += [(k, s) for k, s in self.ties.items() if ("ties", k) not in self.used]
-        rows += [(k, s) for k, s in self.shares.items() if ("share", k) not in self.used]
-        rows += [(f"{k}/*", w) for k, w in self.tie_wildcards.items() if ("ties", f"{k}/*") not in self.used]
-        rows += [
-            (f"{k}/*", w)
-            for k, w in self.wildcards.items()
-            if w.lender is not None and ("share", f"{k}/*") not in self.used
+    def unused(self) -> list[tuple[str, Source]]:
+        """The entries that no slot asked for; `share={"*": tn.own}` need not be."""
+        every = [*self.ties.items(), *self.shares.items()]
+        silent = [k for k, s in self.shares.items() if k.endswith("/*") and s.kind != "borrow"]
+        return [
+            (k, s) for k, s in every if (s.origin, k) not in self.used and not (s.origin == "share" and k in silent)
         ]
-        return rows

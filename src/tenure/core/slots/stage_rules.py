@@ -73,9 +73,7 @@ def read_rules(stages: Any, module: str | None, site: Site) -> tuple[Rule, ...]:
                 )
             )
         except TenureError as e:
-            raise type(e)(
-                e.rule, parties=e.parties or [Party("stages", brief(key), "", str(site))], near=e.near, ways=e.ways
-            ) from None
+            raise e.again(parties=e.parties or [Party("stages", brief(key), "", str(site))]) from None
     return tuple(rules)
 
 

@@ -283,6 +283,9 @@ def begin(slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str],
       stages: the owner's, or those of one use, whose own leaves only are made.
       value: the weight.
       draw: path of a leaf → its random key, or None.
+
+    Raises:
+      MissingRNGError: a leaf is drawn, and there is no key.
     """
     made: dict[str, Any] = {}
     for stage in reversed(stages):
@@ -303,6 +306,3 @@ def begin(slot: Slot, stages: Sequence[Stage], value: Any, draw: Callable[[str],
 def part_path(path: str, stage: Stage, suffix: str) -> str:
     """The path of a stage's leaf: `head/w.lora.down`."""
     return f"{path}.{stage.label}.{suffix}"
-
-
-__all__ = ["begin", "part_path", "resolve_stages"]

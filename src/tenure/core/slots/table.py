@@ -96,6 +96,14 @@ class Table:
                 self._ways[one] = self._resolved(self.slots[one[0]], *one[1:])
         return self._ways[key]
 
+    def handed(self, slot: Slot, tap: str, training: bool) -> Staged:
+        """How a computed value goes through the stages of its slot, where the program hands it over: to FINAL, and on to USE."""
+        key = slot.path, f"handed {tap}", training
+        if key not in self._ways:
+            stages = slot.stages if tap == FINAL else slot.use_stages
+            self._ways[key] = Staged(slot, tap, training, Given(slot, STORED), stages, training)
+        return self._ways[key]  # type: ignore[return-value]
+
     def _needed(self, key: tuple[str, str, bool]) -> list[tuple[str, str, bool]]:
         """The way itself and those that it goes on from: owners last. Without recursion, as chains may be long."""
         found, todo = [], [key]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from tenure.functional.decoding.hypotheses import rows
+from tenure.functional.largest import top_k
 
 Cache = Any
 #: `(labels [N], position, cache) -> (log probabilities [N, V], cache)`, where every array of the cache has N, sequences times
@@ -113,11 +114,8 @@ def beam_search(
 def _best(scores: Array, count: int) -> tuple[Array, Array, Array]:
     """The best `count` continuations: parent hypothesis, piece and score, ``[B, count]``."""
     sentences, beam, vocabulary = scores.shape
-    few = min(count, vocabulary)
-    top, pieces = lax.top_k(scores, few)
-    top, where = lax.top_k(top.reshape(sentences, -1), min(count, beam * few))
-    pieces = jnp.take_along_axis(pieces.reshape(sentences, -1), where, 1)
-    return where // few, pieces.astype(jnp.int32), top
+    top, where = top_k(scores.reshape(sentences, beam * vocabulary), min(count, beam * vocabulary))
+    return where // vocabulary, (where % vocabulary).astype(jnp.int32), top
 
 
 def _top(hypotheses: Hypotheses, count: int) -> tuple[Hypotheses, Array]:

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from tenure.functional.largest import top_k
+
 NEVER = -jnp.inf
 
 
@@ -44,7 +46,13 @@ class Labels(NamedTuple):
 
     @classmethod
     def empty(cls, batch: Any, width: int, room: Any) -> Labels:
-        """Hypotheses without labels, with room for so many."""
+        """Hypotheses without labels, with room for so many.
+
+        Args:
+          batch: how many sentences.
+          width: how many hypotheses of each.
+          room: for how many labels.
+        """
         zeros = jnp.zeros((batch, width), jnp.int32)
         return cls(jnp.zeros((batch, width, room), jnp.int32), zeros, jnp.zeros((batch, width, width), jnp.int32))
 
@@ -67,7 +75,13 @@ class Labels(NamedTuple):
         return jnp.argmax(found, axis=1), jnp.any(found, axis=1)
 
     def grown(self, parent: Array, label: Array, extended: Array) -> Labels:
-        """The hypotheses `parent` [B, K], continued by `label` where `extended` says so."""
+        """The hypotheses `parent` [B, K], continued by `label` where `extended` says so.
+
+        Args:
+          parent: which hypothesis each of the new ones continues [B, K].
+          label: [B, K].
+          extended: where a label is added [B, K].
+        """
         old = Labels(rows(self.labels, parent), rows(self.lengths, parent), self._of_both(parent))
         here = jnp.arange(self.labels.shape[2]) == old.lengths[..., None]
         labels = jnp.where(here & extended[..., None], label[..., None], old.labels)
@@ -140,7 +154,7 @@ def best(stay: Array, extend: Array) -> Grown:
     """The best K of all ways to go on, by ranks of staying [B, K] and of continuing [B, K, V]."""
     batch, width, size = extend.shape
     few = min(size, width)
-    ranks, label = jax.lax.top_k(extend, few)
+    ranks, label = top_k(extend, few)
     _, index = jax.lax.top_k(jnp.concatenate([stay, ranks.reshape(batch, width * few)], axis=1), width)
     extended = index >= width
     place = jnp.maximum(index - width, 0)

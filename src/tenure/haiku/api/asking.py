@@ -16,7 +16,7 @@ from tenure.core.run import state as core_state
 from tenure.core.run.frame import current_frame, maybe_frame
 from tenure.haiku.engine.frames import HaikuFrame, check_usage, outside, the_frame
 from tenure.haiku.engine.keys import PRNGSequence, PRNGSequenceState, missing_key
-from tenure.haiku.engine.parameters import scope_name
+from tenure.haiku.engine.profile import scope_name
 
 Context = contextlib.AbstractContextManager[None]
 

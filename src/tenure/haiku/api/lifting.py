@@ -10,7 +10,7 @@ from typing import Any
 from tenure.core.errors import NonEmptyStateError
 from tenure.core.run.module import Module
 from tenure.haiku.engine.frames import HaikuFrame, closed_to_outside, inside_transform, the_frame
-from tenure.haiku.engine.parameters import note_param, note_state
+from tenure.haiku.engine.profile import note_param, note_state
 
 Params = Mapping[str, Mapping[str, Any]]
 Both = tuple[Params, Params]
@@ -24,11 +24,7 @@ class LiftingModule(Module):
     """
 
     def __init__(
-        self,
-        init_fn: Callable[..., Both],
-        transparent: bool = False,
-        allow_reuse: bool = False,
-        name: str = "lifted",
+        self, init_fn: Callable[..., Both], transparent: bool = False, allow_reuse: bool = False, name: str = "lifted"
     ):
         super().__init__(name=name)
         self._init_fn, self._allow_reuse = init_fn, allow_reuse
@@ -36,7 +32,7 @@ class LiftingModule(Module):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Both:
         frame = the_frame("lift")
-        if frame.frozen:
+        if not frame.creating:
             return _cut(frame.stored(), self.prefix_name), _cut(frame.bundles("state"), self.prefix_name)
         inner = self._init_fn(*args, **kwargs)
         self._store(frame, *inner)

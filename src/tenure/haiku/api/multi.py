@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.model.kinds import Transformed, TransformedWithState
 from tenure.haiku.api import signatures
 from tenure.haiku.api.half import Half, half
 from tenure.haiku.api.transforms import (

@@ -65,7 +65,7 @@ def new_context(
 
 def params_frozen() -> bool:
     """Whether parameters exist already: at apply."""
-    return the_frame("params_frozen").frozen
+    return not the_frame("params_frozen").creating
 
 
 class InternalState(NamedTuple):

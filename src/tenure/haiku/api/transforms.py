@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tenure.core.errors import NonEmptyStateError
-from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.model.kinds import Transformed, TransformedWithState
 from tenure.core.run.frame import Mode, current_frame, maybe_frame
 from tenure.haiku.api import signatures
 from tenure.haiku.api.half import Half, half

@@ -68,21 +68,11 @@ class CountedKeys(PRNGSequence):
         self.stand_ins.append(for_what)
         return placeholder(shape, dtype)
 
-    def reserve(self, num: int) -> None:
+    def _abandon(self, *_: Any) -> Any:
         raise AbandonedError
 
-    def take(self, num: int) -> Any:
-        raise AbandonedError
-
-    def replace_internal_state(self, state: Any) -> None:
-        raise AbandonedError
-
-    def reserve_up_to_full(self) -> None:
-        raise AbandonedError
-
-    @property
-    def internal_state(self) -> Any:
-        raise AbandonedError
+    reserve = take = replace_internal_state = reserve_up_to_full = _abandon  # type: ignore[assignment]
+    internal_state = property(_abandon)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

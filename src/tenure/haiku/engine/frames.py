@@ -55,7 +55,6 @@ class HaikuFrame(Frame):
     """
 
     params: Bundles
-    abstract = False
 
     def __init__(
         self,
@@ -90,12 +89,7 @@ class HaikuFrame(Frame):
         self.layers, self.scopes, self.deferred_values = [{}], [], None
 
     @property
-    def frozen(self) -> bool:
-        """Whether parameters exist already: at apply."""
-        return self.mode is Mode.APPLY
-
-    @property
-    def creating(self) -> bool:
+    def creating(self) -> bool:  # type: ignore[override]
         return self.mode is not Mode.APPLY
 
     @property
@@ -124,7 +118,7 @@ class HaikuFrame(Frame):
 
     @property
     def lifted_prefix(self) -> str | None:  # type: ignore[override]
-        if self.frozen:
+        if not self.creating:
             return None
         found: list[str] = []
         running: Frame | None = self
@@ -203,7 +197,8 @@ class HaikuFrame(Frame):
             super().write(("initial", entry[1]), value)
         super().write(entry, value)
 
-    def shows_modules(self) -> bool:
+    @property
+    def shows_modules(self) -> bool:  # type: ignore[override]
         return config.get_config().module_auto_repr
 
     def belongs(self, path: str, module: str) -> bool:
@@ -215,7 +210,7 @@ class HaikuFrame(Frame):
         if self.lender is None:
             return placeholder(slot.shape, slot.dtype)
         if slot.collection == "state":
-            return states.linked_state(self.lender, slot.path)
+            return states.read_state(self.lender, slot.path)
         return values.evaluate(self.lender, slot.path)
 
 

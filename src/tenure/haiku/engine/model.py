@@ -12,20 +12,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from tenure.core.keys import Keys
 from tenure.core.model.initial import draw_uses
-from tenure.core.model.planning import is_array, linked, spec_of
+from tenure.core.model.planning import linked, opened, struct_of
 from tenure.core.model.transform import Model
 from tenure.core.model.watch import Watch
-from tenure.core.notation import paths
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.traces import outermost, without_collection
+from tenure.core.trees import flat, leaf, put
 from tenure.haiku.engine import deferral, output, profile
 from tenure.haiku.engine.frames import Bundles, HaikuFrame
 from tenure.haiku.engine.keys import PRNGSequence, TrialSequence
@@ -37,6 +36,9 @@ TRACER_HINT = (
     "transform? You might want to use the Haiku version of the transform instead (hk.vmap/hk.scan/...): what a raw one "
     "traces can not be used outside of it."
 )
+
+
+_TRACED = (jax.Array, jax.ShapeDtypeStruct)  # not arrays of numpy: programs compute with them by numpy's rules
 
 
 class Made(NamedTuple):
@@ -159,25 +161,21 @@ class HaikuModel(Model):
     def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any, counted: bool = False) -> Made:
         """Runs the function abstractly."""
         state = None if rng is None else rng.internal_state
-        leaves, tree = jax.tree.flatten((state, args, kwargs), is_leaf=_is_struct)
-        dynamic = [i for i, leaf in enumerate(leaves) if _is_traced(leaf)]
+        specs, filled = opened((state, args, kwargs), _TRACED)
         found: list[Any] = []
 
         def run(*arrays: Any) -> Any:
-            filled = list(leaves)
-            for i, array in zip(dynamic, arrays, strict=True):
-                filled[i] = array
-            state, a, k = jax.tree.unflatten(tree, filled)
+            state, a, k = filled(arrays)
             keys = None if state is None else deferral.CountedKeys(state[0]) if counted else TrialSequence(state)
             frame = self.frame(Mode.PLAN, None, None, keys, None)
             frame.deferred_values = {} if counted else None
             out = self.run(frame, a, k)
-            found.extend([frame, jax.tree.map(_shape_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
+            found.extend([frame, jax.tree.map(struct_of, out), keys.stand_ins if counted else []])  # type: ignore[union-attr]
             made = _without(frame.stored(), frame.deferred_values or {}), frame.bundles("initial")
             frame.forget()
             return made
 
-        values = Sliced.of(run, [spec_of(leaves[i]) for i in dynamic])
+        values = Sliced.of(run, specs)
         frame, out, stand_ins = found
         if made_of_borrowers(frame) and values.uses_stand_ins:
             raise deferral.AbandonedError if counted else _BorrowedAtInit
@@ -221,31 +219,13 @@ def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence 
     made: dict[str, Any] = {}
     for slot in plan.slots.values():
         if slot.stages and slot.kind == "owned":
-            module, name = paths.split(slot.path)
             draw = (lambda path: None) if keys is None else keys.draw
-            made.update(staging.begin(slot, slot.stages, params[module][name], draw))
-    flat = {f"{m}/{n}": v for m, bundle in params.items() for n, v in bundle.items()} | made
-    made.update(draw_uses(plan, flat, {f"{m}/{n}": v for m, b in state.items() for n, v in b.items()}, key))
+            made.update(staging.begin(slot, slot.stages, leaf(params, slot.path), draw))
+    made.update(draw_uses(plan, flat(params, "params") | made, flat(state, "state"), key))
     for path, value in made.items():
-        module, name = paths.split(path)
-        (params if path in plan.slots else state).setdefault(module, {})[name] = value
+        put(params if path in plan.slots else state, path, value)
     return params, state
 
 
-def _is_struct(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct)
-
-
-def _is_traced(leaf: Any) -> bool:
-    """Whether an input is traced. Arrays of numpy stay what they are: programs compute with them by numpy's rules."""
-    return is_array(leaf) and not isinstance(leaf, (np.ndarray, np.generic))
-
-
-def _shape_of(leaf: Any) -> Any:
-    if isinstance(leaf, (jax.Array, np.ndarray)):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
-    return leaf
-
-
 def _arrays(state: Any, args: Any, kwargs: Any) -> list[Any]:
-    return [leaf for leaf in jax.tree.leaves((state, args, kwargs), is_leaf=_is_struct) if _is_traced(leaf)]
+    return [leaf for leaf in jax.tree.leaves((state, args, kwargs)) if isinstance(leaf, _TRACED)]

@@ -13,7 +13,7 @@ try:
 except ImportError:
     nn = None
 
-from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.model.kinds import Transformed, TransformedWithState
 from tenure.core.run.rng import maybe_next_rng_key
 from tenure.haiku.api.lifting import lift_with_state
 from tenure.haiku.api.transforms import running_init, transform_with_state, with_empty_state

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from tenure.core.model.transform import Transformed, TransformedWithState
+from tenure.core.model.kinds import Transformed, TransformedWithState
 from tenure.core.run import hooks
 from tenure.core.run.frame import current_frame
 from tenure.core.run.module import Module

@@ -18,8 +18,8 @@ from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
 from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.attention_memory import Memory, recalled, remember
-from tenure.network.layers.attention_steps import in_blocks, step_in_blocks
 from tenure.network.layers.attention_steps import step as attention_step
+from tenure.network.layers.attention_steps import step_together, together
 from tenure.network.layers.linear import product
 from tenure.network.layers.rec_state import KEPT
 from tenure.network.layers.stepwise import over_steps
@@ -50,7 +50,7 @@ class SelfAttention(Layer):
     @property
     @transparent
     def sees_beams(self) -> bool:
-        return in_blocks(self)
+        return together(self)
 
     def forward(
         self,
@@ -84,10 +84,10 @@ class SelfAttention(Layer):
         step = x.time_axis is None and self.run.single_step
         if x.time_axis is None and not step:
             raise self.error("from", self.node.get("from"), f"{source!r} has no time axis")
-        blocks = step and self.sees_beams
-        x = (beam_first(x) if blocks else x).feature_last()
+        at_once = step and self.sees_beams
+        x = (beam_first(x) if at_once else x).feature_last()
         in_dim = x.feature_dim
-        if step and (in_dim is None or x.ndim != 2 + blocks or self.run.loop_time is None):
+        if step and (in_dim is None or x.ndim != 2 + at_once or self.run.loop_time is None):
             raise self.error("from", self.node.get("from"), f"one vector for each sequence is needed, not {x!r}")
         if in_dim is None:
             raise self.error("from", self.node.get("from"), f"{source!r} has no feature dim")
@@ -97,8 +97,8 @@ class SelfAttention(Layer):
         both = Dim(2 * total_key_dim + total, "qkv", kind=FEATURE)
         mat = self.param("QKV", (in_dim, both), forward_weights_init)
         qkv = split_heads(product(x, mat, both).data, num_heads, total_key_dim, total)
-        if blocks:
-            return step_in_blocks(self, x, qkv, key_shift, out)
+        if at_once:
+            return step_together(self, x, qkv, key_shift, out)
         per_head = (num_heads, total_key_dim // num_heads), (num_heads, total // num_heads)
         memory = recalled(self, x.shape[0], *per_head)
         if memory.size and key_shift is not None:
@@ -160,7 +160,7 @@ def split_heads(qkv: jax.Array, heads: int, keys: int, values: int) -> tuple[jax
     """Scaled queries, keys and values, each (batch, time, head, dim), of what the matrix gives."""
     n = keys // heads
     parts = qkv.reshape((*qkv.shape[:-1], heads, (2 * keys + values) // heads))
-    q, k, v = parts[..., :n], parts[..., n : 2 * n], parts[..., 2 * n :]
+    q, k, v = jnp.split(parts, [n, 2 * n], axis=-1)
     return q * n**-0.5, k, v
 
 

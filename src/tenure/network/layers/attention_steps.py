@@ -1,11 +1,14 @@
 """One step of self-attention in a loop: keys and values of the steps so far are kept, with room for all of them.
 
-In a search they belong to hypotheses, and follow them. Where there is room for many steps, they do so in blocks of steps, in place,
-and only in those blocks that are in use: a search that ends after a few steps does not pay for all that it had room for.
+In a search they belong to hypotheses. They stay where they were written, and a table of ancestors, which follows back pointers in
+their place, says which of them a hypothesis sees. Each hypothesis is compared with the keys of all, as one product of matrices: more
+arithmetic than to let keys and values follow their hypotheses, and less time, which goes into memory. Room is used in blocks, each as
+large as all before, so that a search that ends after a few steps does not pay for all that it had room for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,25 +26,26 @@ from tenure.network.loop import mask_around
 from tenure.network.output import Output, tensors
 from tenure.network.tensor import Tensor
 
-BLOCK = 8  # steps
-MANY = 48  # steps, from which on blocks are faster than all at once
+FIRST = 16  # steps of the first block
+FEW = 64  # hypotheses, up to which comparing each with the keys of all is faster
 
 
-def in_blocks(layer: Layer) -> bool:
-    """Whether the hypotheses' keys and values follow them block by block."""
+def together(layer: Layer) -> bool:
+    """Whether all hypotheses make the step at once, with keys and values that stay in their places."""
     run = layer.run
     if not run.single_step or run.search is None or run.flags.train or run.loop_time is None:
         return False
     if mask_around(layer.node) is not None or layer.node.get("initial_state") is not None:
         return False
     n = sizes.current().padded(run.loop_time)
-    if not isinstance(n, int) or n < MANY:
+    if not isinstance(n, int) or n < 1:
         return False
     source, *others = [run.outputs[k] for k in dict.fromkeys(layer.node.deps) if k in run.outputs]
     x, beam = source.tensor, run.search.ended.beam_dim
     if x.beam_dim is None or x.batch_axis is None or any(o.beam_dim is not None for o in tensors(others)):
         return False
-    return x.shape[x.axis(x.beam_dim)] == run.search.ended.shape[run.search.ended.axis(beam)]
+    width = x.shape[x.axis(x.beam_dim)]
+    return width <= FEW and width == run.search.ended.shape[run.search.ended.axis(beam)]
 
 
 def step(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, out: Dim, drop: float, memory: Memory) -> Output:
@@ -78,10 +82,8 @@ def step(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, out: Dim, 
     return Output(Tensor(y, (x.dims[0], out), None, None, 1), state=state)
 
 
-def step_in_blocks(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, out: Dim) -> Output:
-    """The same for all hypotheses at once, block by block.
-
-    What is kept lies where it was written: `row` says for each hypothesis where that was. So only `row` is read by back pointers.
+def step_together(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, out: Dim) -> Output:
+    """The same for all hypotheses of a search.
 
     Args:
       layer: whose step it is.
@@ -89,54 +91,79 @@ def step_in_blocks(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, 
       qkv: the queries, keys and values of it, each [beam, B, heads, n].
       key_shift: [1, steps, n], what keys are moved by, if they are.
       out: the output's features.
-
-    Source: the softmax over blocks, Milakov and Gimelshein 2018, https://arxiv.org/abs/1805.02867.
     """
     q, k, v = qkv
-    beam, batch, heads, width = k.shape
-    t = jnp.asarray(layer.run.loop_step, jnp.int32)
-    n = sizes.current().padded(layer.run.loop_time)
-    n += -n % BLOCK
-    row = kept(layer, "row")
-    first = jnp.broadcast_to(jnp.arange(beam, dtype=jnp.int32)[:, None], (beam, batch))
-    rows = ((first if row is None else beam_first(row).data) * batch + jnp.arange(batch)).reshape(-1)
-    stored, dims = [], (layer.new_dim("rows", beam), x.dims[1], Dim(heads, "heads"), layer.new_dim("steps", n))
-    for name, new in (("k_left", k), ("v_left", v)):
-        old = kept(layer, name)
-        before = jnp.zeros((beam, batch, heads, n, new.shape[-1]), new.dtype) if old is None else old.data
-        stored.append(jax.lax.dynamic_update_slice_in_dim(before, new[..., None, :], t, 3))
-    shift = None
-    if key_shift is not None:
-        shift = jnp.einsum("kbhd,td->kbht", q, key_shift.data.reshape(-1, width))
-        shift = jnp.pad(shift, [(0, 0)] * 3 + [(0, n - shift.shape[-1])])
+    beam, batch = x.shape[:2]
+    t, n = jnp.asarray(layer.run.loop_step, jnp.int32), sizes.current().padded(layer.run.loop_time)
+    own = jnp.broadcast_to(jnp.arange(beam, dtype=jnp.int32)[:, None, None], (beam, batch, 1))
+    old = kept(layer, "ancestors")
+    before = jnp.broadcast_to(own, (beam, batch, n)) if old is None else beam_first(old).data
+    ancestors = jax.lax.dynamic_update_slice_in_dim(before, own, t, 2)
+    state = {"ancestors": Tensor(ancestors, (*x.dims[:2], layer.new_dim("steps", n)))}
+    q, keys, values = (jnp.moveaxis(y, 0, 2) for y in (q, k, v))  # [B, heads, beam, n]
+    keys = jnp.swapaxes(keys, 2, 3)
+    parts, blocks = list(_blocks(n)), []
+    for start, size in parts:
+        place, inside = jnp.clip(t - start, 0, size - 1) * beam, (t >= start) & (t < start + size)
+        block = []
+        for name, new, axis in (("keys", keys, 3), ("values", values, 2)):
+            name, shape = f"{name}{start}", list(new.shape)
+            shape[axis] = size * beam
+            found = kept(layer, name)
+            array = jnp.zeros(shape, new.dtype) if found is None else found.data
+            if len(parts) > 1:
+                new = jnp.where(inside, new, jax.lax.dynamic_slice_in_dim(array, place, beam, axis))
+            array = jax.lax.dynamic_update_slice_in_dim(array, new, place, axis)
+            sizes_ = [Dim(s, f"{name}:{i}") for i, s in enumerate(shape) if i]
+            state[name] = Tensor(array, (x.dims[1], *sizes_) if found is None else found.dims)
+            block.append(array)
+        blocks.append(tuple(block))
+    shift = None if key_shift is None else key_shift.data.reshape(-1, q.shape[-1])
+    given = (q, jnp.swapaxes(ancestors, 0, 1), t, shift, blocks)
+    ways = [_over(parts[: i + 1]) for i in range(len(parts))]
 
-    def block(i: Any, carry: Any) -> Any:
-        keys, values, most, total, mean = carry
-        steps = i * BLOCK + jnp.arange(BLOCK)
+    def needed(*given: Any) -> Any:
+        return jax.lax.switch(sum((t >= start).astype(jnp.int32) for start, _ in parts[1:]), ways, *given)
 
-        def moved(whole: Any) -> tuple[Any, Any]:
-            part = jax.lax.dynamic_slice_in_dim(whole, i * BLOCK, BLOCK, 3)
-            old = part.reshape(beam * batch, -1).at[rows].get(mode="promise_in_bounds").reshape(part.shape)
-            new = jnp.where((steps == t)[:, None], part, old)  # of this step: in its place already
-            return new, jax.lax.dynamic_update_slice_in_dim(whole, new, i * BLOCK, 3)
-
-        part, keys = moved(keys)
-        energy = jnp.einsum("kbhd,kbhtd->kbht", q, part)
-        if shift is not None:
-            energy = energy + jax.lax.dynamic_slice_in_dim(shift, i * BLOCK, BLOCK, 3)
-        energy = jnp.where(steps <= t, energy, -jnp.inf)
-        new = jnp.maximum(most, jnp.max(energy, axis=-1))
-        weights, scale = jnp.exp(energy - new[..., None]), jnp.exp(most - new)
-        part, values = moved(values)
-        mean = mean * scale[..., None] + jnp.einsum("kbht,kbhtd->kbhd", weights, part)
-        return keys, values, new, total * scale + jnp.sum(weights, axis=-1), mean
-
-    zeros = jnp.zeros((beam, batch, heads), q.dtype)
-    start = (*stored, zeros - jnp.inf, zeros, jnp.zeros_like(v))
-    keys, values, _, total, mean = jax.lax.fori_loop(0, t // BLOCK + 1, block, start)
-    y = (mean / total[..., None]).reshape(beam, batch, -1)
-    state = {"row": Tensor(first, x.dims[:2])}
-    for name, array, title in (("k_left", keys, "keys"), ("v_left", values, "values")):
-        old = kept(layer, name)
-        state[name] = Tensor(array, (*dims, Dim(array.shape[-1], title)) if old is None else old.dims)
+    if len(ways) == 1:
+        y = ways[0](*given)
+    else:
+        y = jax.lax.platform_dependent(*given, cpu=needed, default=ways[-1])
+    y = jnp.moveaxis(y, 2, 0).reshape(beam, batch, -1)
     return Output(Tensor(y, (*x.dims[:2], out), None, None, 2), state=state)
+
+
+def _blocks(n: int) -> Any:
+    """The first steps and sizes of blocks for `n` steps."""
+    start = 0
+    while start < n:
+        size = min(max(FIRST, start), n - start)
+        yield start, size
+        start += size
+
+
+def _over(parts: list[tuple[int, int]]) -> Callable[..., Any]:
+    """What hypotheses see of the steps in some blocks [B, heads, beam, n]."""
+
+    def attend(q: Any, ancestors: Any, t: Any, shift: Any, blocks: Any) -> Any:
+        batch, heads, beam, _ = q.shape
+        end = sum(parts[-1])
+        energy, seen = [], []
+        for (start, size), (keys, _) in zip(parts, blocks, strict=False):
+            of_all = jnp.einsum("bhkd,bhdr->bhkr", q, keys).reshape(batch, heads, beam, size, beam)
+            seen.append(jax.lax.slice_in_dim(ancestors, start, start + size, axis=2))
+            place = jnp.broadcast_to(seen[-1][:, None, :, :, None], (batch, heads, beam, size, 1))
+            energy.append(jnp.take_along_axis(of_all, place, axis=-1, mode="promise_in_bounds")[..., 0])
+        energies = jnp.concatenate(energy, axis=-1)
+        if shift is not None:
+            energies = energies + jnp.einsum("bhkd,td->bhkt", q, shift[:end])
+        weights = jax.nn.softmax(jnp.where(jnp.arange(end) <= t, energies, -jnp.inf), axis=-1)
+        y: Any = 0
+        for (start, size), (_, values), rows in zip(parts, blocks, seen, strict=False):
+            own = jax.lax.slice_in_dim(weights, start, start + size, axis=3)[..., None]
+            hot = rows[:, None, :, :, None] == jnp.arange(beam)
+            of_all = jnp.where(hot, own, 0).reshape(batch, heads, beam, size * beam)
+            y = y + jnp.einsum("bhkr,bhrd->bhkd", of_all, values)
+        return y
+
+    return attend

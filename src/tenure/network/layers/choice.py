@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tenure import functional
 from tenure.core.run.rng import next_rng_key
 from tenure.network import ops, proxies, sizes
 from tenure.network.beams import Beam, beam_first, expand
@@ -266,7 +267,7 @@ class Choice(Layer):
         counts = node.get("source_beam_sizes") or [node.get("beam_size")] * len(found)
         if not isinstance(counts, (list, tuple)) or len(counts) != len(found):
             raise self.error("source_beam_sizes", counts, "one number for each input is needed")
-        best = [jax.lax.top_k(x, min(k, x.shape[-1])) for x, k in zip(found, counts, strict=True)]
+        best = [functional.top_k(x, min(k, x.shape[-1])) for x, k in zip(found, counts, strict=True)]
         total: Any = jnp.zeros((*found[0].shape[:2], 1))
         labels: list[Any] = []
         for scores, index in best:
@@ -368,7 +369,7 @@ def _best(total: Any, size: int, live: Any, keep: bool) -> tuple[Any, Any, Any]:
         if size % width:
             return first
         share = size // width
-        scores, label = jax.lax.top_k(total.reshape(batch * width, labels), min(share, labels))
+        scores, label = functional.top_k(total.reshape(batch * width, labels), min(share, labels))
         pad = ((0, 0), (0, share - scores.shape[-1]))
         scores = jnp.pad(scores, pad, constant_values=-jnp.inf).reshape(batch, size)
         label = jnp.pad(label, pad).reshape(batch, size)
@@ -377,7 +378,7 @@ def _best(total: Any, size: int, live: Any, keep: bool) -> tuple[Any, Any, Any]:
         return tuple(jnp.where(jnp.asarray(live) == width, b, a) for a, b in zip(first, every, strict=True))  # type: ignore[return-value]
     flat = total.reshape(batch, width * labels)
     n = min(size, width * labels)
-    scores, index = jax.lax.top_k(flat, n)
+    scores, index = functional.top_k(flat, n)
     if n < size:
         pad = ((0, 0), (0, size - n))
         scores, index = jnp.pad(scores, pad, constant_values=-jnp.inf), jnp.pad(index, pad)

@@ -15,7 +15,7 @@ from tenure.network import ops, registry, sizes
 from tenure.network.constraints import Decay, DecayInside
 from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Key, Node
-from tenure.network.inner import InnerGraph, run_inner
+from tenure.network.inner_graph import InnerGraph, run_inner
 from tenure.network.layer import Layer, layer
 from tenure.network.losses.registry import loss_name
 from tenure.network.output import Output

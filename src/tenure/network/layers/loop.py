@@ -59,9 +59,12 @@ class Loop(Layer):
         debug: bool | None = None,
         unit_opts: Any = None,
         remat: bool | int = False,
+        compact: int = 0,
     ) -> Output:
         if not isinstance(remat, int) or remat < 0:
             raise self.error("remat", remat, "True, or a number of steps, is needed")
+        if not isinstance(compact, int) or compact < 0:
+            raise self.error("compact", compact, "how many times a search may halve its batch is needed", ["2"])
         if direction not in (None, 1, -1):
             raise self.error("direction", direction, "forward is 1, backward is -1")
         self.unsupported("a dictionary of layers has no options of a cell", unit_opts=unit_opts)

@@ -175,13 +175,15 @@ class Search:
         return dataclasses.replace(old, ended=ended, lengths=old.lengths + ~over)
 
     def done(self, limit: Any) -> Any:
-        """When the search is over: when all hypotheses have ended.
+        """When the search of each sequence is over: when all its hypotheses have ended.
 
         Where only the best one is asked for, it is over when no other one can become better than the best of those that
         have ended: scores of labels are not positive, and dividing by lengths helps those most that end last.
         """
-        if not self._only_the_best():
-            return lambda carry, t: jnp.all(carry.hypotheses.ended)
+        if not self.only_the_best():
+            return lambda carry, t: (
+                carry.hypotheses.ended if self.beam is None else jnp.all(carry.hypotheses.ended, axis=0)
+            )
         node = self.graph.nodes[self.chooser[-1]]
         exponent = node.get("length_normalization_exponent", 1.0) if node.get("length_normalization", True) else 0.0
 
@@ -191,11 +193,11 @@ class Search:
             best = jnp.max(jnp.where(found.ended, found.scores, -jnp.inf), axis=0)
             bonus = (jnp.maximum(limit, 1) / jnp.maximum(t, 1)) ** exponent
             running = jnp.max(jnp.where(found.ended, -jnp.inf, found.scores), axis=0)
-            return jnp.all(jnp.all(found.ended, axis=0) | (running < best * bonus))
+            return jnp.all(found.ended, axis=0) | (running < best * bonus)
 
         return done
 
-    def _only_the_best(self) -> bool:
+    def only_the_best(self) -> bool:
         """Whether nothing but `decide` reads what was found, and scores of hypotheses only fall."""
         run, key = self.outer, self.loop.node.key
         if run.outer is not None or key in run.wanted or len(self.chooser) != 1 or not self.graph.open_ended:

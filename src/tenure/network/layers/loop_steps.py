@@ -12,6 +12,8 @@ from tenure.network import forms, loop_length, ops, sizes
 from tenure.network.beams import Beam, relabel, select
 from tenure.network.constraints import Decay, DecayInside
 from tenure.network.dims import Dim, batch_dim
+from tenure.network.layers.loop_compaction import Sequences
+from tenure.network.layers.loop_compaction import times as compaction_times
 from tenure.network.layers.loop_frames import Whole, arrays, filled, first_frame, in_front, portable, refilled
 from tenure.network.layers.loop_pass import Pass
 from tenure.network.layers.loop_search import Search
@@ -43,11 +45,7 @@ class Steps:
         """Runs the layers inside; what is kept of them, over all steps."""
         graph = self.graph
         outputs = {k: v for k, v in self.run.outputs.items() if k not in graph.previous or k in self.split.before}
-        self.over = {k: v for k, v in outputs.items() if any(x.has(self.time) for x in tensors(v))}
-        self.known = {k: v for k, v in outputs.items() if k not in self.over}
-        self.arrays = {k: in_front(v, self.time) for k, v in self.over.items()}
-        self.lengths = sizes.current().over(self.time)  # of dims that are as long as the step says
-        self.arrays[_LENGTHS] = [jnp.moveaxis(n.data, n.axis(self.time), 0) for n in self.lengths.values()]
+        self.look(outputs)
         self._find_forms()
         kept = self._kept()
         if self.outer.dry:
@@ -58,6 +56,14 @@ class Steps:
                 self._know_kept(zeros)
             return {k: self._stacked(k, self.forms.outputs[k]) for k in kept}
         return self._unfold(kept)
+
+    def look(self, outputs: Mapping[str, Output]) -> None:
+        """Tells what there is before the steps: as a whole, and as frames of them."""
+        self.over = {k: v for k, v in outputs.items() if any(x.has(self.time) for x in tensors(v))}
+        self.known = {k: v for k, v in outputs.items() if k not in self.over}
+        self.arrays = {k: in_front(v, self.time) for k, v in self.over.items()}
+        self.lengths = sizes.current().over(self.time)  # of dims that are as long as the step says
+        self.arrays[_LENGTHS] = [jnp.moveaxis(n.data, n.axis(self.time), 0) for n in self.lengths.values()]
 
     def _find_forms(self) -> None:
         for _ in range(3):
@@ -148,7 +154,7 @@ class Steps:
         x = relabel(x, self.search.beam) if self.search.beam is not None else x
         return like.like(jnp.broadcast_to(ops.aligned(x, like.dims), like.shape).astype(like.dtype))
 
-    def _step(self, carry: Carry, number: Any, frames: Any) -> tuple[Carry, Any]:
+    def step(self, carry: Carry, number: Any, frames: Any) -> tuple[Carry, Any]:
         """One step."""
         with sizes.inner():
             run = self._step_run(number, carry, frames)
@@ -236,16 +242,15 @@ class Steps:
         self.sizes, length = known, known.padded(self.time)
         carry = self._carry()
         if carry.hypotheses is None:
-            last, (data, _, lengths) = over_frames(self._step, carry, self.arrays, length, remat=self.of.remat)
+            last, (data, _, lengths) = over_frames(self.step, carry, self.arrays, length, remat=self.of.remat)
             for key, state in last.states.items():
                 self.run.build(self.graph.nodes[key]).after_loop(state, self.time)
             return self._gathered(data, lengths, None)
         limit = loop_length.limit(self.loop, self.graph, self.time)
         gradients = self.outer.flags.train
-        last, (data, pointers, lengths), n = until_ended(
-            self._step,
+        last, (data, pointers, lengths), n, ends = until_ended(
+            Sequences(self, compaction_times(self)),
             carry,
-            self.arrays,
             limit,
             length,
             self.search.done(limit),
@@ -262,7 +267,7 @@ class Steps:
             start = jnp.broadcast_to(
                 jnp.arange(self.search.beam.size or 1, dtype=jnp.int32)[:, None], found.scores.shape
             )
-            path, _ = trace_back(pointers, n, start)
+            path, _ = trace_back(pointers, ends, start)
             origin = None if self.search.around is None else found.origin
             final = Beam(self.search.around, origin, self.search.final_scores(found))
             self.outer.beams.add(self.search.beam, final)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tenure.network.handed import Layer
 from tenure.network.losses.base import Loss, LossError, View
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Layer
 
 
 def view(layer: Layer, out: Output, target: Tensor | None, loss: Loss) -> View:

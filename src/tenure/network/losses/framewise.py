@@ -57,7 +57,7 @@ class CrossEntropy(Loss):
             soft = frames.smoothed_targets(target, view.classes, self.label_smoothing, self.label_smoothing_gaussian)
             loss = entropy(scores, soft) - frames.smoothing_floor(view.classes, self.label_smoothing)
         else:
-            loss = frames.cross_entropy(jax.nn.log_softmax(scores) if fused else scores, target)
+            loss = entropy(scores, target)
         if self.focal_loss_factor:
             probs = jax.nn.softmax(logits) if logits is not None else view.output.data
             loss = frames.focal(loss, frames.pick(probs, target), self.focal_loss_factor)

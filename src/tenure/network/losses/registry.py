@@ -10,7 +10,6 @@ import jax.numpy as jnp
 
 from tenure.core.errors import brief, nearest
 from tenure.network.errors import OptionError, option_error
-from tenure.network.handed import Graph, Layer, Node
 from tenure.network.lanes import over_lanes
 from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
@@ -18,6 +17,7 @@ from tenure.network.losses.base import Loss, LossValue
 from tenure.network.losses.lanes import packed, summed
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
+from tenure.network.typing import Graph, Layer, Node
 
 LOSSES: dict[str, type[Loss]] = {
     "as_is": framewise.AsIs,

@@ -63,6 +63,13 @@ class Features:
             if key not in cls.__dataclass_fields__:
                 raise DataSetError(f"audio has no option {key!r}", near=nearest(key, cls.__dataclass_fields__))
         made = cls(**options)
+        for key in ("window_len", "step_len", "num_feature_filters", "sample_rate", "num_channels"):
+            value = getattr(made, key)
+            whole = not key.endswith("_len")
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value <= 0
+            ):
+                raise DataSetError(f"audio: {key} is {brief(value)}, and no {'whole ' if whole else ''}number above 0")
         if made.random_permute or made.join_frames:
             raise DataSetError(
                 "audio: random_permute and join_frames are not done here",
@@ -82,13 +89,14 @@ class Features:
         """The size of a frame."""
         return self.count * (int(self.with_delta) + 1)
 
-    def make(self, audio: np.ndarray, rate: int, seed: int) -> np.ndarray:
+    def make(self, audio: np.ndarray, rate: int, seed: int, name: str = "") -> np.ndarray:
         """The features of a piece of audio.
 
         Args:
           audio: [samples], or [samples, channels] with `num_channels`.
           rate: samples a second.
           seed: of random numbers that functions of the config draw.
+          name: of the audio, for messages.
 
         Returns:
           [frames, features] float32; raw audio is [samples, 1], or [samples, channels, 1].
@@ -96,12 +104,13 @@ class Features:
         Raises:
           DataSetError: the audio is of another kind than the options say, or an option cannot be used.
         """
+        name = f"audio '{name}'" if name else "audio"
         if self.sample_rate is not None and rate != self.sample_rate:
-            raise DataSetError(f"audio has {rate} samples a second, and sample_rate is {self.sample_rate}")
+            raise DataSetError(f"{name} has {rate} samples a second, and sample_rate is {self.sample_rate}")
         channels = audio.shape[1] if audio.ndim > 1 else 1
         if channels != (self.num_channels or 1):
             raise DataSetError(
-                f"audio has {channels} channels, and num_channels is {self.num_channels}",
+                f"{name} has {channels} channels, and num_channels is {self.num_channels}",
                 ways=[f"'num_channels': {channels}"],
             )
         random = np.random.RandomState(seed)
@@ -137,6 +146,10 @@ class Features:
                 ways=[", ".join(_FEATURES)],
             )
         n_fft, hop = int(self.window_len * rate), int(self.step_len * rate)
+        if n_fft < 2 or hop < 1:
+            raise DataSetError(
+                f"audio: window_len {self.window_len} and step_len {self.step_len} are seconds, and there are {rate} samples in one"
+            )
         return make(audio, rate, n_fft, hop, self.count, **self.feature_options)
 
     def _finished(self, features: np.ndarray) -> np.ndarray:

@@ -29,4 +29,5 @@ def read_audio(content: bytes, name: str) -> tuple[np.ndarray, int]:
     try:
         return soundfile.read(io.BytesIO(content), dtype="float64")
     except RuntimeError as error:
-        raise DataSetError(f"audio '{name}' cannot be read: {error}") from None
+        says = getattr(error, "error_string", error)
+        raise DataSetError(f"audio '{name}' cannot be read: {says}") from None

@@ -21,6 +21,9 @@ _TRUE, _FALSE = ("true", "yes"), ("false", "no")
 class Config:
     """The keys of a config, with RETURNN's reading functions; a config's own code sees it as `config`.
 
+    All reading functions take the key, what to return where the key is not set, and, where a value may be a list, the place in it.
+    They raise `ConfigError` where the value is none of what they read.
+
     Attributes:
       typed: values with a Python type, by key.
       texts: lists of texts, by key.

@@ -5,13 +5,16 @@ A key that is not done is refused, as a training without it would not be what th
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
+from typing import Any
 
 from tenure.core.errors import nearest
 from tenure.training.config.config import Config
+from tenure.training.config.kinds import check_kind
 from tenure.training.errors import ConfigError
 
 DONE, WITHOUT_MEANING, NOT_DONE = "done", "without meaning here", "not done"
@@ -72,7 +75,7 @@ reuse_legacy: whether shared parameters are read as RETURNN has them today
 batch_size: padded frames of a batch
 packed_batch_size: frames of a batch without padding
 max_seqs: sequences of a batch
-max_seq_length: longer sequences are left out in training
+max_seq_length: longer sequences are left out, in training and of the data set "dev"
 min_seq_length: shorter sequences are left out in training
 max_pad_size: frames of padding of a batch
 max_total_num_seqs: sequences of an epoch
@@ -169,6 +172,7 @@ search_scores: False: WER, CER, BLEU and chrF of a search are not computed
 search_scores_file: where they go, as JSON
 output_file: where forward writes
 forward_output_layer: the layer that is written
+forward_override_hdf_output: True: an output_file that is there is replaced
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
 output_per_seq_format: score, error, num_frames
@@ -204,6 +208,7 @@ _NOT_DONE = {
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
+    "search_train_network_layers": "losses of searched hypotheses are not trained on",
     "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 
@@ -242,6 +247,7 @@ def check_keys(config: Config) -> list[str]:
     unread = []
     for name in _set_by(config):
         key = KEYS.get(name)
+        check_kind(name, _value(config, name))
         if key is not None and key.state == NOT_DONE and _says_something(config, name):
             raise ConfigError(f"the config sets {name!r}, which is not done here", ways=[key.says, f"remove {name!r}"])
         if key is None and name not in config.asked:
@@ -253,6 +259,19 @@ def check_keys(config: Config) -> list[str]:
                 )
             unread.append(name)
     return unread
+
+
+def _value(config: Config, name: str) -> Any:
+    """The value of a key; a text as a literal, if it is one."""
+    if name in config.typed:
+        return config.typed[name]
+    found = config.texts[name]
+    if len(found) != 1:
+        return None
+    try:
+        return ast.literal_eval(found[0])
+    except (SyntaxError, ValueError):
+        return found[0]
 
 
 def _set_by(config: Config) -> Iterable[str]:

@@ -42,7 +42,7 @@ def load(path: str | Path, config: Config | None = None) -> Config:
         raise ConfigError(f"the config file '{path}' is no text") from None
     if text.startswith("#!") or path.suffix == ".py":
         _python(text, path, config)
-    elif text.lstrip().startswith("{"):
+    elif text.lstrip().startswith(("{", "//")):
         config.typed.update(_json(text, path))
     else:
         config.texts.update(_lines(text, path))

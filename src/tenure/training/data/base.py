@@ -74,11 +74,13 @@ class Epoch(Sequence):
       load: gives a sequence by its index in the data set.
       indices: of the sequences.
       measure: gives the lengths of a sequence by its index, without loading it if possible.
+      guess: gives about these lengths, and loads nothing.
     """
 
     load: Callable[[int], Item]
     indices: Indices
     measure: Callable[[int], Frames]
+    guess: Callable[[int], Frames] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -89,6 +91,10 @@ class Epoch(Sequence):
     def lengths(self, position: int) -> Frames:
         """The frames of each stream of a sequence."""
         return self.measure(int(self.indices[position]))
+
+    def guessed(self, position: int) -> Frames:
+        """About the frames of each stream of a sequence; those that `lengths` gives where nobody guesses."""
+        return (self.guess or self.measure)(int(self.indices[position]))
 
 
 @dataclass
@@ -118,6 +124,11 @@ class DataSet(ABC):
         """How many sequences it has; infinity if they never end."""
 
     @property
+    def files_read(self) -> Sequence[str]:
+        """Files that it reads and that its options do not name."""
+        return ()
+
+    @property
     def knows_lengths(self) -> bool:
         """Whether `measure` need not load a sequence."""
         return False
@@ -129,6 +140,15 @@ class DataSet(ABC):
     def measure(self, index: int, epoch: int) -> Frames:
         """The frames of each stream of a sequence; data sets that know them do not load it."""
         return self.load(index, epoch).lengths()
+
+    @property
+    def guesses_lengths(self) -> bool:
+        """Whether `guess` need not load a sequence."""
+        return self.knows_lengths
+
+    def guess(self, index: int, epoch: int) -> Frames:
+        """About the frames of each stream of a sequence, for the shapes of batches: such as from listed durations."""
+        return self.measure(index, epoch)
 
     def sort_lengths(self, epoch: int) -> np.ndarray:
         """The lengths of all sequences, by which they are sorted.
@@ -192,7 +212,10 @@ class DataSet(ABC):
             indices = [self.find(tag) for tag in tags]
         elif indices is None:
             indices = self.indices(number)
-        return Epoch(lambda i: self.load(i, number), indices, lambda i: self.measure(i, number))
+        return Epoch(
+            *(lambda i: self.load(i, number), indices, lambda i: self.measure(i, number)),
+            lambda i: self.guess(i, number),
+        )
 
 
 def seed_of(epoch: int, index: int) -> int:

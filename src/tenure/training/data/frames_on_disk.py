@@ -36,7 +36,8 @@ class Frames:
         self._array, self._dtype, self._frame = array, array.dtype, tuple(array.shape[1:])
         self._at = _place(array)
         self._bytes = self._dtype.itemsize * math.prod(self._frame)
-        self._length = len(array)
+        self._length, self._handle = len(array), handle_of(array.file)
+        self._size = size_of(self._handle)
 
     def __len__(self) -> int:
         return self._length
@@ -44,12 +45,28 @@ class Frames:
     def __getitem__(self, part: slice) -> np.ndarray:
         start, end = int(part.start), int(part.stop)
         if self._at is None or not 0 <= start <= end <= self._length:
-            return self._array[start:end]
+            found = self._array[start:end]  # which has zeros where the file has been cut off
+            if size_of(self._handle) < self._size:
+                raise self._cut()
+            return found
         file, at = self._at
         found = np.empty((end - start, *self._frame), self._dtype)
         if found.nbytes and os.preadv(file, [found.data], at + start * self._bytes) != found.nbytes:
-            raise DataSetError(f"HDF file '{self._array.file.filename}' is shorter than it was when it was opened")
+            raise self._cut()
         return found
+
+    def _cut(self) -> DataSetError:
+        return DataSetError(f"HDF file '{self._array.file.filename}' is shorter than it was when it was opened")
+
+
+def handle_of(file: Any) -> int | None:
+    """The handle of an opened HDF file; None if it is none of the file system."""
+    return int(file.id.get_vfd_handle()) if file.driver == "sec2" else None
+
+
+def size_of(handle: int | None) -> int:
+    """Bytes of a file; 0 if there is none."""
+    return 0 if handle is None else os.fstat(handle).st_size
 
 
 def _place(array: Any) -> tuple[int, int] | None:

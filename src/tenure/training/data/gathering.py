@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from tenure.training.errors import DataSetError
 from tenure.training.literals import read_bytes, read_lines, read_text
 from tenure.training.vocab import Vocabulary, vocabulary
 
+_VOCABULARIES = ("bytes", "words", "characters", "bpe:CODES:VOCAB", "sentencepiece:MODEL")
 _AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 
 
@@ -53,13 +56,14 @@ def text_stream(path: str, vocab: str | None, *, tagged: bool = False) -> Gather
     Raises:
       DataSetError: a file cannot be read, or a word is no label.
     """
-    lines = read_text(path, "text").splitlines()
+    lines = _lines(path)
     tags = None
     if tagged:
         pairs = [line.split(None, 1) for line in lines]
         if not all(pairs):
             raise DataSetError(f"line {pairs.index([]) + 1} of '{path}' has no name of a sequence")
         tags, lines = [pair[0] for pair in pairs], [pair[1] if len(pair) > 1 else "" for pair in pairs]
+        _check_different(tags, path)
     known = vocabulary_of(vocab or "bytes", lines)
 
     def load(index: int) -> np.ndarray:
@@ -70,6 +74,21 @@ def text_stream(path: str, vocab: str | None, *, tagged: bool = False) -> Gather
 
     labels = [str(label) for label in known.labels]
     return Gathered(Stream(known.num_labels, True, "int32", (None,), labels), tags, len(lines), load, path)
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a text, of which only line feeds are ends: a file is as long as `wc -l` says."""
+    lines = read_text(path, "text").removeprefix("\ufeff").split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _check_different(tags: Sequence[str], path: str | Path) -> None:
+    """Refuses two lines that name the same sequence."""
+    if len(set(tags)) < len(tags):
+        seen: dict[str, int] = {}
+        for number, tag in enumerate(tags, 1):
+            if seen.setdefault(tag, number) != number:
+                raise DataSetError(f"line {number} of '{path}' names the sequence {tag!r}, as line {seen[tag]} does")
 
 
 def vocabulary_of(name: str, lines: Sequence[str]) -> Vocabulary:
@@ -103,6 +122,12 @@ def vocabulary_of(name: str, lines: Sequence[str]) -> Vocabulary:
     file, _, key = name.partition(".hdf:")
     if key or name.endswith(".hdf"):
         return _of_hdf(f"{file}.hdf" if key else name, key)
+    if not Path(name).exists():
+        raise DataSetError(
+            f"there is no vocabulary {name!r}, and no file of that name",
+            near=nearest(name, _VOCABULARIES),
+            ways=[f"{', '.join(_VOCABULARIES)}, FILE.hdf:STREAM, or a file of labels"],
+        )
     return vocabulary({"class": "Vocabulary", "vocab_file": name, "unknown_label": None})
 
 
@@ -133,7 +158,15 @@ def audio_stream(path: str, options: Mapping[str, Any]) -> Gathered:
       DataSetError: there are none.
     """
     features = Features.from_options(options)
-    files = dict(_audio_files(Path(path)))
+    listed = list(_audio_files(Path(path)))
+    if Path(path).is_file():
+        _check_different([name for name, _ in listed], path)
+    files: dict[str, Path] = {}
+    for name, file in listed:
+        if files.setdefault(name, file) != file:
+            raise DataSetError(
+                f"'{files[name]}' and '{file}' are both the sequence {name!r}", ways=["a list of names and files"]
+            )
     if not files:
         raise DataSetError(f"'{path}' has no audio files", ways=[f"files that end in {', '.join(_AUDIO)}"])
     names = list(files)
@@ -141,7 +174,7 @@ def audio_stream(path: str, options: Mapping[str, Any]) -> Gathered:
     def load(index: int) -> np.ndarray:
         file = files[names[index]]
         samples, rate = read_audio(read_bytes(file, "audio file"), str(file))
-        return features.make(samples, rate, seed=index)
+        return features.make(samples, rate, index, str(file))
 
     return Gathered(Stream(features.dim, shape=(None, features.dim)), names, len(names), load, path)
 
@@ -168,8 +201,13 @@ def array_stream(path: str) -> Gathered:
       DataSetError: it cannot be read, or holds objects.
     """
     try:
+        with Path(path).open("rb") as content:  # numpy would leave what is damaged open
+            if content.read(4) == b"PK\3\4" and not zipfile.is_zipfile(content):
+                raise DataSetError(f"'{path}' is a damaged npz file, or was cut off")
         file = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except DataSetError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataSetError(f"'{path}' is no npz file: {error}") from None
     if not hasattr(file, "files"):
         raise DataSetError(f"'{path}' holds a single array", ways=["np.savez(file, name1=array1, name2=array2)"])
@@ -180,7 +218,7 @@ def array_stream(path: str) -> Gathered:
     def load(index: int) -> np.ndarray:
         try:
             return file[names[index]]
-        except ValueError as error:
+        except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
             raise DataSetError(f"the array {names[index]!r} of '{path}' cannot be read: {error}") from None
 
     first = load(0)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tenure.core.errors import nearest
+from tenure.core.errors import brief, nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Item, Stream, windowed
 from tenure.training.data.frames_on_disk import Frames as FramesOnDisk
+from tenure.training.data.hdf_stored import check_stored, reading
 from tenure.training.errors import DataSetError
 
 
@@ -45,6 +46,9 @@ class HdfFile:
       streams: by name, "data" first.
       tags: of its sequences.
       lengths: [sequences, streams].
+
+    Raises:
+      DataSetError: the file is missing, damaged or cut off, or holds something else.
     """
 
     def __init__(self, path: str):
@@ -57,20 +61,42 @@ class HdfFile:
                     near=nearest(name, list(self.file)),
                     ways=["files with 'streams' and 'seq_names' are for NextGenHDFDataset"],
                 )
-        self.tags = [text(tag) for tag in self.file["seqTags"][()]]
+        self.tags = [text(tag) for tag in self._values("seqTags")]
         self.streams = {"data": self._input(), **{key: self._target(key) for key in self._targets()}}
         self.lengths = self._lengths()
         self.starts = np.concatenate([np.zeros((1, self.lengths.shape[1]), np.int64), np.cumsum(self.lengths, axis=0)])
         self._check_frames()
 
+    def _values(self, name: str) -> np.ndarray:
+        """All values of a data set."""
+        with reading(self.path, repr(name)):
+            array = self.file[name]
+            check_stored(self.path, array)
+            return np.asarray(array[()])
+
     def _targets(self) -> list[str]:
-        return sorted(self.file["targets/data"]) if "targets/data" in self.file else []
+        with reading(self.path, "'targets/data'"):
+            return sorted(self.file["targets/data"]) if "targets/data" in self.file else []
 
     def _lengths(self) -> np.ndarray:
-        lengths = self.file["seqLengths"][()].astype(np.int64)
+        lengths = self._values("seqLengths")
         if lengths.ndim == 1:
             lengths = np.repeat(lengths[:, None], len(self.streams), axis=1)
-        return lengths[:, : len(self.streams)]
+        if lengths.dtype.kind not in "iu" or lengths.ndim != 2 or lengths.shape[1] < len(self.streams):
+            raise DataSetError(
+                f"HDF file '{self.path}': seqLengths are {lengths.dtype} of the shape {lengths.shape}, and the streams "
+                f"{', '.join(self.streams)} need a column each"
+            )
+        lengths = lengths[:, : len(self.streams)].astype(np.int64)
+        if (lengths < 0).any():
+            row = int((lengths < 0).any(axis=1).argmax())
+            raise DataSetError(
+                f"HDF file '{self.path}': seqLengths say {lengths[row].min()} frames of the sequence {self._tag(row)}"
+            )
+        return lengths
+
+    def _tag(self, row: int) -> str:
+        return repr(self.tags[row]) if row < len(self.tags) else f"number {row + 1}"
 
     def _check_frames(self) -> None:
         for column, key in enumerate(self.streams):
@@ -85,21 +111,28 @@ class HdfFile:
             )
 
     def _array(self, key: str) -> Any:
-        return self.file["inputs"] if key == "data" else self.file[f"targets/data/{key}"]
+        """The data set of a stream, after a look at where its values are."""
+        name = "inputs" if key == "data" else f"targets/data/{key}"
+        with reading(self.path, repr(name)):
+            array = self.file[name]
+            if not array.ndim:
+                raise DataSetError(f"HDF file '{self.path}': '{name}' is a single value, and no frames")
+            check_stored(self.path, array)
+        return array
 
     @cached_property
     def _frames(self) -> dict[str, FramesOnDisk]:
         return {key: FramesOnDisk(self._array(key)) for key in self.streams}
 
     def _input(self) -> Stream:
-        array = self.file["inputs"]
-        labels = [text(label) for label in self.file["labels"][()]] if "labels" in self.file else []
+        array = self._array("data")
+        labels = [text(label) for label in self._values("labels")] if "labels" in self.file else []
         return _stream(array, int(self.file.attrs.get("inputPattSize", array.shape[-1])), labels)
 
     def _target(self, key: str) -> Stream:
         array = self._array(key)
         name = f"targets/labels/{key}"
-        labels = [text(label) for label in self.file[name][()]] if name in self.file else []
+        labels = [text(label) for label in self._values(name)] if name in self.file else []
         sizes = self.file["targets/size"].attrs if "targets/size" in self.file else {}
         size = np.atleast_1d(sizes[key])[0] if key in sizes else len(labels)
         return _stream(array, int(size), labels)
@@ -109,7 +142,8 @@ class HdfFile:
         found = {}
         for column, key in enumerate(self.streams):
             start, end = self.starts[index, column], self.starts[index + 1, column]
-            array = self._frames[key][start:end]
+            with reading(self.path, f"the stream {key!r} of the sequence {self._tag(index)}"):
+                array = self._frames[key][start:end]
             found[key] = np.array([text(v) for v in array], dtype=object) if array.dtype.kind in "OS" else array
         return found
 
@@ -220,10 +254,15 @@ class NextGenHDFDataset(DataSet):
 
     @cached_property
     def _sequences(self) -> list[tuple[Any, str]]:
-        return [(file, name) for file in self._opened() for name in map(text, file["seq_names"][()])]
+        found = []
+        for path, file in self._opened():
+            with reading(path, "'seq_names'"):
+                check_stored(path, file["seq_names"])
+                found += [(file, name) for name in map(text, file["seq_names"][()])]
+        return found
 
-    def _opened(self) -> Iterator[Any]:
-        for path in self.files:
+    def _opened(self) -> Iterator[tuple[str, Any]]:
+        for path in [self.files] if isinstance(self.files, str) else self.files:
             file = open_hdf(path)
             if "streams" not in file or "seq_names" not in file:
                 raise DataSetError(f"HDF file '{path}' has no 'streams' and 'seq_names'", ways=["use HDFDataset"])
@@ -232,19 +271,30 @@ class NextGenHDFDataset(DataSet):
                     f"HDF file '{path}' has no stream '{self.input_stream_name}'",
                     near=nearest(self.input_stream_name, list(file["streams"])),
                 )
-            yield file
+            yield path, file
 
     @cached_property
     def streams(self) -> Mapping[str, Stream]:
-        file, name = self._sequences[0]
+        if not self._sequences:
+            raise DataSetError(f"NextGenHDFDataset: {brief(self.files)} have no sequences")
+        file = self._sequences[0][0]
         found = {}
         for key in ["data", *file["streams"]]:
-            group = file[f"streams/{self._stream_name(key)}"]
-            array = group[f"data/{escaped(name)}"]
+            group, array = file[f"streams/{self._stream_name(key)}"], self._array(0, key)
             sparse = group.attrs.get("parser", "") in ("sparse", "segmentation_sparse")
             dim = len(group["feature_names"]) if sparse else array.shape[-1]
             found[key] = Stream(dim, sparse, str(array.dtype), (None, *array.shape[1:]))
         return found
+
+    def _array(self, index: int, key: str) -> Any:
+        """The data set of a stream of a sequence, after a look at where its values are."""
+        file, name = self._sequences[index]
+        where = f"streams/{self._stream_name(key)}/data/{escaped(name)}"
+        with reading(file.filename, f"the stream {key!r} of the sequence {name!r}"):
+            if where not in file:
+                raise DataSetError(f"HDF file '{file.filename}': the sequence {name!r} has no stream {key!r}")
+            check_stored(file.filename, file[where])
+            return file[where]
 
     def _stream_name(self, key: str) -> str:
         return self.input_stream_name if key == "data" else key
@@ -257,7 +307,11 @@ class NextGenHDFDataset(DataSet):
 
     def load(self, index: int, epoch: int) -> Item:
         file, name = self._sequences[index]
-        arrays = {key: file[f"streams/{self._stream_name(key)}/data/{escaped(name)}"][()] for key in self.streams}
+        arrays = {}
+        for key in self.streams:
+            array = self._array(index, key)
+            with reading(file.filename, f"the stream {key!r} of the sequence {name!r}"):
+                arrays[key] = array[()]
         return Item(name, arrays, index)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -134,7 +134,7 @@ class MetaDataset(DataSet):
         ) -> Item:  # the control data set says which sequences there are, so they are counted in its epoch
             return replace(made[place], index=place)
 
-        return Epoch(load, range(len(made)), made.lengths)
+        return Epoch(load, range(len(made)), made.lengths, made.guessed)
 
     def _item(self, name: str, index: int, epoch: int) -> Item:
         part = self.parts[name]
@@ -144,6 +144,10 @@ class MetaDataset(DataSet):
     def knows_lengths(self) -> bool:
         return self._lens is not None or all(part.knows_lengths for part in self.parts.values())
 
+    @property
+    def guesses_lengths(self) -> bool:
+        return self._lens is not None or all(part.guesses_lengths for part in self.parts.values())
+
     def load(self, index: int, epoch: int) -> Item:
         items = {name: self._item(name, index, epoch) for name in {name for name, _ in self.data_map.values()}}
         return Item(
@@ -151,12 +155,18 @@ class MetaDataset(DataSet):
         )
 
     def measure(self, index: int, epoch: int) -> Frames:
+        return self._lengths(index, lambda part, inside: part.measure(inside, epoch))
+
+    def guess(self, index: int, epoch: int) -> Frames:
+        return self._lengths(index, lambda part, inside: part.guess(inside, epoch))
+
+    def _lengths(self, index: int, of: Callable[[DataSet, int], Frames]) -> Frames:
         if self._lens is not None and isinstance(self._lens[self.tag(index)], Mapping):
             return Frames(self._lens[self.tag(index)])
         found = {}
         for key, (name, stream) in self.data_map.items():
             part = self.parts[name]
-            found[key] = part.measure(part.find(self._tags_of[name][index]), epoch)[stream]
+            found[key] = of(part, part.find(self._tags_of[name][index]))[stream]
         return Frames(found)
 
 
@@ -227,7 +237,10 @@ class CombinedDataset(DataSet):
         def load(place: int) -> Item:  # sequences are counted in the order in which the data sets give them
             return replace(self.load(listed[place], number), index=place)
 
-        return Epoch(load, chosen, lambda place: self.measure(listed[place], number))
+        return Epoch(
+            *(load, chosen, lambda place: self.measure(listed[place], number)),
+            lambda place: self.guess(listed[place], number),
+        )
 
     def _order(self, epoch: int) -> tuple[list[int], Indices]:
         """The sequences that the data sets give, one data set after the other, and the order that they are taken in."""
@@ -256,6 +269,10 @@ class CombinedDataset(DataSet):
     def knows_lengths(self) -> bool:
         return all(part.knows_lengths for part in self.parts.values())
 
+    @property
+    def guesses_lengths(self) -> bool:
+        return all(part.guesses_lengths for part in self.parts.values())
+
     def load(self, index: int, epoch: int) -> Item:
         name, inside = self._find(index)
         item = self.parts[name].load(inside, epoch)
@@ -264,8 +281,14 @@ class CombinedDataset(DataSet):
         return Item(item.tag, data, index)
 
     def measure(self, index: int, epoch: int) -> Frames:
+        return self._lengths(index, lambda part, inside: part.measure(inside, epoch))
+
+    def guess(self, index: int, epoch: int) -> Frames:
+        return self._lengths(index, lambda part, inside: part.guess(inside, epoch))
+
+    def _lengths(self, index: int, of: Callable[[DataSet, int], Frames]) -> Frames:
         name, inside = self._find(index)
-        lengths = self.parts[name].measure(inside, epoch)
+        lengths = of(self.parts[name], inside)
         mine = {stream: lengths[key] for (part, key), stream in self.data_map.items() if part == name}
         return Frames({key: mine.get(key, 0) for key in self.streams})
 

@@ -202,8 +202,9 @@ class LibriSpeechCorpus(DataSet):
         entry = self.entries[index]
         flac = f"{entry.folder}/{entry.speaker}-{entry.chapter}-{entry.number:04}.flac"
         content, name = entry.files.read(*((f"{flac}.ogg", flac) if self.use_ogg else (flac, f"{flac}.ogg")))
-        samples, rate = read_audio(content, f"{entry.files.path}:{name}")
-        return self.features.make(samples, rate, seed=seed_of(epoch, index))
+        where = f"{entry.files.path}:{name}"
+        samples, rate = read_audio(content, where)
+        return self.features.make(samples, rate, seed_of(epoch, index), where)
 
 
 def _utterances(files: _Files, prefix: str) -> Iterator[Utterance]:

@@ -143,9 +143,17 @@ class ConcatDataset(DataSet):
     def knows_lengths(self) -> bool:
         return all(part.knows_lengths for part in self.parts)
 
+    @property
+    def guesses_lengths(self) -> bool:
+        return all(part.guesses_lengths for part in self.parts)
+
     def measure(self, index: int, epoch: int) -> Frames:
         part, inside = self._find(index)
         return part.measure(inside, epoch)
+
+    def guess(self, index: int, epoch: int) -> Frames:
+        part, inside = self._find(index)
+        return part.guess(inside, epoch)
 
     def load(self, index: int, epoch: int) -> Item:
         part, inside = self._find(index)
@@ -181,6 +189,10 @@ class MultiEpochDataset(DataSet):
     def knows_lengths(self) -> bool:
         return self.part.knows_lengths
 
+    @property
+    def guesses_lengths(self) -> bool:
+        return self.part.guesses_lengths
+
     def load(self, index: int, epoch: int) -> Item:
         return self.part.load(index, epoch)
 
@@ -192,7 +204,10 @@ class MultiEpochDataset(DataSet):
             epoch, inside = places[place]
             return replace(epoch[inside], index=place)
 
-        return Epoch(load, range(len(places)), lambda place: places[place][0].lengths(places[place][1]))
+        return Epoch(
+            *(load, range(len(places)), lambda place: places[place][0].lengths(places[place][1])),
+            lambda place: places[place][0].guessed(places[place][1]),
+        )
 
 
 @dataclass

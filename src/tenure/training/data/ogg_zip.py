@@ -16,6 +16,7 @@ import numpy as np
 from tenure.core.errors import brief, nearest
 from tenure.training.audio.features import Features
 from tenure.training.audio.reading import read_audio
+from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.data.filters import EpochFilter, random_subset
 from tenure.training.data.order import Indices
@@ -64,9 +65,10 @@ class Archive:
             raise DataSetError(
                 f"OggZipDataset: '{self.name}.txt' of '{self.path}' is no list as a Python literal: {error}"
             ) from None
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        if not isinstance(found, list) or not all(isinstance(entry, dict) and _tag(entry) for entry in found):
             raise DataSetError(
-                f"OggZipDataset: '{self.name}.txt' of '{self.path}' is {brief(found)}, no list of dictionaries"
+                f"OggZipDataset: '{self.name}.txt' of '{self.path}' is {brief(found)}, no list of dictionaries with 'file'",
+                ways=["[{'text': 'hello', 'duration': 1.5, 'file': 'a.wav'}, …]"],
             )
         return found
 
@@ -141,7 +143,34 @@ class OggZipDataset(DataSet):
         return _tag(self.entries[index][1])
 
     def sort_lengths(self, epoch: int) -> np.ndarray:
-        return np.array([entry["duration"] for _, entry in self.entries], np.float64)
+        return np.array([self._duration(i) for i in range(len(self.entries))], np.float64)
+
+    def _duration(self, index: int) -> float:
+        archive, entry = self.entries[index]
+        if not _lasts(entry):
+            raise DataSetError(
+                f"OggZipDataset: the sequence {_tag(entry)!r} of '{archive.path}' has no duration, by which sequences are sorted",
+                ways=[f"'duration': seconds, in '{archive.name}.txt'", "another seq_ordering, such as 'random'"],
+            )
+        return entry["duration"]
+
+    @cached_property
+    def guesses_lengths(self) -> bool:
+        return bool(self.entries) and all(_lasts(entry) and entry["duration"] > 0 for _, entry in self.entries)
+
+    def guess(self, index: int, epoch: int) -> Frames:
+        text, found = self.text(index), {"raw": 1}
+        if self.features is not None:
+            found["data"] = 1 + int(self._frames_a_second * self.entries[index][1]["duration"])
+        if self.vocab is not None:
+            found["classes"] = len(self.vocab.get_seq(text, seed_of(epoch, index)))
+        return Frames({**found, "orth": len(text.encode("utf-8"))})
+
+    @cached_property
+    def _frames_a_second(self) -> float:
+        """Of the longest audio, as rates, features and functions of the config make it."""
+        longest = int(np.argmax(self.sort_lengths(1)))
+        return max(len(self._audio(longest, 1)) - 1, 0) / self.entries[longest][1]["duration"]
 
     def text(self, index: int) -> str:
         """The text of a sequence."""
@@ -149,7 +178,7 @@ class OggZipDataset(DataSet):
 
     def indices(self, epoch: int) -> Indices:
         found = super().indices(epoch)
-        return self._filter.kept(epoch, found, lambda index: int(self.entries[index][1]["duration"] * 100))
+        return self._filter.kept(epoch, found, lambda index: int(self._duration(index) * 100))
 
     def load(self, index: int, epoch: int) -> Item:
         text = self.text(index)
@@ -166,10 +195,19 @@ class OggZipDataset(DataSet):
         assert self.features is not None
         archive, entry = self.entries[index]
         prefix = f"{archive.name}/" if self.zip_audio_files_have_name_as_prefix else ""
+        if not isinstance(entry.get("file"), str):
+            raise DataSetError(f"OggZipDataset: the sequence {self.tag(index)!r} of '{archive.path}' names no 'file'")
         name = f"{prefix}{entry['file']}"
-        samples, rate = read_audio(archive.read(name), f"{archive.path}:{name}")
-        return self.features.make(samples, rate, seed=seed_of(epoch, index))
+        where = f"{archive.path}:{name}"
+        samples, rate = read_audio(archive.read(name), where)
+        return self.features.make(samples, rate, seed_of(epoch, index), where)
 
 
 def _tag(entry: Mapping[str, Any]) -> str:
-    return entry.get("seq_name") or entry["file"]
+    return str(entry.get("seq_name") or entry.get("file") or "")
+
+
+def _lasts(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry says how long its audio is."""
+    value = entry.get("duration")
+    return isinstance(value, int | float) and 0 <= value < float("inf")

@@ -7,9 +7,10 @@ number of bins, or `.N` for bins of about N sequences; a random order is kept fo
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Order:
       random_seed_offset: is added to a derived seed.
       unique_tags: only the first of several sequences with one tag.
       tags: only sequences with these tags; None for all.
+      lengths_by_tag: by which sequences are sorted, in the place of those that the data set knows.
       shards: the sequences of an epoch are split over so many workers …
       shard: … of which this is one, counted from 0.
 
@@ -49,6 +51,7 @@ class Order:
     random_seed_offset: int = 0
     unique_tags: bool = False
     tags: frozenset[str] | None = None
+    lengths_by_tag: Mapping[str, float] | None = field(default=None, hash=False)
     shards: int = 1
     shard: int = 0
 
@@ -80,6 +83,9 @@ class Order:
         """
         if count <= 0:
             raise OrderError("no sequences to put in order: the data set is empty")
+        if self.lengths_by_tag is not None:
+            given, known = self.lengths_by_tag, _need_tags(tags, "seq_order_seq_lens_file")
+            lengths = functools.partial(_lengths_of, known, given)
         order = _ordered(self._method(epoch), count, lengths, lambda hold: self._generator(epoch, hold))
         if self.unique_tags:
             order = _first_of_each(order, _need_tags(tags, "unique_seq_tags"))
@@ -201,6 +207,16 @@ def _need_lengths(lengths: Lengths | None, method: str) -> np.ndarray:
             ways=["name a file with lengths: seq_order_seq_lens_file", "use 'random' or 'default'"],
         )
     return lengths()
+
+
+def _lengths_of(tags: Sequence[str], lengths: Mapping[str, float]) -> np.ndarray:
+    missing = [tag for tag in tags if not isinstance(lengths.get(tag), int | float)]
+    if missing:
+        raise OrderError(
+            f"seq_order_seq_lens_file has no length of {missing[0]!r}, and of {len(missing)} sequences in all",
+            near=nearest(missing[0], list(lengths)[:2000]),
+        )
+    return np.array([lengths[tag] for tag in tags])
 
 
 def _need_tags(tags: Callable[[], Sequence[str]] | None, option: str) -> Sequence[str]:

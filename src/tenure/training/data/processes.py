@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -81,11 +81,18 @@ class InProcesses(DataSet):
     def knows_lengths(self) -> bool:
         return self.inner.knows_lengths
 
+    @property
+    def guesses_lengths(self) -> bool:
+        return self.inner.guesses_lengths
+
     def load(self, index: int, epoch: int) -> Item:
         return self.inner.load(index, epoch)
 
     def measure(self, index: int, epoch: int) -> Frames:
         return self.inner.measure(index, epoch)
+
+    def guess(self, index: int, epoch: int) -> Frames:
+        return self.inner.guess(index, epoch)
 
     def sort_lengths(self, epoch: int) -> np.ndarray:
         return self.inner.sort_lengths(epoch)
@@ -104,7 +111,7 @@ class InProcesses(DataSet):
         found = self.inner.epoch(number, tags=tags, indices=indices)
         if tags is not None or indices is not None:
             return found
-        return _EpochInProcesses(found.load, found.indices, found.measure, self, number)
+        return _EpochInProcesses(found.load, found.indices, found.measure, found.guess, data=self, number=number)
 
     def loaded(self, number: int, position: int) -> Item:
         """A sequence by its place in an epoch, from one of the processes.
@@ -125,8 +132,8 @@ class InProcesses(DataSet):
 class _EpochInProcesses(Epoch):
     """An epoch whose sequences come from processes."""
 
-    data: InProcesses
-    number: int
+    data: InProcesses = field(kw_only=True)
+    number: int = field(kw_only=True)
 
     def __getitem__(self, position: Any) -> Any:
         return self.data.loaded(self.number, int(position))

@@ -12,7 +12,7 @@ from tenure.training.data.base import DataSet
 from tenure.training.data.order import Order
 from tenure.training.data.source import is_source
 from tenure.training.errors import DataSetError
-from tenure.training.literals import read_lines
+from tenure.training.literals import read_lines, read_value
 
 Make = Callable[[Mapping[str, Any]], DataSet]
 _ORDER = {
@@ -91,6 +91,12 @@ def _literal(text: str) -> Any:
     except (SyntaxError, ValueError):
         pass
     name, _, rest = text.partition(":")
+    if name in ("sprint", "config"):
+        what = "what RASR gives" if name == "sprint" else "a data set of the config"
+        raise DataSetError(
+            f"the data set {brief(text)} is {what}, which cannot be had here",
+            ways=_REFUSED["ExternSprintDataset"] if name == "sprint" else ["the options themselves"],
+        )
     found: dict[str, Any] = {"class": name.strip()}
     for part in rest.split(",") if rest.strip() else ():
         key, equal, value = part.partition("=")
@@ -114,6 +120,15 @@ def split_options(options: Mapping[str, Any]) -> tuple[Order, dict[str, Any]]:
     filter_file = rest.pop("seq_list_filter_file", None)
     if filter_file is not None:
         order["tags"] = frozenset(read_lines(filter_file, "seq_list_filter_file"))
+    lengths_file = rest.pop("seq_order_seq_lens_file", None)
+    if lengths_file is not None:
+        order["lengths_by_tag"] = read_value(lengths_file, "seq_order_seq_lens_file")
+        if not isinstance(order["lengths_by_tag"], Mapping):
+            raise DataSetError(
+                f"seq_order_seq_lens_file '{lengths_file}' is no dictionary", ways=["{'tag': length, …}"]
+            )
+    if rest.get("window") == 1:  # many configs say so, and of every data set
+        del rest["window"]
     return Order(**order), rest
 
 
@@ -127,5 +142,8 @@ def construct(cls: type[DataSet], options: Mapping[str, Any], name: str) -> Data
     known = {field.name for field in dataclasses.fields(cls) if field.init}
     for key in rest:
         if key not in known:
-            raise DataSetError(f"{name} has no option {key!r}", near=nearest(key, [*known, *_ORDER, *BATCHING]))
+            raise DataSetError(
+                f"{name} has no option {key!r}",
+                near=nearest(key, [*known, *_ORDER, *BATCHING, "seq_list_filter_file", "seq_order_seq_lens_file"]),
+            )
     return cls(order=order, **rest)

@@ -139,6 +139,15 @@ class LmDataset(DataSet):
     def knows_lengths(self) -> bool:
         return self.vocab is None  # a vocabulary may draw one of several ways to cut a sentence into pieces
 
+    @property
+    def guesses_lengths(self) -> bool:
+        return True
+
+    @property
+    def files_read(self) -> Sequence[str]:
+        files = _called(self.corpus_file)
+        return [_called(f) for f in ([files] if isinstance(files, str) else files)]
+
     def measure(self, index: int, epoch: int) -> Frames:
         if self.vocab is not None:
             return super().measure(index, epoch)
@@ -267,6 +276,10 @@ class TranslationDataset(DataSet):
     @property
     def knows_lengths(self) -> bool:
         return True
+
+    @property
+    def files_read(self) -> Sequence[str]:
+        return [self._file(f"{side}.{end}") for side in self.lines for end in (self.file_postfix, "vocab.pkl")]
 
     def measure(self, index: int, epoch: int) -> Frames:
         return Frames({key: len(self._words(side, index)) for key, side in self._given()})

@@ -23,10 +23,10 @@ class _File(io.FileIO):
     """A file that keeps the first error of writing, and from then on takes everything, so that HDF5, which crashes else, can be closed.
 
     Attributes:
-      error: what went wrong: no room, mostly.
+      error: what went wrong: no room, mostly; or ctrl-C.
     """
 
-    error: OSError | None = None
+    error: BaseException | None = None
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
@@ -34,14 +34,14 @@ class _File(io.FileIO):
             try:
                 if super().write(data) != size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError as error:
+            except BaseException as error:
                 self.error = error
         return size
 
     def truncate(self, size: int | None = None) -> int:
         try:
             return super().truncate(size)
-        except OSError as error:
+        except BaseException as error:
             self.error = self.error or error
             return size or 0
 
@@ -111,8 +111,10 @@ class HdfWriter:
         )
 
     def _check_disk(self) -> None:
-        if self._disk.error is not None:
+        if isinstance(self._disk.error, OSError):
             raise self._not_written(self._disk.error)
+        if self._disk.error is not None:
+            raise self._disk.error
 
     def add(self, tag: str, data: Mapping[str, np.ndarray]) -> None:
         """Adds a sequence.
@@ -145,11 +147,20 @@ class HdfWriter:
                 f"the sequence {tag!r} has frames of the shape {array.shape[1:]} in the stream {key!r}, and those before "
                 f"{tuple(first.shape[1:])}"
             )
-        if stream.sparse and stream.dim and array.size and not 0 <= array.min() <= array.max() < stream.dim:
+        if first is not None and (array.dtype.kind == "f") != (first.dtype.kind == "f"):
             raise DataSetError(
-                f"the sequence {tag!r} has the label {array.max()} in the stream {key!r}, which has {stream.dim} labels"
+                f"the sequence {tag!r} has {array.dtype} in the stream {key!r}, and those before {first.dtype}"
             )
+        if stream.sparse and array.size and not (array.min() >= 0 and (not stream.dim or array.max() < stream.dim)):
+            wrong = array.min() if array.min() < 0 else array.max()
+            labels = f"which has {stream.dim} labels" if stream.dim else "and labels are not below 0"
+            raise DataSetError(f"the sequence {tag!r} has the label {wrong} in the stream {key!r}, {labels}")
         if array.dtype.kind in "iub":
+            if array.dtype.itemsize > 2 and array.size and not -(2**31) <= array.min() <= array.max() < 2**31:
+                raise DataSetError(
+                    f"the sequence {tag!r} has numbers from {array.min()} to {array.max()} in the stream {key!r}, and 32 bits are written",
+                    ways=["floating-point numbers, as far as these are exact"],
+                )
             return array.astype("int32") if str(array.dtype) not in _INTEGERS else array
         if array.dtype.kind == "O" and all(isinstance(value, bytes) for value in array.flat):
             return array
@@ -185,12 +196,13 @@ class HdfWriter:
         columns = ["data", *sorted(key for key in self.streams if key != "data")]
         places = [list(self.streams).index(key) for key in columns]
         lengths = np.array(self._lengths, np.int32)[:, places]
+        if len(columns) == 1:  # RETURNN's files have a column more
+            lengths = np.pad(lengths, [(0, 0), (0, 1)])
         self._file.create_dataset("seqLengths", data=lengths)
         self._file.create_dataset("seqTags", data=np.array(self._tags, dtype=object), dtype=self._texts)
         self._label("labels", self.streams["data"])
-        targets = self._file.create_group("targets/size")
         for key in columns[1:]:
-            stream = self.streams[key]
+            stream, targets = self.streams[key], self._file.require_group("targets/size")
             targets.attrs[key] = (stream.dim or self._size(key), min(self._arrays[key].ndim, 2))
             self._label(f"targets/labels/{key}", stream)
         size = self.streams["data"].dim or self._size("data")

@@ -40,8 +40,8 @@ class Planned(Protocol):
     def timed(self) -> list[str]:
         """The streams that have lengths."""
 
-    def plan(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch."""
+    def plan(self, epoch: int, *, guess: bool = False) -> Iterator[Batch]:
+        """The batches of an epoch, or about these."""
 
 
 def buckets_of(feed: Planned, config: Mapping[str, Any], *, training: bool) -> Buckets | None:
@@ -65,11 +65,23 @@ def buckets_of(feed: Planned, config: Mapping[str, Any], *, training: bool) -> B
     if option is not None and (isinstance(option, bool) or not isinstance(option, int)):
         shapes = declared(option, feed.timed)
         return Buckets(shapes, declared=True, **limits)
-    if feed.data.knows_lengths:
+    known = feed.data.knows_lengths
+    if known or (feed.data.guesses_lengths and feed.chunking is None):
         planned = [Shape.of(batch, feed.timed) for batch in _batches(feed, training=training)]
+        if not known:
+            planned = [Shape(shape.rows, {key: _roomy(n) for key, n in shape.frames.items()}) for shape in planned]
         most = max(int(option), 1) if option is not None else min(MOST, 1 + len(planned) // _WORTH)
         return Buckets(from_batches(planned, most, multiple=devices), **limits)
     return Buckets(_chunks(feed, Buckets(**limits)), **limits)
+
+
+def _roomy(length: int) -> int:
+    """The length that a guessed one is padded to: with a hundredth more, as a multiple of 8.
+
+    >>> _roomy(100), _roomy(1000)
+    (104, 1016)
+    """
+    return -(-int(1.01 * length + 1) // 8) * 8
 
 
 def _batches(feed: Planned, *, training: bool) -> Iterator[Batch]:
@@ -78,7 +90,7 @@ def _batches(feed: Planned, *, training: bool) -> Iterator[Batch]:
     same = not training or order.method in ("default", "reverse", "sorted", "sorted_reverse")
     left = _SEQUENCES
     for epoch in range(1, (1 if same else 2) * max(order.partition_epoch or 1, 1) + 1):
-        for batch in feed.plan(epoch):
+        for batch in feed.plan(epoch, guess=True):
             left -= batch.rows
             yield batch
             if left <= 0:

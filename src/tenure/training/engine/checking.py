@@ -16,7 +16,7 @@ from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys
 from tenure.training.data.classes import dataset
-from tenure.training.engine.early import best_is_old
+from tenure.training.engine.early_stopping import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.memory import Memory, device_memory, shapes, told
@@ -198,8 +198,8 @@ def missing_files(options: Any) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from missing_files(value)
         if isinstance(key, str) and (key in _FILES or key.endswith("_file")):
-            named_here = value.values() if isinstance(value, Mapping) else value
-            for name in [named_here] if isinstance(named_here, str) else named_here or ():
+            named_here = list(value.values()) if isinstance(value, Mapping) else value
+            for name in named_here if isinstance(named_here, list | tuple) else [named_here]:
                 if isinstance(name, str) and not Path(name).exists():
                     yield name
 
@@ -221,7 +221,7 @@ def _data(
     if network is None:
         return f"{dataset(options, **defaults).count():,} sequences"
     training = name == "train"
-    feed = Feed.of(options, defaults, given, network, training=training)
+    feed = Feed.of(options, defaults, given, network, training=training, name=name)
     with contextlib.closing(feed.batches(1)) as batches:  # type: ignore[type-var]
         batch = next(batches, None)
     if batch is None:

@@ -2,7 +2,8 @@
 
 Beside the stream of the layer itself, "data", there are: `seq_sizes`, the lengths of all its axes but the features; `sizes`, the
 same where there are several, which are written as one; for each further layer its values, with padding and in at most two axes, and
-`NAME_seq_lens`, the lengths of all its axes.
+`NAME_seq_lens`, the lengths of all its axes. Each hypothesis of a search is a sequence of its own, the best first, and all of
+a sequence's have its tag.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Dumped:
 
 @dataclass(frozen=True)
 class _Spread:
-    """An output with the batch first, then the axes that are neither batch nor features, time first, then the features.
+    """An output with the batch first, hypotheses in it, then the axes that are neither batch nor features, time first, then the features.
 
     Attributes:
       array: cut to the longest sequence of the batch.
@@ -45,20 +46,33 @@ class _Spread:
     dynamic: tuple[bool, ...]
 
     @classmethod
-    def of(cls, x: Tensor, rows: int) -> _Spread:
-        batch = next((i for i, d in enumerate(x.dims) if d.is_batch), None)
-        between = [i for i in range(x.ndim) if i not in (batch, x.feature_axis)]
+    def of(cls, x: Tensor, rows: int, beam: int = 1) -> _Spread:
+        batch, own = x.batch_axis, None if x.beam_dim is None else x.axis(x.beam_dim)
+        between = [i for i in range(x.ndim) if i not in (batch, own, x.feature_axis)]
         between.sort(key=lambda i: i != x.time_axis)
-        order = [*([] if batch is None else [batch]), *between, *([] if x.feature_axis is None else [x.feature_axis])]
-        array = np.transpose(np.asarray(x.data), order)
-        array = np.broadcast_to(array, (rows, *array.shape)) if batch is None else array
-        sizes, dynamic = np.zeros((rows, len(between)), np.int32), []
+        array = _rows(x, [*between, *([] if x.feature_axis is None else [x.feature_axis])], rows, beam)
+        sizes, dynamic = np.zeros((rows * beam, len(between)), np.int32), []
         for place, axis in enumerate(between):
-            lengths = next((np.asarray(n.data) for d, n in x.lengths.items() if d == x.dims[axis]), None)
-            sizes[:, place] = array.shape[1 + place] if lengths is None else lengths
+            lengths = next((n for d, n in x.lengths.items() if d == x.dims[axis]), None)
+            sizes[:, place] = array.shape[1 + place] if lengths is None else _rows(lengths, [], rows, beam)
             dynamic.append(lengths is not None)
         cut = tuple(slice(int(n)) for n in sizes.max(axis=0, initial=0))
         return cls(array[(slice(None), *cut)], sizes, x.feature_axis is not None, tuple(dynamic))
+
+
+def _rows(x: Tensor, others: Sequence[int], rows: int, beam: int) -> np.ndarray:
+    """The array of an output, [rows * beam, …]: batch and hypotheses first, then other axes in this order."""
+    batch, own = x.batch_axis, None if x.beam_dim is None else x.axis(x.beam_dim)
+    array = np.transpose(np.asarray(x.data), [*(i for i in (batch, own) if i is not None), *others])
+    array = array if batch is not None else array[None]
+    array = array if own is not None else array[:, None]
+    array = np.broadcast_to(array, (rows, beam, *array.shape[2:]))
+    return array.reshape(rows * beam, *array.shape[2:])
+
+
+def beam_of(x: Tensor) -> int:
+    """How many hypotheses of each sequence an output has."""
+    return 1 if x.beam_dim is None else x.shape[x.axis(x.beam_dim)]
 
 
 def of_sequences(tags: Sequence[str], main: Tensor, extra: Mapping[str, Tensor]) -> Iterator[Dumped]:
@@ -69,9 +83,10 @@ def of_sequences(tags: Sequence[str], main: Tensor, extra: Mapping[str, Tensor])
       main: the output that is dumped.
       extra: further ones by name.
     """
-    spread = _Spread.of(main, len(tags))
-    others = {name: _Spread.of(x, len(tags)) for name, x in sorted(extra.items())}
-    for row, tag in enumerate(tags):
+    beam = beam_of(main)
+    spread = _Spread.of(main, len(tags), beam)
+    others = {name: _Spread.of(x, len(tags), beam) for name, x in sorted(extra.items())}
+    for row, tag in enumerate(tag for tag in tags for _ in range(beam)):
         sizes = spread.sizes[row]
         array = spread.array[row][tuple(slice(int(n)) for n in sizes)]
         arrays = {"data": array.reshape(-1, *array.shape[len(sizes) :])}
@@ -99,11 +114,12 @@ def of_batch(tags: Sequence[str], main: Tensor, extra: Mapping[str, Tensor]) -> 
       main: the output that is dumped.
       extra: further ones by name.
     """
-    spread = _Spread.of(main, len(tags))
+    beam = beam_of(main)
+    spread, tags = _Spread.of(main, len(tags), beam), [tag for tag in tags for _ in range(beam)]
     count = 1 + spread.sizes.shape[1]
     arrays = {"data": spread.array.reshape(-1, *spread.array.shape[count:])}
     for name, x in sorted(extra.items()):
-        other = _Spread.of(x, len(tags))
+        other = _Spread.of(x, len(tags) // beam, beam)
         arrays[name], arrays[f"{name}_seq_lens"] = other.array.reshape(-1), _or_zeros(_all_sizes(other))
     arrays["seq_sizes"] = _or_zeros(spread.sizes)
     arrays["seq_tags"] = np.array([tag.encode() for tag in tags], dtype=object)

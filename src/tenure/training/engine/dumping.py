@@ -15,7 +15,7 @@ from tenure.network.tensor import Tensor
 from tenure.training.data.base import Stream
 from tenure.training.data.hdf import HDFDataset
 from tenure.training.data.writing import HdfWriter
-from tenure.training.engine.dumped import Dumped, of_batch, of_sequences
+from tenure.training.engine.dumped import Dumped, beam_of, of_batch, of_sequences
 from tenure.training.engine.log import Log
 from tenure.training.errors import ConfigError
 
@@ -59,7 +59,7 @@ class Dumps:
         """Takes the layers' outputs of a batch.
 
         Raises:
-          ConfigError: an output has hypotheses, or no batch.
+          ConfigError: an output has no batch, or a further one has more hypotheses.
           DataSetError: the file cannot be written.
         """
         for file in self._files:
@@ -111,9 +111,14 @@ class _File:
             writer.add(dumped.tag, dumped.arrays)
 
     def _checked(self, x: Tensor, main: Tensor | None = None) -> Tensor:
-        if x.beam_dim is not None or (main is None and not any(d.is_batch for d in x.dims)):
+        if main is None and x.batch_axis is None:
             raise ConfigError(
                 f"layer {self._key!r} dumps {x}, and a file holds one array for each sequence",
+                parties=[Party("layer", self._key)],
+            )
+        if main is not None and beam_of(x) not in (1, beam_of(main)):
+            raise ConfigError(
+                f"layer {self._key!r} dumps {beam_of(main)} hypotheses of each sequence, and beside them {beam_of(x)}: {x}",
                 parties=[Party("layer", self._key)],
                 ways=["'class': 'decide' takes the best of a search's hypotheses"],
             )

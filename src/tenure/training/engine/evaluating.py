@@ -11,7 +11,7 @@ import numpy as np
 from tenure.core.errors import brief, nearest
 from tenure.network.graph import Flags
 from tenure.network.tensor import Tensor
-from tenure.training.engine import lines
+from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.log import Log
@@ -41,7 +41,7 @@ def evaluate(config: Mapping[str, Any], log: Log | None, watch: Watch | None) ->
                 "error": Numbers({f"error:{k}": v for k, v in scores.errors().items()}),
                 "score": Numbers({f"cost:{k}": v for k, v in scores.scores().items()}),
             }
-    training.log.say(lines.evaluation_scores(found), 1)
+    training.log.say(log_lines.evaluation_scores(found), 1)
     if config.get("eval_output_file"):
         write_text(Path(config["eval_output_file"]), dictionary(file) + "\n")
     return None
@@ -74,7 +74,7 @@ def _each_sequence(training: Training, config: Mapping[str, Any]) -> None:
     text = "".join(";".join(makers[key](s) for key in wanted) + "\n" for s in told)
     path = Path(config["eval_output_file_per_seq"])
     write_text(path, text)
-    training.log.say(lines.scores_per_sequence(str(path)))
+    training.log.say(log_lines.scores_per_sequence(str(path)))
 
 
 def _scored(training: Training, config: Mapping[str, Any], options: Any, loss: str) -> Iterator[dict[str, Any]]:
@@ -117,7 +117,7 @@ def analyze(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
         raise ConfigError("there are no data to analyze", ways=["eval = {…}", "dev = {…}"])
     statistics = _Statistics(training)
     scores = training.evaluated(epoch, "analyze", options, statistics)
-    training.log.say(lines.evaluation_scores({"analyze": scores.shown()}), 1)
+    training.log.say(log_lines.evaluation_scores({"analyze": scores.shown()}), 1)
     for name, value in statistics.means().items():
         training.log.say(f"stats:{name}: {value}", 1)
 

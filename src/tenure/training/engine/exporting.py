@@ -21,10 +21,10 @@ from tenure.network.graph import Flags
 from tenure.network.model import Network
 from tenure.network.tensor import Tensor
 from tenure.training.data.classes import dataset
-from tenure.training.engine.exporting_own import OwnPart
+from tenure.training.engine.exporting_own_model import OwnPart
 from tenure.training.engine.learner import Learner
-from tenure.training.engine.model import build
-from tenure.training.engine.own import OwnModel
+from tenure.training.engine.model import build, check_available
+from tenure.training.engine.own_model import OwnModel
 from tenure.training.engine.settings import named
 from tenure.training.errors import ConfigError, TrainingError
 from tenure.training.exported import ABOUT, FORMAT, PROGRAM, WEIGHTS
@@ -65,7 +65,13 @@ def export(
         labels = {}
     else:
         layers = chosen or ("output",)
+        check_available(learner.network, layers, Flags(False, False, search))
         part = _Part.of(learner, layers, search)
+        if not part.names and not chosen and not search:
+            raise ConfigError(
+                f"the layer {layers[0]!r} needs no parameter: without a search, it gives the labels that it is fed",
+                ways=["--search exports what a beam search finds", "--layer NAME exports another layer"],
+            )
         inputs = part.inputs()
         made = _exported(part.program(inputs), part.leaves, inputs, platforms)
         labels = labels_of(config, learner.network, layers)

@@ -18,6 +18,7 @@ from tenure.training.batching.arrays import Padded, padded
 from tenure.training.batching.buckets import Buckets, Shape
 from tenure.training.batching.chunking import Chunking
 from tenure.training.batching.context import Context
+from tenure.training.batching.frames import Frames
 from tenure.training.batching.plan import Batch, Batching
 from tenure.training.data.base import DataSet, Epoch
 from tenure.training.data.classes import dataset, in_processes
@@ -28,21 +29,27 @@ from tenure.training.engine.bucketing import buckets_of
 from tenure.training.errors import BatchError, DataSetError
 
 _LIMITS = ("packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size", "max_total_num_seqs", "seq_drop")
+_OF_DEV = (
+    "packed_batch_size",
+    "max_seq_length",
+)  # all that leave sequences out are for training; of these, one for "dev" too
+_OF_OTHERS = ("packed_batch_size",)
 _MIXING = ("batch_median_pooling", "triplet_loss")  # a layer and a loss in which rows of a batch meet
 
 
-def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str]) -> Batching:
+def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str], name: str = "") -> Batching:
     """The limits of batches of a config.
 
     Args:
       config: key → value.
-      training: whether for training, where a random share of sequences may be left out.
+      training: whether for training: else no sequence is left out, but in "dev" those that are longer than `max_seq_length`, as in RETURNN.
       keys: the streams that count.
+      name: of the data set.
     """
     size: Any = config.get("batch_size") or 10_000
     if not training:
         size = config.get("forward_batch_size") or size
-    taken = _LIMITS if training else [k for k in _LIMITS if k not in ("max_total_num_seqs", "seq_drop")]
+    taken = _LIMITS if training else _OF_DEV if name == "dev" else _OF_OTHERS
     given = {k: config[k] for k in taken if config.get(k)}
     seqs, recurrent = config.get("max_seqs"), bool(config.get("recurrent_net", True))
     return Batching(
@@ -136,7 +143,7 @@ class Feed:
         mixing = any(node.class_name in _MIXING or node.get("loss") in _MIXING for node in needed.values())
         feed = cls(
             data,
-            limits(config, training=training, keys=keys),
+            limits(config, training=training, keys=keys, name=name),
             keys,
             {key: network.templates[key].dtype for key in keys},
             Chunking.parse(both.get("chunking"), both.get("min_chunk_size", 0), both.get("chunking_variance", 0)),
@@ -157,13 +164,21 @@ class Feed:
         """The streams that have lengths."""
         return [key for key, with_lengths in self.keys.items() if with_lengths]
 
-    def plan(self, epoch: int, order: Epoch | None = None) -> Iterator[Batch]:
-        """The batches of an epoch, by lengths alone."""
-        sequences = order if order is not None else self.data.epoch(epoch)
-        return self._plan(epoch, Loader(sequences, known=self.data.knows_lengths))
+    def plan(self, epoch: int, order: Epoch | None = None, *, guess: bool = False) -> Iterator[Batch]:
+        """The batches of an epoch, by lengths alone.
 
-    def _plan(self, epoch: int, loader: Loader) -> Iterator[Batch]:
-        return self.limits.batches(loader.lengths(), self.chunking, self.context, self.data.order.seed(epoch))
+        Args:
+          epoch: counted from 1.
+          order: its sequences, if they are other ones.
+          guess: whether lengths are guessed, where they are not known without loading sequences.
+        """
+        sequences = order if order is not None else self.data.epoch(epoch)
+        if guess and not self.data.knows_lengths:
+            return self._plan(epoch, map(sequences.guessed, range(len(sequences))))
+        return self._plan(epoch, Loader(sequences, known=self.data.knows_lengths).lengths())
+
+    def _plan(self, epoch: int, lengths: Iterable[Frames]) -> Iterator[Batch]:
+        return self.limits.batches(lengths, self.chunking, self.context, self.data.order.seed(epoch))
 
     def batches(self, epoch: int, skip: int = 0, order: Epoch | None = None) -> Iterator[Padded]:
         """The batches of an epoch.
@@ -187,7 +202,7 @@ class Feed:
             return padded(batch, loader.load, self.keys, at_least=least, rows=rows, copies=self.spare == "copies")
 
         with contextlib.closing(loader):
-            yield from ahead(itertools.islice(self._plan(epoch, loader), skip, None), filled)
+            yield from ahead(itertools.islice(self._plan(epoch, loader.lengths()), skip, None), filled)
 
     def abstract(self) -> list[dict[str, Any]]:
         """Batches without values, of all shapes that are known before there is a batch: the largest first."""

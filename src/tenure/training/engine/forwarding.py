@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenure.network.graph import Flags
-from tenure.training.engine import lines
+from tenure.network.tensor import Tensor
+from tenure.training.data.base import Stream
+from tenure.training.data.writing import HdfWriter
+from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
-from tenure.training.engine.feeding import Feed
+from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
-from tenure.training.engine.outputs import rows, write_hdf
+from tenure.training.engine.model import check_available
+from tenure.training.engine.outputs import rows
 from tenure.training.engine.settings import evaluation_options, named, training_options
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
@@ -23,19 +28,39 @@ _FLAGS = Flags(False, False, False)
 
 
 def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
-    """The outputs of `forward_output_layer` for `forward_data`, written to `output_file` as HDF."""
-    path = _output_file(config)
+    """The outputs of `forward_output_layer` for `forward_data`, written to `output_file` as HDF.
+
+    Raises:
+      ConfigError: there are no data, or the file is there already.
+    """
+    path, replace = _output_file(config), bool(config.get("forward_override_hdf_output"))
+    if path.exists() and not replace:
+        raise ConfigError(
+            f"the output_file '{path}' is there already", ways=["forward_override_hdf_output = True", "another file"]
+        )
     training = Training(config, log, watch)
     epoch = training.load_epoch()
     layer = config.get("forward_output_layer") or "output"
     data = named(config, config.get("forward_data") or config.get("eval"))
-    with Dumps(training.network, _FLAGS, training.log) as dumps:
+    with contextlib.ExitStack() as files:
+        dumps = files.enter_context(Dumps(training.network, _FLAGS, training.log))
         dumps.begin("forward", epoch)
-        found = list(_forwarded(training, config, layer, data, evaluation_options(config), dumps))
-    size = found[0][1].shape[-1] if found[0][1].ndim > 1 else 1
-    count = write_hdf(path, found, size)
-    training.log.say(lines.forward_file(str(path)))
-    training.log.say(f"{count} sequences", 4)
+        writer: HdfWriter | None = None
+        for tags, output in _forwarded(training, config, layer, data, evaluation_options(config), dumps):
+            for tag, array in zip(tags, rows(output), strict=True):
+                if writer is None:
+                    stream = Stream.like(array, _size(output, array))
+                    writer = files.enter_context(HdfWriter(path, {"data": stream}, force=replace))
+                writer.add(tag, {"data": array})
+        check_not_empty(0 if writer is None else writer.sequences, "the data set to forward")
+    training.log.say(log_lines.forward_file(str(path)))
+    training.log.say(f"{writer.sequences if writer is not None else 0} sequences", 4)
+
+
+def _size(output: Tensor, array: np.ndarray) -> int:
+    if output.sparse_dim is not None and output.sparse_dim.size is not None:
+        return output.sparse_dim.size
+    return array.shape[-1] if array.ndim > 1 else 1
 
 
 def _output_file(config: Mapping[str, Any]) -> Path:
@@ -51,17 +76,18 @@ def _forwarded(
     options: Any,
     defaults: Mapping[str, Any],
     dumps: Dumps | None = None,
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[tuple[Sequence[str], Tensor]]:
+    """The tags and the outputs of a layer, batch by batch."""
     if options is None:
         raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
-    plain = {k: v for k, v in config.items() if k not in ("max_seq_length", "min_seq_length")}
-    feed = Feed.of(options, defaults, plain, training.network, training=False, flags=_FLAGS)
+    check_available(training.network, (layer,), _FLAGS)
+    feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS)
     for batch in feed.batches(1):
         wanted = (layer, *(dumps.layers if dumps is not None else ()))
         _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)
         if dumps is not None:
             dumps.take(batch.tags, outputs)
-        yield from zip(batch.tags, rows(outputs[layer]), strict=True)
+        yield batch.tags, outputs[layer]
 
 
 def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
@@ -72,7 +98,8 @@ def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | No
     layer = config.get("forward_output_layer") or "output"
     options = {**training_options(config), "chunking": None}
     total, count = np.zeros(()), 0
-    for _, array in _forwarded(training, config, layer, named(config, config.get("train")), options):
-        total, count = total + array.sum(axis=0, dtype=np.float64), count + len(array)
+    for _, output in _forwarded(training, config, layer, named(config, config.get("train")), options):
+        for array in rows(output):
+            total, count = total + array.sum(axis=0, dtype=np.float64), count + len(array)
     prior = np.log(total / max(count, 1))
     write_text(path, "".join(f"{value:.18e}\n" for value in prior))

@@ -17,7 +17,7 @@ from tenure.checkpoints.opened import Opened
 from tenure.core.errors import RuleError
 from tenure.core.ledger.ledger import Ledger
 from tenure.returnn.checkpoints import entries, load, on_init, preload_all
-from tenure.training.engine import lines
+from tenure.training.engine import log_lines
 from tenure.training.engine.averaging import averaged, epochs_to_average
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
@@ -73,7 +73,7 @@ class Learner:
         self.rates = LearningRates.from_config(config, Path(name) if name else None)
         if name:
             there = Path(name).exists()
-            self.log.say(lines.loading_rates(name) if there else lines.new_rates_file(name), 4)
+            self.log.say(log_lines.loading_rates(name) if there else log_lines.new_rates_file(name), 4)
         self.pretraining = Pretraining.from_config(config)
         self.key = jax.random.key(int(config.get("random_seed") or 42))
         self._net: Mapping[str, Any] | None = None
@@ -116,7 +116,7 @@ class Learner:
             params, state = filled(params, self._own), filled(state, self._own)
         known, move = extern_data(config), None
         if before is not None and not same:
-            self.log.say(lines.network_changed())
+            self.log.say(log_lines.network_changed())
             options = {}
             if self.pretraining is not None:
                 options = {"mode": self.pretraining.copy_param_mode, "output": self.pretraining.copy_output_layer}
@@ -141,12 +141,12 @@ class Learner:
     def _say_network(self, epoch: int, overrides: Mapping[str, Any]) -> None:
         for key, value in overrides.items():
             if self.config.get(key) != value:
-                self.log.say(lines.config_changed(key, epoch, self.config.get(key), value))
+                self.log.say(log_lines.config_changed(key, epoch, self.config.get(key), value))
         trained = {f"{m}/{name}" for m, names in self.network.trainable().items() for name, is_ in names.items() if is_}
         of = {f"{m}/{name}": v for m, names in self.state.params.items() for name, v in names.items()}
         of = {name: value for name, value in of.items() if name in trained}
-        self.log.say(lines.parameter_count(sum(value.size for value in of.values())), 2)
-        self.log.say(lines.trainable(lines.variable(name, v.shape, v.dtype) for name, v in of.items()), 4)
+        self.log.say(log_lines.parameter_count(sum(value.size for value in of.values())), 2)
+        self.log.say(log_lines.trainable(log_lines.variable(name, v.shape, v.dtype) for name, v in of.items()), 4)
 
     def with_rules(self, config: Config, epoch: int, ledger: Ledger) -> Config:
         """The config with those rules of `sharding` that name parameters of the network: one of pretraining may lack some."""
@@ -188,7 +188,7 @@ class Learner:
         """The values of the first epoch: of `import_model_train_epoch1`, `preload_from_files`, and `load_on_init` of sub-networks."""
         step = 0
         if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
-            self.log.say(lines.load_model(str(given)))
+            self.log.say(log_lines.load_model(str(given)))
             self.fill(load(self._without(self._own), read(given), path=str(given)))
         if files := self.config.get("preload_from_files"):
             self.fill({**preload_all(files, self.shapes(), read, training=True, first_epoch=True), **self._own})
@@ -303,7 +303,7 @@ class Learner:
         if chosen:
             loaded = {**self._average(wanted, paths), **loaded}
         elif path is not None:
-            self.log.say(lines.load_model(str(path)))
+            self.log.say(log_lines.load_model(str(path)))
             loaded = {**load(wanted, read(path), path=str(path)), **loaded}
         self.fill(loaded)
         if chosen and self.config.get("average_output"):

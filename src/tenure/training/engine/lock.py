@@ -34,8 +34,11 @@ def held(prefix: Path) -> Iterator[Path]:
     path = prefix.with_name(".training.lock")
     file = _locked(path, prefix)
     try:
-        os.ftruncate(file, 0)
-        os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        with contextlib.suppress(
+            OSError
+        ):  # who it is, is for messages only: a full disk stops a training when it saves
+            os.ftruncate(file, 0)
+            os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield path
     finally:
         path.unlink(missing_ok=True)  # before others can have it: see _locked

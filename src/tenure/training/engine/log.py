@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -9,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from tenure.training.errors import ConfigError
+
 
 class Log:
-    """Lines with a verbosity from 1 to 5.
+    """Lines with a verbosity from 1 to 5. A file that cannot be written any more, as the disk is full, gets no further lines.
 
     Attributes:
       verbosity: lines of a higher one are left out.
@@ -22,9 +25,7 @@ class Log:
         self.verbosity, self._out = verbosity, out
         terminal = (out or sys.stdout).isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self.live, self._shows = terminal and 3 <= verbosity < 5, False
-        for path in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._files = [path.open("a", encoding="utf-8") for path in files]
+        self._files = [_opened(path) for path in files]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Log:
@@ -46,8 +47,21 @@ class Log:
         if verbosity > self.verbosity:
             return
         self.status("")
-        for file in (self._out or sys.stdout, *self._files):
-            print(line, file=file, flush=True)
+        print(line, file=self._out or sys.stdout, flush=True)
+        for file in list(self._files):
+            try:
+                print(line, file=file, flush=True)
+            except OSError as error:
+                self._files.remove(file)
+                print(f"no further lines go to the log '{file.name}': {error.strerror}", file=self._out or sys.stdout)
+                with contextlib.suppress(OSError):
+                    file.close()
+
+    def close(self) -> None:
+        """Closes the files, which get no further lines."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
 
     def status(self, line: str) -> None:
         """Shows a line that the next one replaces, where the output is a terminal; an empty one takes it away."""
@@ -56,3 +70,13 @@ class Log:
         width = shutil.get_terminal_size((80, 24)).columns - 1
         print(f"\r\033[K{line[:width]}", end="", file=self._out or sys.stdout, flush=True)
         self._shows = bool(line)
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the log '{path}' cannot be written: {error.strerror}", ways=["another file in the key 'log'"]
+        ) from None

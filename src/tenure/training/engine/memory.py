@@ -35,7 +35,7 @@ def shapes(feed: Feed, epoch: int = 1, limit: float = 5.0) -> dict[Shape, int]:
     """
     found: Counter[Shape] = Counter()
     sequences, until = feed.data.epoch(epoch), time.monotonic() + limit
-    for batch in feed.plan(epoch, sequences):
+    for batch in feed.plan(epoch, sequences, guess=feed.data.guesses_lengths):
         own = Shape.of(batch, feed.timed)
         padded = feed.shape(batch, sequences) or own
         found[padded if feed.spare else Shape(batch.rows, padded.frames)] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from tenure.core.errors import brief
 from tenure.network import extern
 from tenure.network.graph import Flags
 from tenure.network.model import Network
-from tenure.training.engine import own
+from tenure.training.engine import own_model
 from tenure.training.errors import ConfigError
 from tenure.training.pretraining.plan import Pretraining
 
@@ -68,7 +68,7 @@ def network_of(config: Mapping[str, Any], epoch: int, pretraining: Pretraining |
     if pretraining is not None:
         return pretraining.network(epoch)
     if callable(config.get("get_model")):
-        return {own.MODEL: own.made(config["get_model"])}
+        return {own_model.MODEL: own_model.made(config["get_model"])}
     make = config.get("get_network")
     net = make(epoch=epoch) if callable(make) else config.get("network")
     if not isinstance(net, Mapping):
@@ -82,8 +82,8 @@ def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
     """The network of a dictionary, as the config has it read."""
     layers = {name: options for name, options in net.items() if not name.startswith("#")}
     default, target = config.get("default_input") or "data", config.get("target") or "classes"
-    if own.MODEL in net:
-        return own.OwnModel(net[own.MODEL], extern_data(config), config, target)  # type: ignore[return-value]
+    if own_model.MODEL in net:
+        return own_model.OwnModel(net[own_model.MODEL], extern_data(config), config, target)  # type: ignore[return-value]
     return Network(
         layers,
         _with_availability(extern_data(config), default, target),
@@ -94,6 +94,31 @@ def build(config: Mapping[str, Any], net: Mapping[str, Any]) -> Network:
         reuse="legacy" if config.get("reuse_legacy") else "owner_final",
         padding="legacy" if config.get("padding_legacy") else "ignored",
     )
+
+
+def check_available(network: Any, layers: Sequence[str], flags: Flags) -> None:
+    """Refuses layers that need inputs which are not there without losses.
+
+    Args:
+      network: with the layers; a model of the config's own says it itself.
+      layers: whose outputs are wanted.
+      flags: what the network is run for.
+
+    Raises:
+      ConfigError: there are such; the message names the inputs.
+    """
+    if not isinstance(network, Network) or flags.eval:
+        return
+    graph = network.built(flags, roots=layers)
+    lacking = [
+        k for k, of in network.templates.items() if not of.available_for_inference and f"data:{k}" in graph.nodes
+    ]
+    absent = [layer for layer in layers if layer in graph.absent]
+    if absent and lacking:
+        raise ConfigError(
+            f"the layer {absent[0]!r} needs the input{'s' * (len(lacking) > 1)} {', '.join(map(repr, lacking))}, which is for losses only",
+            ways=[f"extern_data: {lacking[0]!r}: {{…, 'available_for_inference': True}}, if it is no target"],
+        )
 
 
 def _with_availability(known: Mapping[str, Any], default: str, target: str) -> dict[str, Any]:

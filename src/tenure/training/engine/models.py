@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tenure.checkpoints import folder, manifest
 from tenure.checkpoints.opened import Opened
 from tenure.convert import tensorflow
 from tenure.core.errors import brief
@@ -42,14 +42,14 @@ class Models:
         found: dict[int, Path] = {}
         for path in sorted(self.prefix.parent.glob(f"{self.prefix.name}.*")):
             match = pattern.fullmatch(path.name)
-            if match and path.is_dir() == (not path.name.endswith(".index")) and not path.is_symlink():
+            if match and not path.is_symlink() and (path.is_file() if path.name.endswith(".index") else is_ours(path)):
                 found[int(match[1])] = path.with_name(path.name.removesuffix(".index"))
         return dict(sorted(found.items()))
 
     def remove(self, path: Path) -> None:
-        """Removes one checkpoint that `existing` has given."""
+        """Removes one checkpoint that `existing` has given: the files that it names, and the folder if nothing else is in it."""
         if path.is_dir():
-            shutil.rmtree(path)
+            folder.remove_own(path)
         for ending in (".index", ".data-00000-of-00001", ".meta"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
@@ -61,7 +61,7 @@ def metadata(path: Path) -> Mapping[str, Any]:
 
 def is_ours(path: Path) -> bool:
     """Whether a checkpoint is a folder that `tn.save` wrote."""
-    return path.is_dir()
+    return (path / manifest.NAME).is_file()
 
 
 def read(path: Any) -> Mapping[str, Any]:

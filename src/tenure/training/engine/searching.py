@@ -17,7 +17,7 @@ from tenure.network.graph import Flags
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
 from tenure.training.batching.arrays import Padded
-from tenure.training.engine import lines, text_scores
+from tenure.training.engine import log_lines, text_scores
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.outputs import dictionary, rows
@@ -68,13 +68,13 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
             right = right if right is not None else [None] * len(batch.tags)
             each = zip(batch.indices, batch.tags, texts(result, layer, labels), right, strict=True)
             for index, tag, text, reference in each:
-                training.log.say(lines.searched(index, tag, layer, text), 4)
+                training.log.say(log_lines.searched(index, tag, layer, text), 4)
                 _say_hypotheses(training, text, reference)
                 found[int(sequences.indices[index])] = (tag, text, reference)
             count += 1
-    training.log.say(lines.finished(epoch, "search", count, time.monotonic() - began, 1.0))
+    training.log.say(log_lines.finished(epoch, "search", count, time.monotonic() - began, 1.0))
     score, error = scores.shown()
-    training.log.say(lines.search_done(count, score, error), 1)
+    training.log.say(log_lines.search_done(count, score, error), 1)
     ordered = [found[index] for index in sorted(found)]
     texts_by_tag = {tag: text for tag, text, _ in ordered}
     if config.get("search_output_file"):
@@ -96,12 +96,12 @@ def _check_labels(layer: str, output: Tensor) -> None:
 
 def _say_hypotheses(training: Training, found: Found, reference: str | None) -> None:
     if reference is not None:
-        training.log.say(lines.reference(reference), 4)
+        training.log.say(log_lines.reference(reference), 4)
     if isinstance(found, str):
-        training.log.say(lines.hypothesis(found), 4)
+        training.log.say(log_lines.hypothesis(found), 4)
     else:
         for number, (score, text) in enumerate(found):
-            training.log.say(lines.hypothesis(text, number, float(score)), 4)
+            training.log.say(log_lines.hypothesis(text, number, float(score)), 4)
 
 
 def _scored(compared: Sequence[tuple[Found, str]], labels: Sequence[str] | None) -> text_scores.TextScores | None:
@@ -114,7 +114,7 @@ def _scored(compared: Sequence[tuple[Found, str]], labels: Sequence[str] | None)
 def _say_scores(training: Training, config: Mapping[str, Any], told: text_scores.TextScores | None) -> None:
     if told is None:
         return
-    training.log.say(lines.text_scores(told), 1)
+    training.log.say(log_lines.text_scores(told), 1)
     if config.get("search_scores_file"):
         content = json.dumps(dataclasses.asdict(told), indent=1)
         write_text(Path(config["search_scores_file"]), content + "\n")

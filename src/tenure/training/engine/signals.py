@@ -9,7 +9,7 @@ from typing import Any
 
 from tenure.training.errors import TrainingError
 
-_SAID = b"\nstops after the step that is being done, and saves it; once more stops at once, without\n"
+SAVES = "stops after the step or the compilation that is being done, and saves; once more stops at once, without"
 
 
 class Stopped(TrainingError):
@@ -25,7 +25,10 @@ class Stopped(TrainingError):
 
 
 class Signals:
-    """While it is on, ctrl-C and SIGTERM are noted only. A second one ends the program at once.
+    """While it is on, ctrl-C and SIGTERM are noted only. A second one does at once what it would do otherwise.
+
+    Args:
+      says: is written to the error stream when the first one comes.
 
     Attributes:
       number: of the signal that came, or None.
@@ -37,7 +40,8 @@ class Signals:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, says: str = SAVES) -> None:
+        self._says = f"\n{says}\n".encode() if says else b""
         self.number: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -52,11 +56,19 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _note(self, number: int, frame: FrameType | None) -> None:
         if self.number:
+            before = self._before.get(number)
+            if callable(before):
+                before(number, frame)
             raise KeyboardInterrupt
         self.number = number
-        os.write(2, _SAID)  # print might be in the middle of a line
+        os.write(2, self._says)  # print might be in the middle of a line
+
+    def again(self) -> None:
+        """Does what the signal that came would do otherwise: mostly, it raises KeyboardInterrupt."""
+        if self.number:
+            self._note(self.number, None)
 
     def stopped(self, where: str) -> Stopped:
         """The error that ends the training.

@@ -93,13 +93,21 @@ class Steps:
         split = NamedSharding(self.mesh, PartitionSpec("data")) if spread else whole
         return jax.tree.map(lambda leaf: split if np.ndim(leaf) else whole, batch)
 
-    def prepare(self, state: State, batches: Sequence[Mapping[str, Any]], *, training: bool) -> None:
+    def prepare(
+        self,
+        state: State,
+        batches: Sequence[Mapping[str, Any]],
+        *,
+        training: bool,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
         """Compiles what training or evaluation takes for batches of these shapes, in this order.
 
         Args:
           state: of the training; it is not changed.
           batches: abstract ones, as `Feed.abstract` makes them.
           training: else for evaluation.
+          then: is called after each.
         """
         key, count = jax.random.key(0), np.int32(0)
         for batch in batches:
@@ -111,6 +119,7 @@ class Steps:
             if not program.has(arguments, **static):
                 done = program.compile(arguments, **static)
                 self.say(f"compiled {'training' if training else 'evaluation'} of {shape(batch)}: {done}")
+            then()
 
     def _arguments(self, state: State, placed: Mapping[str, Any]) -> tuple[Any, ...]:
         return state, placed, np.float32(0), np.int32(0), jax.random.key(0)

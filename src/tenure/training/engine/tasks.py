@@ -27,8 +27,13 @@ def run(config: Config | Mapping[str, Any], log: Log | None = None, watch: Watch
     task = given.get("task") or "train"
     if task not in TASKS:
         raise ConfigError(f"task is {brief(task)}", near=nearest(str(task), TASKS), ways=[", ".join(TASKS)])
+    own = log is None
     log = log or Log.from_config(given)
-    TASKS[task](given, log, watch_of(given, log, watch))
+    try:
+        TASKS[task](given, log, watch_of(given, log, watch))
+    finally:
+        if own:
+            log.close()
 
 
 def train(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:

@@ -6,6 +6,7 @@ keys are folded from the number of the step. So a training that was stopped anyw
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,21 +15,22 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from tenure.training.batching.arrays import Padded
 from tenure.training.data.loading import ahead
-from tenure.training.engine import lines, lock
-from tenure.training.engine.early import best_is_old
-from tenure.training.engine.feeding import check_not_empty
+from tenure.training.engine import lock, log_lines
+from tenure.training.engine.changes import basis
+from tenure.training.engine.early_stopping import best_is_old
+from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.feeds import Feeds
 from tenure.training.engine.learner import Config, Learner
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import flat
 from tenure.training.engine.models import metadata, to_keep
+from tenure.training.engine.nonfinite import nonfinite
 from tenure.training.engine.scores import Scores, Sum
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, training_options
 from tenure.training.engine.signals import Signals, Stopped
 from tenure.training.engine.trail import followed
-from tenure.training.errors import ConfigError, TrainingError
+from tenure.training.errors import ConfigError
 from tenure.training.rates.dynamic import dynamic
 from tenure.training.rates.epochs import epoch_to_go_back_to, rate_of_epoch
 
@@ -87,18 +89,24 @@ class Training(Learner):
         unfinished = self.models.unfinished
         self.set_network(max(last, 1))
         if last:
-            self.log.say(lines.load_model(str(existing[last])))
+            self.log.say(log_lines.load_model(str(existing[last])))
             step = self.load(existing[last])
         else:
             step = self.initial()
-        if unfinished.exists() and metadata(unfinished).get("epoch") == last + 1:
-            self.set_network(last + 1)
+        epoch = metadata(unfinished).get("epoch", 0) if unfinished.exists() else 0
+        if last < epoch <= last + self._interval:  # the epochs between were trained, and have no checkpoint
+            self.set_network(epoch)
             restored = self.restored(unfinished)
             told, exp = restored.metadata, bool(self.config.get("calculate_exp_loss"))
             self._scores = Scores({name: Sum(*values) for name, values in told["scores"].items()}, exp)
-            self._batches = told.get("batches")
-            return Position(last + 1, told["done"], restored.step or 0)
+            self._told = told
+            return Position(epoch, told["done"], restored.step or 0)
         return Position(last + 1, 0, step)
+
+    @property
+    def _interval(self) -> int:
+        """Epochs from one checkpoint to the next."""
+        return max(int(self.config.get("save_interval") or 1), 1)
 
     # epochs
 
@@ -115,34 +123,36 @@ class Training(Learner):
                 self.watch("end", {"training": self})
 
     def _run(self) -> None:
-        position = self.start()
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
+            position = self.start()
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
-            self.log.say(lines.start_training(position.epoch))
+            self.log.say(log_lines.start_training(position.epoch))
             while position.epoch <= final and not stopped:
                 self._epoch(position, final)
                 stopped = best_is_old(self.config, self.rates, position.epoch)
                 position = Position(position.epoch + 1, 0, position.step)
         last = position.epoch - 1
         if stopped:
-            self.log.say(lines.stopped_early(last))
-        self.log.say(lines.finished_training(last if stopped else max(final, last)))
+            self.log.say(log_lines.stopped_early(last))
+        self.log.say(log_lines.finished_training(last if stopped else max(final, last)))
 
     def _epoch(self, position: Position, final: int) -> None:
         epoch, pretraining = position.epoch, self.is_pretraining(position.epoch)
         self.set_network(epoch)
         config = self.config_of(epoch)
+        for name, options in evaluation_sets(config).items():  # what is missing is told before the epoch is trained
+            self._evaluation_feed(config, name, options)
         back = epoch_to_go_back_to(epoch, self.rates, self.config, self.pretraining)
         if back is not None and not position.done and back in self.models.existing():
             self.load(self.models.existing()[back])
         overrides = self.network_of(epoch).get("#config") or {}
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
-        self.log.say(lines.start_epoch(epoch, rate, pretraining))
+        self.log.say(log_lines.start_epoch(epoch, rate, pretraining))
         began, first = time.monotonic(), position.step - position.done
-        self.log.say(lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
+        self.log.say(log_lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         scores, effective = self._train(position, config, rate)
         took = time.monotonic() - began
@@ -156,10 +166,10 @@ class Training(Learner):
         self.rates.record(epoch, told)
         self._say_key(epoch)
         self.rates.save()
-        saved = epoch % int(self.config.get("save_interval") or 1) == 0 or epoch == final
+        saved = epoch % self._interval == 0 or epoch == final
         if saved:
             self._save_epoch(position)
-        self.log.say(lines.epoch_score(epoch, *scores.shown(), took, pretraining))
+        self.log.say(log_lines.epoch_score(epoch, *scores.shown(), took, pretraining))
         try:
             self._evaluate(epoch)
         except Stopped:
@@ -173,7 +183,7 @@ class Training(Learner):
 
     def _save_epoch(self, position: Position) -> None:
         path = self.models.path(position.epoch, self.is_pretraining(position.epoch))
-        self.log.say(lines.save_model(str(path)))
+        self.log.say(log_lines.save_model(str(path)))
         self.commit(path, position.step, epoch=position.epoch)
         if self.models.unfinished.exists():
             self.models.remove(self.models.unfinished)
@@ -190,7 +200,6 @@ class Training(Learner):
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
         options = training_options(config)
         feed = self.feeds.of("train", config.get("train"), options, config, self.network, training=True)
-        self.steps.prepare(self.state, feed.abstract(), training=True)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -198,8 +207,12 @@ class Training(Learner):
         effective = float(self.dynamic(np.float32(rate), position.step - 1)) if position.done else rate
         waiting: list[Any] = []
         sequences = feed.data.epoch(position.epoch)
-        before = self.__dict__.pop("_batches", None) if position.done else None
-        self._trail = followed(feed, sequences, position.epoch, position.done, before, self.models.unfinished)
+        before = self.__dict__.pop("_told", {}) if position.done else {}
+        self._basis = functools.cache(lambda: basis(config, config.get("train"), options, feed.data, sequences))
+        place = position.epoch, position.done
+        self._trail = followed(feed, sequences, place, before, self._basis, self.models.unfinished)
+        self.steps.prepare(self.state, feed.abstract(), training=True, then=lambda: self._stop_before(position))
+        self._stop_before(position)
         batches = feed.batches(position.epoch, position.done, sequences)
         for batch, given in ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2):
             self._trail.add(batch.planned)
@@ -214,23 +227,16 @@ class Training(Learner):
         while waiting:
             self._tell(position.epoch, waiting.pop(0), scores, pretraining)
         check_not_empty(position.done, "the data set 'train'")
-        self.log.say(lines.finished(position.epoch, "train", position.done, time.monotonic() - began, 1.0, pretraining))
+        self.log.say(
+            log_lines.finished(position.epoch, "train", position.done, time.monotonic() - began, 1.0, pretraining)
+        )
         return scores, effective
 
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
         number, batch, losses, objective, more = step
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
-            raise TrainingError(
-                f"epoch {epoch}, step {number}: the loss is {costs['loss']}",
-                ways=[
-                    f"sequences of the batch: {', '.join(batch.tags)}",
-                    f"their lengths: { {k: v.tolist() for k, v in batch.lengths.items()} }",
-                    f"sequences with values that are no numbers: {', '.join(_not_numbers(batch)) or 'none'}",
-                    f"parameters that are no numbers: {', '.join(self._broken()) or 'none'}",
-                    "a lower learning rate, or gradient_clip_global_norm",
-                ],
-            )
+            raise nonfinite(epoch, number, costs["loss"], batch, self._broken())
         sizes = {key: int(np.max(value, initial=0)) for key, value in sorted(batch.lengths.items())}
         told = {"epoch": epoch, "dataset": "train", "step": number, "costs": costs, "sizes": sizes, "batch": batch}
         self.watch("step", {**told, **more})
@@ -238,13 +244,13 @@ class Training(Learner):
         took, elapsed = now - self._told_at, now - self._epoch_began
         complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
         options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
-        self.log.say(lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        self.log.say(log_lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
         self._told_at = now
 
     def _say_key(self, epoch: int) -> None:
         if epoch == 1:
             known = self.rates.epochs[epoch].measured()
-            self.log.say(lines.error_key(self.rates.error(epoch)[0], known), 4)
+            self.log.say(log_lines.error_key(self.rates.error(epoch)[0], known), 4)
 
     def _broken(self) -> list[str]:
         return [name for name, value in flat(self.state.params).items() if not np.isfinite(value).all()]
@@ -257,10 +263,30 @@ class Training(Learner):
         while waiting:
             self._tell(position.epoch, waiting.pop(0), scores, self.is_pretraining(position.epoch))
         kept = {name: [s.loss, s.error, s.count] for name, s in scores.sums.items()}
-        told = {"epoch": position.epoch, "done": position.done, "scores": kept, "batches": self._trail.text}
+        told = {
+            "epoch": position.epoch,
+            "done": position.done,
+            "scores": kept,
+            "batches": self._trail.text,
+            "basis": self._basis(),
+        }
         self.commit(self.models.unfinished, position.step, **told)
         if self.signals.number:
             raise self.signals.stopped(f"in epoch {position.epoch} after {position.done} steps, which are saved")
+
+    def _stop_before(self, position: Position) -> None:
+        """Ends the training before a step, if a signal has come."""
+        if not self.signals.number:
+            return
+        epoch = position.epoch
+        if not position.done and epoch > 1 and epoch - 1 not in self.models.existing():
+            self.commit(self.models.unfinished, position.step, epoch=epoch, done=0, scores={})
+        where = (
+            f"in epoch {epoch} after {position.done} steps, which are saved"
+            if position.done
+            else f"before epoch {epoch}"
+        )
+        raise self.signals.stopped(where)
 
     # evaluation
 
@@ -287,7 +313,11 @@ class Training(Learner):
             found[name] = scores.shown()
         self.rates.save()
         if found:
-            self.log.say(lines.evaluation_scores(found))
+            self.log.say(log_lines.evaluation_scores(found))
+
+    def _evaluation_feed(self, config: Config, name: str, options: Any) -> Feed:
+        defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
+        return self.feeds.of(name, options, defaults, config, self.network, training=False)
 
     def evaluated(self, epoch: int, name: str, options: Any, seen: Seen | None = None) -> Scores:
         """The scores of one data set.
@@ -299,10 +329,10 @@ class Training(Learner):
           seen: is shown further layers of each batch.
         """
         config = self.config_of(epoch)
-        defaults = evaluation_options(config) if name in ("dev", "eval") else {}  # RETURNN gives none to eval_datasets
-        feed = self.feeds.of(name, options, defaults, config, self.network, training=False)
+        feed = self._evaluation_feed(config, name, options)
         if seen is None:
-            self.steps.prepare(self.state, feed.abstract(), training=False)
+            stop = f"before {name!r} was evaluated after epoch {epoch}, which is saved"
+            self.steps.prepare(self.state, feed.abstract(), training=False, then=lambda: self._stop(stop))
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = 1 if not config.get("dev_epochs") else epoch
         sequences = feed.data.epoch(of)
@@ -319,12 +349,15 @@ class Training(Learner):
             told = {"epoch": epoch, "dataset": name, "step": count, "costs": costs, "sizes": sizes, "batch": batch}
             self.watch("step", {**told, "sequences": len(sequences)})
             count += 1
-            if self.signals.number:
-                raise self.signals.stopped(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
+            self._stop(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
         check_not_empty(count, f"the data set {name!r}")
         took = time.monotonic() - began
-        self.log.say(lines.finished(epoch, name, count, took, 1.0, self.is_pretraining(epoch)))
+        self.log.say(log_lines.finished(epoch, name, count, took, 1.0, self.is_pretraining(epoch)))
         return scores
+
+    def _stop(self, where: str) -> None:
+        if self.signals.number:
+            raise self.signals.stopped(where)
 
     def cleanup(self) -> None:
         """Removes checkpoints as `cleanup_old_models` says."""
@@ -346,17 +379,6 @@ class Training(Learner):
             ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
             found += [-e for _, e in ranked[:count]]
         return found
-
-
-def _not_numbers(batch: Padded) -> list[str]:
-    """Sequences of a batch whose data are not finite, with the stream."""
-    floats = {key: x for key, x in batch.arrays.items() if x.dtype.kind == "f" and not np.isfinite(x).all()}
-    return [
-        f"{tag!r} ({key!r})"
-        for key, x in floats.items()
-        for tag, row in zip(batch.tags, x)
-        if not np.isfinite(row).all()
-    ]
 
 
 __all__ = ["Position", "Stopped", "Training", "Watch"]

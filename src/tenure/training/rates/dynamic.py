@@ -15,7 +15,9 @@ _OPTIONS = ("interval", "decay")
 
 
 def dynamic(option: Any) -> Dynamic:
-    """The function (learning rate of the epoch, training step) -> learning rate of the step. Both are float32 or traced arrays.
+    """The function (learning rate of the epoch, training step) -> learning rate of the step.
+
+    The rates are float32, and steps are whole numbers, counted from 0; a function of the config's own may also give a Python float.
 
     Args:
       option: a function with keywords `learning_rate` and `global_train_step`; `{"interval": n, "decay": d}`, which multiplies with d in

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,26 @@ class Board:
     Args:
       folder: of the event files.
       every: so many steps lie between two values.
+      say: is told when a file cannot be written, after which there are no further curves.
     """
 
-    def __init__(self, folder: Path, every: int = _EVERY):
+    def __init__(self, folder: Path, every: int = _EVERY, say: Callable[[str], None] = print):
         from tensorboardX import SummaryWriter
 
         self._folder, self._every, self._writer = folder, every, None
-        self._make, self._step = SummaryWriter, 0
+        self._make, self._say, self._on = SummaryWriter, say, True
 
     def __call__(self, what: str, told: Mapping[str, Any]) -> None:
         """Hears of an event."""
+        if not self._on:
+            return
+        try:
+            self._hear(what, told)
+        except OSError as error:
+            self._on = False
+            self._say(f"no further curves go to TensorBoard's '{self._folder}': {error.strerror or error}")
+
+    def _hear(self, what: str, told: Mapping[str, Any]) -> None:
         if what == "step" and told["dataset"] == "train":
             self._steps(told)
         elif what == "evaluated":
@@ -90,7 +100,7 @@ def board_of(config: Mapping[str, Any], log: Log) -> Board | None:
         raise ConfigError(f"log_every_n_train_steps is {every!r}", ways=["a number of steps, such as 100"])
     path = Path(folder) if folder else Path(config["model"]).parent / "tensorboard"
     try:
-        return Board(path, every)
+        return Board(path, every, log.say)
     except ImportError:
         if wanted:
             raise ConfigError(

@@ -14,7 +14,7 @@ from string import Template
 from typing import Any
 
 from tenure._version import __version__
-from tenure.training.engine.lines import seconds
+from tenure.training.engine.log_lines import seconds
 from tenure.training.rates.scores import EpochScores
 from tenure.training.watching.charts import chart, number
 from tenure.training.watching.history import Curve, as_number, curves, seconds_of

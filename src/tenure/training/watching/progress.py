@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tenure.training.engine.lines import seconds
 from tenure.training.engine.log import Log
+from tenure.training.engine.log_lines import seconds
 from tenure.training.watching.charts import number
 from tenure.training.watching.compiling import compiled
 

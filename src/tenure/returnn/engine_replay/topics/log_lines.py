@@ -9,7 +9,7 @@ from typing import Any
 
 from tenure.returnn.engine_replay.cases import Case
 from tenure.returnn.engine_replay.compare import differences
-from tenure.training.engine import lines
+from tenure.training.engine import log_lines
 
 Groups = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ def _finished(what: str) -> Callable[[Groups, str], str]:
     def write(g: Groups, line: str) -> str:
         name = g.get("dataset") or what
         share = float(g.get("computing") or 50) / 100
-        return lines.finished(int(g["epoch"]), name, int(g["steps"]), _elapsed(g), share, bool(g.get("pretrain")))
+        return log_lines.finished(int(g["epoch"]), name, int(g["steps"]), _elapsed(g), share, bool(g.get("pretrain")))
 
     return write
 
@@ -34,12 +34,12 @@ def _elapsed(g: Groups) -> int:
 
 def _evaluated(g: Groups, line: str) -> str:
     found = re.findall(r"(\w+): score (.+?) error (.+?)(?= \w+: score |$)", line)
-    return lines.evaluation_scores({name: (score, error) for name, score, error in found})
+    return log_lines.evaluation_scores({name: (score, error) for name, score, error in found})
 
 
 def _variables(g: Groups, line: str) -> str:
     found = re.findall(r"'([^']+):0' shape=(\([^)]*\)) dtype=(\w+)", g["list"])
-    return lines.trainable(lines.variable(name, ast.literal_eval(shape), dtype) for name, shape, dtype in found)
+    return log_lines.trainable(log_lines.variable(name, ast.literal_eval(shape), dtype) for name, shape, dtype in found)
 
 
 def _grown(g: Groups, line: str) -> str:
@@ -47,7 +47,7 @@ def _grown(g: Groups, line: str) -> str:
         r"Param (<.*>): transform old values of shape parts (\[.*\]) into new shape parts (\[.*\])\.", line
     )
     assert found is not None
-    return lines.grown(found[1], ast.literal_eval(found[2]), ast.literal_eval(found[3]))
+    return log_lines.grown(found[1], ast.literal_eval(found[2]), ast.literal_eval(found[3]))
 
 
 _OUTPUT = re.compile(r"Given output (.*?) (?:has beam (.*)\.|is after decision \(no beam\)\.)$")
@@ -56,41 +56,43 @@ _OUTPUT = re.compile(r"Given output (.*?) (?:has beam (.*)\.|is after decision \
 def _search_output(g: Groups, line: str) -> str:
     found = _OUTPUT.match(line)
     assert found is not None
-    return lines.search_output(found[1], found[2])
+    return log_lines.search_output(found[1], found[2])
 
 
 _WRITE: dict[str, Callable[[Groups, str], str]] = {
-    "start_training": lambda g, line: lines.start_training(int(g["epoch"])),
-    "start_epoch": lambda g, line: lines.start_epoch(int(g["epoch"]), _rate(g["lr"]), bool(g["pretrain"])),
+    "start_training": lambda g, line: log_lines.start_training(int(g["epoch"])),
+    "start_epoch": lambda g, line: log_lines.start_epoch(int(g["epoch"]), _rate(g["lr"]), bool(g["pretrain"])),
     "train_finished": _finished("train"),
     "eval_finished": _finished("dev"),
     "search_finished": _finished("search"),
     "forward_finished": _finished("forward"),
-    "epoch_score": lambda g, line: lines.epoch_score(
+    "epoch_score": lambda g, line: log_lines.epoch_score(
         int(g["epoch"]), g["score"], g["error"], _elapsed(g), bool(g.get("pretrain"))
     ),
     "eval_scores": _evaluated,
-    "lr_control_key": lambda g, line: lines.error_key(g["key"], ast.literal_eval(g["errors"])),
-    "lr_control_new_file": lambda g, line: lines.new_rates_file(g["file"]),
-    "lr_control_file": lambda g, line: lines.loading_rates(g["file"]),
-    "save_model": lambda g, line: lines.save_model(g.get("path") or g.get("file") or line.rsplit(" ", 1)[-1]),
-    "load_model": lambda g, line: lines.load_model(g.get("path") or g.get("file") or line.rsplit(" ", 1)[-1]),
-    "finished_training": lambda g, line: lines.finished_training(int(g["epoch"])),
-    "net_params": lambda g, line: lines.parameter_count(int(g["n"])),
+    "lr_control_key": lambda g, line: log_lines.error_key(g["key"], ast.literal_eval(g["errors"])),
+    "lr_control_new_file": lambda g, line: log_lines.new_rates_file(g["file"]),
+    "lr_control_file": lambda g, line: log_lines.loading_rates(g["file"]),
+    "save_model": lambda g, line: log_lines.save_model(g.get("path") or g.get("file") or line.rsplit(" ", 1)[-1]),
+    "load_model": lambda g, line: log_lines.load_model(g.get("path") or g.get("file") or line.rsplit(" ", 1)[-1]),
+    "finished_training": lambda g, line: log_lines.finished_training(int(g["epoch"])),
+    "net_params": lambda g, line: log_lines.parameter_count(int(g["n"])),
     "trainable": _variables,
-    "search_done": lambda g, line: lines.search_done(int(g["steps"]), g["score"], g["error"]),
+    "search_done": lambda g, line: log_lines.search_done(int(g["steps"]), g["score"], g["error"]),
     "search_beam": _search_output,
     "search_no_beam": _search_output,
-    "search_hyp": lambda g, line: lines.hypothesis(g["text"]),
-    "search_hyp_n": lambda g, line: lines.hypothesis(g["text"], int(g["idx"]), float(g["score"])),
-    "search_ref": lambda g, line: lines.reference(g["text"]),
-    "search_seq": lambda g, line: lines.searched(int(g["idx"]), g["tag"], g["layer"], [] if "outputs" in line else 0),
-    "write_eval_per_seq": lambda g, line: lines.scores_per_sequence(g["file"]),
-    "forward_hdf": lambda g, line: lines.forward_file(g["file"]),
-    "update_config": lambda g, line: lines.config_changed(g["key"], int(g["epoch"]), g["old"], g["new"]),
+    "search_hyp": lambda g, line: log_lines.hypothesis(g["text"]),
+    "search_hyp_n": lambda g, line: log_lines.hypothesis(g["text"], int(g["idx"]), float(g["score"])),
+    "search_ref": lambda g, line: log_lines.reference(g["text"]),
+    "search_seq": lambda g, line: log_lines.searched(
+        int(g["idx"]), g["tag"], g["layer"], [] if "outputs" in line else 0
+    ),
+    "write_eval_per_seq": lambda g, line: log_lines.scores_per_sequence(g["file"]),
+    "forward_hdf": lambda g, line: log_lines.forward_file(g["file"]),
+    "update_config": lambda g, line: log_lines.config_changed(g["key"], int(g["epoch"]), g["old"], g["new"]),
     "grown_param": _grown,
-    "reinit": lambda g, line: lines.network_changed(),
-    "using_batch": lambda g, line: lines.using_batch(g["batch_size"], int(g["max_seqs"])),
+    "reinit": lambda g, line: log_lines.network_changed(),
+    "using_batch": lambda g, line: log_lines.using_batch(g["batch_size"], int(g["max_seqs"])),
 }
 
 

@@ -1,0 +1,82 @@
+"""What the value of a key must be, for keys that hold numbers: told before anything is done with them."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tenure.core.errors import brief
+from tenure.training.errors import ConfigError
+
+_WHOLE = {
+    *("num_epochs", "save_interval", "random_seed"),
+    *("accum_grad_multiple_step", "load_threads", "load_processes"),
+    *("load_epoch", "epoch", "window"),
+    *("newbob_multi_num_epochs", "newbob_multi_update_interval", "learning_rate_control_min_num_epochs_per_new_lr"),
+    *("shuffle_frames_of_nseqs", "sil_label_idx"),
+}
+_NUMBERS = {
+    *("learning_rate", "min_learning_rate", "pretrain_learning_rate"),
+    *("gradient_clip", "gradient_clip_norm", "gradient_clip_avg_norm"),
+    *("gradient_clip_global_norm", "gradient_noise", "grad_norm_to_clip_to_zero"),
+    *("optimizer_epsilon", "momentum", "rmsprop"),
+    *("decouple_constraints_factor", "learning_rate_decay", "learning_rate_growth"),
+    *("newbob_learning_rate_decay", "newbob_learning_rate_growth", "newbob_relative_error_threshold"),
+    *("newbob_relative_error_grow_threshold", "newbob_error_threshold", "seq_drop"),
+    *("save_every_minutes", "max_seqs", "max_total_num_seqs"),
+    *("chunking_variance",),
+}
+_FRAMES = {"batch_size", "forward_batch_size", "packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size"}
+_MAPPINGS = {"eval_datasets", "preload_from_files", "sharding", "tensorboard_opts"}
+
+_FILES = {
+    *("model", "learning_rate_file", "output_file", "search_output_file", "eval_output_file", "search_scores_file"),
+    *("tf_log_dir", "average_output", "load", "import_model_train_epoch1"),
+}
+
+
+def check_kind(name: str, value: Any) -> None:
+    """Refuses a value that is none of the kind that a key takes.
+
+    Args:
+      name: of the key.
+      value: that the config gives; None, False, and an empty text or list, stand for none.
+
+    Raises:
+      ConfigError: it is of another kind.
+
+    >>> check_kind("num_epochs", 3), check_kind("batch_size", {"data": 300}), check_kind("my_own", "x")
+    (None, None, None)
+    >>> check_kind("num_epochs", "three")
+    Traceback (most recent call last):
+    tenure.training.errors.ConfigError: num_epochs is 'three', and no whole number
+    """
+    if value is None or value is False or (isinstance(value, str | list | tuple | dict) and not value):
+        return
+    if name in _WHOLE and not _is_number(value, whole=True):
+        raise ConfigError(f"{name} is {brief(value)}, and no whole number")
+    if name in _NUMBERS and not _is_number(value):
+        raise ConfigError(f"{name} is {brief(value)}, and no number")
+    if name in _FRAMES and not all(map(_is_number, value.values() if isinstance(value, Mapping) else [value])):
+        raise ConfigError(
+            f"{name} is {brief(value)}, and no number of frames", ways=[f"{name} = 5000", f'{name} = {{"data": 5000}}']
+        )
+    if name in _MAPPINGS and not isinstance(value, Mapping):
+        raise ConfigError(f"{name} is {brief(value)}, and no dictionary")
+    if name in _FILES and not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name} is {brief(value)}, and no name of a file")
+    if name == "log" and not isinstance(value, str | list | tuple):
+        raise ConfigError(f"{name} is {brief(value)}", ways=['["log/train.log"]'])
+    if name == "cleanup_old_models" and not isinstance(value, bool | int | Mapping):
+        raise ConfigError(f"{name} is {brief(value)}", ways=["True", '{"keep_last_n": 2, "keep_best_n": 4}'])
+    if name == "learning_rates" and (isinstance(value, str) or not hasattr(value, "__iter__")):
+        raise ConfigError(f"{name} is {brief(value)}", ways=["[0.001, 0.0005]", "{1: 0.001, 20: 0.0005}"])
+
+
+def _is_number(value: Any, whole: bool = False) -> bool:
+    if not isinstance(value, numbers.Real) or value != value:
+        return False
+    return not whole or (math.isfinite(value) and float(value).is_integer())

@@ -1,0 +1,34 @@
+"""The states that recurrent layers start from, and those they leave."""
+
+import numpy as np
+import pytest
+
+from tenure.core.errors import TenureError
+from tests.network.layers.running import LENGTHS, output, run
+
+
+def test_states_go_from_layer_to_layer():
+    net = {
+        "a": {"class": "rec", "unit": "nativelstm2", "n_out": 3, "from": "data"},
+        "s": {"class": "get_last_hidden_state", "key": "c", "n_out": 3, "from": "a"},
+        "h": {"class": "get_last_hidden_state", "key": "h", "n_out": 3, "from": "a"},
+        "b": {"class": "rec", "unit": "nativelstm2", "n_out": 3, "from": "data", "initial_state": {"c": "s", "h": "h"}},
+        "c": {
+            "class": "rec",
+            "unit": "nativelstm2",
+            "n_out": 3,
+            "from": "data",
+            "initial_state": "a",
+            "reuse_params": "b",
+        },
+        "output": {"class": "copy", "from": ["b", "c"]},
+    }
+    outputs = run(net)[0].outputs
+    last = np.asarray(outputs["a"].data)[LENGTHS - 1, np.arange(3)]
+    assert np.allclose(outputs["h"].data, last, atol=1e-6)
+    assert np.allclose(outputs["b"].data, outputs["c"].data, atol=1e-6)
+
+
+def test_the_first_native_lstm_starts_from_zeros():
+    with pytest.raises(TenureError, match="initial_state"):
+        output({"class": "rec", "unit": "nativelstm", "n_out": 3, "initial_state": "ones"})

@@ -1,0 +1,47 @@
+"""`out_type`: what a dictionary says of an output that a layer cannot know."""
+
+import numpy as np
+import pytest
+
+import tenure.network as network
+from tenure import TenureError
+from tests.network.layers.running import BATCH, LENGTHS, data, output
+
+
+def test_a_shape_means_one_for_each_sequence():
+    """`'shape': ()` describes what there is for each sequence; the batch comes in addition."""
+    options = {
+        "class": "eval",
+        "from": [],
+        "eval": "tf.constant([1, 2, 3])",
+        "out_type": {"shape": (), "dtype": "int32"},
+    }
+    found, tensor = output(options)
+    assert tensor.batch_axis == 0
+    np.testing.assert_array_equal(found, [1, 2, 3])
+
+
+DATA = {"data": {"dim": 3}}
+
+
+def test_a_result_of_other_axes_is_told_by_its_dims():
+    net = {"output": {"class": "eval", "eval": "tf.expand_dims(source(0), 2)", "from": "data"}}
+    with pytest.raises(TenureError, match=r"the result is \[batch, time:data, 1, .*3.*\]") as error:
+        network.network(net, DATA)
+    assert "auto_convert=False" in str(error.value)
+
+
+def test_lengths_of_another_axis_than_the_first():
+    """None in a shape is the dynamic dim that the result has."""
+    net = {
+        "pooled": {"class": "pool", "mode": "max", "pool_size": (2,), "padding": "same", "from": "data"},
+        "output": {
+            "class": "eval",
+            "from": ["data:classes", "pooled"],
+            "eval": "tf.reduce_max(source(1, auto_convert=False), axis=2)",
+            "out_type": {"shape": (None,), "batch_dim_axis": 0, "time_dim_axis": 1, "dtype": "float32", "dim": None},
+        },
+    }
+    made = network.network(net, data(), behavior_version=0)
+    y = made.apply({}, {}, None, BATCH)[0].outputs["output"]
+    assert np.asarray(y.lengths[y.dims[1]].data).tolist() == (-(-LENGTHS // 2)).tolist() and y.shape == (3, 3)

@@ -1,0 +1,36 @@
+"""Functions of RETURNN's own toolbox that configs import beside TensorFlow."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from tenure.network.tf.utilities import UTILITIES
+
+X = jnp.arange(6).reshape(2, 3)
+
+
+def call(name, *args, **more):
+    return UTILITIES[name](*args, **more)
+
+
+def test_axes_that_come_and_go():
+    assert call("get_shape", X) == [2, 3] and call("get_shape_dim", X, axis=1) == 3 and call("get_ndim", X) == 2
+    wide = call("expand_dims_unbroadcast", X, axis=1, dim=4)
+    assert wide.shape == (2, 4, 3) and (wide == X[:, None]).all()
+    assert call("expand_multiple_dims", X, [0, 2]).shape == (1, 2, 1, 3)
+    assert call("swapaxes", X, 0, 1).tolist() == X.T.tolist() == call("move_axis", X, 0, 1).tolist()
+
+
+def test_entries_several_times_in_a_row():
+    assert call("tile_transposed", X, axis=1, multiples=2)[0].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_indices_of_sequences():
+    table = jnp.arange(8).reshape(2, 4)
+    pairs = call("nd_indices", jnp.array([[3, 0], [1, 2]]))
+    np.testing.assert_array_equal(table[pairs[..., 0], pairs[..., 1]], [[3, 0], [5, 6]])
+    turned = call("nd_indices", jnp.array([[3, 0], [1, 2]]), indices_batch_major=False)
+    np.testing.assert_array_equal(table[turned[..., 0], turned[..., 1]], [[3, 4], [1, 6]])
+
+
+def test_masks():
+    assert call("sequence_mask_time_major", jnp.array([1, 3]), 3).astype(int).tolist() == [[1, 1], [0, 1], [0, 1]]

@@ -1,0 +1,39 @@
+"""Values of keys that are of another kind than the key takes."""
+
+import numpy as np
+import pytest
+
+from tenure.training.config.config import Config
+from tenure.training.config.keys import check_keys
+from tenure.training.errors import ConfigError
+
+WRONG = {
+    "num_epochs": ["abc", 2.5, float("inf")],
+    "random_seed": ["abc"],
+    "accum_grad_multiple_step": [[1]],
+    "learning_rate": ["x", [0.1], float("nan")],
+    "gradient_noise": ["x"],
+    "batch_size": ["many", {"data": "many"}],
+    "max_seq_length": ["x"],
+    "eval_datasets": [[1], "dev"],
+    "learning_rates": [3, "0.1"],
+    "model": [3, {"a": 1}],
+    "log": [3],
+    "cleanup_old_models": ["x"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_value_of_another_kind_is_an_error(name, value):
+    with pytest.raises(ConfigError, match=f"^{name} is "):
+        check_keys(Config({name: value}))
+
+
+def test_values_that_configs_give_are_taken():
+    good = {"num_epochs": np.int64(3), "learning_rate": np.float32(0.1), "max_seqs": float("inf"), "gradient_clip": 0}
+    good |= {"batch_size": {"data": 100, "classes": 20}, "max_seq_length": None, "eval_datasets": {}, "rmsprop": True}
+    good |= {"learning_rates": list(np.linspace(0.1, 0.2, 3)), "preload_from_files": {}, "random_seed": 3.0}
+    check_keys(Config(good))
+    check_keys(Config({}, {"num_epochs": ["3"], "learning_rate": ["1e-3"], "learning_rates": ["0.1", "0.2"]}))
+    with pytest.raises(ConfigError, match="num_epochs is 'three', and no whole number"):
+        check_keys(Config({}, {"num_epochs": ["three"]}))

@@ -1,0 +1,19 @@
+"""Config files: which there are, and what JSON with comments holds."""
+
+import pytest
+
+from tenure.training.config import from_command_line
+from tenure.training.errors import ConfigError
+from tests.training.config.written import config_of
+
+
+def test_a_missing_file_names_what_is_there(tmp_path):
+    (tmp_path / "lstm.config").write_text("task train\n")
+    with pytest.raises(ConfigError, match=r"no config file(.|\n)*lstm.config"):
+        from_command_line([str(tmp_path / "lstn.config")])
+
+
+def test_json_has_comments_and_typed_values(tmp_path):
+    config = config_of(tmp_path, '{// lr\n"lr": 0.5, "page": "http://x", "n": null}', "++lr", "2")
+    assert (config.typed["lr"], config.typed["page"], config.typed["n"]) == (2, "http://x", None)
+    assert config_of(tmp_path, '// of 2016\n{"lr": 0.5}').typed["lr"] == 0.5

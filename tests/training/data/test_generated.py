@@ -1,0 +1,51 @@
+"""Generated tasks: sequences that are a function of the epoch's seed and their index."""
+
+import numpy as np
+import pytest
+
+from tenure.training.data.classes import dataset
+
+TASKS = [
+    {"class": "Task12AXDataset"},
+    {"class": "TaskEpisodicCopyDataset"},
+    {"class": "TaskXmlModelingDataset"},
+    {"class": "TaskNumberBaseConvertDataset"},
+    {"class": "CopyTaskDataset", "nsymbols": 5, "minlen": 2, "maxlen": 9},
+]
+
+
+@pytest.mark.parametrize("options", TASKS, ids=lambda o: o["class"])
+def test_a_sequence_depends_on_epoch_and_index_alone(options):
+    one, two = (dataset({**options, "num_seqs": 4}) for _ in range(2))
+    for epoch in (1, 2):
+        for i in (3, 0):
+            a, b = one.load(i, epoch), two.load(i, epoch)
+            assert a.tag == b.tag and all((a.data[k] == b.data[k]).all() for k in a.data)
+    assert any(
+        len(one.load(i, 1).data["classes"]) != len(one.load(i, 2).data["classes"])
+        or (one.load(i, 1).data["classes"] != one.load(i, 2).data["classes"]).any()
+        for i in range(4)
+    )
+    sizes = {key: stream.dim for key, stream in one.streams.items()}
+    item = one.load(0, 1)
+    assert item.data["classes"].max() < sizes["classes"]
+
+
+def test_12ax_targets_follow_their_rule():
+    data = dataset({"class": "Task12AXDataset", "num_seqs": 5})
+    for i in range(5):
+        item = data.load(i, 1).data
+        symbols = "".join("123ABCXYZ"[k] for k in item["data"].argmax(-1))
+        context = letter = ""
+        for symbol, target in zip(symbols, item["classes"], strict=True):
+            context, letter = (symbol, "") if symbol in "12" else (context, letter)
+            wanted = (context, letter, symbol) in (("1", "A", "X"), ("2", "B", "Y"))
+            assert target == wanted
+            letter = symbol if symbol in "AB" else "" if symbol in "XY" else letter
+
+
+def test_windows_join_frames():
+    plain, wide = (dataset({"class": "Task12AXDataset", "num_seqs": 1, "window": n}) for n in (1, 3))
+    frames, joined = plain.load(0, 1).data["data"], wide.load(0, 1).data["data"]
+    assert wide.streams["data"].dim == 27
+    np.testing.assert_array_equal(joined[1:-1], np.concatenate([frames[:-2], frames[1:-1], frames[2:]], axis=1))

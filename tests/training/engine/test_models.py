@@ -1,0 +1,37 @@
+"""The files of a training: which are removed, and which are not."""
+
+from tenure.training.engine import tasks
+from tenure.training.engine.log import Log
+from tenure.training.engine.models import Models
+from tests.training.engine.small import config
+
+
+def test_old_models_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "model.notes").write_text("mine")
+    tasks.run(
+        config(tmp_path, num_epochs=3, cleanup_old_models={"keep_last_n": 1, "keep_best_n": 0, "keep": []}), Log(0)
+    )
+    assert sorted(p.name for p in (tmp_path / "net").iterdir()) == ["model.003", "model.notes"]
+
+
+def test_what_others_put_beside_and_into_checkpoints_stays(tmp_path):
+    net, outside = tmp_path / "net", tmp_path / "outside"
+    (net / "model.2019").mkdir(parents=True)  # looks like a checkpoint, and is none
+    (net / "model.2019" / "data").write_text("mine")
+    outside.mkdir()
+    (outside / "tenure.json").write_text("{}")
+    (net / "model.2018").symlink_to(outside)
+
+    def note(what, values):
+        if what == "evaluated" and values["epoch"] == 1:
+            (net / "model.001" / "notes").write_text("mine")
+
+    few = {"keep_last_n": 1, "keep_best_n": 0, "keep": []}
+    tasks.run(config(tmp_path, num_epochs=2), Log(0), note)
+    assert Models(net / "model").existing().keys() == {1, 2}
+    tasks.run(config(tmp_path, task="cleanup_old_models", cleanup_old_models=few), Log(0))
+    assert [p.name for p in (net / "model.001").iterdir()] == ["notes"] and Models(net / "model").existing().keys() == {
+        2
+    }
+    assert (net / "model.2019" / "data").read_text() == "mine" and (outside / "tenure.json").exists()

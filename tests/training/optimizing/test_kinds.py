@@ -1,0 +1,51 @@
+"""The optimizers: rows of embeddings that a step does not read stay, as TensorFlow's do."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tenure.training.optimizing.kinds import LAZY
+from tenure.training.optimizing.updater import Updater
+from tests.training.optimizing.embedding_rows import PATH
+
+
+def after_two_steps(optimizer, embeddings):
+    """The parameter after a step that reads rows 0 and 1, and one that reads rows 1 and 2, where 2 has the gradient zero."""
+    updater = Updater({"optimizer": optimizer}, {"embed": {"W": True}}, {}, embeddings)
+    params = {"embed": {"W": jnp.ones((4, 2))}}
+    state = updater.init(params)
+    for rows, read in ([1.0, 1.0, 0.0, 0.0], [0, 1]), ([0.0, 2.0, 0.0, 0.0], [1, 2]):
+        grads = {"embed": {"W": jnp.outer(jnp.float32(rows), jnp.ones(2))}}
+        labels = {"data": jnp.int32([read])}
+        params, state = updater.update(grads, state, params, learning_rate=0.1, step=0, labels=labels)
+    return np.asarray(params["embed"]["W"]), state
+
+
+@pytest.mark.parametrize("name", sorted(LAZY))
+def test_rows_that_are_not_read_stay(name):
+    options = {"class": name, **({"momentum": 0.9} if name in ("momentum", "rmsprop") else {})}
+    options |= {"epsilon": 0.01} if name == "adadelta" else {}
+    lazy, _ = after_two_steps(options, {PATH: ("data",)})
+    np.testing.assert_array_equal(lazy[3], 1)
+    assert (lazy[1] != 1).all()
+    one, _ = after_two_steps(options, None)
+    np.testing.assert_array_equal(lazy[1], one[1])  # what is read in each step is as ever
+    if name == "momentum":
+        np.testing.assert_allclose(lazy[:, 0], [0.9, 1 - 0.1 - 0.29, 1, 1], rtol=1e-6)
+        np.testing.assert_allclose(one[0, 0], 1 - 0.1 - 0.09, rtol=1e-6)
+
+
+# Of TensorFlow 2.21's optimizers (tf.compat.v1.train) with the same gradients as IndexedSlices: the first column.
+TENSORFLOW = {
+    "momentum": [0.8999999761581421, 0.60999995470047, 1.0, 1.0],
+    "rmsprop": [0.8999999761581421, 0.634588360786438, 1.0, 1.0],
+    "adadelta": [0.959175169467926, 0.9058094620704651, 1.0, 1.0],
+    "ftrl": [0.6031423807144165, 0.5145809054374695, 0.0, 1.0],
+}
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
+def test_rows_have_the_numbers_of_tensorflow(name):
+    options = {"momentum": 0.9} if name in ("momentum", "rmsprop") else {"epsilon": 0.01} if name == "adadelta" else {}
+    found, _ = after_two_steps({"class": name, **options}, {PATH: ("data",)})
+    np.testing.assert_allclose(found[:, 0], TENSORFLOW[name], rtol=1e-6)
