@@ -46,17 +46,3 @@ def test_what_is_so_far_outside_of_its_loop_has_a_length_for_each_step():
     assert found.shape == X.shape and np.allclose(found[KEEP], wanted[KEEP], atol=1e-5)
     with pytest.raises(TenureError, match="cum_concat"):
         run({"output": {"class": "cum_concat", "from": "data", "out_spatial_dim": past}})
-
-
-def test_relative_positions_in_a_loop_and_moved_out_of_it():
-    """Shifts of keys by their distance: step by step, and for all steps at once."""
-    unit = {
-        "rel": {"class": "relative_positional_encoding", "n_out": 2, "clipping": 2, "from": "data:source"},
-        "att": {"class": "self_attention", "num_heads": 2, "total_key_dim": 4, "n_out": 4, "attention_left_only": True, "key_shift": "rel", "from": "data:source"},
-        "output": {"class": "copy", "from": "att"},
-    }  # fmt: skip
-    found = []
-    for moves in (True, False):
-        net = {"output": {"class": "rec", "from": "data", "unit": unit, "optimize_move_layers_out": moves}}
-        found.append(np.asarray(run(net)[0].outputs["output"].batch_first().data)[KEEP])
-    assert np.allclose(*found, atol=1e-5) and np.abs(found[0]).max() > 0.1
