@@ -16,30 +16,26 @@ cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cl
 convert/hdf5_process
 core/run/options core/run/requests core/slots/rows
 functional/body functional/decoding/hypotheses functional/decoding/lm functional/explicit_mesh
-functional/positions
 haiku/api/asking haiku/api/deferred haiku/api/half haiku/api/lifting haiku/api/multi haiku/api/outside
 haiku/api/signatures haiku/api/transforms haiku/attention haiku/dropout haiku/engine/deferral
 haiku/engine/slicing haiku/experimental/jaxpr_info haiku/initializers haiku/nets haiku/recurrent haiku/stacks
 haiku/typing haiku/unroll
-initializers/scaling initializers/simple
 nets/mobilenet nets/resnet nets/resnet_blocks nets/transformer_config nets/transformer_layers
 nets/vector_quantizer
 network/boxes network/cells/two_d network/expression_attributes network/initializers network/inner_graph
 network/lanes network/layers/beams network/layers/dims_of network/layers/first_output
 network/layers/loop_frames network/layers/loop_parts network/layers/loop_pass network/layers/loop_steps
-network/layers/windows network/losses/base network/losses/constraints network/losses/lanes
-network/losses/outputs network/nodes network/options network/out_shape network/output network/output_options
-network/param_use network/picklable network/references network/run network/signal/transforms network/tf/random
+network/layers/windows network/losses/base network/losses/outputs network/nodes network/options network/output
+network/output_options network/param_use network/picklable network/references network/run network/tf/random
 network/tf/shapes network/typing
 nn/over_time
-returnn/checkpoints/batch_norm returnn/checkpoints/conversion returnn/engine_replay/cases
-returnn/engine_replay/compare returnn/engine_replay/folder returnn/engine_replay/sources returnn/replay/steps
+returnn/checkpoints/conversion returnn/replay/steps
 stages/_common
 training/audio/spectra training/batching/buckets training/data/base training/data/classes
-training/data/defaults training/data/gathering training/data/joined training/data/made_of
-training/data/text_corpus training/engine/checking training/engine/compiled training/engine/dumped
-training/engine/feeds training/engine/log_lines training/errors training/exported training/pretraining/parts
-training/rates/epochs training/watching/compiling training/watching/pictures training/watching/watch
+training/data/gathering training/data/joined training/data/made_of training/data/text_corpus
+training/engine/checking training/engine/dumped training/engine/feeds training/engine/log_lines
+training/errors training/exported training/pretraining/parts training/rates/epochs training/watching/pictures
+training/watching/watch
 """.split()
 
 # Test files that are about a whole room, or about something beside the package.

@@ -55,7 +55,7 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
     """
     if isinstance(name, ForcedName):
         return str(name)
-    scope = frame.scope
+    scope = frame.scopes[-1]
     base, number = name, None
     if match := NUMBERED.match(name):
         base, number = match[1], int(match[2])
@@ -112,7 +112,7 @@ class Construction:
         self.args, self.kwargs, self.share, self.site, self.stages = args, kwargs, share, site, stages
         self.text = ""  # the constructor's call as a message shows it, once somebody asks
         self.shown, self.forced = frame.shows_modules, False
-        scope = frame.scope
+        scope = frame.scopes[-1]
         self.parent, self.method, self.scope_id, self.epoch = scope.path, scope.method, scope.id, frame.epoch
 
     def replays(self, other: Construction) -> bool:

@@ -100,7 +100,7 @@ def slot_path(frame: Frame, name: Any, what: str) -> str:
             paths.check_name(name, "name of a state" if what.endswith("state") else "parameter name")
         except TenureError as e:
             raise asked_by(frame, brief(name, 30), e) from None
-    return paths.join(frame.scope.path, name)
+    return paths.join(frame.scopes[-1].path, name)
 
 
 def plan_parameter(
@@ -323,7 +323,7 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
     slot = None if frame.plan.plain else frame.plan.slots.get(path)
     value = owned_value(frame, path)
     if slot is None or slot.kind == "owned":
-        if slot is None:
+        if slot is None and (frame.sources.ties or frame.sources.shares):
             check_planned(frame, path, shape, dtype)
         if value is None:
             value = absent_value(frame, path, shape, dtype, init, slot)

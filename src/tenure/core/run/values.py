@@ -114,9 +114,8 @@ def apply_stages(frame: Frame) -> None:
       MissingRNGError: a stochastic stage is to draw, and `apply` was given no key.
     """
     frame.staged = {}
-    parts = {path for slot in frame.plan.slots.values() for path in slot.parts.values()}
     for layer in frame.layers:  # state that only stages know: loops need not carry it
-        for entry in [e for e in layer if e[0] == "state" and e[1] in parts]:
+        for entry in [e for e in layer if e[0] == "state" and e[1] in frame.plan.parts]:
             layer["stage", entry[1]] = layer.pop(entry)
     if any(isinstance(v, jax.core.Tracer) for entries in frame.params.values() for v in entries.values()):
         _apply_together(frame)

@@ -83,10 +83,14 @@ class Plan:
         return self.table.staged() if any(slot.staged for slot in self.slots.values()) else {}
 
     @functools.cached_property
+    def parts(self) -> frozenset[str]:
+        """The leaves, and states, that stages keep."""
+        return frozenset(path for slot in self.slots.values() for path in slot.parts.values())
+
+    @functools.cached_property
     def covered(self) -> frozenset[str]:
         """The leaves that only stages read."""
-        staged = (s for s in self.slots.values() if s.staged)
-        return frozenset(p for s in staged for p in ([s.path] * bool(s.stages) + list(s.parts.values())))
+        return self.parts | {path for path, slot in self.slots.items() if slot.stages}
 
     @functools.cached_property
     def params(self) -> dict[str, dict[str, Any]]:

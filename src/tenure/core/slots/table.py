@@ -6,6 +6,7 @@ A `How` is a tree: at its leaves what is stored or given, above them views and s
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ class Staged:
     stages: tuple[Stage, ...]
     draws: bool
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Its name among a layer stack's leaves: '@' stands in no path."""
         key = f"{self.slot.path}@{self.tap}"
