@@ -23,13 +23,13 @@ haiku/typing haiku/unroll
 nets/mobilenet nets/resnet nets/resnet_blocks nets/transformer_config nets/transformer_layers
 nets/vector_quantizer
 network/boxes network/cells/two_d network/expression_attributes network/initializers network/inner_graph
-network/lanes network/layers/beams network/layers/dims_of network/layers/first_output
-network/layers/loop_frames network/layers/loop_parts network/layers/loop_pass network/layers/loop_steps
-network/layers/windows network/losses/base network/losses/outputs network/nodes network/options network/output
-network/output_options network/param_use network/picklable network/references network/run network/tf/random
+network/lanes network/layers/dims_of network/layers/first_output network/layers/loop_frames
+network/layers/loop_parts network/layers/loop_pass network/layers/loop_steps network/layers/windows
+network/losses/base network/losses/outputs network/nodes network/options network/output network/output_options
+network/param_use network/picklable network/references network/run network/tf/random network/tf/selecting
 network/tf/shapes network/typing
 nn/over_time
-returnn/checkpoints/conversion returnn/replay/steps
+returnn/checkpoints/conversion returnn/checkpoints/on_init returnn/replay/steps
 stages/_common
 training/audio/spectra training/batching/buckets training/data/base training/data/classes
 training/data/gathering training/data/joined training/data/made_of training/data/text_corpus
