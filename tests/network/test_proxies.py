@@ -20,6 +20,7 @@ def test_training_and_its_steps():
 
 
 NETS = {
+    "by index": "self.network.layers['a'].output.placeholder + source(0)",
     "by name": "self.network.get_layer('a').output.placeholder + source(0)",
     "from inside": "self.network.parent_net.get_layer('a').output.placeholder + source(0)",
     "an input": "self.network.get_layer('data').output.placeholder * 2 + source(0)",
@@ -51,3 +52,44 @@ def test_what_is_not_there():
         outputs(
             lambda data, network, **_: network.get_layer("later").output.placeholder, net={"later": {"class": "copy"}}
         )
+
+
+def test_a_template_is_filled_by_the_function():
+    def f(data, network, **_):
+        out = data.copy_template(name="twice")
+        assert out.placeholder is None and out.copy_template_excluding_time_dim().batch_ndim == 2
+        out.placeholder = data.placeholder * 2
+        return out
+
+    assert np.allclose(outputs(f), 2 * X)
+
+
+def test_the_networks_inputs_and_place():
+    def f(data, network, **_):
+        extern = network.extern_data
+        assert extern.default_input == "data" and set(extern.data) == {"data", "classes"} and extern.has_data("data")
+        assert network._rec_parent_net is None and network.get_data_batch_dim() == 3 and not network.recurrent
+        assert network.get_absolute_name_prefix() == "" and network.get_config().opt_typed_value("none") is None
+        assert network.get_config().bool("none", None) is None and network.get_config().float("none", 1.5) == 1.5
+        return (
+            extern.get_default_input_data().placeholder
+            + tf.cast(extern.data["classes"].placeholder, "float32")[..., None]
+        )
+
+    assert np.allclose(outputs(f), X + BATCH["classes"][0][..., None])
+
+
+@pytest.mark.parametrize("around", ["_rec_parent_net", "parent_net", "get_root_network()"])
+def test_the_network_around_a_loop(around):
+    more = f"tf.cast(self.network.{around}.get_layer('a').output.placeholder[0, 0, 0], 'float32')"
+    unit = {
+        "output": {"class": "eval", "eval": f"source(0) + source(1) + {more}", "from": ["data:source", "prev:output"]}
+    }
+    net = {
+        "a": {"class": "eval", "eval": "tf.ones_like(source(0))", "from": "data"},
+        "b": {"class": "eval", "eval": "source(0) * 0.0 + self.network.layers['a'].output.placeholder", "from": "data"},
+        "output": {"class": "rec", "unit": unit, "from": "b"},
+    }
+    made = network.Network(net, data(), behavior_version=0)
+    y = np.asarray(made.apply({}, {}, None, BATCH)[0].outputs["output"].data)
+    assert np.allclose(y[:, 0, 0], 2 * np.arange(1, 7))

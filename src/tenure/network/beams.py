@@ -26,7 +26,7 @@ class Beam:
       parent: the dim of the beam that they continue; None for the first one.
       pointers: which hypothesis of the parent each continues [beam, batch]; None without a parent.
       scores: logarithms of their probabilities [beam, batch].
-      decided: whether the search is over.
+      decided: whether the search is over for what was computed for them: they stay as they are.
     """
 
     parent: Dim | None
@@ -80,12 +80,13 @@ class Beams:
         return found
 
     def latest(self, trees: Iterable[Dim | None]) -> Dim | None:
-        """Of these beams the one that continues all others.
+        """Of these beams the one that continues all others, but for those that stay as they are.
 
         Raises:
           DimError: there is none, as they come from searches that have nothing to do with each other.
         """
         dims = list(dict.fromkeys(d for d in trees if d is not None))
+        dims = [d for d in dims if not self.get(d).decided] or dims
         if len(dims) < 2:
             return dims[0] if dims else None
         best = max(dims, key=lambda d: len(self.chain(d)))
@@ -119,7 +120,7 @@ class Beams:
     def read(self, x: Tensor, dim: Dim | None) -> Tensor:
         """The tensor as the hypotheses of the beam `dim` see it; one without a beam is the same for all."""
         own = x.beam_dim
-        if own is None or dim is None or own == dim:
+        if own is None or dim is None or own == dim or self.get(own).decided:
             return x
         index = self.pointers(dim, own)
         return x if index is None else select(x, index, dim)

@@ -25,6 +25,11 @@ class DataProxy:
     def placeholder(self) -> Any:
         return self._tensor.data
 
+    @placeholder.setter
+    def placeholder(self, data: Any) -> None:
+        """A function of a config fills a template, or puts another array in its place."""
+        self._tensor = self._tensor.like(data)
+
     raw_tensor = placeholder
 
     @property
@@ -63,6 +68,18 @@ class DataProxy:
     @property
     def sparse(self) -> bool:
         return self._tensor.sparse
+
+    @property
+    def beam(self) -> None:
+        """Hypotheses are not told apart here: they are part of the batch."""
+
+    @property
+    def sparse_dim(self) -> Dim | None:
+        return self._tensor.sparse_dim
+
+    @property
+    def feature_dim(self) -> Dim | None:
+        return self._tensor.feature_dim
 
     @property
     def dims(self) -> tuple[Any, ...]:
@@ -229,8 +246,17 @@ class DataProxy:
         return self.copy_as_time_major().placeholder
 
     def copy(self, name: str | None = None) -> DataProxy:
-        """The same."""
-        return self
+        """The same, as another object."""
+        return DataProxy(self._tensor)
+
+    def copy_template(self, name: str | None = None, dtype: Any = None) -> DataProxy:
+        """The same axes, without an array."""
+        return DataProxy(self._tensor.like(None))
+
+    def copy_template_excluding_time_dim(self, name: str | None = None) -> DataProxy:
+        """The axes without time, and without an array."""
+        x = self._tensor.like(None)
+        return DataProxy(x if x.time_axis is None else x.without(x.time_axis))
 
     def copy_as_bt_or_tb_major(self) -> DataProxy:
         """Batch and time as the first two axes."""

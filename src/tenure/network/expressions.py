@@ -98,24 +98,40 @@ def parse(source: str) -> Expression:
     return Expression(source, tree.body)
 
 
+ROOT = "root:"  # in front of a name that the outermost network has
+
+
 def layers_in(source: Any) -> list[str]:
     """The layers that an expression asks the network for by name, as references.
 
+    >>> layers_in("self.network.layers['a'].output.placeholder")
+    ['a']
     >>> layers_in("self.network.parent_net.get_layer('a').output.placeholder + self.network.get_layer('b').output.placeholder")
     ['base:a', 'b']
     """
-    if not isinstance(source, str) or "get_layer" not in source:
+    if not isinstance(source, str) or not ("get_layer" in source or ".layers[" in source):
         return []
     found = []
     for node in ast.walk(parse(source).tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_layer"):
-            continue
-        outwards, at = 0, node.func.value
+        name, at = _asked(node)
+        outwards = 0
         while isinstance(at, ast.Attribute):
-            outwards, at = outwards + (at.attr == "parent_net"), at.value
-        if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-            found.append("base:" * outwards + node.args[0].value)
+            outwards, at = outwards + (at.attr in ("parent_net", "_rec_parent_net")), at.value
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            at_root = (
+                isinstance(at, ast.Call) and isinstance(at.func, ast.Attribute) and at.func.attr == "get_root_network"
+            )
+            found.append(ROOT + name.value if at_root else "base:" * outwards + name.value)
     return found
+
+
+def _asked(node: ast.AST) -> tuple[Any, Any]:
+    """What is between the brackets of `x.get_layer(…)` or `x.layers[…]`, and x; None for all else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get_layer":
+        return next(iter(node.args), None), node.func.value
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "layers":
+        return node.slice, node.value.value
+    return None, None
 
 
 __all__ = ["Expression", "ExpressionError", "guarded", "layers_in", "parse"]

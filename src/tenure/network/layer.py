@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import Party
@@ -287,6 +288,17 @@ class Layer(OwnParameters):
             broadcast = True if self.node.get("out_shape") is not None else None
             joined = ops.concat_features(sources, in_dim, broadcast)
         return with_dropout(self, joined) if dropout and self.with_dropout else joined
+
+    @transparent
+    def handed_on(self, x: Tensor) -> Output:
+        """The output of a layer that changes no entry, with what its only input says beside its output: logits, and a loss of its own."""
+        if len(self.node.sources) != 1:
+            return Output(x)
+        whole = self.given(self.node.sources[0])
+        loss = whole.extra if isinstance(whole.extra, jax.Array) else None
+        if self.node.get("dropout"):
+            return Output(x, extra=loss)
+        return Output(x, logits=whole.logits, activation=whole.activation, extra=loss)
 
     @transparent
     def entry(self, option: str, value: Any, dtype: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tenure.network import registry
@@ -21,6 +21,7 @@ class LoopGraph(Graph):
       previous: node of `prev:x` → node of `x`.
       frames: nodes that are one frame of a sequence outside → the node there.
       open_ended: whether only the layer `end` says how many steps there are.
+      follows: the key of the labels that a search's choices read, which then say how many steps there are.
     """
 
     def __init__(self, outer: Graph, owner: Node, unit: Mapping[str, Any]):
@@ -40,13 +41,25 @@ class LoopGraph(Graph):
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
         known = bool(owner.get("from")) or unstacks
+        self.follows: str | None = None
         self.open_ended = not known and "end" in unit and (self.flags.search or not owner.get("target"))
 
     def build(self, roots: Iterable[str] | None = None, *, more: Iterable[str] = ()) -> Graph:
         wanted = [n for n, e in self.root.layers.items() if self._wanted_in_loop(n, e)]
         super().build(roots or wanted, more=more)
+        if self.open_ended and self.flags.search:
+            self.follows = min(self._labels_read(), default=None)
+            self.open_ended = self.follows is None
         self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
+
+    def _labels_read(self) -> Iterator[str]:
+        """The frames of labels that choices read in a search: those that cheat, or do not search."""
+        for node in self.nodes.values():
+            reads = node.class_name == "choice" and (node.get("cheating") or node.get("search") is False)
+            for key in node.refs.get("target") or () if reads else ():
+                if key in self.frames:
+                    yield str(key)
 
     def _wanted_in_loop(self, name: Any, entry: Any) -> bool:
         if (

@@ -90,6 +90,14 @@ def time(loop: Layer, graph: LoopGraph, frames: Mapping[str, Tensor]) -> Dim:
     known = sizes.current()
     if dim is not None and known.knows(dim) and not graph.open_ended:
         return dim
+    if graph.follows is not None:
+        labels = frames.get(graph.follows)
+        if labels is None or labels.time_dim is None:
+            ways = [f"feed '{graph.follows}'", "leave 'cheating' out of the choice"]
+            raise loop.error(
+                "target", node.get("target"), "a choice reads labels in the search, and there are none", ways
+            )
+        return labels.time_dim
     if not graph.open_ended:
         for key in node.refs.get("target") or ():
             found = None if key not in loop.run.outputs else loop.run.outputs[key].tensor.time_dim

@@ -11,6 +11,7 @@ from tenure.core.errors import TenureError, nearest
 from tenure.network import sizes
 from tenure.network.beams import Beam, merged
 from tenure.network.data_proxy import DataProxy
+from tenure.network.dims import batch_dim
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 from tenure.network.tf.imports import with_tensorflow
@@ -32,7 +33,31 @@ class NetworkProxy:
         self._run, self._path = run, path
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset(n for n in vars(NetworkProxy) if not n.startswith("_"))
+        return frozenset({*(n for n in vars(NetworkProxy) if not n.startswith("_")), "_rec_parent_net"})
+
+    @property
+    def _rec_parent_net(self) -> NetworkProxy | None:
+        """The network around the loop that this is the body of, or None."""
+        return None if self._run.loop_time is None or self._run.outer is None else NetworkProxy(self._run.outer)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a layer of it depends on the order of frames."""
+        return any(node.cls.stepwise for node in self._run.graph.nodes.values())  # type: ignore[attr-defined]
+
+    def get_absolute_name_prefix(self) -> str:
+        """The path, with "/" at the end; "" of the root."""
+        return self._path
+
+    def get_data_batch_dim(self) -> int:
+        """How many sequences there are, each hypothesis of a search being one."""
+        last = self._run.beams.last
+        known = sizes.current()
+        return known.padded(batch_dim()) * (1 if last is None else known.padded(last))
+
+    @property
+    def extern_data(self) -> ExternDataProxy:
+        return ExternDataProxy(self)
 
     @property
     def name(self) -> str:
@@ -142,6 +167,52 @@ class NetworkProxy:
         return None if src is None else src.search_choices
 
 
+class ExternDataProxy:
+    """The network's inputs, as `self.network.extern_data` gives them."""
+
+    __expression_names__ = frozenset(
+        (
+            "data",
+            "default_input",
+            "default_target",
+            "get_data",
+            "get_default_input_data",
+            "get_default_target_data",
+            "has_data",
+        )
+    )
+
+    def __init__(self, network: NetworkProxy):
+        self._network = network
+        self.default_input = network._run.network.default_input
+        self.default_target = network._run.network.default_target
+
+    @property
+    def data(self) -> dict[str, DataProxy]:
+        """All that are there, by key."""
+        root = self._network.get_root_network()
+        return {key: root.get_extern_data(key) for key in root._run.inputs}
+
+    def has_data(self, name: str) -> bool:
+        """Whether there is such an input."""
+        return name in self.data
+
+    def get_data(self, name: str) -> DataProxy:
+        """One of them."""
+        return self._network.get_extern_data(name)
+
+    def get_default_input_data(self) -> DataProxy:
+        """That of "data"."""
+        return self.get_data(self.default_input)
+
+    def get_default_target_data(self) -> DataProxy:
+        """That of the default target."""
+        return self.get_data(self.default_target)
+
+
+_RAISES: Any = object()
+
+
 class ConfigProxy:
     """A config's values by name."""
 
@@ -149,7 +220,7 @@ class ConfigProxy:
         self._values = values
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset({"typed_value", "value", "bool", "int", "float", "list", "has", "is_true", "typed_dict"})
+        return frozenset(n for n in vars(ConfigProxy) if not n.startswith("_"))
 
     @property
     def typed_dict(self) -> dict[str, Any]:
@@ -159,7 +230,7 @@ class ConfigProxy:
         """Whether the config has a value of that name."""
         return name in self._values
 
-    def typed_value(self, name: str, default: Any = None, **unused: Any) -> Any:
+    def typed_value(self, name: str, default: Any = _RAISES, **unused: Any) -> Any:
         """A value of the config; functions get what is mapped where they import TensorFlow.
 
         Args:
@@ -170,7 +241,7 @@ class ConfigProxy:
         Raises:
           TenureError: there is no such key, and no default.
         """
-        if name not in self._values and default is None:
+        if name not in self._values and default is _RAISES:
             raise TenureError(
                 f"the network's config has no '{name}'",
                 near=nearest(name, self._values),
@@ -179,6 +250,10 @@ class ConfigProxy:
         return with_tensorflow(self._values.get(name, default))
 
     value = bool = int = float = list = typed_value
+
+    def opt_typed_value(self, name: str, default: Any = None) -> Any:
+        """The same; None where there is none."""
+        return self.typed_value(name, default)
 
     def is_true(self, name: str, default: Any = False) -> Any:
         """Whether a value of the config is true."""

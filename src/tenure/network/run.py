@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from tenure.network import sizes as sizes_
 from tenure.network import versions
 from tenure.network.beams import Beams
 from tenure.network.dims import Dim
-from tenure.network.errors import LayerError
+from tenure.network.errors import LayerError, option_error
 from tenure.network.graph import Flags, Graph, Node
 from tenure.network.lanes import over_lanes
 from tenure.network.losses.lanes import hide, unhide
@@ -125,7 +126,7 @@ class Run:
             layer = self.build(node)
             out = self.call(layer)
             self.learn(out.tensor)
-            out = self.finish(layer, out)
+            out = self.finish(layer, self._with_loss_of_source(node, out))
         except TenureError as e:
             named = self._named(node, e)
             raise named from (e if named is not e else e.__cause__)
@@ -134,6 +135,16 @@ class Run:
         self.outputs[node.key] = out
         self._note(node.key, out.tensor)
         return out
+
+    def _with_loss_of_source(self, node: Node, out: Output) -> Output:
+        """The output with the loss that one of its inputs carries, where the dictionary says so."""
+        at = node.get("copy_output_loss_from_source_idx")
+        if at is None:
+            return out
+        if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at < len(node.sources):
+            option = "copy_output_loss_from_source_idx"
+            raise option_error(node.key, node.class_name, option, at, f"there are {len(node.sources)} inputs")
+        return dataclasses.replace(out, extra=self.outputs[node.sources[at]].extra)
 
     def _note(self, key: str, x: Tensor) -> None:
         """Remembers what a layer's output looks like, in one step where it was moved out of a loop."""

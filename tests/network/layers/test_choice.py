@@ -7,7 +7,8 @@ import pytest
 import tenure as tn
 from tests.network.layers import choices_by_hand as hand
 from tests.network.loops import DATA, DECODER
-from tests.network.searches import GOLD, LABELS, decoder, with_gold
+from tests.network.searches import DATA as INPUTS
+from tests.network.searches import GOLD, LABELS, LENGTHS, X, decoder, search, weights, with_gold
 
 PAIRS = list(hand.pairs(0))
 
@@ -26,7 +27,7 @@ def check(o):
                 continue
             np.testing.assert_allclose(scores[k, b], wanted, rtol=2e-3, atol=2e-4, err_msg=f"{b, k}")
             assert tuple(np.asarray(out.data)[: len(h.labels), k, b].tolist()) == h.labels, (b, k)
-            if o["limit"] != "frames":
+            if hand.open_ended(o):
                 assert lengths[k, b] == h.length, (b, k)
 
 
@@ -104,3 +105,16 @@ def test_labels_of_two_inputs_are_chosen_together():
     net["output"]["unit"]["p"]["from"] = ["s", "att", "e2"]
     result = with_gold(net)
     assert np.all(np.diff(np.asarray(result.scores["output"].data), axis=0) <= 1e-6)
+
+
+def test_a_search_that_cheats_is_as_long_as_the_labels():
+    """It reads one of them in each step, and does not end before they do."""
+    net = decoder({"beam_size": 3, "cheating": True}, rec={"max_seq_len": 50})
+    params, state = weights(decoder({"beam_size": 3}))
+    labels = np.array([[2, 0, 1, 1, 2], [1, 2, 0, 0, 0]])
+    batch = {"data": (X, LENGTHS), "classes": (labels, np.array([5, 3]))}
+    model = tn.network(net, INPUTS)
+    y = model.apply(params, state, None, batch, losses=False, search=True)[0].outputs["output"]
+    assert y.shape == (5, 3, 2) and np.asarray(y.data)[:3, -1].tolist() == labels[:, :3].T.tolist()
+    with pytest.raises(tn.TenureError, match="reads labels in the search"):
+        search(net)

@@ -38,28 +38,9 @@ def test_a_loop_that_is_known_is_unrolled():
     assert tf.while_loop(lambda i: True, lambda i: i + 1, 0, maximum_iterations=4) == 4
 
 
-def test_each_step_of_a_loop_draws_other_numbers():
-    def noisy(n):
-        def body(i, x):
-            return i + 1, x.at[i].set(tf.random.uniform(()))
-
-        return tf.while_loop(lambda i, x: tf.less(i, n), body, (0, jnp.zeros(5)))[1]
-
-    model = tn.transform(noisy)
-    draw = lambda n: np.asarray(jax.jit(lambda n: model.apply({}, jax.random.key(0), n))(n))  # noqa: E731
-    assert len(set(draw(5).tolist())) == 5 and np.allclose(draw(3)[:3], draw(5)[:3])
-
-
 def test_scopes_and_summaries_do_nothing():
     with tf.device("/gpu:0"), tf.name_scope("a"), tf.control_dependencies([tf.summary.scalar("x", 1)]):
         assert tf.summary.image("a", None, max_outputs=3) is None and tf.add(1, 2) == 3
-
-
-def test_shapes():
-    shape = tf.TensorShape([None, 40])
-    assert (shape.ndims, shape.as_list(), shape.num_elements()) == (2, [None, 40], None)
-    a, b = tf.meshgrid(tf.range(2), tf.range(3), indexing="ij")
-    assert a.shape == b.shape == (2, 3) and b[0].tolist() == [0, 1, 2]
 
 
 def test_the_best_of_a_number_that_is_computed():
@@ -97,3 +78,44 @@ def test_a_loop_ends_after_a_bounded_number_of_steps():
     assert jax.jit(nested)(1000) == 2000 and np.isnan(jax.jit(nested)(1_000_000))
     with pytest.raises(tn.TenureError, match="more than the 1048576"):
         tf.while_loop(lambda i: i < jnp.int32(3), lambda i: i + 1, 0, maximum_iterations=10**9)
+
+
+def test_running_results_along_the_first_axis():
+    x = jnp.arange(6.0).reshape(3, 2)
+    assert np.allclose(tf.scan(lambda a, b: a * 0.5 + b, x), [[0, 1], [2, 3.5], [5, 6.75]])
+    assert np.allclose(tf.scan(lambda a, b: a + b, x, tf.zeros([2]), reverse=True), [[6, 9], [6, 8], [4, 5]])
+    assert np.allclose(tf.foldl(lambda a, b: a + b, x), [6, 9]) and np.allclose(tf.foldr(lambda a, b: a - b, x), [2, 1])
+
+
+def test_the_first_case_that_holds():
+    def choose(x):
+        return tf.case([(x < 0, lambda: x - 1), (x < 9, lambda: x * 2)], default=lambda: x * 0)
+
+    for wrap in (lambda f: f, jax.jit):
+        assert [float(wrap(choose)(jnp.asarray(v))) for v in (-1.0, 3.0, 10.0)] == [-2, 6, 0]
+
+
+def test_a_function_with_a_gradient_of_its_own():
+    clipped = tf.custom_gradient(lambda x: (x * 2, lambda dy: dy * 7))
+    assert np.allclose(jax.grad(lambda x: jnp.sum(clipped(x)))(jnp.ones(2)), 7) and float(clipped(3.0)) == 6
+
+
+def test_parts_of_arrays():
+    x = jnp.arange(12.0).reshape(3, 4)
+    assert tf.strided_slice(x, [0, 1], [3, 4], [2, 2]).tolist() == [[1, 3], [9, 11]]
+    assert tf.strided_slice(x, [1, 2], [9, 9], shrink_axis_mask=1, end_mask=2).tolist() == [6, 7]
+    assert tf.reverse_sequence(x, [2, 0, 4]).tolist() == [[1, 0, 2, 3], [4, 5, 6, 7], [11, 10, 9, 8]]
+    assert tf.boolean_mask(x, [True, False, True])[:, 0].tolist() == [0, 8]
+    assert tf.linalg.band_part(tf.ones([3, 3]), 1, 0).tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    assert tf.linalg.diag(jnp.array([2.0, 3.0])).tolist() == [[2, 0], [0, 3]]
+    assert tf.tensor_scatter_nd_update(x, [[1]], [[9.0] * 4])[1].tolist() == [9] * 4
+    assert tf.math.bincount([1, 1, 3], minlength=3).tolist() == [0, 2, 0, 1]
+    assert tf.sort(x, axis=0, direction="DESCENDING")[0].tolist() == [8, 9, 10, 11]
+    assert np.allclose(tf.math.cumulative_logsumexp(x, axis=1, exclusive=True)[:, 1], x[:, 0])
+
+
+@pytest.mark.parametrize("name", ["py_func", "py_function", "gradients", "TensorArray"])
+def test_what_is_refused_says_what_to_write(name):
+    with pytest.raises(tn.TenureError, match=name) as e:
+        getattr(tf, name)
+    assert "layer" in str(e.value) or "tf.scan" in str(e.value)

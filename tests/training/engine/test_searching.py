@@ -50,18 +50,22 @@ def test_a_search_for_what_is_no_label_is_refused(trained, tmp_path):
     assert [len(line.split()) for line in (tmp_path / "hyps").read_text().splitlines()] == [3, 5, 4]
 
 
-def test_a_language_model_that_only_the_search_has_is_loaded_beside_the_trained_values(trained, tmp_path):
-    """Shallow fusion: the trained network's checkpoint has nothing of the model, which `preload_from_files` adds."""
+@pytest.mark.parametrize("way", ["preload_from_files", "load_on_init"])
+def test_a_language_model_that_only_the_search_has_is_loaded_beside_the_trained_values(way, trained, tmp_path):
+    """Shallow fusion: the trained network's checkpoint has nothing of the model, which comes from a file of its own."""
     lm = {"output": {"class": "softmax", "loss": "ce", "from": "data"}}
     tasks.run(config(tmp_path, num_epochs=1, network=lm), Log(0))
     fused = {"class": "combine", "kind": "mul", "from": ["output", "lm_output"], "only_on_search": True}
+    file, model = str(tmp_path / "net" / "model.001"), {"class": "softmax", "n_out": 2, "from": "data"}
+    if way == "load_on_init":
+        model = {"class": "subnetwork", "from": "data", "load_on_init": file, "subnetwork": {"output": model}}
     net = {
         **NET,
-        "lm_output": {"class": "softmax", "n_out": 2, "from": "data", "only_on_search": True},
+        "lm_output": {**model, "only_on_search": True},
         "fused": fused,
         "best": {**BEST, "from": "fused", "only_on_search": True},
     }
-    of = {"lm": {"filename": str(tmp_path / "net" / "model.001"), "prefix": "lm_"}}
+    of = {"lm": {"filename": file, "prefix": "lm_"}} if way == "preload_from_files" else {}
     more = dict(
         search_data=DATA, search_output_layer="best", search_output_file=f"{tmp_path}/hyps", preload_from_files=of
     )

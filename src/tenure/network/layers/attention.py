@@ -107,7 +107,7 @@ class SelfAttention(Layer):
             return attention_step(self, x, qkv, key_shift, out, attention_dropout, memory)
         q, k, v = qkv
         batch, time = x.dims[0], x.dims[1]
-        shifts = None if key_shift is None else jnp.einsum("bqhd,qkd->bhqk", q, key_shift.data)
+        shifts = None if key_shift is None else jnp.einsum("bqhd,qkd->bhqk", q, self._of_queries(key_shift, time))
         keep = memory.mask(self._mask(batch, time, attention_left_only), *x.shape[:2])
         k, v = memory.ahead("k_left", k), memory.ahead("v_left", v)
         self._remember(memory, {"k_left": jnp.swapaxes(k, 1, 2), "v_left": jnp.swapaxes(v, 1, 2)}, time)
@@ -116,6 +116,12 @@ class SelfAttention(Layer):
         y = functional.attend(q, k, v, keep, scale=1.0, bias=shifts, masked=-jnp.inf, change=change)
         y = y.reshape((*x.shape[:2], total))
         return Output(Tensor(y, (batch, time, out), time_axis=1, feature_axis=2))
+
+    def _of_queries(self, key_shift: Tensor, time: Dim) -> jax.Array:
+        """[query, key, features]; where the shifts of each step of a loop were made for themselves, those of all steps."""
+        if key_shift.ndim != 4 or not key_shift.has(time):
+            return key_shift.data
+        return jnp.squeeze(key_shift.move_axis(key_shift.axis(time), 0).data, 1)
 
     def after_loop(self, state: Mapping[str, Tensor], steps: Dim) -> None:
         k, v = state["k_left"], state["v_left"]

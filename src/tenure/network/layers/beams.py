@@ -12,6 +12,7 @@ from tenure.network.beams import Beam, beam_first, expand, relabel, select
 from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.choice import best_hypothesis
+from tenure.network.layers.loop_search import KEPT
 from tenure.network.tensor import Tensor
 
 
@@ -97,7 +98,7 @@ class DecideKeepBeam(_OfBeams):
         x = self.one(sources)
         if x.beam_dim is None or not self.run.single_step:
             return x
-        dim = self.new_dim("kept", sizes.current().padded(x.beam_dim), BEAM, special=True)
+        dim = self.new_dim(KEPT, sizes.current().padded(x.beam_dim), BEAM, special=True)
         beams = self.run.beams
         old = beams.get(x.beam_dim)
         index = jnp.broadcast_to(jnp.arange(old.scores.shape[0], dtype=jnp.int32)[:, None], old.scores.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -22,7 +22,15 @@ from tenure.network.tf.imports import with_tensorflow
 
 _ENDED = -1.0e30  # the score of any label but the first after the end of a hypothesis
 _SMALLEST = 1e-20
+_GOLD = "gold_mixin_prob"
 _INPUTS = ("prob", "log_prob", "logits", "regression")
+_LOGARITHMS: dict[str, Callable[[Any], Any]] = {
+    "softmax": jax.nn.log_softmax,
+    "log_softmax": jax.nn.log_softmax,
+    "sigmoid": jax.nn.log_sigmoid,
+    "exp": lambda x: x,
+}
+"""The logarithm of what an activation gives, of what it is given."""
 
 
 def searches(node: Node, flags: Flags) -> bool:
@@ -144,6 +152,10 @@ class Choice(Layer):
 
     def _sampled(self, sources: Sequence[Tensor], options: Any) -> Output:
         """Labels drawn from the distribution, in place of the target's (Bengio et al. 2015, arXiv:1506.03099)."""
+        if not isinstance(options, (bool, Mapping)) or (isinstance(options, Mapping) and {*options} - {_GOLD}):
+            raise self.error(
+                "scheduled_sampling", options, "True, or the share of true labels, is needed", [f"{{'{_GOLD}': 0.3}}"]
+            )
         (x,) = sources
         if self.node.get("input_type") == "regression":
             labels = x
@@ -151,7 +163,7 @@ class Choice(Layer):
             scores = self._log_scores(x, self.node.sources[0])
             drawn = jax.random.categorical(next_rng_key(), scores.data, axis=-1).astype(jnp.int32)
             labels = Tensor(drawn, scores.dims[:-1], scores.dims[-1])
-        gold = options.get("gold_mixin_prob", 0) if isinstance(options, Mapping) else 0
+        gold = options.get(_GOLD, 0) if isinstance(options, Mapping) else 0
         if gold:
             target = self._targets()[0]
             mix = jax.random.uniform(next_rng_key(), labels.shape) < gold
@@ -190,9 +202,10 @@ class Choice(Layer):
         if x.feature_axis is None:
             raise self.error("from", self.node.get("from"), f"{x!r} has no feature dim")
         out = self.given(key)
-        if kind == "prob" and out.logits is not None and out.activation in ("softmax", "log_softmax"):
+        log = _LOGARITHMS.get(out.activation or "") if kind == "prob" and out.logits is not None else None
+        if log is not None and out.logits is not None:
             logits = self.run.beams.read(out.logits, x.beam_dim).feature_last()
-            return logits.like(jax.nn.log_softmax(logits.data, axis=-1))
+            return logits.like(log(logits.data))
         x = x.feature_last()
         if kind == "prob":
             return x.like(jnp.log(jnp.maximum(x.data, _SMALLEST)))

@@ -241,7 +241,7 @@ class TransposedConv(windows.Sliding):
             shape = (*w.sizes, *one, out, x.dims[-1])
             weights = self.param("W_native_transposed_conv", shape, forward_weights_init)
         else:
-            weights = filter.data
+            weights = (filter if filter_perm is None else permuted(self, filter, filter_perm, "filter_perm")).data
         weights = weights.reshape((*w.sizes, out.root.size or 0, x.dims[-1].root.size or 0))
         lengths = [output_length(length, w, i, extra[i]) for i, length in enumerate(x.shape[first:-1])]
         dims = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tenure.network.layer import Layer, layer
+from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
 
@@ -16,8 +17,8 @@ class Copy(Layer):
 
     framewise = True
 
-    def forward(self, source: Tensor) -> Tensor:
+    def forward(self, source: Tensor) -> Output:
         out_dim = self.node.get("out_dim")
         if out_dim is not None and source.feature_axis is not None and source.feature_dim != out_dim:
             source.feature_dim.declare_same_as(out_dim)  # type: ignore[union-attr]
-        return source
+        return self.handed_on(source)

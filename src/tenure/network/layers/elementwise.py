@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -15,7 +16,8 @@ from tenure.core.run.naming import transparent
 from tenure.network import activations, bounds, ops, out_type, proxies
 from tenure.network.array_methods import taught
 from tenure.network.data_proxy import DataProxy
-from tenure.network.expressions import layers_in, parse
+from tenure.network.dims import batch_dim
+from tenure.network.expressions import ROOT, layers_in, parse
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.output import Output
@@ -78,6 +80,19 @@ _SIGNS = {
 }
 
 
+def _outwards(graph: Graph, node: Node) -> int:
+    """How many dictionaries are around that of a node."""
+    found, level = 0, node.level
+    while level.parent is not None or graph.outer is not None:
+        found += 1
+        if level.parent is not None:
+            level = level.parent
+        else:
+            assert graph.root.owner is not None and graph.outer is not None
+            level, graph = graph.root.owner.level, graph.outer
+    return found
+
+
 class _Arithmetic(Layer):
     """What arithmetic and expressions have in common."""
 
@@ -85,6 +100,8 @@ class _Arithmetic(Layer):
     def link(cls, graph: Graph, node: Node) -> None:
         """Layers that the expression asks the network for are computed before."""
         for ref in layers_in(node.get("eval")):
+            if ref.startswith(ROOT):
+                ref = "base:" * _outwards(graph, node) + ref.removeprefix(ROOT)
             node.deps.append(graph.resolve(node.level, ref, node.key, "eval"))
 
     @transparent
@@ -106,6 +123,16 @@ class _Arithmetic(Layer):
             b = self.param("b", (out.feature_dim,), 0.0)
             out = out.like(out.data + b.reshape([-1 if i == out.feature_axis else 1 for i in range(out.ndim)]))
         return activations.apply(self, out, activation)
+
+    @transparent
+    def with_loss(self, out: Output, expression: Any, more: Any) -> Output:
+        """The output with a loss of its own: the expression of the inputs' losses [batch], such as those of `fast_bw`."""
+        losses = [self.given(key).extra for key in self.node.sources]
+        if expression is None or not all(isinstance(x, jax.Array) for x in losses):
+            rule = "inputs with losses of their own are needed, and an expression"
+            raise self.error("eval_for_output_loss", True, rule, ["'from': a layer 'fast_bw'"])
+        sources = [Tensor(x, (batch_dim(),)) for x in losses]
+        return dataclasses.replace(out, extra=evaluate(self, sources, sources[0], expression, more))
 
 
 @layer("combine")
@@ -146,7 +173,8 @@ class Combine(_Arithmetic):
             if kind.startswith("logical") and sources[0].dtype != jnp.bool_:
                 raise self.error("kind", kind, f"it wants what is true or false, not {sources[0]!r}")
             data = fn(*(ops.aligned(x, frame.dims) for x in sources))
-        return self.result(frame, data, with_bias, activation)
+        out = self.result(frame, data, with_bias, activation)
+        return self.with_loss(out, eval, eval_locals) if eval_for_output_loss else out
 
 
 def _function(kind: Any) -> Fn | None:
@@ -189,7 +217,8 @@ class Eval(_Arithmetic):
         allow_broadcast_all_sources: bool | None = None,
     ) -> Output:
         frame = self.frame(sources, allow_broadcast_all_sources)
-        return self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
+        out = self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
+        return self.with_loss(out, eval, eval_locals) if eval_for_output_loss else out
 
 
 def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:

@@ -26,6 +26,8 @@ class Source(Layer):
 class _Part(Layer):
     """A part of what another layer gives."""
 
+    sees_beams = True  # a part has the hypotheses that it has
+
     def part(self, name: str) -> Output:
         """What the input gives under that name.
 

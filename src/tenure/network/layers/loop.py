@@ -68,6 +68,7 @@ class Loop(Layer):
         if direction not in (None, 1, -1):
             raise self.error("direction", direction, "forward is 1, backward is -1")
         self.unsupported("a dictionary of layers has no options of a cell", unit_opts=unit_opts)
+        self.unsupported("steps are counted from 0", use_global_rec_step_offset=use_global_rec_step_offset)
         return _result(Pass(self), back_prop is not False)
 
 

@@ -16,6 +16,7 @@ from tenure.network.run import Run
 from tenure.network.steps import Carry, Hypotheses
 from tenure.network.tensor import Tensor
 
+KEPT = "kept"  # the role of such dims
 _PROBABILITIES = ("softmax", "log_softmax")
 
 
@@ -68,7 +69,7 @@ class Search:
 
     def label(self, x: Tensor) -> Tensor:
         """A tensor of one step with the beam that it has in the next one, and room for all of its hypotheses."""
-        if x.beam_dim is None or self.beam is None:
+        if x.beam_dim is None or self.beam is None or self.is_kept(x.beam_dim):
             return x
         x = beam_first(x)
         missing = (self.beam.size or 1) - x.shape[0]
@@ -78,6 +79,11 @@ class Search:
         elif missing < 0:
             data = data[: self.beam.size]
         return x.replace_dim(0, self.beam).like(data)
+
+    def is_kept(self, dim: Dim) -> bool:
+        """Whether the hypotheses are those of a `decide_keep_beam`, which stay as they are."""
+        made = self.outer.network.dims.items()
+        return any(of is dim for (_, role, *_), of in made if role == KEPT)
 
     def start(self, run: Run, carry: Carry | None, number: Any) -> None:
         """Tells the layers of a step what the hypotheses were before it."""

@@ -53,6 +53,7 @@ class Steps:
                 zeros = jnp.zeros((self.search.beam.size or 1, self.search.batch()))
                 pointers = None if self.search.around is None else zeros.astype(jnp.int32)
                 self.outer.beams.add(self.search.beam, Beam(self.search.around, pointers, zeros))
+                self._know_kept(zeros)
             return {k: self._stacked(k, self.forms.outputs[k]) for k in kept}
         return self._unfold(kept)
 
@@ -271,6 +272,7 @@ class Steps:
             final = Beam(self.search.around, origin, self.search.final_scores(found))
             self.outer.beams.add(self.search.beam, final)
             self.run.beams.add(self.search.beam, final)
+            self._know_kept(final.scores)
         if self.graph.open_ended:
             dims = (
                 (self.search.beam, batch_dim())
@@ -281,11 +283,19 @@ class Steps:
                 known.declare(dim, length, Tensor(found.lengths, dims))
         return self._gathered(data, lengths, path)
 
+    def _know_kept(self, scores: Any) -> None:
+        """The hypotheses that stay as they are in each step are known outside of the loop, too."""
+        for x in tensors(self.forms.outputs):
+            if x.beam_dim is not None and self.search.is_kept(x.beam_dim):
+                size = sizes.current().padded(x.beam_dim)
+                own = scores if size == scores.shape[0] else jnp.zeros((size, scores.shape[1]))
+                self.outer.beams.put(x.beam_dim, Beam(None, None, own, decided=True))
+
     def _gathered(self, data: Any, lengths: list[Any], path: Any) -> dict[str, Output]:
         known = sizes.current()
 
         def resolve(x: Tensor, array: Any) -> Tensor:
-            if path is None or x.beam_dim is None:
+            if path is None or x.beam_dim != self.search.beam:
                 return x.stacked(self.time, array, as_time=True)
             steps = jax.vmap(lambda a, i: select(x.like(a), i, self.search.beam).data)  # type: ignore[arg-type]
             return x.stacked(self.time, steps(array, path), as_time=True)

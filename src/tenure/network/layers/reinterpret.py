@@ -62,8 +62,7 @@ class Reinterpret(Layer):
             x = x.like(x.data, sparse_dim=x.sparse_dim + increase_sparse_dim)
         if batch_dim_base is not None and x.batch_axis is not None and batch_dim_base.batch_dim is not None:
             x = x.replace_dim(x.batch_axis, batch_dim_base.batch_dim)
-        first = self.given(self.node.sources[0])
-        return Output(x, logits=first.logits, activation=first.activation) if len(self.node.sources) == 1 else Output(x)
+        return self.handed_on(x)
 
     def _marked(self, x: Tensor, mark: str, axis: int | None) -> Tensor:
         what = _MARKS.get(str(mark).upper(), str(mark).removesuffix("_dim_axis"))
@@ -162,5 +161,8 @@ class ElementwiseProduct(Layer):
 
     def forward(self, source: Tensor, *, axes: Any, size: Any = None) -> Tensor:
         own = sorted(self.axes(source, axes))
+        shape = [source.dims[a].root.size for a in own]
+        if size is not None and list(size) != shape:
+            raise self.error("size", size, f"the axes have the sizes {shape}")
         w = self.param("W", [source.dims[a] for a in own], 1.0)
         return source.like(source.data * w.reshape([n if i in own else 1 for i, n in enumerate(source.shape)]))

@@ -185,6 +185,11 @@ class FastBaumWelch(Layer):
         x = batch_time(self, "from", source)
         y = batch_time(self, "align_target_key", self.fill(self.node.refs["align_target_key"]))
         opts = dict(ctc_opts or {})
+        unknown = {*opts} - {"blank_idx", "label_loop", "ctc_merge_repeated"}
+        if unknown:
+            raise self.error(
+                "ctc_opts", ctc_opts, f"there is no {min(map(str, unknown))!r}", ["'blank_idx', 'label_loop'"]
+            )
         blank = opts.get("blank_idx", x.shape[-1] - 1)
         loop = opts.get("label_loop", opts.get("ctc_merge_repeated", True))
         scores = log_probs_of(self, x.data, input_type)

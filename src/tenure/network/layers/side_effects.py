@@ -13,14 +13,16 @@ from tenure.network.tensor import Tensor
 
 @layer("print")
 class Print(Layer):
-    """The input, printed while the program runs.
+    """The input, printed while the program runs, with what `extra_print_args` has beside it. Long arrays are cut by NumPy's rules.
 
     Input of any axes, output the same axes.
     """
 
     def forward(self, sources: Sequence[Tensor], *, summarize: int = 99, extra_print_args: Any = ()) -> Tensor:
         (x,) = sources
-        jax.debug.print("print layer {name}: {x}", name=self.node.key, x=x.data)
+        more = extra_print_args if isinstance(extra_print_args, (list, tuple)) else [extra_print_args]
+        told = " ".join(str(one) for one in more).replace("{", "{{").replace("}", "}}")
+        jax.debug.print(f"print layer {{name}}{f' {told}' if told else ''}: {{x}}", name=self.node.key, x=x.data)
         return x
 
 

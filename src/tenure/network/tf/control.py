@@ -251,6 +251,72 @@ def map_fn(fn: Function, elems: Any, dtype: Any = None, name: str | None = None,
         return jax.lax.map(one, (jnp.arange(size), jax.tree.map(jnp.asarray, elems)))
 
 
+def scan(
+    fn: Function, elems: Any, initializer: Any = None, reverse: bool = False, name: str | None = None, **unused: Any
+) -> Any:
+    """`fn(result so far, entry)` along the first axis, with all results; the first entry is the start where none is given."""
+    elems = jax.tree.map(jnp.asarray, elems)
+    start = initializer
+    if start is None:
+        at = -1 if reverse else 0
+        start = jax.tree.map(lambda x: x[at], elems)
+        elems = jax.tree.map(lambda x: x[:-1] if reverse else x[1:], elems)
+    size = len(jax.tree.leaves(elems)[0])
+    with random.own_keys() as keys:
+
+        def one(before: Any, pair: Any) -> Any:
+            with keys.step(pair[0]):
+                new = jax.tree.map(lambda a, b: jnp.asarray(a, b.dtype), fn(before, pair[1]), before)
+            return new, new
+
+        first = jax.tree.map(jnp.asarray, start)
+        _, found = jax.lax.scan(one, first, (jnp.arange(size), elems), reverse=reverse)
+    if initializer is not None:
+        return found
+    parts: Function = (lambda a, b: (b, a[None])) if reverse else (lambda a, b: (a[None], b))
+    return jax.tree.map(lambda a, b: jnp.concatenate(parts(a, b)), first, found)
+
+
+def fold(reverse: bool) -> Function:
+    """`tf.foldl` or `tf.foldr`: the last result of `scan`."""
+
+    def call(fn: Function, elems: Any, initializer: Any = None, **unused: Any) -> Any:
+        return jax.tree.map(lambda x: x[0 if reverse else -1], scan(fn, elems, initializer, reverse))
+
+    return call
+
+
+def case(
+    pred_fn_pairs: Any, default: Function | None = None, exclusive: bool = False, strict: bool = False, name: Any = None
+) -> Any:
+    """The result of the first function whose condition holds, or else of `default`, or of the last one."""
+    pairs = list(pred_fn_pairs.items() if isinstance(pred_fn_pairs, dict) else pred_fn_pairs)
+    last = default if default is not None else pairs.pop()[1]
+    for pred, function in reversed(pairs):
+        last = functools.partial(cond, pred, function, last)
+    return last()
+
+
+def custom_gradient(function: Function) -> Function:
+    """A function that gives its result and what makes gradients of its arguments from that of its result."""
+
+    @jax.custom_vjp
+    def call(*args: Any) -> Any:
+        return function(*args)[0]
+
+    def forward(*args: Any) -> Any:
+        return function(*args)[0], args
+
+    def backward(args: Any, given: Any) -> Any:
+        result, gradient = function(*args)
+        found = gradient(*given) if isinstance(result, (list, tuple)) else gradient(given)
+        found = tuple(found) if isinstance(found, (list, tuple)) else (found,)
+        return tuple(jnp.zeros_like(x) if g is None else g for x, g in zip(args, found, strict=True))
+
+    call.defvjp(forward, backward)
+    return lambda *args: call(*map(jnp.asarray, args))
+
+
 class Context:
     """What a `with` statement of TensorFlow enters: a device, a name scope. Nothing happens."""
 
@@ -294,6 +360,11 @@ def table() -> dict[str, Function]:
     return {
         "cond": cond,
         "while_loop": while_loop,
+        "scan": scan,
+        "foldl": fold(False),
+        "foldr": fold(True),
+        "case": case,
+        "custom_gradient": custom_gradient,
         "map_fn": map_fn,
         **dict.fromkeys(scopes, _scope),
         **dict.fromkeys(silent, nothing),

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.network.tf.static import dtype_of, either, is_static, on_jax, plain
+from tenure.network.tf.static import UnknownTensorFlowError, dtype_of, either, is_static, on_jax, plain
 
 Function = Callable[..., Any]
 
@@ -137,8 +137,15 @@ def safe_exp(x: Any, eps: float = 1e-20) -> jax.Array:
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> jax.Array:
     """`x` where the condition holds, else `y`. A condition with fewer axes, all leading ones, selects whole rows.
 
-    Without `x` and `y` the places where it holds would be asked for: their number is not known.
+    Without `x` and `y` the places where it holds are asked for, [number, axes]; the condition must be known.
     """
+    if x is None and y is None:
+        if isinstance(condition, jax.core.Tracer):
+            raise UnknownTensorFlowError(
+                "tf.where of a computed condition alone has no known size",
+                ways=["tf.where(condition, x, y)", "tf.reduce_sum(tf.cast(condition, tf.int32)) is how often it holds"],
+            )
+        return jnp.argwhere(jnp.asarray(condition))
     condition = jnp.asarray(condition)
     ndim = max(jnp.ndim(x), jnp.ndim(y))
     if 0 < condition.ndim < ndim and condition.shape == jnp.shape(x)[: condition.ndim]:

@@ -11,7 +11,7 @@ import jax
 from tenure.core.errors import brief, nearest
 from tenure.network.array_methods import TensorShape
 from tenure.network.expressions import Expression, parse
-from tenure.network.tf import algebra, control, elementwise, random, reductions, shapes
+from tenure.network.tf import algebra, control, elementwise, random, reductions, selecting, shapes
 from tenure.network.tf.static import DType, UnknownTensorFlowError
 
 Function = Callable[..., Any]
@@ -21,6 +21,11 @@ _VARIABLE = "a layer {'class': 'variable', 'shape': […]} has a parameter; give
 _WAYS = {
     "get_variable": _VARIABLE,
     "Variable": _VARIABLE,
+    "py_function": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
+    "numpy_function": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
+    "gradients": "a layer {'class': 'gradient', 'y': …, 'x': …}",
+    "GradientTape": "a layer {'class': 'gradient', 'y': …, 'x': …}",
+    "TensorArray": "tf.unstack, tf.stack, tf.scan and tf.map_fn do without it",
     "py_func": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
     "Session": "there are no graphs and sessions: functions compute at once",
 }
@@ -113,8 +118,16 @@ _NN_ONLY = [
 ]
 
 
+def _linalg(functions: Mapping[str, Function]) -> dict[str, Function]:
+    """`tf.linalg`."""
+    own = {"band_part": "matrix_band_part", "diag": "matrix_diag"}
+    names = ("einsum", "matmul", "norm", "eye", "tensordot", "l2_normalize")
+    return {name: functions[own.get(name, name)] for name in (*names, *own)}
+
+
 def _tree() -> Namespace:
     functions = {**elementwise.table(), **reductions.table(), **shapes.table(), **algebra.table(), **control.table()}
+    functions |= selecting.table()
     functions |= {
         "dropout": random.dropout,
         "truncated_normal": random.truncated_normal,
@@ -127,7 +140,7 @@ def _tree() -> Namespace:
         **functions,
         **{name: DType(name) for name in _DTYPES.split()},
         "debugging": Namespace("tf.debugging", {k: v for k, v in functions.items() if k.startswith("assert")}),
-        "linalg": Namespace("tf.linalg", {k: functions[k] for k in ("einsum", "matmul", "norm", "eye", "tensordot")}),
+        "linalg": Namespace("tf.linalg", _linalg(functions)),
         "math": Namespace("tf.math", {**functions, **nn}),
         "newaxis": None,
         "nn": Namespace("tf.nn", nn),

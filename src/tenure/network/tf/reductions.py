@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from tenure.network.tf.static import adapt, array, dtype_of, either, on_jax, shape_of
+from tenure.network.tf.static import adapt, array, dtype_of, either, is_static, on_jax, shape_of
 
 Function = Callable[..., Any]
 _XA = ("x", "axis", "keepdims")
@@ -19,13 +20,14 @@ def _arg(name: str) -> Function:
 
     def call(*args: Any, output_type: Any = "int32", **keywords: Any) -> Any:
         args, keywords = adapt(args, keywords, ("x", "axis"))
-        axis = args[1] if len(args) > 1 else 0  # TensorFlow's default is the first axis, not all
+        axis = keywords.get("axis")
+        axis = 0 if axis is None else axis  # TensorFlow's default is the first axis, not all
         return array(find(args[0], axis=axis)).astype(dtype_of(output_type))
 
     return call
 
 
-def _running(function: Function, start: int) -> Function:
+def _running(function: Function, start: float) -> Function:
     def call(
         x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
     ) -> jax.Array:
@@ -47,12 +49,22 @@ def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) 
     return values, indices
 
 
+def _ordered(function: Function) -> Function:
+    def call(x: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: Any = None) -> jax.Array:
+        return function(jnp.asarray(x), axis=axis, descending=direction.upper() == "DESCENDING")
+
+    return call
+
+
 def _segments(function: Function, sorted_ids: bool) -> Function:
     def call(data: Any, segment_ids: Any, num_segments: Any = None, name: str | None = None) -> jax.Array:
         """What a segment has none of is 0; without a number of segments there are as many as could be, in a compiled program."""
+        known = is_static(segment_ids)
         data, ids = jnp.asarray(data), jnp.asarray(segment_ids)
         if num_segments is not None:
             (count,) = shape_of(num_segments)
+        elif known:
+            count = int(np.max(segment_ids, initial=-1)) + 1
         elif isinstance(ids, jax.core.Tracer):
             count = len(data)
         else:
@@ -106,16 +118,17 @@ def table() -> dict[str, Function]:
         add_n=lambda inputs, name=None: sum(inputs[1:], inputs[0]),
         argmax=_arg("argmax"),
         argmin=_arg("argmin"),
-        argsort=on_jax(jnp.argsort, ("x", "axis")),
+        argsort=_ordered(jnp.argsort),
         count_nonzero=on_jax(jnp.count_nonzero, _XA),
         cumprod=_running(jnp.cumprod, 1),
         cumsum=_running(jnp.cumsum, 0),
+        cumulative_logsumexp=_running(jax.lax.cumlogsumexp, -jnp.inf),
         moments=moments,
-        reduce_logsumexp=on_jax(jax.scipy.special.logsumexp, ("x", "axis")),
+        reduce_logsumexp=on_jax(jax.scipy.special.logsumexp, _XA),
         reduce_mean=on_jax(_mean, _XA),
         reduce_variance=either("var", order=_XA),
         searchsorted=on_jax(lambda x, y, side="left": jnp.searchsorted(x, y, side=side), ("sorted_sequence", "values")),
-        sort=on_jax(jnp.sort, ("x", "axis")),
+        sort=_ordered(jnp.sort),
         top_k=top_k,
     )
     return found

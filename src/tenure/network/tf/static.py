@@ -145,10 +145,9 @@ def adapt(
     keywords = {OLD_WORDS.get(key, key): value for key, value in keywords.items() if key != "name"}
     rest = [keywords.pop(key) for key in order[len(args) :] if key in keywords]
     args = (*args, *rest)
-    if "axis" in order:  # several axes are a tuple that is known, not an array
+    if "axis" in order:  # known, not an array; and what comes after it has other places in numpy
         at = order.index("axis")
-        if at < len(args) and isinstance(args[at], list | tuple | np.ndarray):
-            args, keywords = args[:at], keywords | dict(zip(order[at:], args[at:], strict=False))
+        args, keywords = args[:at], keywords | dict(zip(order[at:], args[at:], strict=False))
     axis = keywords.get("axis")
     if isinstance(axis, list | np.ndarray):
         keywords["axis"] = tuple(int(a) for a in np.reshape(axis, -1))

@@ -38,8 +38,13 @@ class Preload:
     custom_missing_load_func: Missing | None = None
 
     @staticmethod
-    def of(options: Mapping[str, Any], name: str = "") -> Preload:
+    def of(options: Mapping[str, Any], name: str = "", option: str = "preload_from_files") -> Preload:
         """An entry as a config has it.
+
+        Args:
+          options: of the entry.
+          name: of the entry, for messages.
+          option: where the config has it, for messages.
 
         Raises:
           CheckpointMismatchError: an option that there is not.
@@ -48,7 +53,7 @@ class Preload:
         for key in options:
             if key not in known:
                 raise CheckpointMismatchError(
-                    f"preload_from_files has no option {brief(key)}{f' (entry {name!r})' if name else ''}",
+                    f"{option} has no option {brief(key)}{f' (entry {name!r})' if name else ''}",
                     near=nearest(str(key), known),
                     ways=["options: " + ", ".join(sorted(known))],
                 )
@@ -72,7 +77,12 @@ class Preload:
 
 
 def preload(
-    variables: Shapes, values: Values, entry: Preload, *, keep: Mapping[str, Any] = {}
+    variables: Shapes,
+    values: Values,
+    entry: Preload,
+    *,
+    keep: Mapping[str, Any] = {},
+    option: str = "preload_from_files",
 ) -> dict[str, np.ndarray]:
     """The new values of the variables that an entry loads.
 
@@ -81,6 +91,7 @@ def preload(
       values: the checkpoint's arrays by name.
       entry: what to load.
       keep: variables that an earlier entry has loaded; they stay.
+      option: where the config has the entry, for messages.
 
     Raises:
       CheckpointMismatchError: no variable at all is loaded, or one is not found, or has another shape.
@@ -88,7 +99,7 @@ def preload(
     names = entry.loaded(variables)
     if not names:
         raise CheckpointMismatchError(
-            f"preload_from_files loads nothing from '{entry.filename}': "
+            f"{option} loads nothing from '{entry.filename}': "
             + (f"no variable has '{entry.prefix}' in its name" if entry.prefix else "all variables are ignored"),
             near=nearest(entry.prefix, variables),
             ways=["'prefix' is what the network's names have and the file's names lack"],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tenure.core.errors import TenureError, brief, nearest
 from tenure.network.model import Network
+from tenure.returnn.checkpoints import entries
 from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys
@@ -20,7 +21,7 @@ from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.memory import Memory, device_memory, shapes, told
 from tenure.training.engine.mesh import mesh_of, rules_of
-from tenure.training.engine.model import TRAINING, build
+from tenure.training.engine.model import SEARCHING, TRAINING, build
 from tenure.training.engine.models import to_keep
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named, training_options, values
 from tenure.training.engine.step import Steps, compute_dtype
@@ -148,6 +149,8 @@ def _network(training: Training, epoch: int, networks: dict[int, Network], task:
         plan.ledger.shardings(mesh_of(given), rules)
     if task == "search":
         network.plan(search=True)
+    modes = (TRAINING, SEARCHING) if task == "search" else (TRAINING,)
+    _there(entry.filename for entry in entries(network.graph(flags) for flags in modes).values())
     networks[epoch] = network
     outputs = getattr(plan.out, "outputs", {})  # a model of get_model has none before it is asked for them
     shapes = ", ".join(f"{key} {tensor}" for key, tensor in outputs.items()) or "a model of get_model"
@@ -159,10 +162,15 @@ def _checkpoints(given: Mapping[str, Any]) -> str:
     wanted = [given.get("load"), given.get("import_model_train_epoch1")]
     wanted += [of.get("filename") for of in entries.values() if isinstance(of, Mapping)]
     names = [str(name) for name in wanted if name]
+    _there(names)
+    return f"{len(names)} to read" if names else "none to read"
+
+
+def _there(names: Iterable[str]) -> None:
+    """Raises for checkpoints that are not there."""
     missing = [n for n in names if not Path(n).exists() and not Path(f"{n.removesuffix('.index')}.index").exists()]
     if missing:
         raise ConfigError(_told(missing))
-    return f"{len(names)} to read" if names else "none to read"
 
 
 def _data_sets(given: Mapping[str, Any], task: str) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:

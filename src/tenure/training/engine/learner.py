@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,22 @@ from tenure.checkpoints.errors import ContentError
 from tenure.checkpoints.opened import Opened
 from tenure.core.errors import RuleError
 from tenure.core.ledger.ledger import Ledger
-from tenure.returnn.checkpoints import load, preload_all
+from tenure.returnn.checkpoints import entries, load, on_init, preload_all
 from tenure.training.engine import log_lines
 from tenure.training.engine.averaging import averaged, epochs_to_average
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
-from tenure.training.engine.model import TRAINING, build, embeddings, extern_data, filled, flat, network_of
+from tenure.training.engine.model import (
+    SEARCHING,
+    TRAINING,
+    Tree,
+    build,
+    embeddings,
+    extern_data,
+    filled,
+    flat,
+    network_of,
+)
 from tenure.training.engine.models import Models, is_ours, read
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import ConfigError
@@ -102,6 +112,8 @@ class Learner:
         else:
             search = "also" if self.config.get("task") == "search" else False
             params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True, search=search)
+            self._own = self._on_init(params, state)
+            params, state = filled(params, self._own), filled(state, self._own)
         known, move = extern_data(config), None
         if before is not None and not same:
             self.log.say(log_lines.network_changed())
@@ -173,14 +185,27 @@ class Learner:
         return {name: value.shape for name, value in flat(self.state.params, self.state.state).items()}
 
     def initial(self) -> int:
-        """The values of the first epoch: of `import_model_train_epoch1` and `preload_from_files`."""
+        """The values of the first epoch: of `import_model_train_epoch1`, `preload_from_files`, and `load_on_init` of sub-networks."""
         step = 0
         if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
             self.log.say(log_lines.load_model(str(given)))
-            self.fill(load(self.shapes(), read(given), path=str(given)))
-        if entries := self.config.get("preload_from_files"):
-            self.fill(preload_all(entries, self.shapes(), read, training=True, first_epoch=True))
+            self.fill(load(self._without(self._own), read(given), path=str(given)))
+        if files := self.config.get("preload_from_files"):
+            self.fill({**preload_all(files, self.shapes(), read, training=True, first_epoch=True), **self._own})
         return step
+
+    def _without(self, names: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """The shapes of all values but these."""
+        return {name: shape for name, shape in self.shapes().items() if name not in names}
+
+    def _on_init(self, *values: Tree) -> dict[str, np.ndarray]:
+        """The first values of sub-networks with `load_on_init`; in a search, of those that only a search has, too."""
+        modes = (TRAINING, SEARCHING) if self.config.get("task") == "search" else (TRAINING,)
+        shapes = {name: value.shape for name, value in flat(*values).items()}
+        found = on_init(entries(self.network.graph(flags) for flags in modes), shapes, read)
+        for name in found:
+            self.log.say(f"load_on_init: {name}", 4)
+        return found
 
     # checkpoints
 
@@ -259,10 +284,10 @@ class Learner:
         existing = self.models.existing()
         epoch = int(self.config.get("load_epoch") or self.config.get("epoch") or max(existing, default=0))
         path = Path(self.config["load"]) if self.config.get("load") else existing.get(epoch)
-        entries, chosen = self.config.get("preload_from_files"), epochs_to_average(self.config, self.rates, existing)
+        files, chosen = self.config.get("preload_from_files"), epochs_to_average(self.config, self.rates, existing)
         if chosen:
             epoch = max(chosen)
-        elif path is None and not entries and not self.config.get("allow_random_model_init"):
+        elif path is None and not files and not self.config.get("allow_random_model_init"):
             raise ConfigError(
                 f"there is no checkpoint of epoch {epoch} under {self.models.prefix}"
                 if epoch
@@ -271,10 +296,12 @@ class Learner:
                 ways=["load = 'file'", "load_epoch = n", "allow_random_model_init = True"],
             )
         self.set_network(max(epoch, 1))
-        loaded = preload_all(entries, self.shapes(), read, training=False, first_epoch=False) if entries else {}
-        wanted = {name: shape for name, shape in self.shapes().items() if name not in loaded}
+        loaded = preload_all(files, self.shapes(), read, training=False, first_epoch=False) if files else {}
+        paths = [existing[e] for e in chosen] if chosen else [path] if path is not None else []
+        stored = set(read(paths[0])) if self._own and paths else set()
+        wanted = self._without({*loaded, *(name for name in self._own if name not in stored)})
         if chosen:
-            loaded = {**self._average(wanted, [existing[e] for e in chosen]), **loaded}
+            loaded = {**self._average(wanted, paths), **loaded}
         elif path is not None:
             self.log.say(log_lines.load_model(str(path)))
             loaded = {**load(wanted, read(path), path=str(path)), **loaded}

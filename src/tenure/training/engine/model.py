@@ -17,7 +17,7 @@ from tenure.training.engine import own_model
 from tenure.training.errors import ConfigError
 from tenure.training.pretraining.plan import Pretraining
 
-TRAINING = Flags(True, True, False)
+TRAINING, SEARCHING = Flags(True, True, False), Flags(False, False, True)
 Tree = Mapping[str, Mapping[str, Any]]
 
 
