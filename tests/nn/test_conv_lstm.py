@@ -1,7 +1,6 @@
 """LSTMs over images and the like."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import tenure as tn
@@ -25,20 +24,3 @@ def test_with_kernels_of_one_place_it_is_an_lstm_at_each_place():
     cell = sigmoid(f + 1) * 0.3 + sigmoid(i) * np.tanh(g)
     np.testing.assert_allclose(state.cell, cell, atol=1e-5)
     np.testing.assert_allclose(out, sigmoid(o) * np.tanh(cell), atol=1e-5)
-
-
-def test_unrolled_it_is_the_steps():
-    def unrolled(xs):
-        core = nn.Conv2DLSTM((3, 3), 2, 3)
-        return nn.dynamic_unroll(core, xs, core.initial_state(1))[0]
-
-    def steps(xs):
-        core = nn.Conv2DLSTM((3, 3), 2, 3)
-        return nn.static_unroll(core, xs, core.initial_state(1))[0]
-
-    xs = jax.random.normal(jax.random.key(0), (3, 1, 3, 3, 2))
-    params = tn.transform(unrolled).init(jax.random.key(1), xs)
-    a, b = (
-        jax.grad(lambda p, f=f: jnp.sum(tn.transform(f).apply(p, None, xs) ** 2))(params) for f in (unrolled, steps)
-    )
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), a, b)

@@ -38,28 +38,9 @@ def test_a_loop_that_is_known_is_unrolled():
     assert tf.while_loop(lambda i: True, lambda i: i + 1, 0, maximum_iterations=4) == 4
 
 
-def test_each_step_of_a_loop_draws_other_numbers():
-    def noisy(n):
-        def body(i, x):
-            return i + 1, x.at[i].set(tf.random.uniform(()))
-
-        return tf.while_loop(lambda i, x: tf.less(i, n), body, (0, jnp.zeros(5)))[1]
-
-    model = tn.transform(noisy)
-    draw = lambda n: np.asarray(jax.jit(lambda n: model.apply({}, jax.random.key(0), n))(n))  # noqa: E731
-    assert len(set(draw(5).tolist())) == 5 and np.allclose(draw(3)[:3], draw(5)[:3])
-
-
 def test_scopes_and_summaries_do_nothing():
     with tf.device("/gpu:0"), tf.name_scope("a"), tf.control_dependencies([tf.summary.scalar("x", 1)]):
         assert tf.summary.image("a", None, max_outputs=3) is None and tf.add(1, 2) == 3
-
-
-def test_shapes():
-    shape = tf.TensorShape([None, 40])
-    assert (shape.ndims, shape.as_list(), shape.num_elements()) == (2, [None, 40], None)
-    a, b = tf.meshgrid(tf.range(2), tf.range(3), indexing="ij")
-    assert a.shape == b.shape == (2, 3) and b[0].tolist() == [0, 1, 2]
 
 
 def test_the_best_of_a_number_that_is_computed():
