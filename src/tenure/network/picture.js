@@ -14,6 +14,12 @@
     }
     return found;
   };
+  // What is inside of a closed fold may have a place in the layout all the same.
+  const shown = (e) => {
+    for (let at = e.parentElement; at && at !== net; at = at.parentElement)
+      if (at.tagName === "DETAILS" && !at.open && !(e.tagName === "SUMMARY" && e.parentElement === at)) return false;
+    return e.getClientRects().length > 0;
+  };
   const lanes = () => { // the first lane that is free all the way
     const used = [];
     return (from, to) => {
@@ -35,7 +41,7 @@
       const r = e.getBoundingClientRect();
       return { left: r.left - top.left, right: r.right - top.left, top: r.top - top.top, bottom: r.bottom - top.top, middle: (r.top + r.bottom) / 2 - top.top };
     };
-    const order = [...net.querySelectorAll("[data-place], summary")].filter((e) => e.getClientRects().length);
+    const order = [...net.querySelectorAll("[data-place], summary")].filter(shown);
     const rank = new Map(order.map((e, i) => [e, i]));
     const groups = new Map();
     for (const [a, b, kind, colour, label] of lines) {
@@ -111,12 +117,20 @@
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean), kinds = [...form.querySelectorAll(":checked")].map((c) => c.value);
     const asked = words.length + kinds.length > 0;
+    let found = 0;
+    for (const fold of net.querySelectorAll("details[data-found]")) { // what the last search opened
+      fold.open = false;
+      delete fold.dataset.found;
+    }
     for (const card of cards.values()) {
       const text = card.textContent.toLowerCase();
       const fits = words.every((w) => text.includes(w)) && kinds.every((k) => card.classList.contains(k));
       card.classList.toggle("gone", asked && !fits);
-      if (asked && fits) for (let at = card.parentElement; at && at !== net; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+      found += fits;
+      for (let at = card.parentElement; asked && fits && at && at !== net; at = at.parentElement)
+        if (at.tagName === "DETAILS" && !at.open) at.open = at.dataset.found = true;
     }
+    form.querySelector("output").value = asked ? `${found} of ${cards.size}` : "";
     for (const part of [...net.querySelectorAll("section, details")].reverse())
       part.classList.toggle("gone", asked && !part.querySelector("[data-place]:not(.gone)"));
     soon();

@@ -34,3 +34,14 @@ def test_indices_of_sequences():
 
 def test_masks():
     assert call("sequence_mask_time_major", jnp.array([1, 3]), 3).astype(int).tolist() == [[1, 1], [0, 1], [0, 1]]
+
+
+def test_what_functions_of_searches_import():
+    from tenure.network.tf.imports import module
+
+    basic = module("returnn.tf.util.basic", ("select_src_beams",))
+    x = jnp.arange(12.0).reshape(4, 3)  # two sequences with two hypotheses each
+    assert basic.select_src_beams(x, jnp.array([[1], [0]]))[:, 0].tolist() == [3, 6]
+    assert basic.batch_gather(x, jnp.array([2, 0, 1, 2])).tolist() == [2, 3, 7, 11]
+    assert basic.dimshuffle(x, (1, "x", 0)).shape == (3, 1, 4)
+    assert basic.optional_add(None, 2, 3) == 5 and basic.optional_mul(None, None) is None

@@ -162,9 +162,7 @@ def first_answer(frame: Frame, asked: Request, source: Source, shape: Any, dtype
     creators = hooks.chain("param_creator")
     more: dict[str, Any] = {}
     if asked.kind == "owned" or source.or_own:
-        told = (
-            context(frame, asked.path, asked.shape, asked.dtype, asked.init) if creators else None
-        )  # it has the module
+        told = context(frame, asked.path, asked.shape, asked.dtype, asked.init) if creators else None  # has the module
         more["make"] = make = _maker(creators, asked.shape, asked.dtype, asked.init, told, asked)
         if creators and asked.kind == "owned":
             made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
@@ -270,9 +268,7 @@ def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
         return make()
 
 
-def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...] | None:
-    if axes is None:
-        return None
+def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...]:
     if isinstance(axes, str) or not isinstance(axes, Sequence):
         raise AxesError(
             f"axes of '{asked.path}' is {brief(axes)}, not a name for each axis",

@@ -26,11 +26,12 @@ def next_rng_key() -> jax.Array:
     False
     """
     key = maybe_next_rng_key()
-    if key is None and (frame := current_frame("next_rng_key")).profile is not None:
-        raise frame.profile.missing_key()
     if key is None:
-        path = current_frame("next_rng_key").scope.path or "~"
-        raise missing_key("apply(params, jax.random.key(0), …)", Party("asker", path, "", str(call_site())))
+        frame = current_frame("next_rng_key")
+        if frame.profile is not None:
+            raise frame.profile.missing_key()
+        party = Party("asker", frame.scope.path or "~", "", str(call_site()))
+        raise missing_key("apply(params, jax.random.key(0), …)", party)
     return key
 
 

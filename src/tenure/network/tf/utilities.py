@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,6 +50,50 @@ def nd_indices(indices: Any, indices_batch_major: bool = True) -> Any:
     return jnp.stack([jnp.broadcast_to(rows, indices.shape).astype(indices.dtype), indices], axis=-1)
 
 
+def dimshuffle(x: Any, axes: Sequence[int | str], name: str | None = None) -> Any:
+    """The axes in this order, with a new axis of size 1 for each "x"; axes of size 1 may be left out.
+
+    >>> dimshuffle(jnp.ones((2, 1, 3)), (2, "x", 0)).shape
+    (3, 1, 2)
+    """
+    x = jnp.asarray(x)
+    kept = [axis for axis in axes if axis != "x"]
+    left_out = tuple(i for i in range(x.ndim) if i not in kept)
+    order = [sorted(kept).index(axis) for axis in kept]  # type: ignore[type-var]
+    found = jnp.squeeze(x, left_out).transpose(order)
+    return jnp.expand_dims(found, tuple(i for i, axis in enumerate(axes) if axis == "x"))
+
+
+def batch_gather(values: Any, indices: Any, **options: Any) -> Any:
+    """Of values [batch, time, …] those at indices [batch, …], sequence by sequence.
+
+    >>> batch_gather(jnp.array([[1, 2], [3, 4]]), jnp.array([1, 0])).tolist()
+    [2, 3]
+    """
+    return shapes.gather(values, indices, batch_dims=1, axis=1)
+
+
+def select_src_beams(x: Any, src_beams: Any, name: str | None = None) -> Any:
+    """Of [batch · beam, …] the hypotheses that those of the next beam continue [batch, beam], in the same layout.
+
+    >>> select_src_beams(jnp.array([1, 2, 3, 4]), jnp.array([[1, 1], [0, 1]])).tolist()
+    [2, 2, 3, 4]
+    """
+    x, index = jnp.asarray(x), jnp.asarray(src_beams)
+    rows = x.reshape(index.shape[0], -1, *x.shape[1:])
+    found = batch_gather(rows, index)
+    return found.reshape(-1, *x.shape[1:])
+
+
+def _optional(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        """The sum or product of those that are there; None if none is."""
+        given = [x for x in args if x is not None]
+        return functools.reduce(function, given) if given else None
+
+    return call
+
+
 def move_axis(x: Any, old_axis: int, new_axis: int, name: str | None = None) -> Any:
     """One axis to another place."""
     return jnp.moveaxis(jnp.asarray(x), old_axis, new_axis)
@@ -59,9 +105,12 @@ def sequence_mask_time_major(lengths: Any, maxlen: Any = None, name: str | None 
 
 
 UTILITIES: dict[str, Callable[..., Any]] = {
+    "batch_gather": batch_gather,
+    "check_dim_equal": lambda x, *others, **more: x,
     "check_input_dim": identity,
     "check_input_ndim": identity,
     "cond": cond,
+    "dimshuffle": dimshuffle,
     "expand_dims_unbroadcast": expand_dims_unbroadcast,
     "expand_multiple_dims": expand_multiple_dims,
     "get_ndim": jnp.ndim,
@@ -69,6 +118,9 @@ UTILITIES: dict[str, Callable[..., Any]] = {
     "get_shape_dim": get_shape_dim,
     "identity": identity,
     "move_axis": move_axis,
+    "optional_add": _optional(operator.add),
+    "optional_mul": _optional(operator.mul),
+    "select_src_beams": select_src_beams,
     "nd_indices": nd_indices,
     "sequence_mask": shapes.sequence_mask,
     "sequence_mask_time_major": sequence_mask_time_major,
