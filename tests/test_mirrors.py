@@ -28,10 +28,8 @@ network/losses/outputs network/nodes network/options network/output network/outp
 network/references network/run network/tf/selecting network/typing
 nn/over_time
 returnn/checkpoints/conversion returnn/checkpoints/on_init returnn/replay/steps
-stages/_common
-training/data/base training/data/joined training/data/made_of training/data/text_corpus
-training/engine/checking training/engine/dumped training/engine/feeds training/errors training/exported
-training/pretraining/parts training/watching/pictures training/watching/watch
+training/data/base training/data/joined training/data/text_corpus training/engine/checking
+training/engine/dumped training/engine/feeds training/errors training/exported training/watching/watch
 """.split()
 
 # Test files that are about a whole room, or about something beside the package.
