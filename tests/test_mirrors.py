@@ -15,12 +15,12 @@ _version
 cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/ending cli/tasks
 convert/hdf5_process
 core/run/options core/run/requests core/slots/rows
-functional/body functional/decoding/hypotheses functional/decoding/lm functional/explicit_mesh
+functional/body functional/decoding/lm
 haiku/api/asking haiku/api/deferred haiku/api/half haiku/api/lifting haiku/api/multi haiku/api/outside
 haiku/api/signatures haiku/api/transforms haiku/attention haiku/dropout haiku/engine/deferral
 haiku/engine/slicing haiku/experimental/jaxpr_info haiku/initializers haiku/nets haiku/recurrent haiku/stacks
 haiku/typing haiku/unroll
-nets/mobilenet nets/resnet nets/resnet_blocks nets/transformer_layers nets/vector_quantizer
+nets/transformer_layers
 network/boxes network/cells/two_d network/expression_attributes network/inner_graph network/lanes
 network/layers/dims_of network/layers/first_output network/layers/loop_frames network/layers/loop_parts
 network/layers/loop_pass network/layers/loop_steps network/layers/windows network/losses/base
@@ -29,10 +29,9 @@ network/references network/run network/tf/selecting network/typing
 nn/over_time
 returnn/checkpoints/conversion returnn/checkpoints/on_init returnn/replay/steps
 stages/_common
-training/audio/spectra training/batching/buckets training/data/base training/data/classes
-training/data/gathering training/data/joined training/data/made_of training/data/text_corpus
+training/data/base training/data/joined training/data/made_of training/data/text_corpus
 training/engine/checking training/engine/dumped training/engine/feeds training/errors training/exported
-training/pretraining/parts training/rates/epochs training/watching/pictures training/watching/watch
+training/pretraining/parts training/watching/pictures training/watching/watch
 """.split()
 
 # Test files that are about a whole room, or about something beside the package.

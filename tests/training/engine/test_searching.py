@@ -76,3 +76,22 @@ def test_a_language_model_that_only_the_search_has_is_loaded_beside_the_trained_
         scores = [hidden @ values["output/W"] + values["output/b"], seq["data"] @ lm["output/W"] + lm["output/b"]]
         probs = [np.exp(s) / np.exp(s).sum(-1, keepdims=True) for s in scores]
         assert [int(x) for x in line.split()] == (probs[0] * probs[1]).argmax(-1).tolist()
+
+
+def test_a_network_that_is_only_for_searches_searches(trained, tmp_path):
+    """Its loop ends by what it finds, and its choice has no target: nothing that could be trained."""
+    loop = {
+        "output": {"class": "choice", "from": "prob", "target": None, "beam_size": 2, "input_type": "prob"},
+        "prob": {"class": "softmax", "n_out": 2, "from": ["prev:prob", "base:first"]},
+        "end": {"class": "compare", "from": "output", "value": 0},
+    }
+    net = {
+        "h": NET["h"],
+        "first": {"class": "reduce", "mode": "mean", "axis": "T", "from": "h"},
+        "loop": {"class": "rec", "from": [], "unit": loop, "target": None, "max_seq_len": 4},
+        "best": {"class": "decide", "from": "loop", "is_output_layer": True},
+    }
+    more = dict(network=net, search_data=NO_TARGETS, search_output_layer="best", search_do_eval=False)
+    out = dict(search_output_file=f"{tmp_path}/hyps", allow_random_model_init=True)
+    said(tmp_path, task="search", **more, **out)
+    assert len((tmp_path / "hyps").read_text().splitlines()) == 3

@@ -59,7 +59,7 @@ def dimshuffle(x: Any, axes: Sequence[int | str], name: str | None = None) -> An
     x = jnp.asarray(x)
     kept = [axis for axis in axes if axis != "x"]
     left_out = tuple(i for i in range(x.ndim) if i not in kept)
-    order = [sorted(kept).index(axis) for axis in kept]  # type: ignore[type-var]
+    order = [sorted(kept).index(axis) for axis in kept]
     found = jnp.squeeze(x, left_out).transpose(order)
     return jnp.expand_dims(found, tuple(i for i, axis in enumerate(axes) if axis == "x"))
 

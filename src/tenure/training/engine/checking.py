@@ -143,14 +143,14 @@ def _epochs(training: Training, given: Mapping[str, Any]) -> list[int]:
 def _network(training: Training, epoch: int, networks: dict[int, Network], task: str) -> str:
     config = training.config_of(epoch)
     network = build(config, training.network_of(epoch))
-    plan = network.plan(train=True)
-    Updater(config, network.trainable(), layers_with_options(network.graph(TRAINING).nodes))
+    searching = task == "search"
+    plan = network.plan(train=not searching, search=searching)
+    if not searching:
+        Updater(config, network.trainable(), layers_with_options(network.graph(TRAINING).nodes))
     if rules := rules_of(given := training.with_rules(config, epoch, plan.ledger)):
         plan.ledger.shardings(mesh_of(given), rules)
-    if task == "search":
-        network.plan(search=True)
-    modes = (TRAINING, SEARCHING) if task == "search" else (TRAINING,)
-    _there(entry.filename for entry in entries(network.graph(flags) for flags in modes).values())
+    mode = SEARCHING if searching else TRAINING
+    _there(entry.filename for entry in entries([network.graph(mode)]).values())
     networks[epoch] = network
     outputs = getattr(plan.out, "outputs", {})  # a model of get_model has none before it is asked for them
     shapes = ", ".join(f"{key} {tensor}" for key, tensor in outputs.items()) or "a model of get_model"

@@ -90,6 +90,11 @@ class Learner:
         """The config of an epoch: with the `#config` of its network."""
         return overridden(self.config, self.network_of(epoch).get("#config") or {})
 
+    @property
+    def searching(self) -> bool:
+        """Whether networks are those of a search, which need not be ones that can be trained."""
+        return self.config.get("task") == "search" and not self.config.get("average_output")
+
     def is_pretraining(self, epoch: int) -> bool:
         """Whether an epoch is one of pretraining."""
         return self.pretraining is not None and epoch <= self.pretraining.epochs
@@ -106,12 +111,12 @@ class Learner:
         before = None if self._net is None else (self._net, flat(self.state.params, self.state.state))
         old = None if self._net is None else self.state
         self.network = build(config, net)
-        self.plan = self.network.plan(train=True)
+        self.plan = self.network.plan(train=not self.searching, search=self.searching)
         if old is not None and same:
             params, state = old.params, old.state
         else:
-            search = "also" if self.config.get("task") == "search" else False
-            params, state = self.network.init(jax.random.fold_in(self.key, 2 * epoch), train=True, search=search)
+            key = jax.random.fold_in(self.key, 2 * epoch)
+            params, state = self.network.init(key, train=not self.searching, search=self.searching)
             self._own = self._on_init(params, state)
             params, state = filled(params, self._own), filled(state, self._own)
         known, move = extern_data(config), None
@@ -127,12 +132,12 @@ class Learner:
             def move(a: Any, b: Any) -> Mapping[str, Any]:
                 return carried(last, a, net, b, known, **options)
 
-        updater = self._updater(config, frozen)
+        updater = None if self.searching else self._updater(config, frozen)
         self.steps = Steps(
             self.network, updater, mesh_of(config), self.with_rules(config, epoch, self.plan.ledger), self.log.say
         )
-        optimizer = updater.init(params)
-        if old is not None and (same or not self.config.get("reset_optimizer")):
+        optimizer = updater.init(params) if updater is not None else ()
+        if old is not None and updater is not None and (same or not self.config.get("reset_optimizer")):
             optimizer = carried_states(jax.device_get(old.optimizer), optimizer, move)
         self.state: State = self.steps.placed(State(params, state, optimizer))
         self._net, self._made_of = net, made_of
@@ -142,9 +147,10 @@ class Learner:
         for key, value in overrides.items():
             if self.config.get(key) != value:
                 self.log.say(log_lines.config_changed(key, epoch, self.config.get(key), value))
-        trained = {f"{m}/{name}" for m, names in self.network.trainable().items() for name, is_ in names.items() if is_}
         of = {f"{m}/{name}": v for m, names in self.state.params.items() for name, v in names.items()}
-        of = {name: value for name, value in of.items() if name in trained}
+        if not self.searching:
+            trained = {f"{m}/{name}" for m, its in self.network.trainable().items() for name, is_ in its.items() if is_}
+            of = {name: value for name, value in of.items() if name in trained}
         self.log.say(log_lines.parameter_count(sum(value.size for value in of.values())), 2)
         self.log.say(log_lines.trainable(log_lines.variable(name, v.shape, v.dtype) for name, v in of.items()), 4)
 
@@ -176,9 +182,9 @@ class Learner:
 
     def fill(self, values: Mapping[str, Any]) -> None:
         """Takes values by name; the optimizer's state starts anew."""
-        state = self.state
+        state, updater = self.state, self.steps.updater
         params, kept = filled(state.params, values), filled(state.state, values)
-        self.state = self.steps.placed(State(params, kept, self.steps.updater.init(params)))  # type: ignore[union-attr]
+        self.state = self.steps.placed(State(params, kept, updater.init(params) if updater is not None else ()))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of all values by name."""
@@ -199,10 +205,10 @@ class Learner:
         return {name: shape for name, shape in self.shapes().items() if name not in names}
 
     def _on_init(self, *values: Tree) -> dict[str, np.ndarray]:
-        """The first values of sub-networks with `load_on_init`; in a search, of those that only a search has, too."""
-        modes = (TRAINING, SEARCHING) if self.config.get("task") == "search" else (TRAINING,)
+        """The first values of sub-networks with `load_on_init`."""
         shapes = {name: value.shape for name, value in flat(*values).items()}
-        found = on_init(entries(self.network.graph(flags) for flags in modes), shapes, read)
+        mode = SEARCHING if self.searching else TRAINING
+        found = on_init(entries([self.network.graph(mode)]), shapes, read)
         for name in found:
             self.log.say(f"load_on_init: {name}", 4)
         return found
