@@ -118,3 +118,9 @@ def test_a_search_that_cheats_is_as_long_as_the_labels():
     assert y.shape == (5, 3, 2) and np.asarray(y.data)[:3, -1].tolist() == labels[:, :3].T.tolist()
     with pytest.raises(tn.TenureError, match="reads labels in the search"):
         search(net)
+
+
+def test_options_of_scheduled_sampling_that_there_are_not():
+    net = decoder({"scheduled_sampling": {"gold_mixing_prob": 0.5}})
+    with pytest.raises(tn.TenureError, match=r"(?s)scheduled_sampling.*'gold_mixin_prob'"):
+        tn.network(net, INPUTS)
