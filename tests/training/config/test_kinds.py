@@ -5,6 +5,7 @@ import pytest
 
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys
+from tenure.training.engine.settings import values
 from tenure.training.errors import ConfigError
 
 WRONG = {
@@ -44,3 +45,12 @@ def test_values_that_configs_give_are_taken():
     check_keys(Config({}, {"num_epochs": ["3"], "learning_rate": ["1e-3"], "learning_rates": ["0.1", "0.2"]}))
     with pytest.raises(ConfigError, match="num_epochs is 'three', and no whole number"):
         check_keys(Config({}, {"num_epochs": ["three"]}))
+
+
+def test_numbers_as_texts_are_numbers_and_names_of_files_are_none():
+    typed = {"num_epochs": "3", "learning_rate": "1e-3", "max_seqs": "inf", "learning_rates": "{3: 0.5}", "target": "7"}
+    config = Config(typed, {"model": ["2024"], "search_output_file": ["5"], "load": ["12"], "tf_log_dir": ["None"], "random_seed": ["007"]})
+    check_keys(config)
+    found = values(config)
+    assert [found[key] for key in typed] == [3, 1e-3, float("inf"), {3: 0.5}, "7"]
+    assert [found[key] for key in config.texts] == ["2024", "5", "12", None, 7]

@@ -5,7 +5,6 @@ A key that is not done is refused, as a training without it would not be what th
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from tenure.core.errors import nearest
 from tenure.training.config.config import Config
-from tenure.training.config.kinds import check_kind
+from tenure.training.config.kinds import check_kind, plain, read
 from tenure.training.errors import ConfigError
 
 DONE, WITHOUT_MEANING, NOT_DONE = "done", "without meaning here", "not done"
@@ -277,16 +276,11 @@ def _check_key(config: Config, name: str) -> None:
 
 
 def _value(config: Config, name: str) -> Any:
-    """The value of a key; a text as a literal, if it is one."""
+    """The value of a key as the engine takes it; None for several texts."""
     if name in config.typed:
-        return config.typed[name]
+        return plain(name, config.typed[name])
     found = config.texts[name]
-    if len(found) != 1:
-        return None
-    try:
-        return ast.literal_eval(found[0])
-    except (SyntaxError, ValueError):
-        return found[0]
+    return read(name, found[0]) if len(found) == 1 else None
 
 
 def _set_by(config: Config) -> Iterable[str]:
