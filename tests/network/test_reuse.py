@@ -201,6 +201,7 @@ def test_legacy_does_not_lend_what_is_borrowed():
         ({"map": ["W"]}, "'map' is"),
         ({"map": {"W": {"custom": 3}}}, "'custom' is 3, not a function"),
         ({"map": {"W": "small", "b": None}}, r"'output/W' needs \(3, 3\) but its owner gives \(3, 2\)"),
+        ({"map": {"W": "small", "b": None}}, r"float32  layer 'output' \(\w+\)(.|\n)*float32  layer 'small' \(\w+\)"),
         (
             {
                 "map": {

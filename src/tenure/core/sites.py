@@ -42,7 +42,9 @@ class Site(NamedTuple):
     at: int
 
     def __str__(self) -> str:
-        return f"{_short(self.file)}:{self.line}" if self.file else ""
+        if not self.file or os.path.basename(self.file) == "tenure":  # the command itself is no line of a program
+            return ""
+        return f"{_short(self.file)}:{self.line}"
 
     def __reduce__(self) -> Any:
         return Site, (self.file, self.line, None, self.at)  # another process has other code

@@ -64,6 +64,9 @@ class Layer(OwnParameters):
         super().__init__(name=force_name(run.module_path(node)))
         self.node, self.run = node, run
 
+    def _asker(self) -> str:
+        return f"layer '{self.node.key}' ({self.node.class_name})"
+
     @property
     @transparent
     def sees_beams(self) -> bool:

@@ -68,9 +68,9 @@ def test_what_does_not_fit_is_found(tmp_path, more, words):
 
 
 def test_keys_of_another_kind_are_all_told_and_the_rest_is_looked_at(tmp_path):
-    more = "batch_size, max_seqs, num_epochs = '4000', '20', 'three'\noptimizer = {'class': 'adm'}\n"
+    more = "batch_size, max_seqs, num_epochs = 'many', 'few', 'three'\noptimizer = {'class': 'adm'}\n"
     said = here("check", write(tmp_path, more), folder=tmp_path)
-    for words in ("batch_size is '4000'", "max_seqs is '20'", "num_epochs is 'three'"):
+    for words in ("batch_size is 'many'", "max_seqs is 'few'", "num_epochs is 'three'"):
         assert f"wrong  keys: {words}" in said.stdout
     assert "nearest names: adam" in said.stdout and "ok     data set 'train'" in said.stdout
     assert said.returncode == 1 and said.stdout.endswith("4 wrong\n") and "Traceback" not in said.stderr
