@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tenure.functional import affine, recurrence, scan
+from tenure.nn.traced import traced_once
 
 linear = importlib.import_module("tenure.functional.linear")
 X = jax.random.normal(jax.random.key(0), (4, 6, 5))
@@ -55,6 +56,14 @@ def test_rows_are_turned_on_cpus_only(any_work):
     assert turned(ours, X, W, lowering_platforms=("cuda",)) == turned(plain, X, W) == 0
 
 
+def test_an_uncompiled_gradient_is_that_of_jax_and_compiles_nothing_anew(any_work, caplog):
+    for _ in range(2):
+        caplog.clear()
+        with jax.log_compiles(True):
+            jax.grad(ours, (0, 1))(X, W)
+    assert not [r.getMessage() for r in caplog.records if "compil" in r.getMessage().lower()]
+
+
 def test_only_where_it_pays():
     x, w = jnp.ones((8, 64, 64)), jnp.ones((64, 64))
     assert turned(lambda x, w: affine(x, w).sum(), x, w) == 1
@@ -75,15 +84,24 @@ def test_not_a_number_reaches_its_own_columns_only(any_work):
 
 def test_the_products_of_a_loop_are_gathered_as_ever(any_work):
     w = jnp.ones((64, 64))
+    kept = traced_once()(affine)  # whose equations JAX keeps from its first call
 
-    def body(h, x):
-        h = jnp.tanh(affine(h, w) + x)
-        return h, h
+    def body_with(mapped):
+        def body(h, x):
+            h = jnp.tanh(mapped(h, w) + x)
+            return h, h
 
-    body_of = importlib.import_module("tenure.functional.body").Body
-    seen = body_of(body, jnp.zeros((2, 64)), jnp.zeros((1,)))
-    assert [p.eqn.primitive.name for p in seen.products] == ["dot_general"]
-    assert scan(body, jnp.zeros((2, 64)), X[0, :, :1])[1].shape == (6, 2, 64)
+        return body
+
+    def seen(mapped):
+        of = importlib.import_module("tenure.functional.body").Body
+        return [p.eqn.primitive.name for p in of(body_with(mapped), jnp.zeros((2, 64)), jnp.zeros((1,))).products]
+
+    assert seen(affine) == ["dot_general"]
+    assert scan(body_with(affine), jnp.zeros((2, 64)), X[0, :, :1])[1].shape == (6, 2, 64)
+    for _ in range(2):
+        assert turned(lambda x, w: kept(x, w).sum(), jnp.zeros((2, 64)), w) == 1
+        assert seen(kept) == ["dot_general"]
 
 
 def test_the_matrix_of_a_recurrence(any_work):

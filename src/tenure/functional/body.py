@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core as jex
 
-from tenure.functional.linear import plain_products
+from tenure.functional.linear import PRODUCT
 
 #: Primitives that are linear in each operand that is named here by its place.
 _LINEAR = {"dot_general": (0, 1), "conv_general_dilated": (1,), "gather": (0,)}
@@ -70,8 +70,7 @@ class Body:
     """
 
     def __init__(self, body: Any, carry: Any, x: Any, find: Any = None):
-        with plain_products():
-            closed, shape = jax.make_jaxpr(body, return_shape=True)(carry, x)
+        closed, shape = jax.make_jaxpr(body, return_shape=True)(carry, x)
         self.consts = list(closed.consts)
         self.structure, self.carried = jax.tree.structure(shape), len(jax.tree.leaves(shape[0]))
         avals = [v.aval for v in (*closed.jaxpr.constvars, *closed.jaxpr.invars)]
@@ -204,7 +203,7 @@ def _inlined(jaxpr: Any, args: Sequence[Any]) -> list[Any]:
         return v.val if isinstance(v, jex.Literal) else values[v]
 
     for eqn in jaxpr.eqns:
-        inner = eqn.params.get("jaxpr") if eqn.primitive.name in _INLINED else None
+        inner = _called(eqn)
         if inner is not None and _multiplies(inner.jaxpr):
             found = _inlined(inner.jaxpr, [*inner.consts, *map(read, eqn.invars)])
         else:
@@ -216,9 +215,15 @@ def _inlined(jaxpr: Any, args: Sequence[Any]) -> list[Any]:
     return [read(v) for v in jaxpr.outvars]
 
 
+def _called(eqn: Eqn) -> Any:
+    """The jaxpr of a function that is called and may be written out; None for all other equations."""
+    if eqn.primitive.name == "custom_jvp_call" and eqn.params["call_jaxpr"].jaxpr.debug_info.func_name == PRODUCT:
+        return eqn.params["call_jaxpr"]
+    return eqn.params.get("jaxpr") if eqn.primitive.name in _INLINED else None
+
+
 def _multiplies(jaxpr: Any) -> bool:
     return any(
-        eqn.primitive.name in _LINEAR
-        or (eqn.primitive.name in _INLINED and "jaxpr" in eqn.params and _multiplies(eqn.params["jaxpr"].jaxpr))
+        eqn.primitive.name in _LINEAR or ((inner := _called(eqn)) is not None and _multiplies(inner.jaxpr))
         for eqn in jaxpr.eqns
     )

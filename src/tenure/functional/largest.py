@@ -17,7 +17,7 @@ def top_k(x: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     largest entries are in the `k` blocks with the largest maxima, and only those blocks are searched.
 
     Args:
-      x: rows [..., n], without NaN.
+      x: rows [..., n], without NaN; which of 0.0 and -0.0 comes first is not told.
       k: how many, at most n.
 
     Returns:

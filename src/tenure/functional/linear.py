@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -14,11 +11,13 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from tenure.functional.explicit_mesh import explicit, rows_of
+from tenure.functional.staged import staged
 
 #: From how many rows, outputs and multiplications on a matrix has a gradient of its own on CPUs.
 LEAST_ROWS, LEAST_OUTPUTS, LEAST_WORK = 64, 64, 2_000_000
 
-_plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain products", default=False)
+#: The name that JAX's equations give to a product with a gradient of its own.
+PRODUCT = "tenure.functional.linear.product"
 
 
 def affine(
@@ -61,7 +60,8 @@ def product(x: jax.Array, w: jax.Array, precision: jax.lax.PrecisionLike = None)
     That gradient is `xᵀ dy`, a sum over all rows. XLA on CPUs has a fast product for operands that are stored as they are
     multiplied, and a slow one for `x` stored the other way round; so here `x` is turned first. The rule is
     `jax.custom_jvp`'s, made of differentiable functions, so forward mode and higher derivatives exist as without it. On
-    GPUs and TPUs, for small products and for other numbers than single precision, the gradient is JAX's.
+    GPUs and TPUs, for small products, for other numbers than single precision and outside of compiled programs, the gradient
+    is JAX's.
 
     Args:
       x: [..., inputs].
@@ -75,8 +75,9 @@ def product(x: jax.Array, w: jax.Array, precision: jax.lax.PrecisionLike = None)
     def plain(x: jax.Array, w: jax.Array) -> jax.Array:
         return jnp.dot(x, w, precision=precision)
 
-    if not _pays(x, w):
+    if not (_pays(x, w) and (staged(x) or staged(w))):
         return plain(x, w)
+    plain.__name__ = PRODUCT
     function = jax.custom_jvp(plain)
 
     def rule(primals: Any, tangents: Any) -> Any:
@@ -109,7 +110,7 @@ def by_matrix(x: jax.Array, d_w: jax.Array, precision: jax.lax.PrecisionLike = N
         y = lax.dot_general(columns, d_w, (((0,), (0,)), ((), ())), precision=precision)
         return y.reshape(*x.shape[:-1], d_w.shape[-1])
 
-    if not _pays(x, d_w):
+    if not (_pays(x, d_w) and staged(x)):
         return plain(x, d_w)
     result: jax.Array = lax.platform_dependent(x, d_w, cpu=turned, default=plain)
     return result
@@ -124,19 +125,9 @@ def _turned(x: jax.Array) -> jax.Array:
     return lax.optimization_barrier(lax.cond(x[0, 0] > 0, jnp.transpose, jnp.transpose, x))
 
 
-@contextlib.contextmanager
-def plain_products() -> Iterator[None]:
-    """Within it, products are JAX's own, which who looks at a function's equations can recognise."""
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
-
-
 def _pays(x: jax.Array, w: jax.Array) -> bool:
     """Whether the gradient with rows turned measured faster."""
-    if _plain.get() or explicit() or x.ndim < 2 or w.ndim != 2 or {x.dtype, w.dtype} != {jnp.dtype("float32")}:
+    if explicit() or x.ndim < 2 or w.ndim != 2 or {x.dtype, w.dtype} != {jnp.dtype("float32")}:
         return False
     if not all(isinstance(size, int) for size in (*x.shape, *w.shape)):  # a symbolic batch
         return False

@@ -103,10 +103,10 @@ class ExponentialMovingAverage(Module):
         hidden = get_state("hidden", value.shape, value.dtype, init=jnp.zeros)
         hidden = hidden * decay + value * (one - decay)
         average = hidden
-        if (
-            self.zero_debias
-        ):  # the first power is known, and need not wait for the counter, whose value `jnp.power` reads
-            average = hidden / (one - (decay if before is start.made else jnp.power(decay, counter)))
+        if self.zero_debias:
+            # the first power is known, and need not wait for the counter, whose value `jnp.power` reads
+            power = decay if before is start.made else jnp.power(decay, counter)
+            average = hidden / (one - power)
         if update_stats:
             set_state("counter", counter)
             set_state("hidden", hidden)

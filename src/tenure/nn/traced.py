@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
-import numpy as np
 
 from tenure.core.run.frame import maybe_frame
+from tenure.functional.staged import staged
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ def traced_once(*static: str) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not any(map(_staged, args)):
+            if not any(map(staged, args)):
                 return function(*args, **kwargs)
             frame = maybe_frame()
             planning = frame is not None and frame.planning and frame.profile is None
@@ -46,16 +46,6 @@ def traced_once(*static: str) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
-
-
-def _staged(value: Any) -> bool:
-    """Whether operations on the value are written down, and not run at once, as those of an uncompiled `jax.grad` are."""
-    while isinstance(value, jax.core.Tracer):
-        inside = getattr(value, "primal", getattr(value, "val", None))
-        if not isinstance(inside, (jax.Array, np.ndarray, np.generic, float, int)):  # a variable of the program
-            return True
-        value = inside
-    return False
 
 
 @functools.lru_cache(maxsize=64)

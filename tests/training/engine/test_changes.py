@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tenure.training.data.base import Stream
+from tenure.training.data.classes import dataset
 from tenure.training.data.writing import HdfWriter
-from tenure.training.engine import tasks
+from tenure.training.engine import changes, tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import Models
 from tenure.training.engine.signals import Stopped
@@ -123,3 +124,59 @@ def test_epochs_without_a_checkpoint_are_not_trained_again(tmp_path):
         lambda what, values: seen.append((values["epoch"], values["step"])) if what == "step" else None,
     )
     assert seen[0] == (3, 3) and Models(tmp_path / "net" / "model").existing().keys() == {3}
+
+
+class Read:
+    """A source that counts what is read of it."""
+
+    def __init__(self):
+        self.read = 0
+
+    def __len__(self):
+        return 500
+
+    def __getitem__(self, index):
+        self.read += 1
+        return {"data": np.full((3, 2), index, "float32"), "name": f"n{index}"}
+
+
+def basis_of(options, data=None):
+    data = data or dataset(options)
+    return changes.basis({}, options, {}, data, data.epoch(1))
+
+
+def test_a_source_is_not_read_for_the_names_of_its_sequences():
+    source = Read()
+    options = {"class": "SourceDataset", "source": lambda: source, "tag_column": "name"}
+    data = dataset(options)
+    assert data.streams and source.read < 4
+    found = basis_of(options, data)
+    assert (found["sequences"]["count"], found["sequences"]["tags"], source.read < 4) == ("500", "", True)
+    named = {**found, "sequences": {**found["sequences"], "tags": "of another version"}}
+    assert changes.contents(named, found) == []
+
+
+def test_options_that_are_no_files_and_files_that_cannot_be_read_do_not_end_a_training(tmp_path, monkeypatch):
+    file = tmp_path / "list"
+    file.write_text("x")
+    options = {"class": "StaticDataset", "data": [{"data": np.ones((2, 3))}], "name": "x" * 300}
+    assert basis_of(options)["files"] == {}
+    data = dataset({"class": "StaticDataset", "data": [{"data": np.ones((2, 3))}]})
+    readable = changes.basis({}, {"list": str(file)}, {}, data, data.epoch(1))
+    monkeypatch.setattr(changes.Path, "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "denied")))
+    denied = changes.basis({}, {"list": str(file)}, {}, data, data.epoch(1))
+    assert list(denied["files"]) == [str(file)] and changes.contents(readable, denied) == []
+
+
+def test_a_function_that_gives_a_file_is_called_once(tmp_path):
+    (tmp_path / "a.txt").write_text("a b\n")
+    (tmp_path / "symbols").write_text("a\nb\n")
+    called = []
+
+    def name():
+        called.append(1)
+        return str(tmp_path / "a.txt")
+
+    options = {"class": "LmDataset", "corpus_file": name, "orth_symbols_file": str(tmp_path / "symbols")}
+    found = basis_of({**options, "word_based": True, "unknown_symbol": None, "seq_end_symbol": None})
+    assert set(found["files"]) == {str(tmp_path / "a.txt"), str(tmp_path / "symbols")} and len(called) == 1

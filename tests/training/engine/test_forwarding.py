@@ -37,3 +37,31 @@ def test_a_layer_of_an_input_that_is_for_losses_only_is_told(tmp_path):
     inputs["more"]["available_for_inference"] = True
     tasks.run({**given, **out, "network": net, "max_seq_length": 1}, Log(0))  # a limit of training
     assert (tmp_path / "o.hdf").exists()
+
+
+def test_whole_numbers_that_are_no_labels_are_written_as_they_are(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    less = {"class": "eval", "from": "best", "eval": "source(0) - 3"}
+    less["out_type"] = {"sparse": False, "dim": None, "dtype": "int32", "shape": (None,)}
+    net = {
+        "output": {"class": "softmax", "loss": "ce", "from": "data"},
+        "best": {"class": "reduce", "mode": "argmax", "axis": "f", "from": "output"},
+        "less": less,
+        "length": {"class": "length", "from": "data"},
+        "dump": {"class": "hdf_dump", "from": "data", "extra": {"less": "less"}, "is_output_layer": True},
+    }
+    net["dump"]["filename"] = str(tmp_path / "dumped.hdf")
+    data = {"class": "StaticDataset", "data": [{"data": np.full((n, 9), n, "f4")} for n in (5, 3)]}
+    given = config(tmp_path, task="forward", network=net, eval=data, allow_random_model_init=True)
+    for layer, count in (("less", 8), ("length", 2), ("best", 8)):
+        found = tmp_path / f"{layer}.hdf"
+        tasks.run({**given, "forward_output_layer": layer, "output_file": str(found)}, Log(0))
+        (tmp_path / "dumped.hdf").rename(tmp_path / "dump")
+        with h5py.File(found) as file:
+            numbers = file["inputs"][()]
+            assert numbers.dtype == "int32" and numbers.shape == (count,)
+            assert layer != "less" or (set(numbers) <= {-3, -2} and len(file["labels"]) == 0)
+            assert layer != "length" or sorted(numbers) == [3, 5]
+            assert file.attrs["inputPattSize"] == (2 if layer == "best" else 1)
+    with h5py.File(tmp_path / "dump") as file:
+        assert set(file["targets/data/less"][()]) <= {-3, -2}

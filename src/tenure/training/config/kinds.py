@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import math
 import numbers
 import os
@@ -32,10 +34,42 @@ _NUMBERS = {
 _FRAMES = {"batch_size", "forward_batch_size", "packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size"}
 _MAPPINGS = {"eval_datasets", "preload_from_files", "sharding", "tensorboard_opts"}
 
-_FILES = {
+FILES = {
     *("model", "learning_rate_file", "output_file", "search_output_file", "eval_output_file", "search_scores_file"),
     *("tf_log_dir", "average_output", "load", "import_model_train_epoch1"),
 }
+_TEXTS = FILES | {"task", "log", "device"}
+
+
+def read(name: str, text: str) -> Any:
+    """The value of a text that a config gives: what Python reads, or the text itself, as names of files always are.
+
+    Args:
+      name: of the key.
+      text: from the command line, or from a config of lines.
+
+    >>> read("num_epochs", "05"), read("max_seqs", "inf"), read("chunking", "(50, 25)"), read("model", "2024")
+    (5, inf, (50, 25), '2024')
+    """
+    if name in _TEXTS:
+        return text if text != "None" else None
+    for number in (int, float) if name in _WHOLE | _NUMBERS | _FRAMES else ():
+        with contextlib.suppress(ValueError):
+            return number(text)
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+
+
+def plain(name: str, value: Any) -> Any:
+    """A typed value; a text where the key takes numbers is read, as RETURNN does.
+
+    >>> plain("num_epochs", "5"), plain("learning_rates", "{3: 0.5}"), plain("target", "5")
+    (5, {3: 0.5}, '5')
+    """
+    takes_numbers = name in _WHOLE | _NUMBERS | _FRAMES or name == "learning_rates"
+    return read(name, value) if takes_numbers and isinstance(value, str) else value
 
 
 def check_kind(name: str, value: Any) -> None:
@@ -66,14 +100,37 @@ def check_kind(name: str, value: Any) -> None:
         )
     if name in _MAPPINGS and not isinstance(value, Mapping):
         raise ConfigError(f"{name} is {brief(value)}, and no dictionary")
-    if name in _FILES and not isinstance(value, str | os.PathLike):
+    if name in FILES and not isinstance(value, str | os.PathLike):
         raise ConfigError(f"{name} is {brief(value)}, and no name of a file")
     if name == "log" and not isinstance(value, str | list | tuple):
         raise ConfigError(f"{name} is {brief(value)}", ways=['["log/train.log"]'])
     if name == "cleanup_old_models" and not isinstance(value, bool | int | Mapping):
         raise ConfigError(f"{name} is {brief(value)}", ways=["True", '{"keep_last_n": 2, "keep_best_n": 4}'])
-    if name == "learning_rates" and (isinstance(value, str) or not hasattr(value, "__iter__")):
+    if name == "learning_rates" and not _are_numbers(value):
         raise ConfigError(f"{name} is {brief(value)}", ways=["[0.001, 0.0005]", "{1: 0.001, 20: 0.0005}"])
+    if name == "extern_data":
+        _check_streams(value)
+
+
+def _check_streams(value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"extern_data is {brief(value)}, and no dictionary of streams", ways=['{"data": {"dim": 40}}']
+        )
+    for stream, options in value.items():
+        if isinstance(options, Mapping) and isinstance(options.get("dim"), str | float):
+            raise ConfigError(
+                f"the 'dim' of {stream!r} in extern_data is {brief(options['dim'])}, and no whole number",
+                ways=[f'{{"{stream}": {{"dim": 40}}}}'],
+            )
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether these may be learning rates: numbers by epoch, in a dictionary or one after the other."""
+    rates = value.values() if isinstance(value, Mapping) else value
+    if isinstance(rates, str) or not hasattr(rates, "__iter__"):
+        return False
+    return all(map(_is_number, rates)) if isinstance(value, Mapping | list | tuple) else True
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:

@@ -159,6 +159,11 @@ class DataSet(ABC):
         key = next(iter(self.streams))
         return np.array([self.measure(i, epoch)[key] for i in range(int(self.count()))])
 
+    @property
+    def knows_tags(self) -> bool:
+        """Whether `tags` need not load sequences."""
+        return True
+
     def tag(self, index: int) -> str:
         """The tag of a sequence."""
         return f"seq-{index}"

@@ -116,6 +116,10 @@ class SourceDataset(DataSet):
     def count(self) -> int:
         return len(self._source)
 
+    @property
+    def knows_tags(self) -> bool:
+        return self.tag_column is None
+
     def tag(self, index: int) -> str:
         return f"seq-{index}" if self.tag_column is None else str(self._entry(index)[self.tag_column])
 

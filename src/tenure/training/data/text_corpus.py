@@ -92,9 +92,8 @@ class LmDataset(DataSet):
 
     def __post_init__(self) -> None:
         files = _called(self.corpus_file)
-        self.lines = [
-            line for f in ([files] if isinstance(files, str) else files or ()) for line in read_corpus(_called(f))
-        ]
+        self._files = [_called(f) for f in ([files] if isinstance(files, str) else files or ())]
+        self.lines = [line for f in self._files for line in read_corpus(f)]
         if not self.lines:
             raise DataSetError(f"LmDataset: corpus_file {brief(files)} has no sentences")
         self.vocab: Vocabulary | None = None if self.orth_vocab is None else vocabulary(_called(self.orth_vocab))
@@ -145,8 +144,7 @@ class LmDataset(DataSet):
 
     @property
     def files_read(self) -> Sequence[str]:
-        files = _called(self.corpus_file)
-        return [_called(f) for f in ([files] if isinstance(files, str) else files)]
+        return self._files
 
     def measure(self, index: int, epoch: int) -> Frames:
         if self.vocab is not None:

@@ -210,11 +210,11 @@ class HdfWriter:
         self._file.attrs.update({**numbers, "numTimesteps": int(lengths[:, 0].sum())})
 
     def _size(self, key: str) -> int:
-        """The size of a frame; of labels, one more than the greatest."""
+        """The size of a frame; of whole numbers, which may be labels, one more than the greatest."""
         array = self._arrays[key]
         if array.ndim > 1:
             return int(array.shape[-1])
-        return int(np.max(array[()], initial=-1)) + 1 if self.streams[key].sparse else 1
+        return int(np.max(array[()], initial=-1)) + 1 if array.dtype.kind in "iu" else 1
 
     def _label(self, name: str, stream: Stream) -> None:
         labels: Sequence[str] = stream.labels or ()

@@ -6,6 +6,7 @@ Nothing is loaded for that: of data sets, their options, files, sequences and la
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def basis(config: Mapping[str, Any], options: Any, defaults: Mapping[str, Any], 
         "labels": {key: f"{s.dim} {_digest(s.labels or ())}" for key, s in data.streams.items() if s.sparse},
         "sequences": {
             "count": str(count),
-            "tags": _digest(data.tags) if count <= _SEQUENCES else "",
+            "tags": _digest(data.tags) if count <= _SEQUENCES and all(d.knows_tags for d in _with_parts(data)) else "",
             "order": ""
             if isinstance(epoch.indices, range)
             else _digest_of(np.asarray(epoch.indices, np.int64).tobytes()),
@@ -87,8 +88,8 @@ def _named(values: Iterable[Any]) -> list[str]:
     """The files that options name."""
     found: dict[str, None] = {}
     for value in values:
-        for name in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(name, str | Path) and name and len(str(name)) < 4096 and Path(name).is_file():
+        for name in value[:_FILES] if isinstance(value, list | tuple) else (value,):
+            if isinstance(name, str | Path) and os.path.isfile(name):
                 found[str(name)] = None
         if len(found) >= _FILES:
             break
@@ -97,12 +98,15 @@ def _named(values: Iterable[Any]) -> list[str]:
 
 def _file(name: str) -> str:
     """The size of a file, and a digest of samples of it."""
-    with Path(name).open("rb") as file:
-        size = file.seek(0, 2)
-        pieces = []
-        for at in np.linspace(0, max(size - _BYTES, 0), _SAMPLES).astype(np.int64):
-            file.seek(int(at))
-            pieces.append(file.read(_BYTES))
+    pieces = []
+    try:
+        with Path(name).open("rb") as file:
+            size = file.seek(0, 2)
+            for at in np.linspace(0, max(size - _BYTES, 0), _SAMPLES).astype(np.int64):
+                file.seek(int(at))
+                pieces.append(file.read(_BYTES))
+    except OSError as error:  # whatever is trained is saved all the same
+        return f"unknown {error.strerror}"
     return f"{size} {_digest_of(b''.join(pieces))}"
 
 
@@ -122,14 +126,14 @@ def contents(before: Basis, now: Basis) -> list[str]:
     """
     found = []
     for name in before.get("files", {}).keys() & now.get("files", {}).keys():
-        if before["files"][name] != now["files"][name]:
+        if before["files"][name] != now["files"][name] and "unknown" not in (before["files"][name] + now["files"][name]):
             sizes = [of["files"][name].split()[0] for of in (before, now)]
             what = f"has {sizes[1]} bytes, and had {sizes[0]}" if sizes[0] != sizes[1] else "is another one"
             found.append(f"the file '{name}' {what}")
     was, has = before.get("sequences", {}), now.get("sequences", {})
     if was.get("count") != has.get("count"):
         found.append(f"there are {has.get('count')} sequences, and were {was.get('count')}")
-    elif was.get("tags") != has.get("tags"):
+    elif was.get("tags") and has.get("tags") and was["tags"] != has["tags"]:
         found.append("sequences have other names, or another order in the data")
     found += [
         f"the vocabulary of {key!r} is another one ({has_} labels, and {was_} before)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -127,7 +128,7 @@ class _File:
     def _opened(self, main: Tensor, first: Dumped) -> HdfWriter:
         assert self._path is not None
         extends = bool(self._options.get("extend_existing_file"))
-        streams = {name: Stream.like(array, 0) for name, array in first.arrays.items()}
+        streams = {name: replace(Stream.like(array, 0), sparse=False) for name, array in first.arrays.items()}
         labels = self._options.get("labels")
         data = first.arrays["data"]
         size = main.sparse_dim.size if main.sparse_dim is not None else data.shape[-1] if data.ndim > 1 else 1

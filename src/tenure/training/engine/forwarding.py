@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
     Raises:
       ConfigError: there are no data, or the file is there already.
     """
-    path, replace = _output_file(config), bool(config.get("forward_override_hdf_output"))
-    if path.exists() and not replace:
+    path, force = _output_file(config), bool(config.get("forward_override_hdf_output"))
+    if path.exists() and not force:
         raise ConfigError(
             f"the output_file '{path}' is there already", ways=["forward_override_hdf_output = True", "another file"]
         )
@@ -49,8 +50,9 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
         for tags, output in _forwarded(training, config, layer, data, evaluation_options(config), dumps):
             for tag, array in zip(tags, rows(output), strict=True):
                 if writer is None:
-                    stream = Stream.like(array, _size(output, array))
-                    writer = files.enter_context(HdfWriter(path, {"data": stream}, force=replace))
+                    of = Stream.like(array, _size(output, array))  # whole numbers need not be labels
+                    stream = replace(of, sparse=output.sparse_dim is not None)
+                    writer = files.enter_context(HdfWriter(path, {"data": stream}, force=force))
                 writer.add(tag, {"data": array})
         check_not_empty(0 if writer is None else writer.sequences, "the data set to forward")
     training.log.say(log_lines.forward_file(str(path)))

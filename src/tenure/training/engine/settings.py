@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import Any
 
 from tenure.training.config.config import Config
+from tenure.training.config.kinds import plain, read
 from tenure.training.data.defaults import evaluation_options, training_options
-
-_STRINGS = ("task", "model", "load", "learning_rate_file", "output_file", "eval_output_file", "log", "device")
 
 
 def values(config: Config) -> dict[str, Any]:
@@ -18,17 +16,9 @@ def values(config: Config) -> dict[str, Any]:
     >>> values(Config({"a": 1}, {"b": ["2"], "task": ["train"], "c": ["x", "y"]}))
     {'b': 2, 'task': 'train', 'c': ['x', 'y'], 'a': 1}
     """
-    texts = {key: [_value(key, t) for t in found] for key, found in config.texts.items()}
-    return {**{k: v[0] if len(v) == 1 else v for k, v in texts.items()}, **config.typed}
-
-
-def _value(key: str, text: str) -> Any:
-    if key in _STRINGS:
-        return text
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return text
+    texts = {key: [read(key, t) for t in found] for key, found in config.texts.items()}
+    typed = {key: plain(key, value) for key, value in config.typed.items()}
+    return {**{k: v[0] if len(v) == 1 else v for k, v in texts.items()}, **typed}
 
 
 def evaluation_sets(config: Mapping[str, Any]) -> dict[str, Any]:
