@@ -1,5 +1,7 @@
 """Every format: what is written is read, by us and by the libraries that the formats are of; their files are read."""
 
+import zipfile
+
 import pytest
 
 from tenure import convert
@@ -41,6 +43,14 @@ def test_an_unknown_file_and_an_unknown_format(tmp_path):
         convert.read(tmp_path / "x.bin", "tourch")
     with pytest.raises(FileError, match="not there"):
         convert.read(tmp_path / "y.bin")
+
+
+def test_a_network_that_was_exported_is_told_from_weights(tmp_path):
+    with zipfile.ZipFile(tmp_path / "net.exported", "w") as archive:
+        for name in ("about.json", "program.bin", "weights.safetensors"):
+            archive.writestr(name, b"{}")
+    with pytest.raises(FileError, match="`tenure export` wrote(.|\n)*load_exported"):
+        convert.read(tmp_path / "net.exported")
 
 
 def test_every_format_has_a_module_that_reads():

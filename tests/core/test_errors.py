@@ -120,6 +120,7 @@ def test_brief_shows_anything():
 def test_nearest_is_fast_on_a_long_name():
     assert errors.nearest("embed/w" * 10**5, ["embed/w"] * 10) in ([], ["embed/w"])
     assert errors.nearest("embd/w", ["embed/w", "head/b"]) == ["embed/w"]
+    assert errors.nearest("bv", ["fw", "bw", "output"]) == ["bw"]
 
 
 def test_the_message_of_an_error_without_parties():

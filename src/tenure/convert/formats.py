@@ -105,12 +105,25 @@ def _by_content(path: Path, head: bytes) -> Format | None:
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return FORMATS["keras"]
     if head.startswith(b"PK"):
+        _refuse_exported(path)
         return FORMATS["npz" if path.suffix == ".npz" or _all_arrays(path) else "torch"]
     if head.startswith(b"\x93NUMPY"):
         return FORMATS["equinox"]
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 40 and path.suffix != ".index":
         return FORMATS["safetensors"]
     return None
+
+
+def _refuse_exported(path: Path) -> None:
+    """Refuses what `tenure export` writes, which is a program with its weights."""
+    if {"about.json", "program.bin"} <= set(Archive(path).members):
+        raise UnsupportedFileError(
+            f"'{name_of(path)}' is a network that `tenure export` wrote: a program with its weights",
+            ways=[
+                f'tenure.training.load_exported("{name_of(path)}") runs it',
+                "the checkpoint that it was made from has the weights, by name",
+            ],
+        )
 
 
 def _all_arrays(path: Path) -> bool:

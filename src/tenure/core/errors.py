@@ -58,9 +58,11 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
     >>> nearest("embd/w", ["embed/w", "head/b"])
     ['embed/w']
+    >>> nearest("bv", ["fw", "bw"])
+    ['bw']
     """
     known, name = list(dict.fromkeys(known)), name[:200]
-    found = difflib.get_close_matches(name, known, n=count, cutoff=0.6)
+    found = difflib.get_close_matches(name, known, n=count, cutoff=0.6 if len(name) > 3 else 0.5)
     if len(found) < count and "/" in name:
         tail = name.rsplit("/", 1)[-1]
         found += [k for k in known if k.rsplit("/", 1)[-1] == tail and k not in found]

@@ -53,12 +53,18 @@ def option_error(path: str, cls: str, option: str, value: Any, why: str, ways: S
 def not_found(name: str, asker: str, option: str, known: Iterable[str]) -> LayerNotFoundError:
     """The error of a reference that leads nowhere."""
     known = list(known)
+    if name.startswith("data:"):
+        key, streams = name.removeprefix("data:"), [k.removeprefix("data:") for k in known if k.startswith("data:")]
+        ways = [f"declare it:  extern_data = {{'{key}': {{…}}}}"]
+        ways = [f"the streams of extern_data: {', '.join(map(repr, streams[:10]))}", *ways] if streams else ways
+    else:
+        ways = ["correct the name", "add the layer", "'data' and 'data:key' are the network's inputs"]
     said = f"layer '{asker}': option '{option}' names '{name}', and there is no such layer"
     return LayerNotFoundError(
         said if asker else f"the layer '{name}' was asked for, and there is no such layer",
         parties=[Party("layer", asker, f"{option}: {brief(name)}")] if asker else (),
         near=nearest(name, known),
-        ways=["correct the name", "add the layer", "'data' and 'data:key' are the network's inputs"],
+        ways=ways,
     )
 
 

@@ -55,6 +55,9 @@ eval = {"class": "ExternSprintDataset"}
         ("num_inputs = 7\ndel network['b']['reuse_params']\n", "wrong  data set 'train'"),
         ("num_outputs = 1\n", "'seq-0' has the label 1 in the stream 'classes', and the network has 1 labels"),
         ("optimizer = {'class': 'adm'}\n", "nearest names: adam"),
+        ("train = 'train.hdf'\n", "1. {'class': 'HDFDataset', 'files': ['train.hdf']}"),
+        ("network = [network]\n", "and no dictionary of layers"),
+        ("target = 'text'\n", "the streams of extern_data: 'classes', 'data'"),
         ("model = None\n", "wrong  settings: 'model'"),
         ("max_seq_length = 1\n", "wrong  data set 'train': the data set 'train' has no batch"),
     ],
@@ -62,6 +65,29 @@ eval = {"class": "ExternSprintDataset"}
 def test_what_does_not_fit_is_found(tmp_path, more, words):
     said = here("check", write(tmp_path, more), folder=tmp_path)
     assert said.returncode == 1 and words in said.stdout and "Traceback" not in said.stderr, said.stdout + said.stderr
+
+
+def test_keys_of_another_kind_are_all_told_and_the_rest_is_looked_at(tmp_path):
+    more = "batch_size, max_seqs, num_epochs = '4000', '20', 'three'\noptimizer = {'class': 'adm'}\n"
+    said = here("check", write(tmp_path, more), folder=tmp_path)
+    for words in ("batch_size is '4000'", "max_seqs is '20'", "num_epochs is 'three'"):
+        assert f"wrong  keys: {words}" in said.stdout
+    assert "nearest names: adam" in said.stdout and "ok     data set 'train'" in said.stdout
+    assert said.returncode == 1 and said.stdout.endswith("4 wrong\n") and "Traceback" not in said.stderr
+
+
+def test_the_layer_of_a_search_is_looked_at_in_a_config_that_trains(tmp_path):
+    more = "network['found'] = {'class': 'decidee', 'from': 'output'}\nsearch_output_layer = 'found'\n"
+    said = here("check", write(tmp_path, more), folder=tmp_path)
+    assert "ok     network of epoch 1" in said.stdout and "nearest names: decide" in said.stdout
+    assert "wrong  search: layer 'found': there is no layer class 'decidee'" in said.stdout
+
+
+def test_a_file_that_is_not_there_is_told_with_the_one_that_is(tmp_path):
+    (tmp_path / "train.hdf").write_bytes(b"")
+    train = {"class": "HDFDataset", "files": [f"{tmp_path}/trian.hdf"]}
+    said = here("check", write(tmp_path, f"train = {train}\n"), folder=tmp_path)
+    assert f"not there: '{tmp_path}/trian.hdf' (but '{tmp_path}/train.hdf' is)" in said.stdout
 
 
 def test_compile_measures_the_memory_of_each_shape(tmp_path):

@@ -25,6 +25,13 @@ def test_inspect(folder, capsys):
     assert "tied | transpose" in capsys.readouterr().out
 
 
+def test_data_are_not_called_weights(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("b a\nb\n")
+    assert main(["data", "hdf", str(tmp_path / "a.hdf"), "--text", f"data={tmp_path}/a.txt"]) == 0
+    assert main(["inspect", str(tmp_path / "a.hdf")]) == 0
+    assert "an HDF data set: " in capsys.readouterr().out
+
+
 def test_groups_of_a_checkpoint(folder, capsys):
     def counted(x):
         count = tn.get_state("count", (), init=jnp.zeros)

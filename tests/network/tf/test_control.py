@@ -85,6 +85,12 @@ def test_running_results_along_the_first_axis():
     assert np.allclose(tf.scan(lambda a, b: a * 0.5 + b, x), [[0, 1], [2, 3.5], [5, 6.75]])
     assert np.allclose(tf.scan(lambda a, b: a + b, x, tf.zeros([2]), reverse=True), [[6, 9], [6, 8], [4, 5]])
     assert np.allclose(tf.foldl(lambda a, b: a + b, x), [6, 9]) and np.allclose(tf.foldr(lambda a, b: a - b, x), [2, 1])
+    assert np.allclose(tf.scan(lambda a, b: a + b, x, tf.zeros([2]), 10), jnp.cumsum(x, 0))  # of which 10 at once
+    assert np.allclose(tf.foldl(lambda a, b: a + b, x, tf.ones([2]), 10), [7, 10])
+    assert tf.foldl(lambda a, b: a + b, x[:0], tf.ones([2])).tolist() == [1, 1]
+    assert np.allclose(tf.scan(lambda a, b: a + b / 2, x[1:, 0], 0), [1, 3])
+    with pytest.raises(TypeError, match="carry"):
+        tf.scan(lambda a, b: a + b / 2, x[:, 0], jnp.int32(0))  # which would lose fractions
 
 
 def test_the_first_case_that_holds():
@@ -98,20 +104,6 @@ def test_the_first_case_that_holds():
 def test_a_function_with_a_gradient_of_its_own():
     clipped = tf.custom_gradient(lambda x: (x * 2, lambda dy: dy * 7))
     assert np.allclose(jax.grad(lambda x: jnp.sum(clipped(x)))(jnp.ones(2)), 7) and float(clipped(3.0)) == 6
-
-
-def test_parts_of_arrays():
-    x = jnp.arange(12.0).reshape(3, 4)
-    assert tf.strided_slice(x, [0, 1], [3, 4], [2, 2]).tolist() == [[1, 3], [9, 11]]
-    assert tf.strided_slice(x, [1, 2], [9, 9], shrink_axis_mask=1, end_mask=2).tolist() == [6, 7]
-    assert tf.reverse_sequence(x, [2, 0, 4]).tolist() == [[1, 0, 2, 3], [4, 5, 6, 7], [11, 10, 9, 8]]
-    assert tf.boolean_mask(x, [True, False, True])[:, 0].tolist() == [0, 8]
-    assert tf.linalg.band_part(tf.ones([3, 3]), 1, 0).tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
-    assert tf.linalg.diag(jnp.array([2.0, 3.0])).tolist() == [[2, 0], [0, 3]]
-    assert tf.tensor_scatter_nd_update(x, [[1]], [[9.0] * 4])[1].tolist() == [9] * 4
-    assert tf.math.bincount([1, 1, 3], minlength=3).tolist() == [0, 2, 0, 1]
-    assert tf.sort(x, axis=0, direction="DESCENDING")[0].tolist() == [8, 9, 10, 11]
-    assert np.allclose(tf.math.cumulative_logsumexp(x, axis=1, exclusive=True)[:, 1], x[:, 0])
 
 
 @pytest.mark.parametrize("name", ["py_func", "py_function", "gradients", "TensorArray"])

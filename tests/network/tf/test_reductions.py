@@ -38,3 +38,19 @@ def test_segments_that_are_known_inside_of_a_program():
     with pytest.raises(UnknownTensorFlowError, match="no known size"):
         jax.jit(lambda x: tf.where(x > 2))(jnp.arange(6.0))
     assert tf.where(jnp.arange(6.0) > 3).tolist() == [[4], [5]]
+
+
+def test_entries_in_order():
+    x = jnp.array([[3.0, 1.0, 2.0, 1.0]])
+    assert tf.sort(values=x, axis=1, direction="DESCENDING").tolist() == [[3, 2, 1, 1]]
+    assert tf.argsort(x, -1, "DESCENDING").tolist() == [[0, 2, 1, 3]] and tf.argsort(x).tolist() == [[1, 3, 2, 0]]
+    assert tf.sort(x.T, 0)[:, 0].tolist() == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_running_sums_of_exponentials(axis):
+    x = jax.random.normal(jax.random.key(0), (3, 4))
+    running = tf.math.cumulative_logsumexp
+    np.testing.assert_allclose(jnp.exp(running(x, axis=axis)), jnp.cumsum(jnp.exp(x), axis), rtol=1e-5)
+    first = jnp.take(running(x, axis=axis, exclusive=True, reverse=True), -1, axis=axis)
+    assert np.isneginf(first).all()

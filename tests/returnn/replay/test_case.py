@@ -20,7 +20,9 @@ def test_the_command(tmp_path, capsys):
     np.savez(tmp_path / "b.npz", **arrays)
     trained = {"id": "steps#0", "kind": "train_steps", "net_dict": {}, "flags": []}
     (tmp_path / "c.json").write_text(json.dumps(trained))
-    assert main([str(tmp_path), "--json", str(tmp_path / "out.txt")]) == 1
+    assert main([str(tmp_path)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "replay: 1 of 3 cases pass"  # the optimizer's case too
+    assert main([str(tmp_path), "--only-in-scope", "--json", str(tmp_path / "out.txt")]) == 1
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == "replay: 1 of 2 cases pass"
     assert any("(d) losses" in line and "1 of 2" in line for line in printed)

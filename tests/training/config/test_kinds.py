@@ -17,7 +17,8 @@ WRONG = {
     "batch_size": ["many", {"data": "many"}],
     "max_seq_length": ["x"],
     "eval_datasets": [[1], "dev"],
-    "learning_rates": [3, "0.1"],
+    "learning_rates": [3, "0.1", [0.1, "a"], {1: "a"}],
+    "extern_data": [["data"], "data"],
     "model": [3, {"a": 1}],
     "log": [3],
     "cleanup_old_models": ["x"],
@@ -28,6 +29,12 @@ WRONG = {
 def test_a_value_of_another_kind_is_an_error(name, value):
     with pytest.raises(ConfigError, match=f"^{name} is "):
         check_keys(Config({name: value}))
+
+
+def test_a_dim_of_a_stream_is_a_whole_number():
+    with pytest.raises(ConfigError, match="the 'dim' of 'data' in extern_data is '40', and no whole number"):
+        check_keys(Config({"extern_data": {"data": {"dim": "40"}}}))
+    check_keys(Config({"extern_data": {"data": {"dim": 40}, "raw": {"shape": (None,), "dim": None}}}))
 
 
 def test_values_that_configs_give_are_taken():

@@ -25,6 +25,16 @@ def test_first_words_can_be_names(tmp_path):
         gathering.text_stream(written(tmp_path / "c.txt", "one a\ntwo b\none c\n"), "bytes", tagged=True)
 
 
+def test_names_at_the_beginning_of_lines_are_not_taken_as_text(tmp_path):
+    names = ["one", "two"]
+    with pytest.raises(DataSetError, match="begins with the name of a sequence, such as 'two'(.|\n)*--tagged"):
+        gathering.check_untagged(written(tmp_path / "a.txt", "two b a\none\n"), names)
+    gathering.check_untagged(written(tmp_path / "b.txt", "two b a\nthree c\n"), names)
+    gathering.check_untagged(
+        written(tmp_path / "c.txt", "two\none\n"), names
+    )  # words that are spoken, and names of files
+
+
 def test_a_vocabulary_that_there_is_not():
     with pytest.raises(DataSetError, match="no vocabulary 'wrods'(.|\n)*words"):
         gathering.vocabulary_of("wrods", [])

@@ -82,6 +82,9 @@ def _gathered(given: argparse.Namespace) -> dict[str, Any]:
                 found[key] = gathering.audio_stream(path, _literal("--features", given.features))
             else:
                 found[key] = gathering.array_stream(path)
+    names = [stream.tags for stream in found.values() if stream.tags]
+    for text in given.text if names and not given.tagged else ():
+        gathering.check_untagged(_pair("--text", text)[1], names[0])
     if not found:
         raise DataSetError("there is nothing to write", ways=["--text data=FILE", "--audio data=FOLDER", "--dataset …"])
     if vocabs:

@@ -67,7 +67,8 @@ def lines(weights: Any) -> list[str]:
     shown = ["  ".join([*map(str.ljust, row[:3], widths), row[3]]).rstrip() for row in rows]
     count = sum(t.count for t in weights.tensors.values())
     size = files.size(sum(t.nbytes for t in weights.tensors.values()))
-    total = f"{weights.format}: {count:,} values ({size}) in {len(weights.tensors)} tensors, {len(weights.ties)} tied"
+    kind = "an HDF data set" if {"inputs", "seqLengths"} <= set(weights.tensors) else weights.format
+    total = f"{kind}: {count:,} values ({size}) in {len(weights.tensors)} tensors, {len(weights.ties)} tied"
     return [*shown, "", total, *_facts(weights.about)]
 
 

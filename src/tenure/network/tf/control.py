@@ -251,10 +251,27 @@ def map_fn(fn: Function, elems: Any, dtype: Any = None, name: str | None = None,
         return jax.lax.map(one, (jnp.arange(size), jax.tree.map(jnp.asarray, elems)))
 
 
-def scan(
-    fn: Function, elems: Any, initializer: Any = None, reverse: bool = False, name: str | None = None, **unused: Any
-) -> Any:
+def scan(fn: Function, elems: Any, initializer: Any = None, *unused: Any, reverse: bool = False, **more: Any) -> Any:
     """`fn(result so far, entry)` along the first axis, with all results; the first entry is the start where none is given."""
+    first, found = _scanned(fn, elems, initializer, reverse)
+    if initializer is not None:
+        return found
+    parts: Function = (lambda a, b: (b, a[None])) if reverse else (lambda a, b: (a[None], b))
+    return jax.tree.map(lambda a, b: jnp.concatenate(parts(a, b)), first, found)
+
+
+def fold(reverse: bool) -> Function:
+    """`tf.foldl` or `tf.foldr`: the last result of `scan`, or the start where there is no entry."""
+
+    def call(fn: Function, elems: Any, initializer: Any = None, *unused: Any, **more: Any) -> Any:
+        first, found = _scanned(fn, elems, initializer, reverse)
+        return jax.tree.map(lambda x, y: y[0 if reverse else -1] if len(y) else x, first, found)
+
+    return call
+
+
+def _scanned(fn: Function, elems: Any, initializer: Any, reverse: bool) -> tuple[Any, Any]:
+    """The start, and the results for the entries that come after it."""
     elems = jax.tree.map(jnp.asarray, elems)
     start = initializer
     if start is None:
@@ -266,24 +283,11 @@ def scan(
 
         def one(before: Any, pair: Any) -> Any:
             with keys.step(pair[0]):
-                new = jax.tree.map(lambda a, b: jnp.asarray(a, b.dtype), fn(before, pair[1]), before)
+                new = jax.tree.map(lambda a, b: _as(a, b.dtype), fn(before, pair[1]), before)
             return new, new
 
         first = jax.tree.map(jnp.asarray, start)
-        _, found = jax.lax.scan(one, first, (jnp.arange(size), elems), reverse=reverse)
-    if initializer is not None:
-        return found
-    parts: Function = (lambda a, b: (b, a[None])) if reverse else (lambda a, b: (a[None], b))
-    return jax.tree.map(lambda a, b: jnp.concatenate(parts(a, b)), first, found)
-
-
-def fold(reverse: bool) -> Function:
-    """`tf.foldl` or `tf.foldr`: the last result of `scan`."""
-
-    def call(fn: Function, elems: Any, initializer: Any = None, **unused: Any) -> Any:
-        return jax.tree.map(lambda x: x[0 if reverse else -1], scan(fn, elems, initializer, reverse))
-
-    return call
+        return first, jax.lax.scan(one, first, (jnp.arange(size), elems), reverse=reverse)[1]
 
 
 def case(

@@ -146,6 +146,8 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
                 ways=["tf.where(condition, x, y)", "tf.reduce_sum(tf.cast(condition, tf.int32)) is how often it holds"],
             )
         return jnp.argwhere(jnp.asarray(condition))
+    if x is None or y is None:
+        raise UnknownTensorFlowError("tf.where with one of 'x' and 'y' alone", ways=["tf.where(condition, x, y)"])
     condition = jnp.asarray(condition)
     ndim = max(jnp.ndim(x), jnp.ndim(y))
     if 0 < condition.ndim < ndim and condition.shape == jnp.shape(x)[: condition.ndim]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.network import bounds
 from tenure.network.tf.static import adapt, array, dtype_of, either, is_static, on_jax, shape_of
 
 Function = Callable[..., Any]
@@ -31,7 +32,8 @@ def _running(function: Function, start: float) -> Function:
     def call(
         x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None
     ) -> jax.Array:
-        x = jnp.flip(jnp.asarray(x), axis) if reverse else jnp.asarray(x)
+        x, axis = jnp.asarray(x), axis % jnp.ndim(x)
+        x = jnp.flip(x, axis) if reverse else x
         if exclusive:
             one = jnp.full_like(jax.lax.slice_in_dim(x, 0, 1, axis=axis), start)
             x = jnp.concatenate([one, jax.lax.slice_in_dim(x, 0, x.shape[axis] - 1, axis=axis)], axis)
@@ -50,8 +52,12 @@ def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) 
 
 
 def _ordered(function: Function) -> Function:
-    def call(x: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False, name: Any = None) -> jax.Array:
-        return function(jnp.asarray(x), axis=axis, descending=direction.upper() == "DESCENDING")
+    def call(*args: Any, **keywords: Any) -> jax.Array:
+        def ordered(x: Any, axis: int = -1, direction: str = "ASCENDING", stable: bool = False) -> jax.Array:
+            return function(jnp.asarray(x), axis=axis, descending=direction.upper() == "DESCENDING")
+
+        args, keywords = adapt(args, keywords, ("x", "axis", "direction", "stable"))
+        return ordered(*args, **keywords)
 
     return call
 
@@ -69,6 +75,7 @@ def _segments(function: Function, sorted_ids: bool) -> Function:
             count = len(data)
         else:
             count = int(ids.max(initial=-1)) + 1
+        bounds.elements((count, *data.shape[1:]))
         found = function(data, ids, count, indices_are_sorted=sorted_ids)
         some = jax.ops.segment_sum(jnp.ones(ids.shape), ids, count) > 0
         return jnp.where(some.reshape(-1, *[1] * (found.ndim - 1)), found, jnp.zeros((), found.dtype))

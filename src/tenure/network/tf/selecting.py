@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tenure.network import bounds
 from tenure.network.tf.static import UnknownTensorFlowError, array, is_static, shape_of
 
 Function = Callable[..., Any]
@@ -78,7 +79,9 @@ def band_part(input: Any, num_lower: int, num_upper: int, name: str | None = Non
 def diag(diagonal: Any, name: str | None = None) -> jax.Array:
     """Matrices with these diagonals."""
     x = jnp.asarray(diagonal)
-    return x[..., None] * jnp.eye(x.shape[-1], dtype=x.dtype)
+    n = x.shape[-1]
+    bounds.elements((*x.shape, n))
+    return jnp.where(jnp.eye(n, dtype=bool), x[..., None], jnp.zeros((), x.dtype))
 
 
 def _at(kind: str) -> Function:
@@ -94,17 +97,18 @@ def _at(kind: str) -> Function:
 def bincount(
     arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = "int32", name: Any = None
 ) -> jax.Array:
-    """How often each number occurs, or the sums of its weights; of computed numbers, `maxlength` says how many there are."""
+    """How often each number from 0 on occurs, or the sums of its weights; of computed numbers, `maxlength` says how many there are."""
     x = jnp.asarray(arr).reshape(-1)
     if isinstance(x, jax.core.Tracer) and maxlength is None:
         raise UnknownTensorFlowError("tf.bincount of computed numbers has no known size", ways=["'maxlength': 10"])
-    least = 0 if minlength is None else int(minlength)
-    size = least if isinstance(x, jax.core.Tracer) else max(least, int(x.max(initial=-1)) + 1)
-    size = (
-        size if maxlength is None else int(maxlength) if isinstance(x, jax.core.Tracer) else min(size, int(maxlength))
-    )
+    if maxlength is not None and isinstance(x, jax.core.Tracer):
+        size = int(maxlength)
+    else:
+        size = max(int(minlength or 0), int(x.max(initial=-1)) + 1)
+        size = size if maxlength is None else min(size, int(maxlength))
+    bounds.elements((size,))
     of = jnp.ones(x.shape, dtype) if weights is None else jnp.asarray(weights).reshape(-1)
-    return jnp.zeros(size, of.dtype).at[x].add(of, mode="drop")
+    return jnp.zeros(size, of.dtype).at[jnp.where(x < 0, size, x)].add(of, mode="drop")
 
 
 def table() -> dict[str, Function]:

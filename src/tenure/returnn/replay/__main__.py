@@ -18,8 +18,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tenure.returnn.replay", description="Replays recorded cases.")
     parser.add_argument("folder", type=Path, help="where the cases are, or its folder 'cases'")
     parser.add_argument("--json", type=Path, help="write all results there")
-    parser.add_argument("--all", action="store_true", help="also cases of optimizers")
-    parser.add_argument("--only-in-scope", action="store_true", help="leave these out (the default)")
+    parser.add_argument("--all", action="store_true", help="all cases (the default)")
+    parser.add_argument("--only-in-scope", action="store_true", help="leave cases of optimizers out")
     parser.add_argument("--id", action="append", default=[], help="cases with this in their id")
     parser.add_argument("--class", dest="classes", action="append", default=[], help="cases with a layer of this class")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is wrong with each case")
@@ -41,10 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             continue
         if given.classes and not set(given.classes) & set(row.get("classes", ())):
             continue
-        case = load(folder / row["file"])
-        if not given.all and out_of_scope(row):
+        if given.only_in_scope and out_of_scope(row):
             continue
-        verdict = check(case)
+        verdict = check(load(folder / row["file"]))
         verdicts.append(verdict)
         if not given.quiet and not verdict.passed:
             _tell(verdict, given.verbose)

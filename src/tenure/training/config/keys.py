@@ -243,21 +243,36 @@ def check_keys(config: Config) -> list[str]:
     tenure.training.errors.ConfigError: the config sets 'batchsize', which is no key; 'batch_size' is
     ...
     """
-    unread = []
+    for error in wrong_keys(config).values():
+        raise error
+    return [name for name in _set_by(config) if name not in KEYS and name not in config.asked]
+
+
+def wrong_keys(config: Config) -> dict[str, ConfigError]:
+    """All keys of a config that are wrong, with what is wrong: of another kind, not done, or a slip of the pen.
+
+    >>> list(wrong_keys(Config({"batchsize": 100, "num_epochs": "three", "learning_rate": 0.1})))
+    ['batchsize', 'num_epochs']
+    """
+    found = {}
     for name in _set_by(config):
-        key = KEYS.get(name)
-        check_kind(name, _value(config, name))
-        if key is not None and key.state == NOT_DONE and _says_something(config, name):
-            raise ConfigError(f"the config sets {name!r}, which is not done here", ways=[key.says, f"remove {name!r}"])
-        if key is None and name not in config.asked:
-            near = _near_miss(name)
-            if near:
-                raise ConfigError(
-                    f"the config sets {name!r}, which is no key; {near!r} is",
-                    ways=[f"write {near!r}", f"a name that nobody takes for a key, such as {'_' + name!r}"],
-                )
-            unread.append(name)
-    return unread
+        try:
+            _check_key(config, name)
+        except ConfigError as error:
+            found[name] = error
+    return found
+
+
+def _check_key(config: Config, name: str) -> None:
+    key = KEYS.get(name)
+    check_kind(name, _value(config, name))
+    if key is not None and key.state == NOT_DONE and _says_something(config, name):
+        raise ConfigError(f"the config sets {name!r}, which is not done here", ways=[key.says, f"remove {name!r}"])
+    if key is None and name not in config.asked and (near := _near_miss(name)):
+        raise ConfigError(
+            f"the config sets {name!r}, which is no key; {near!r} is",
+            ways=[f"write {near!r}", f"a name that nobody takes for a key, such as {'_' + name!r}"],
+        )
 
 
 def _value(config: Config, name: str) -> Any:

@@ -106,8 +106,31 @@ def check_kind(name: str, value: Any) -> None:
         raise ConfigError(f"{name} is {brief(value)}", ways=['["log/train.log"]'])
     if name == "cleanup_old_models" and not isinstance(value, bool | int | Mapping):
         raise ConfigError(f"{name} is {brief(value)}", ways=["True", '{"keep_last_n": 2, "keep_best_n": 4}'])
-    if name == "learning_rates" and (isinstance(value, str) or not hasattr(value, "__iter__")):
+    if name == "learning_rates" and not _are_numbers(value):
         raise ConfigError(f"{name} is {brief(value)}", ways=["[0.001, 0.0005]", "{1: 0.001, 20: 0.0005}"])
+    if name == "extern_data":
+        _check_streams(value)
+
+
+def _check_streams(value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"extern_data is {brief(value)}, and no dictionary of streams", ways=['{"data": {"dim": 40}}']
+        )
+    for stream, options in value.items():
+        if isinstance(options, Mapping) and isinstance(options.get("dim"), str | float):
+            raise ConfigError(
+                f"the 'dim' of {stream!r} in extern_data is {brief(options['dim'])}, and no whole number",
+                ways=[f'{{"{stream}": {{"dim": 40}}}}'],
+            )
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether these may be learning rates: numbers by epoch, in a dictionary or one after the other."""
+    rates = value.values() if isinstance(value, Mapping) else value
+    if isinstance(rates, str) or not hasattr(rates, "__iter__"):
+        return False
+    return all(map(_is_number, rates)) if isinstance(value, Mapping | list | tuple) else True
 
 
 def _is_number(value: Any, whole: bool = False) -> bool:

@@ -82,6 +82,20 @@ def _lines(path: str) -> list[str]:
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
+def check_untagged(path: str, names: Sequence[str]) -> None:
+    """Refuses a text whose lines begin with the names of other streams' sequences, and which would be joined by their places.
+
+    Raises:
+      DataSetError: all lines begin with a name, and some go on after it.
+    """
+    lines, known = [line.split(None, 1) for line in _lines(path)], set(names)
+    if any(len(line) > 1 for line in lines) and all(line and line[0] in known for line in lines):
+        raise DataSetError(
+            f"each line of '{path}' begins with the name of a sequence, such as {brief(lines[0][0])}, which would be taken as text",
+            ways=["--tagged: the first word of each line names the sequence"],
+        )
+
+
 def _check_different(tags: Sequence[str], path: str | Path) -> None:
     """Refuses two lines that name the same sequence."""
     if len(set(tags)) < len(tags):

@@ -79,10 +79,16 @@ def opened(options: Any, **defaults: Any) -> DataSet:
             f"the data set class {brief(name)} is not known",
             near=nearest(str(name), CLASSES),
             ways=[
-                "an object with len(…) and [i] in the place of the dictionary: a list, a Hugging Face dataset, a grain source"
+                *_of_file(str(name)),
+                "an object with len(…) and [i] in the place of the dictionary: a list, a Hugging Face dataset, a grain source",
             ],
         )
     return CLASSES[name]({**defaults, **{k: v for k, v in options.items() if k != "class"}})
+
+
+def _of_file(name: str) -> list[str]:
+    """How a data set of a file is written, whose name stands in the place of a class."""
+    return [f"{{'class': 'HDFDataset', 'files': [{name!r}]}}"] if name.endswith((".hdf", ".h5")) else []
 
 
 def _literal(text: str) -> Any:

@@ -14,7 +14,7 @@ from tenure.network.model import Network
 from tenure.returnn.checkpoints import entries
 from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
-from tenure.training.config.keys import check_keys
+from tenure.training.config.keys import check_keys, wrong_keys
 from tenure.training.data.classes import dataset
 from tenure.training.engine.early_stopping import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
@@ -59,19 +59,27 @@ def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     """
     given = values(config)
     task = str(given.get("task") or "train")
-    yield _tried("keys", lambda: _keys(config, task))
+    wrong = wrong_keys(config)
+    for error in wrong.values():
+        yield Finding("keys", str(error), wrong=True)
+    if not wrong:
+        yield _tried("keys", lambda: _keys(config, task))
+    given = {key: value for key, value in given.items() if key not in wrong}  # the rest is looked at without them
     training: list[Training] = []
     yield _tried("settings", lambda: _settings(given, training))
     networks: dict[int, Network] = {}
-    for epoch in _epochs(training[0], given) if training else ():
+    for epoch in _epochs(training[0], given) if training and "extern_data" not in wrong else ():
         yield _tried(f"network of epoch {epoch}", lambda: _network(training[0], epoch, networks, task))  # noqa: B023
+    layer = given.get("search_output_layer")
+    if networks and task == "train" and isinstance(layer, str) and not callable(given.get("get_model")):
+        yield _tried("search", lambda: _searched(training[0], max(networks), layer))
     yield _tried("checkpoints", lambda: _checkpoints(given))
     for name, options, defaults in _data_sets(given, task):
         missing = list(missing_files(options))
         if missing:
             yield Finding(f"data set {name!r}", _told(missing), wrong=True)
         else:
-            network = networks[max(networks)] if networks else None
+            network = networks[max(networks)] if networks and "batch_size" not in wrong else None
             fed: list[tuple[Feed, Padded]] = []
             yield _tried(f"data set {name!r}", lambda: _data(given, name, options, defaults, network, fed))  # noqa: B023
             if name == "train" and task == "train" and network is not None and fed:
@@ -140,6 +148,12 @@ def _epochs(training: Training, given: Mapping[str, Any]) -> list[int]:
     return [*found, last] if changes else found
 
 
+def _searched(training: Training, epoch: int, layer: str) -> str:
+    """Builds what a search needs for `search_output_layer`, of which the network of training need not know."""
+    graph = build(training.config_of(epoch), training.network_of(epoch)).graph(SEARCHING, [layer])
+    return f"{layer!r} of {len(graph.nodes)} layers"
+
+
 def _network(training: Training, epoch: int, networks: dict[int, Network], task: str) -> str:
     config = training.config_of(epoch)
     network = build(config, training.network_of(epoch))
@@ -206,7 +220,14 @@ def missing_files(options: Any) -> Iterator[str]:
 
 def _told(missing: list[str]) -> str:
     more = f", and {len(missing) - _MOST} more" if len(missing) > _MOST else ""
-    return f"not there: {', '.join(map(repr, missing[:_MOST]))}{more}"
+    return f"not there: {', '.join(map(_with_near, missing[:_MOST]))}{more}"
+
+
+def _with_near(name: str) -> str:
+    """A file that is not there, with the nearest name of those in its folder."""
+    folder = Path(name).parent
+    near = nearest(Path(name).name, [each.name for each in folder.iterdir()], 1) if folder.is_dir() else []
+    return f"{name!r}" + (f" (but '{folder / near[0]}' is)" if near else "")
 
 
 def _data(

@@ -73,7 +73,8 @@ def network_of(config: Mapping[str, Any], epoch: int, pretraining: Pretraining |
     net = make(epoch=epoch) if callable(make) else config.get("network")
     if not isinstance(net, Mapping):
         raise ConfigError(
-            "the config has no 'network'", ways=["network = {…}", "def get_network(epoch): …", "def get_model(): …"]
+            "the config has no 'network'" if net is None else f"'network' is {brief(net)}, and no dictionary of layers",
+            ways=["network = {…}", "def get_network(epoch): …", "def get_model(): …"],
         )
     return net
 

@@ -90,7 +90,11 @@ def _check_labels(layer: str, output: Tensor) -> None:
     if output.data.dtype.kind not in "iub":
         raise ConfigError(
             f"search_output_layer is {layer!r}, which gives {output}, and no labels",
-            ways=["the layer of a 'choice', or one of the class 'decide'", "task = 'forward' writes any layer to HDF"],
+            ways=[
+                "the layer of a 'choice', or one of the class 'decide'",
+                "for CTC: layers that take the best label of each frame, as in the config of `tenure new asr`",
+                "task = 'forward' writes any layer to HDF",
+            ],
         )
 
 
