@@ -24,7 +24,10 @@ class Graph:
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
       only_named: those of which only the parameters are wanted, so that they need not be computed before.
       absent: nodes that are not computed, because they need inputs that are there with the losses only.
+      counts_losses: whether, in a search, losses count for its hypotheses.
     """
+
+    counts_losses = False
 
     def __init__(
         self,

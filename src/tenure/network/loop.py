@@ -21,13 +21,15 @@ class LoopGraph(Graph):
       previous: node of `prev:x` → node of `x`.
       frames: nodes that are one frame of a sequence outside → the node there.
       open_ended: whether only the layer `end` says how many steps there are.
-      follows: the key of the labels that a search's choices read, which then say how many steps there are.
+      follows: the key of the labels that layers read although `end` is there; they then say how many steps there are.
     """
 
     def __init__(self, outer: Graph, owner: Node, unit: Mapping[str, Any]):
         scope = f"{owner.scope}/rec/" if owner.get("name_scope") is None else f"{owner.scope}/" if owner.scope else ""
         level = Level(f"{owner.key}/", scope, unit, owner=owner, kind="loop")
         searches = owner.key.startswith("extra.") and "search" in owner.key.partition(":")[0]
+        # where the search is a part of training, which has the targets:
+        self.counts_losses = searches and outer.flags.eval and not outer.flags.search
         super().__init__(
             level,
             dataclasses.replace(outer.flags, search=True) if searches else outer.flags,
@@ -47,17 +49,20 @@ class LoopGraph(Graph):
     def build(self, roots: Iterable[str] | None = None, *, more: Iterable[str] = ()) -> Graph:
         wanted = [n for n, e in self.root.layers.items() if self._wanted_in_loop(n, e)]
         super().build(roots or wanted, more=more)
-        if self.open_ended and self.flags.search:
+        if self.open_ended:
             self.follows = min(self._labels_read(), default=None)
             self.open_ended = self.follows is None
         self.owner.deps += [key for key in self.needed if key not in self.owner.deps]
         return self
 
     def _labels_read(self) -> Iterator[str]:
-        """The frames of labels that choices read in a search: those that cheat, or do not search."""
+        """The frames of labels that are read: by choices that cheat or do not search, and where losses count by all layers."""
+        search, counts = self.flags.search, self.counts_losses if self.flags.search else self.flags.eval
         for node in self.nodes.values():
-            reads = node.class_name == "choice" and (node.get("cheating") or node.get("search") is False)
-            for key in node.refs.get("target") or () if reads else ():
+            given = node.get("search")
+            searches = node.class_name == "choice" and (search if given is None else given)
+            reads = not searches and (counts or node.class_name == "choice")
+            for key in node.refs.get("target") or () if reads or node.get("cheating") else ():
                 if key in self.frames:
                     yield str(key)
 

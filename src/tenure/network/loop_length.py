@@ -93,10 +93,9 @@ def time(loop: Layer, graph: LoopGraph, frames: Mapping[str, Tensor]) -> Dim:
     if graph.follows is not None:
         labels = frames.get(graph.follows)
         if labels is None or labels.time_dim is None:
-            ways = [f"feed '{graph.follows}'", "leave 'cheating' out of the choice"]
-            raise loop.error(
-                "target", node.get("target"), "a choice reads labels in the search, and there are none", ways
-            )
+            where, other = (" in the search", "leave 'cheating' out") if graph.flags.search else ("", "search=True")
+            ways = [f"feed '{graph.follows}'", other]
+            raise loop.error("target", node.get("target"), f"a layer reads labels{where}, and there are none", ways)
         return labels.time_dim
     if not graph.open_ended:
         for key in node.refs.get("target") or ():

@@ -247,10 +247,15 @@ class Run:
     def _failed(self, node: Node, error: Exception) -> LayerError:
         reason = str(error).partition("\n")[0]
         options = ", ".join(f"{k}={brief(v)}" for k, v in node.options.items() if k not in ("class", "from"))
+        ways = ["check the dims of its inputs", "check the values of its options"]
+        if isinstance(error, AttributeError) and isinstance(
+            error.obj, tuple
+        ):  # TensorFlow's `x.shape` is more than one
+            ways = [f"x.get_shape().{error.name} instead of x.shape.{error.name}", *ways]
         raised = LayerError(
             f"layer '{node.key}' ({node.class_name}) cannot be computed: {type(error).__name__}: {reason}",
             parties=[Party("options", node.key, options), *self._inputs(node)],
-            ways=["check the dims of its inputs", "check the values of its options"],
+            ways=ways,
         )
         raised.layer = node.key  # type: ignore[attr-defined]
         return raised

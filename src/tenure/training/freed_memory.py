@@ -7,7 +7,8 @@ import os
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of malloc.h
-_OPTIONS = ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 2**31 - 1))
+# The first may be refused: before its version 2.35, glibc takes no more than 32 MiB.
+_OPTIONS = ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_ARENA_MAX, 1))
 _TOLD = ("arena_max", "mmap_threshold", "mmap_max", "trim_threshold")
 
 

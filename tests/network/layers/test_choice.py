@@ -124,3 +124,29 @@ def test_options_of_scheduled_sampling_that_there_are_not():
     net = decoder({"scheduled_sampling": {"gold_mixing_prob": 0.5}})
     with pytest.raises(tn.TenureError, match=r"(?s)scheduled_sampling.*'gold_mixin_prob'"):
         tn.network(net, INPUTS)
+
+
+def test_a_beam_of_one_with_gumbel_noise_draws_from_the_distribution():
+    """Its score is that of the draw, with the noise, as in RETURNN; without scale, it is the plain search."""
+    rows = 4000
+    scores = jax.nn.log_softmax(np.array([1.0, 0.0, -1.0, 0.5], np.float32))
+    unit = {
+        "p": {"class": "eval", "from": "data:source", "eval": "source(0)"},
+        "output": {"class": "choice", "target": None, "beam_size": 1, "from": "p", "input_type": "log_prob"},
+    }
+
+    def drawn(scale):
+        unit["output"]["random_sample_scale"] = scale
+        net = {"output": {"class": "rec", "from": "data", "unit": unit}}
+        model = tn.network(net, {"data": {"dim": 4}}, check=False)
+        batch = {"data": (np.tile(scores, (rows, 1, 1)), np.ones(rows, "int32"))}
+        params, state = model.init(jax.random.key(0), batch, losses=False, search=True, train=False)
+        result = model.apply(params, state, jax.random.key(1), batch, losses=False, search=True)[0]
+        return np.asarray(result.outputs["output"].data).ravel(), np.asarray(result.scores["output"].data).ravel()
+
+    labels, noisy = drawn(1.0)
+    np.testing.assert_allclose(np.bincount(labels, minlength=4) / rows, np.exp(scores), atol=0.03)
+    # the largest of values with Gumbel noise is Gumbel distributed, around the logarithm of their sum: 0
+    assert abs(noisy.mean() * 2 - np.euler_gamma) < 0.08  # of one step and one for the end
+    plain, exact = drawn(0.0)
+    assert np.all(plain == 0) and np.allclose(exact * 2, scores[0], rtol=1e-5)

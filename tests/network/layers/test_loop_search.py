@@ -189,3 +189,11 @@ def test_a_fraction_of_a_symbolic_size_is_refused_with_a_way_out():
     shapes = jax.ShapeDtypeStruct((b, t, 5), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.int32)
     with pytest.raises(tn.TenureError, match=r"(?s)max_seq_len.*3 // 2"):
         jax.export.export(jax.jit(lambda x, n: model.apply(params, state, None, {"data": (x, n)}, losses=False, search=True)[0].outputs["decision"].data))(*shapes)  # fmt: skip
+
+
+def test_a_search_does_not_continue_another_one_that_it_reads_nothing_of():
+    net = decoder({"beam_size": 3})
+    net["again"] = {**net["output"], "name_scope": "output/rec", "is_output_layer": True}
+    found = search(net, layers=["output", "again"])
+    np.testing.assert_array_equal(found.outputs["output"].data, found.outputs["again"].data)
+    np.testing.assert_allclose(found.scores["output"].data, found.scores["again"].data, rtol=1e-6)

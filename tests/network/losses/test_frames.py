@@ -34,3 +34,15 @@ def test_the_gradient_of_targets_that_do_not_sum_to_one_is_tensorflows():
     value, gradient = jax.value_and_grad(frames.softmax_cross_entropy)(logits, target)
     assert value == pytest.approx(float(-(target * jax.nn.log_softmax(logits)).sum()), rel=1e-5)
     assert np.allclose(gradient, jax.nn.softmax(logits) - target, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int32"])
+def test_labels_of_a_dtype_that_does_not_hold_all_classes(dtype):
+    logits, labels = jax.random.normal(jax.random.key(0), (2, 300)), jnp.array([1, 100])
+
+    def loss(logits, dtype):
+        return jnp.sum(frames.softmax_cross_entropy(logits, labels.astype(dtype)))
+
+    for one, other in zip(*(jax.value_and_grad(loss)(logits, d) for d in (dtype, "int32")), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(frames.pick(logits, labels.astype(dtype)), logits[[0, 1], [1, 100]])

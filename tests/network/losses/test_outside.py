@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tenure as tn
-from tests.network.searches import DATA, LENGTHS, X, decoder
+from tests.network.searches import DATA, LENGTHS, X, decoder, weights
 
 
 def test_the_risk_of_hypotheses_is_differentiated():
@@ -46,3 +46,52 @@ def test_padding_of_nan_changes_no_gradient_of_the_risk_of_hypotheses():
     (a, da), (b, db) = risk(params, X), risk(params, np.where(keep, X, np.nan).astype("float32"))
     np.testing.assert_allclose(a, b, rtol=1e-6)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7), da, db)
+
+
+LABELS_OF_TWO = np.array([[1, 2], [2, 1]])
+PROBABILITY = {"class": "softmax", "from": ["s", "att"], "target": "classes"}
+
+
+def trained(net, labels, lengths=(2, 2), layers=None):
+    """Losses and outputs of a training step whose parameters tell labels well apart."""
+    params, state = weights(net)
+    batch = {"data": (X, LENGTHS), "classes": (labels, np.array(lengths))}
+    return tn.network(net, DATA).apply(params, state, None, batch, train=True, layers=layers)[0]
+
+
+def test_a_search_in_training_is_as_long_as_the_labels_and_its_losses_count_in_each_step():
+    """Each of three hypotheses of each step counts, also those that no final one goes back to."""
+    net = decoder({"beam_size": 3}, p={**PROBABILITY, "loss": "ce"})
+    net["extra.search:output"] = dict(net["output"], max_seq_len=9)
+    net["kept"] = {"class": "copy", "from": "extra.search:output", "loss": "search_score"}
+    result = trained(net, LABELS_OF_TWO, layers=["kept"])
+    assert result.outputs["kept"].shape == (3, 2, 2)
+    plain = decoder({"beam_size": 3}, p={**PROBABILITY, "is_output_layer": True})
+    plain["probabilities"] = {"class": "copy", "from": "output/p", "is_output_layer": True}
+    wanted = np.zeros(2)
+    for first in range(3):  # the labels that a beam of three holds after the first step
+        given = np.stack([np.full(2, first), LABELS_OF_TWO[:, 1]], 1)
+        found = trained(plain, given, layers=["probabilities"]).outputs["probabilities"].batch_first().feature_last()
+        p = np.take_along_axis(np.asarray(found.data), LABELS_OF_TWO[..., None], -1)[..., 0]
+        wanted -= np.log(p).sum(0)
+    loss = result.losses["extra.search:output/p"]
+    np.testing.assert_allclose(loss.loss, wanted.sum(), rtol=1e-4)
+    np.testing.assert_allclose([loss.norm_factor, result.losses["kept"].norm_factor], 1 / 12, rtol=1e-6)
+
+
+def test_a_search_in_training_that_reads_no_labels_goes_on_to_its_end():
+    net = decoder({"beam_size": 3})
+    net["extra.search:output"] = dict(net["output"], max_seq_len=9)
+    net["kept"] = {"class": "copy", "from": "extra.search:output", "is_output_layer": True}
+    assert trained(net, LABELS_OF_TWO, layers=["kept"]).outputs["kept"].shape == (3, 9, 2)
+
+
+def test_the_score_of_the_best_hypothesis_is_a_loss():
+    net = decoder({"beam_size": 3})
+    net["decision"] |= {"loss": "search_score", "only_on_search": True}
+    net["same"] = {"class": "copy", "from": "decision", "loss": "search_score", "only_on_search": True}
+    params, state = weights(net)
+    batch = {"data": (X, LENGTHS), "classes": (LABELS_OF_TWO, np.array([2, 2]))}
+    result = tn.network(net, DATA).apply(params, state, None, batch, search=True, layers=["output"])[0]
+    best = -float(np.max(result.scores["output"].data, axis=0).sum())
+    assert [float(result.losses[k].loss) for k in ("decision", "same")] == pytest.approx([best, best], rel=1e-5)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+import tenure as tn
 from tests.network.expressions_of_x import X, run
 
 CASES = {
+    "tf.bitwise.bitwise_xor(tf.cast(x, tf.int32), 3)": np.asarray(X).astype(int) ^ 3,
     "tf.clip_by_value(x, 1.0, clip_value_max=3.0)": np.clip(X, 1, 3),
     "tf.reduce_mean(x, axis=-1, keep_dims=True)": np.mean(X, -1, keepdims=True),
     "tf.reduce_sum(x, reduction_indices=[0])": np.sum(X, 0),
@@ -38,3 +40,8 @@ CASES = {
 @pytest.mark.parametrize("source", CASES)
 def test_tensorflow_names(source):
     assert np.allclose(run(source), CASES[source], atol=1e-6)
+
+
+def test_a_convolution_is_a_layer():
+    with pytest.raises(tn.TenureError, match="'class': 'conv'"):
+        run("tf.nn.convolution(x, x)")

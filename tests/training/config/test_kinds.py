@@ -49,7 +49,16 @@ def test_values_that_configs_give_are_taken():
 
 def test_numbers_as_texts_are_numbers_and_names_of_files_are_none():
     typed = {"num_epochs": "3", "learning_rate": "1e-3", "max_seqs": "inf", "learning_rates": "{3: 0.5}", "target": "7"}
-    config = Config(typed, {"model": ["2024"], "search_output_file": ["5"], "load": ["12"], "tf_log_dir": ["None"], "random_seed": ["007"]})
+    config = Config(
+        typed,
+        {
+            "model": ["2024"],
+            "search_output_file": ["5"],
+            "load": ["12"],
+            "tf_log_dir": ["None"],
+            "random_seed": ["007"],
+        },
+    )
     check_keys(config)
     found = values(config)
     assert [found[key] for key in typed] == [3, 1e-3, float("inf"), {3: 0.5}, "7"]

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tenure.training.data.hdf import HDFDataset, NextGenHDFDataset
+from tenure.training.data.hdf_stored import check_stored
 from tenure.training.errors import DataSetError
 
 h5py = pytest.importorskip("h5py")
@@ -170,3 +172,19 @@ def test_next_gen_files_name_the_sequence(tmp_path):
         file["streams/features/data/one"] = INPUTS[:4]
     with pytest.raises(DataSetError, match="b.hdf': the sequence 'two' has no stream 'data'"):
         NextGenHDFDataset([str(tmp_path / "b.hdf")]).load(1, 1)
+
+
+def test_labels_that_are_none_and_files_named_by_a_pattern_are_nothing_that_is_missing(tmp_path):
+    write(tmp_path / "a.hdf", "contiguous", "earliest")
+    write(tmp_path / "part-0.hdf", "contiguous", "earliest")
+    unlimited = (h5py.h5s.UNLIMITED, 5)
+    virtual = h5py.VirtualLayout(INPUTS.shape, "float32", maxshape=(None, 5))
+    virtual[:] = h5py.VirtualSource(str(tmp_path / "part-0.hdf"), "inputs", INPUTS.shape, maxshape=unlimited)
+    with h5py.File(tmp_path / "a.hdf", "a") as file:
+        del file["inputs"]
+        file.create_dataset("labels", data=h5py.Empty("S5"))
+        file.create_virtual_dataset("inputs", virtual)
+    read(tmp_path / "a.hdf")
+    pattern = SimpleNamespace(name="/inputs", is_virtual=True)
+    pattern.virtual_sources = lambda: [SimpleNamespace(file_name="part-%b.hdf")]
+    check_stored(str(tmp_path / "a.hdf"), pattern)

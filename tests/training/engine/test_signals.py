@@ -4,11 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from tenure.training.engine.models import Models, read
+from tenure.training.engine import tasks
+from tenure.training.engine.log import Log
+from tenure.training.engine.models import Models, metadata, read
+from tenure.training.engine.signals import Stopped
+from tenure.training.errors import DataSetError
 from tests.cli.process import tenure, write
 from tests.stress import training
 
@@ -45,6 +51,60 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, number, status):
     a, b = (read(Models(tmp_path / folder / "net" / "model").path(6)) for folder in ("whole", "parts"))
     for key in a:
         np.testing.assert_array_equal(a[key], b[key])
+
+
+class Ended:
+    """A source whose loading fails as SIGTERM comes: so do processes that load when all of a job are told to end."""
+
+    at = None
+
+    def __init__(self):
+        self.waits = threading.Event()
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, index):
+        if index == self.at:
+            self.waits.wait(30)
+            time.sleep(0.2)  # the training waits for this, too
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise DataSetError("a process that loads sequences has died")
+        return {"data": np.full((3, 2), index / 40, "float32"), "classes": np.full(3, index % 2)}
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_what_is_trained_is_saved_if_the_signal_ends_what_loads_too(tmp_path, name):
+    sources = {"train": Ended(), "dev": Ended()}
+    given = {
+        **{
+            key: {"class": "SourceDataset", "source": lambda s=s: s, "seq_ordering": "default", "dims": {"classes": 2}}
+            for key, s in sources.items()
+        },
+        "model": str(tmp_path / "model"),
+        "report": False,
+        "extern_data": {"data": {"dim": 2}, "classes": {"dim": 2, "sparse": True}},
+        "network": {"output": {"class": "softmax", "loss": "ce", "from": "data"}},
+        "max_seqs": 4,
+        "num_epochs": 1,
+        "save_interval": 5,
+        "buckets": "exact",
+    }
+
+    def told(what, values):
+        if what == "step" and (values["dataset"], values["step"]) in (("train", 5), ("dev", 6)):
+            sources[values["dataset"]].waits.set()
+
+    before = signal.getsignal(signal.SIGTERM)
+    sources[name].at = 30
+    with pytest.raises(Stopped, match="in epoch 1 after 7 steps, which are saved|while 'dev' was evaluated"):
+        tasks.run(given, Log(0), told)
+    assert signal.getsignal(signal.SIGTERM) is before
+    models = Models(tmp_path / "model")
+    assert metadata(models.unfinished)["done"] == 7 if name == "train" else list(models.existing()) == [1]
+    sources[name].at = None
+    tasks.run(given, Log(0))
+    assert list(models.existing()) == [1] and not models.unfinished.exists()
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.choice import best_hypothesis
 from tenure.network.layers.loop_search import KEPT
+from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
 
@@ -44,7 +45,10 @@ class _OfBeams(Layer):
 
 @layer("decide")
 class Decide(_OfBeams):
-    """The best hypothesis of a search; the input where nothing was searched. Input [beam, B, …], output [B, …]."""
+    """The best hypothesis of a search; the input where nothing was searched. Input [beam, B, …], output [B, …].
+
+    What it gives beside its output is the score of the best hypothesis [B], for the loss `search_score`.
+    """
 
     def forward(
         self,
@@ -53,10 +57,10 @@ class Decide(_OfBeams):
         length_normalization: bool = False,
         search: Any = None,
         add_to_beam_scores: Any = None,
-    ) -> Tensor:
+    ) -> Output:
         x = self.one(sources)
         if x.beam_dim is None:
-            return x.batch_first()
+            return Output(x.batch_first())
         dim, beam = self.hypotheses(x)
         scores = beam.scores
         if length_normalization and x.time_dim is not None:
@@ -77,7 +81,7 @@ class Decide(_OfBeams):
                 time = self.new_dim(f"time{axis}", None)
                 sizes.current().declare(time, found.shape[axis], chosen(lengths))
                 found = found.replace_dim(axis, time)
-        return found.batch_first()
+        return Output(found.batch_first(), extra=Tensor(jnp.max(scores, axis=0), (batch_dim(),)))
 
 
 @layer("decide_keep_beam")

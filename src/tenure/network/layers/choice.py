@@ -180,7 +180,9 @@ class Choice(Layer):
         found = self._candidates(sources, parent, own)
         size = found.scores.shape[1]
         labels = self._by_hypothesis(out.tensor, parent, size)
-        picked = jnp.take_along_axis(found.scores, jnp.clip(labels, 0, found.scores.shape[-1] - 1)[..., None], axis=-1)
+        picked = jnp.take_along_axis(
+            found.scores, jnp.clip(labels.astype(jnp.int32), 0, found.scores.shape[-1] - 1)[..., None], axis=-1
+        )
         total = picked * own["prob_scale"] + found.base * own["base_beam_score_scale"]
         old = beams.get(parent)
         beams.put(parent, dataclasses.replace(old, scores=total[..., 0].T))
@@ -334,7 +336,7 @@ class Choice(Layer):
         """The target's label as the last hypothesis, continuing the last one."""
         source, label, scores = found
         gold = self._targets()[0]
-        labels = jnp.clip(ops.aligned(gold, (batch_dim(),)), 0, total.shape[-1] - 1)
+        labels = jnp.clip(ops.aligned(gold, (batch_dim(),)).astype(jnp.int32), 0, total.shape[-1] - 1)
         labels = jnp.broadcast_to(labels, (total.shape[0],))
         last = jnp.broadcast_to(jnp.asarray(live, jnp.int32) - 1, labels.shape)
         rows = jnp.arange(labels.shape[0])

@@ -101,7 +101,7 @@ def within(found: Tensor, index: Tensor, dim: Dim) -> Tensor:
 def _clipped(index: Tensor, dim: Dim) -> Tensor:
     lengths = sizes.current().lengths(dim)
     if lengths is None:
-        return ops.map1(lambda i: jnp.clip(i, 0, sizes.current().padded(dim) - 1), index)
+        return ops.map1(lambda i: jnp.clip(i.astype(jnp.int32), 0, sizes.current().padded(dim) - 1), index)
     return ops.map2(lambda i, n: jnp.clip(i, 0, n - 1), index, lengths, broadcast_all=True)
 
 

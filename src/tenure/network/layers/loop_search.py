@@ -12,6 +12,7 @@ from tenure.network.beams import Beam, beam_first, expand
 from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.forms import Forms
 from tenure.network.layers.loop_pass import Pass
+from tenure.network.output import tensors
 from tenure.network.run import Run
 from tenure.network.steps import Carry, Hypotheses
 from tenure.network.tensor import Tensor
@@ -46,8 +47,17 @@ class Search:
         self.loop, self.graph, self.outer, self.time = of.loop, of.graph, of.outer, of.time
         nodes, flags = self.graph.nodes, self.graph.flags
         self.chooser = [k for k in of.split.inside if nodes[k].cls.chooses(nodes[k], flags)]  # type: ignore[attr-defined]
-        self.around = self.outer.beams.last
+        self.around = self._around(of)
         self.beam: Dim | None = self.beam_dim(self.likely_width()) if self.chooser else None
+
+    def _around(self, of: Pass) -> Dim | None:
+        """The hypotheses that a step of a loop around has, or those of what the loop is given; no other search is continued."""
+        outer, beams = of.outer, of.outer.beams
+        if outer.single_step or beams.last is None:
+            return beams.last
+        given = [outer.outputs[key] for key in (*of.graph.imports, *of.loop.node.sources) if key in outer.outputs]
+        found = {x.beam_dim for out in given for x in tensors(out)}
+        return beams.latest(d for d in found if d is not None and not beams.get(d).decided)
 
     def width(self, beam: Dim | None) -> int:
         """How many hypotheses a beam has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 from tenure.network import forms, loop_length, ops, sizes
 from tenure.network.beams import Beam, relabel, select
 from tenure.network.constraints import Decay, DecayInside
-from tenure.network.dims import Dim, batch_dim
+from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.layers.loop_compaction import Sequences
 from tenure.network.layers.loop_compaction import times as compaction_times
 from tenure.network.layers.loop_frames import Whole, arrays, filled, first_frame, in_front, portable, refilled
@@ -24,6 +25,8 @@ from tenure.network.steps import Carry, over_frames, trace_back, until_ended
 from tenure.network.tensor import Tensor
 
 _LENGTHS = ":lengths"
+STEPWISE = ":steps of "
+"""Before the key of a layer whose hypotheses are those of each step, and not the ones that the last step leads back to."""
 
 
 class Steps:
@@ -175,10 +178,23 @@ class Steps:
             }
             outputs, states = self._held(run, outputs, states, carry, later)
             new = Carry(outputs, states, hypotheses)
-            kept = {k: map_tensors(later, portable(run.outputs[k])) for k in self.kept}
+            kept = {k: map_tensors(later, portable(run.outputs[k])) for k in self.kept} | self._with_losses(run)
             given = ({k: arrays(v) for k, v in kept.items()}, pointers, self._new_lengths(kept, later))
             self.meta = {k: map_tensors(lambda x: x.like(None), v) for k, v in kept.items()}
         return self._masked(new, carry, number), given
+
+    def _with_losses(self, run: Run) -> dict[str, Output]:
+        """What losses count of: the hypotheses that there are in the step, whether they go on or not."""
+        if self.search.beam is None or not self.graph.counts_losses:
+            return {}
+        found = {}
+        for key in (k for k in self.kept if self.graph.nodes[k].get("loss")):
+            of = run.outputs[key].tensor.beam_dim
+            if of is not None:
+                dim = self.loop.new_dim(f"beam of '{key}'", sizes.current().padded(of), BEAM, special=True)
+                raw = run.beams.read_all(portable(run.outputs[key]), of)
+                found[f"{STEPWISE}{key}"] = map_tensors(functools.partial(relabel, dim=dim), raw)
+        return found
 
     def _held(self, run: Run, outputs: Any, states: Any, old: Carry, later: Any) -> Any:
         """What layers under a mask give and keep stays as it was where they are masked."""

@@ -189,16 +189,19 @@ class Loss:
 
 def _count(view: View) -> jax.Array:
     output, target = view.output, view.target
+    beam = output.beam_dim
+    hypotheses = 1 if beam is None else sizes.current().padded(beam)  # the target is that of all of them
     if output.batch_axis is not None and output.time_axis is not None:
         x = target if target is not None and target.time_axis is not None and target.batch_axis is not None else output
         if x.beam_dim is not None and x.time_dim is not None:
             lengths = sizes.current().lengths(x.time_dim)
             frames = jnp.asarray(x.data.size, jnp.float32) if lengths is None else jnp.sum(lengths.data)
-            return frames.astype(jnp.float32)
-        return jnp.sum(lengths_of(x)).astype(jnp.float32)
+            own = lengths is None or lengths.has(x.beam_dim)
+            return frames.astype(jnp.float32) * (1 if own else hypotheses)
+        return jnp.sum(lengths_of(x)).astype(jnp.float32) * hypotheses
     if output.batch_axis is not None:
         rows = sizes.current().rows if output.dims[output.batch_axis].root.is_plain_batch else None
-        return jnp.asarray(output.shape[output.batch_axis] if rows is None else rows, jnp.float32)
+        return jnp.asarray(output.shape[output.batch_axis] if rows is None else rows, jnp.float32) * hypotheses
     dynamic = [sizes.current().lengths(output.dims[i]) for i in output.dynamic_axes]
     found = [jnp.sum(n.data).astype(jnp.float32) for n in dynamic if n is not None]
     return functools.reduce(jnp.multiply, found, jnp.ones(()))

@@ -124,7 +124,7 @@ def scores(
 def _emissions(log_probs: jax.Array, states: Automaton) -> jax.Array:
     """[T, B, S]: the score with which each state emits at each frame."""
     index = jnp.broadcast_to(states.labels[:, None], (*log_probs.shape[:2], states.labels.shape[1]))
-    emits = jnp.take_along_axis(log_probs, jnp.clip(index, 0, log_probs.shape[-1] - 1).astype(jnp.int32), axis=2)
+    emits = jnp.take_along_axis(log_probs, jnp.clip(index.astype(jnp.int32), 0, log_probs.shape[-1] - 1), axis=2)
     return jnp.swapaxes(jnp.maximum(emits, IMPOSSIBLE), 0, 1)
 
 

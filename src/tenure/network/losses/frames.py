@@ -14,8 +14,12 @@ def pick(values: jax.Array, labels: jax.Array) -> jax.Array:
     >>> pick(jnp.asarray([[1, 2], [3, 4]]), jnp.asarray([1, 0]))
     Array([2, 3], dtype=int32)
     """
-    labels = jnp.clip(labels, 0, values.shape[-1] - 1)
-    return jnp.take_along_axis(values, labels[..., None].astype(jnp.int32), axis=-1)[..., 0]
+    return jnp.take_along_axis(values, _within(labels, values.shape[-1])[..., None], axis=-1)[..., 0]
+
+
+def _within(labels: jax.Array, classes: int) -> jax.Array:
+    """The labels, or the nearest class; in a dtype that holds all classes, as `uint8` does not."""
+    return jnp.clip(jnp.asarray(labels).astype(jnp.int32), 0, classes - 1)
 
 
 def smoothing_floor(classes: int, smoothing: float) -> jax.Array:
@@ -73,7 +77,7 @@ def _softmax_cross_entropy_jvp(primals: Any, tangents: Any) -> Any:
     (logits, target), (dot, _) = primals, tangents
     loss = softmax_cross_entropy(logits, target)
     if jnp.ndim(target) < jnp.ndim(logits):
-        labels = jnp.clip(target, 0, logits.shape[-1] - 1)[..., None]
+        labels = _within(target, logits.shape[-1])[..., None]
         target = (jnp.arange(logits.shape[-1]) == labels).astype(logits.dtype)
     return loss, jnp.sum((jax.nn.softmax(logits) - target) * dot, axis=-1)
 

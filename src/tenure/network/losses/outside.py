@@ -34,9 +34,21 @@ def _scores(view: View, name: str) -> jax.Array:
     return found
 
 
+def _decided(view: View) -> jax.Array | None:
+    """The scores [B] of the best hypotheses, of which the output is made by a `decide`; None if there is none."""
+    run, todo = view.layer.run, [view.layer.node.key]
+    for key in todo:  # the list grows
+        node, out = run.graph.nodes.get(key), view.whole if key == view.layer.node.key else run.outputs.get(key)
+        if node is not None and node.class_name == "decide" and out is not None and out.extra is not None:
+            scores: jax.Array = out.extra.data
+            return scores
+        todo += [] if node is None else [k for k in node.sources if k not in todo]
+    return None
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchScore(Loss):
-    """Minus the scores of a search's hypotheses."""
+    """Minus the scores of a search's hypotheses, or of the best one, after a `decide`."""
 
     needs_target: ClassVar[bool] = False
     of_beams: ClassVar[bool] = True
@@ -44,7 +56,9 @@ class SearchScore(Loss):
 
     def value(self, view: View) -> jax.Array:
         """The sum over all hypotheses."""
-        return -view.over_sequences(jnp.sum(_scores(view, "search_score"), axis=0))
+        best = _decided(view) if view.output.beam_dim is None else None
+        scores = jnp.sum(_scores(view, "search_score"), axis=0) if best is None else best
+        return -view.over_sequences(scores)
 
     def error(self, view: View) -> None:
         """None."""

@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from tenure.core.errors import brief, nearest
 from tenure.network.array_methods import TensorShape
 from tenure.network.expressions import Expression, parse
 from tenure.network.tf import algebra, control, elementwise, random, reductions, selecting, shapes
-from tenure.network.tf.static import DType, UnknownTensorFlowError
+from tenure.network.tf.static import DType, UnknownTensorFlowError, on_jax
 
 Function = Callable[..., Any]
 
 
 _VARIABLE = "a layer {'class': 'variable', 'shape': […]} has a parameter; give it to the expression as a further source"
+_CONV = "a layer {'class': 'conv', 'n_out': …, 'filter_size': …}, whose 'filter' may be another layer"
 _WAYS = {
+    **dict.fromkeys(("convolution", "conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv2d_transpose"), _CONV),
     "get_variable": _VARIABLE,
     "Variable": _VARIABLE,
     "py_function": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
@@ -125,6 +128,16 @@ def _linalg(functions: Mapping[str, Function]) -> dict[str, Function]:
     return {name: functions[own.get(name, name)] for name in (*names, *own)}
 
 
+_BITWISE: dict[str, Function] = {
+    "bitwise_and": on_jax(jnp.bitwise_and),
+    "bitwise_or": on_jax(jnp.bitwise_or),
+    "bitwise_xor": on_jax(jnp.bitwise_xor),
+    "invert": on_jax(jnp.bitwise_not),
+    "left_shift": on_jax(jnp.left_shift),
+    "right_shift": on_jax(jnp.right_shift),
+}
+
+
 def _tree() -> Namespace:
     functions = {**elementwise.table(), **reductions.table(), **shapes.table(), **algebra.table(), **control.table()}
     functions |= selecting.table()
@@ -139,6 +152,7 @@ def _tree() -> Namespace:
     top: dict[str, Any] = {
         **functions,
         **{name: DType(name) for name in _DTYPES.split()},
+        "bitwise": Namespace("tf.bitwise", _BITWISE),
         "debugging": Namespace("tf.debugging", {k: v for k, v in functions.items() if k.startswith("assert")}),
         "linalg": Namespace("tf.linalg", _linalg(functions)),
         "math": Namespace("tf.math", {**functions, **nn}),

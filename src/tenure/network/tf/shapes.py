@@ -180,8 +180,13 @@ def tf_range(*args: Any, dtype: Any = None, name: str | None = None, **keywords:
 
 def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: str | None = None) -> jax.Array:
     """[..., maxlen]: whether a position is before its length."""
+    if maxlen is None and isinstance(lengths, jax.core.Tracer):
+        raise UnknownTensorFlowError(
+            "'tf.sequence_mask' of computed lengths needs 'maxlen', as sizes are fixed when the program is made",
+            ways=["tf.sequence_mask(lengths, maxlen=tf.shape(x)[1])"],
+        )
+    (size,) = shape_of(int(np.max(lengths, initial=0)) if maxlen is None else maxlen)
     lengths = jnp.asarray(lengths)
-    (size,) = shape_of(jnp.max(lengths) if maxlen is None else maxlen)
     return (jnp.arange(size) < lengths[..., None]).astype(dtype_of(dtype))
 
 

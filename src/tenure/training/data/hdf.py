@@ -72,7 +72,7 @@ class HdfFile:
         with reading(self.path, repr(name)):
             array = self.file[name]
             check_stored(self.path, array)
-            return np.asarray(array[()])
+            return np.atleast_1d(array[()]) if array.shape is not None else np.zeros(0, array.dtype)
 
     def _targets(self) -> list[str]:
         with reading(self.path, "'targets/data'"):

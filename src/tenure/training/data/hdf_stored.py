@@ -92,7 +92,7 @@ def _check_others(path: str, name: str, files: list[str]) -> None:
     """The files in which a data set has its values are named relative to it, or to the folder in which the program runs."""
     for file in dict.fromkeys(files):
         places = (os.path.join(os.path.dirname(path), file), file)
-        if file != "." and not any(os.path.isfile(place) for place in places):
+        if file != "." and "%" not in file and not any(os.path.isfile(place) for place in places):
             raise _missing(path, name, f"its values are in the file '{file}', which is not there")
 
 

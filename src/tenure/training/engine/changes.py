@@ -126,7 +126,9 @@ def contents(before: Basis, now: Basis) -> list[str]:
     """
     found = []
     for name in before.get("files", {}).keys() & now.get("files", {}).keys():
-        if before["files"][name] != now["files"][name] and "unknown" not in (before["files"][name] + now["files"][name]):
+        if before["files"][name] != now["files"][name] and "unknown" not in (
+            before["files"][name] + now["files"][name]
+        ):
             sizes = [of["files"][name].split()[0] for of in (before, now)]
             what = f"has {sizes[1]} bytes, and had {sizes[0]}" if sizes[0] != sizes[1] else "is another one"
             found.append(f"the file '{name}' {what}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
+from tenure.core.errors import TenureError
 from tenure.training.errors import TrainingError
 
+T = TypeVar("T")
 SAVES = "stops after the step or the compilation that is being done, and saves; once more stops at once, without"
 
 
@@ -63,7 +67,20 @@ class Signals:
                 before(number, frame)
             raise KeyboardInterrupt
         self.number = number
-        os.write(2, self._says)  # print might be in the middle of a line
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            os.write(2, self._says)  # print might be in the middle of a line
+
+    def until(self, items: Iterable[T]) -> Iterator[T]:
+        """All items, or those until making them fails after a signal: it may have gone to processes that load, too.
+
+        >>> list(Signals().until([1, 2]))
+        [1, 2]
+        """
+        try:
+            yield from items
+        except TenureError:
+            if not self.number:
+                raise
 
     def again(self) -> None:
         """Does what the signal that came would do otherwise: mostly, it raises KeyboardInterrupt."""

@@ -214,7 +214,8 @@ class Training(Learner):
         self.steps.prepare(self.state, feed.abstract(), training=True, then=lambda: self._stop_before(position))
         self._stop_before(position)
         batches = feed.batches(position.epoch, position.done, sequences)
-        for batch, given in ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2):
+        fed = ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2)
+        for batch, given in self.signals.until(fed):
             self._trail.add(batch.planned)
             effective = float(self.dynamic(np.float32(rate), position.step))
             self.state, losses, objective = self.steps.train(self.state, given, effective, position.step, self.key)
@@ -224,6 +225,8 @@ class Training(Learner):
             if len(waiting) > 1:  # the device computes one step while the one before is looked at
                 self._tell(position.epoch, waiting.pop(0), scores, pretraining)
             self._maybe_save(position, scores, waiting)
+        if self.signals.number:
+            self._maybe_save(position, scores, waiting) if position.done else self._stop_before(position)
         while waiting:
             self._tell(position.epoch, waiting.pop(0), scores, pretraining)
         check_not_empty(position.done, "the data set 'train'")
@@ -336,7 +339,7 @@ class Training(Learner):
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = 1 if not config.get("dev_epochs") else epoch
         sequences = feed.data.epoch(of)
-        for batch in feed.batches(of, order=sequences):
+        for batch in self.signals.until(feed.batches(of, order=sequences)):
             key = jax.random.fold_in(self.key, count)
             layers = seen.layers if seen is not None else ()
             losses, outputs, state = self.steps.evaluate(self.state, feed.fed(batch), layers=layers, key=key)
@@ -350,6 +353,7 @@ class Training(Learner):
             self.watch("step", {**told, "sequences": len(sequences)})
             count += 1
             self._stop(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
+        self._stop(f"while {name!r} was evaluated after epoch {epoch}, which is saved")
         check_not_empty(count, f"the data set {name!r}")
         took = time.monotonic() - began
         self.log.say(log_lines.finished(epoch, name, count, took, 1.0, self.is_pretraining(epoch)))
