@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tenure.haiku as hk
-from tenure.nn import traced
+from tenure.functional.staged import staged
 from tests.sample import sample
 
 from ..nn.cases import SEQUENCE, Case, X
@@ -144,7 +144,7 @@ def test_what_is_traced_once() -> None:
     seen: dict[str, bool] = {}
 
     def note(name: str) -> Callable[[Any], Any]:
-        return lambda x: (seen.update({name: traced._staged(x)}), x.sum())[1]
+        return lambda x: (seen.update({name: staged(x)}), x.sum())[1]
 
     x = jnp.ones((2, 2))
     jax.grad(note("grad"))(x)
@@ -154,5 +154,5 @@ def test_what_is_traced_once() -> None:
     jax.jit(jax.grad(note("jit, grad")))(x)
     jax.grad(jax.jit(note("grad, jit")))(x)
     jax.jit(jax.vmap(jax.grad(note("jit, vmap, grad"))))(x)
-    assert {name for name, staged in seen.items() if staged} == {name for name in seen if "jit" in name}
+    assert {name for name, is_ in seen.items() if is_} == {name for name in seen if "jit" in name}
     assert len(seen) == 7

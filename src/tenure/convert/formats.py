@@ -105,8 +105,10 @@ def _by_content(path: Path, head: bytes) -> Format | None:
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return FORMATS["keras"]
     if head.startswith(b"PK"):
+        if path.suffix == ".npz":
+            return FORMATS["npz"]
         _refuse_exported(path)
-        return FORMATS["npz" if path.suffix == ".npz" or _all_arrays(path) else "torch"]
+        return FORMATS["npz" if _all_arrays(path) else "torch"]
     if head.startswith(b"\x93NUMPY"):
         return FORMATS["equinox"]
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 40 and path.suffix != ".index":
