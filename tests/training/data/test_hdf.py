@@ -57,7 +57,10 @@ def without_targets(folder):
 
 MAKERS = {
     "a missing file": (lambda f: hdf(f / "god.hdf"), "there is no HDF file '.*god.hdf'"),
-    "no HDF file": (no_hdf, "text.hdf' is no HDF file, or a damaged one"),
+    "no HDF file": (
+        no_hdf,
+        r"(?s)text.hdf' is no HDF file, or a damaged one.*tenure data hdf OUT.hdf --text data=\S*text.hdf",
+    ),
     "half of a file": (truncated, "half.hdf' is no HDF file, or a damaged one"),
     "another content": (other_content, "other.hdf' has no 'inputs'"),
     "no sequences": (empty, "has no sequences in .*empty.hdf"),

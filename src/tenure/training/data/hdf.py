@@ -35,7 +35,10 @@ def open_hdf(path: str) -> Any:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise DataSetError(f"'{path}' is no HDF file, or a damaged one: {error}") from None
+        ways = (
+            () if h5py.is_hdf5(path) else (f"tenure data hdf OUT.hdf --text data={path} writes one of lines of text",)
+        )
+        raise DataSetError(f"'{path}' is no HDF file, or a damaged one: {error}", ways=ways) from None
 
 
 class HdfFile:

@@ -125,7 +125,7 @@ def contents(before: Basis, now: Basis) -> list[str]:
     ["the file 'a.hdf' is another one"]
     """
     found = []
-    for name in before.get("files", {}).keys() & now.get("files", {}).keys():
+    for name in sorted(before.get("files", {}).keys() & now.get("files", {}).keys()):
         if before["files"][name] != now["files"][name] and "unknown" not in (
             before["files"][name] + now["files"][name]
         ):
@@ -139,7 +139,7 @@ def contents(before: Basis, now: Basis) -> list[str]:
         found.append("sequences have other names, or another order in the data")
     found += [
         f"the vocabulary of {key!r} is another one ({has_} labels, and {was_} before)"
-        for key in before.get("labels", {}).keys() & now.get("labels", {}).keys()
+        for key in sorted(before.get("labels", {}).keys() & now.get("labels", {}).keys())
         if before["labels"][key] != now["labels"][key]
         for was_, has_ in [(before["labels"][key].split()[0], now["labels"][key].split()[0])]
     ]

@@ -34,9 +34,8 @@ def held(prefix: Path) -> Iterator[Path]:
     path = prefix.with_name(".training.lock")
     file = _locked(path, prefix)
     try:
-        with contextlib.suppress(
-            OSError
-        ):  # who it is, is for messages only: a full disk stops a training when it saves
+        # who it is, is for messages only: a full disk stops a training when it saves
+        with contextlib.suppress(OSError):
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield path
