@@ -42,7 +42,9 @@ def test_a_variance_makes_pieces_shorter_by_the_generator_alone():
     assert all(5 <= b - a <= 10 for ((a, b),) in sizes(1)[:-1])
 
 
-@pytest.mark.parametrize("chunking", ["4:x", {"a": 1, "b": "x"}, ({"a": 4}, {"b": 2}), -4, "4:2:1", (4,), ({"a": 4}, {"a": 0})])
+@pytest.mark.parametrize(
+    "chunking", ["4:x", {"a": 1, "b": "x"}, ({"a": 4}, {"b": 2}), -4, "4:2:1", (4,), ({"a": 4}, {"a": 0})]
+)
 def test_what_cannot_be_read(chunking):
     with pytest.raises(BatchError):
         Chunking.parse(chunking)

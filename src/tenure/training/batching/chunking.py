@@ -49,7 +49,11 @@ class Chunking:
             return None
         if step.rest == 0 or (step.rest is None and not step.of):
             step = size
-        if set(size.of) != set(step.of) or step.largest() <= 0 or any(v < 0 for f in (size, step) for v in [*f.of.values(), f.rest or 0]):
+        if (
+            set(size.of) != set(step.of)
+            or step.largest() <= 0
+            or any(v < 0 for f in (size, step) for v in [*f.of.values(), f.rest or 0])
+        ):
             raise _unreadable(chunking)
         return cls(size, step, Frames.of_value(least), variance)
 
@@ -119,7 +123,9 @@ def _scaled(size: Frames, step: Frames, keys: Sequence[str], factor: float) -> S
     """Sizes and steps times a factor; a size that is a multiple of the one with the smallest step stays that multiple."""
     smallest = min((key for key in keys if step[key] > 0), key=lambda key: (step[key], key))
     ratios = {k: _ratio(size[k], size[smallest]) for k in keys}
-    return tuple(Frames({**old.of, **{k: _times(old, k, smallest, factor, ratios[k]) for k in keys}}) for old in (size, step))  # type: ignore[return-value]
+    return tuple(
+        Frames({**old.of, **{k: _times(old, k, smallest, factor, ratios[k]) for k in keys}}) for old in (size, step)
+    )  # type: ignore[return-value]
 
 
 def _ratio(size: Number, smallest: Number) -> int:
