@@ -119,6 +119,8 @@ class NetworkProxy:
         """The config around the network."""
         return ConfigProxy(self._run.network.config)
 
+    _config = property(get_config)
+
     @property
     def _config(self) -> ConfigProxy:
         """What published configs read instead of `get_config()`."""
