@@ -39,13 +39,6 @@ def test_other_layers(name):
     assert np.allclose(made.apply({}, {}, None, BATCH)[0].outputs["output"].data, 3 * X, atol=1e-6)
 
 
-def test_the_config_by_its_private_name():
-    """Published configs read `self.network._config.typed_dict`."""
-    net = {"output": {"class": "eval", "eval": "self.network._config.typed_dict['f'](source(0))", "from": "data"}}
-    made = network.Network(net, data(), behavior_version=0, config={"f": lambda x: 3 * x})
-    assert np.allclose(made.apply({}, {}, None, BATCH)[0].outputs["output"].data, 3 * X, atol=1e-6)
-
-
 def test_what_is_not_there():
     with pytest.raises(TenureError, match=r"typo.*no 'functoin'|no 'functoin'"):
         layers = {

@@ -122,11 +122,6 @@ class NetworkProxy:
     _config = property(get_config)
 
     @property
-    def _config(self) -> ConfigProxy:
-        """What published configs read instead of `get_config()`."""
-        return self.get_config()
-
-    @property
     def layers(self) -> dict[str, LayerProxy]:
         """The layers that were computed before, by name."""
         own = [k for k in self._run.outputs if k.startswith(self._path) and "/" not in k[len(self._path) :]]
