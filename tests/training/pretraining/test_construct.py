@@ -37,9 +37,11 @@ def test_layers_are_cut_away_in_front_of_all_output_layers():
     whole = net(a=["data"], b=["a"], c=["b"], output=["c"], out2=["b"])
     assert reads(from_output(whole), "output") == [["a"], ["b"], ["c"]]
     assert reads(from_output(whole), "out2") == [["b"]] * 3  # not said to be an output: stays as it is
-    own = net(a=["data"], b=["data"], c=["b"], output=["a"], out2=["c"])
+    own = net(a=["data"], c=["data"], output=["a"], out2=["c"])
     together = from_output(own, outputs=["output", "out2"])
-    assert reads(together, "output") == [["a"]] and reads(together, "out2") == [["c"]]  # a network on the data is no step
+    assert reads(together, "output") == [["a"]] and reads(together, "out2") == [
+        ["c"]
+    ]  # a network on the data is no step
     with pytest.raises(PretrainError, match="cut away already"):
         from_output(net(a=["data"], b=["a"], output=["b"], out2=["b"]), outputs=["output", "out2"])
 
