@@ -12,6 +12,7 @@ from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, batch_dim, feature
 from tenure.network.tf import tf
 from tenure.network.tf.elementwise import OWN
 from tenure.network.tf.names import Namespace
+from tenure.training.config.alignments import linear_alignment
 from tenure.training.config.config import Config
 from tenure.training.config.unavailable import Unavailable
 from tenure.training.vocab import CLASSES
@@ -101,6 +102,7 @@ def _tensor_functions() -> dict[str, Any]:
     return {
         **OWN,
         "dropout": tf.nn.dropout,
+        "get_rnnt_linear_aligned_output": linear_alignment,
         "get_shape": lambda x: [x.shape[i] for i in range(x.ndim)],
         "get_shape_dim": lambda x, axis: x.shape[axis],
         "expand_dims_unbroadcast": lambda x, axis, dim, name=None: jnp.repeat(jnp.expand_dims(x, axis), dim, axis),
