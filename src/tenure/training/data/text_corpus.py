@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tenure.core.errors import TenureError, brief, nearest
+from tenure.core.errors import brief, nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.errors import DataSetError
@@ -91,31 +91,28 @@ class LmDataset(DataSet):
     log_invalid_seqs: Any = None
 
     def __post_init__(self) -> None:
-        files = self._given("corpus_file")
-        self._files = [_called(f, "corpus_file") for f in ([files] if isinstance(files, str) else files or ())]
+        files = _called(self.corpus_file)
+        self._files = [_called(f) for f in ([files] if isinstance(files, str) else files or ())]
         self.lines = [line for f in self._files for line in read_corpus(f)]
         if not self.lines:
             raise DataSetError(f"LmDataset: corpus_file {brief(files)} has no sentences")
-        self.vocab: Vocabulary | None = None if self.orth_vocab is None else vocabulary(self._given("orth_vocab"))
+        self.vocab: Vocabulary | None = None if self.orth_vocab is None else vocabulary(_called(self.orth_vocab))
         self.symbols = self._symbols()
         self._replace: dict[str, str] = (
-            read_value(self._given("orth_replace_map_file")) if self.orth_replace_map_file else {}
+            read_value(_called(self.orth_replace_map_file)) if self.orth_replace_map_file else {}
         )
         self._clean = cleaner(self.orth_post_process)
         if self.vocab is None and self.auto_replace_unknown_symbol:
             self._index(self.unknown_symbol)
 
-    def _given(self, option: str) -> Any:
-        return _called(getattr(self, option), option)
-
     def _symbols(self) -> dict[str, int]:
         if self.vocab is not None:
             return self.vocab.ids
         if self.orth_symbols_file is not None:
-            names = [line for line in read_lines(self._given("orth_symbols_file"), "orth_symbols_file") if line]
+            names = [line for line in read_lines(_called(self.orth_symbols_file), "orth_symbols_file") if line]
             return {name: index for index, name in reversed(list(enumerate(names)))}
         if self.orth_symbols_map_file is not None:
-            return dict(read_value(self._given("orth_symbols_map_file"), "orth_symbols_map_file"))
+            return dict(read_value(_called(self.orth_symbols_map_file), "orth_symbols_map_file"))
         raise DataSetError(
             "LmDataset needs symbols", ways=["orth_symbols_file", "orth_symbols_map_file", "orth_vocab = {'class': …}"]
         )
@@ -198,19 +195,8 @@ class LmDataset(DataSet):
         return found
 
 
-def _called(value: Any, option: str) -> Any:
-    """An option's value; that of a function, such as one that copies a file to the machine's own disk and gives its name."""
-    if not isinstance(value, Callable):  # type: ignore[arg-type]
-        return value
-    try:
-        return value()
-    except TenureError:
-        raise
-    except Exception as error:
-        raise DataSetError(
-            f"LmDataset: {option} is a function of the config, and it fails: {type(error).__name__}: {error}",
-            ways=[f"a file's name as {option}, if what the function calls is not on this machine"],
-        ) from error
+def _called(value: Any) -> Any:
+    return value() if isinstance(value, Callable) else value  # type: ignore[arg-type]
 
 
 @dataclass
