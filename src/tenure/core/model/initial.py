@@ -43,7 +43,7 @@ def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], 
 
 def _made_alone(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any] | None:
     """An owner's first value, and those of its stages' leaves; None if only the forward pass can make them."""
-    if slot.request.make is None:
+    if slot.make is None:
         return None
     try:
         made = None if _hands_on(slot, keys) else _make(slot, keys)
@@ -51,7 +51,7 @@ def _made_alone(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     except MissingRNGError:
         raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
-    return None if _holds_values(slot.request.init) and any(map(_has_ended, jax.tree.leaves(made))) else made
+    return None if _holds_values(slot.init) and any(map(_has_ended, jax.tree.leaves(made))) else made
 
 
 def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
@@ -59,7 +59,7 @@ def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
 
     JAX notices values of a trace that is over only when the trace around ends.
     """
-    if outermost() or not _holds_values(slot.request.init):
+    if outermost() or not _holds_values(slot.init):
         return False
     mine = {path: made_key(keys.get(path)) for path in [slot.path, *_parts(slot)]}
     made = jax.make_jaxpr(lambda keys: _make(slot, keys))(mine)
@@ -113,7 +113,7 @@ def _make(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any]:
 
     def one(keys: Mapping[str, Any]) -> dict[str, Any]:
         with initialising(keys.get(slot.path)):
-            value = slot.request.make()  # type: ignore[misc]
+            value = slot.make()  # type: ignore[misc]
         return staging.begin(slot, slot.stages, value, keys.get) if slot.stages else {slot.path: value}
 
     return _over_layers(one, slot)({path: keys.get(path) for path in [slot.path, *_parts(slot)]})

@@ -19,7 +19,7 @@ from tenure.core.errors import (
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
 from tenure.core.run.requests import request
-from tenure.core.slots.slot import Slot, as_shape, kind_of, named
+from tenure.core.slots.slot import Request, Slot, as_shape, kind_of, named
 
 _COLLECTIONS = {"batch_stats", "cache", "intermediates", "constants"}  # that Flax's variables have beside "params"
 
@@ -84,7 +84,7 @@ def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party:
 
 def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None = None) -> MissingParameterError:
     """The error of a parameter that the params do not have; `slot` is its slot, if it is planned."""
-    asked = slot.request if slot is not None else request(frame, path, as_shape(shape, path), dtype)
+    asked: Request = slot if slot is not None else request(frame, path, as_shape(shape, path), dtype)
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
     module, name = paths.split(path)
     there = name in frame.params.get(module, {})
@@ -158,7 +158,7 @@ def part(frame: Frame, slot: Slot, path: str) -> Any:
     value = frame.read(("stage", path), frame.read(("state", path)))
     if value is None:
         raise MissingParameterError(
-            f"No value for the state '{path}', which '{table[path].request.asker}' keeps",
+            f"No value for the state '{path}', which '{table[path].asker}' keeps",
             parties=[slot.party("owner")],
             ways=["use the state that init of this model returned"],
         )

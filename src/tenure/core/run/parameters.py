@@ -114,7 +114,7 @@ def plan_parameter(
     if axes is not None:
         more["axes"] = _as_axes(axes, asked)
     if stages is not None:
-        more["stages"] = read_stages(stages, asked)
+        more["asked_stages"] = read_stages(stages, asked)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
     if earlier is not None and is_repeated(frame, earlier, asked.but(**more)):
@@ -343,7 +343,7 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
         )
     if slot.kind == "given":
         source = frame.sources.of(path)
-        _check_given(slot.request.but(shape=as_shape(shape, path)), source)
+        _check_given(slot.but(shape=as_shape(shape, path)), source)
         return hand_over(frame, slot, source.value)
     return evaluate(frame, path, USE)
 
@@ -382,7 +382,7 @@ def check_stored(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, val
 def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> None:
     """Makes what is stored for an owner, and for the stages that all its users see."""
     draw = frame.keys.draw if frame.keys is not None else lambda path: None
-    asked = Request(path, tuple(shape), dtype) if slot is None else slot.request
+    asked = Request(path, tuple(shape), dtype) if slot is None else slot
     told = context(frame, path, shape, dtype, init)
     value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, told, asked))
     made = {path: value} if slot is None or not slot.stages else begin(slot, slot.stages, value, draw)

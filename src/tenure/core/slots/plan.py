@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,11 +11,9 @@ import jax
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.picklable import check_picklable
 from tenure.core.slots.rows import ledger_of
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.slot import Slot, Slots
 from tenure.core.slots.table import Staged, Table
 from tenure.core.trees import nest
-
-Slots = dict[str, Slot]
 
 
 class Plan:
@@ -95,26 +93,23 @@ class Plan:
     @functools.cached_property
     def params(self) -> dict[str, dict[str, Any]]:
         """The owners' shapes, as `init` will return them."""
-        return nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in _owners(self.slots)})
+        owners = {p: s for p, s in self.slots.items() if s.kind == "owned"}
+        return nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in owners.items()})
 
     @functools.cached_property
     def state(self) -> dict[str, dict[str, Any]]:
         """The states' shapes, likewise."""
-        return nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
+        owners = {p: s for p, s in self.states.items() if s.kind == "owned"}
+        return nest({p: jax.tree.map(functools.partial(_in_layers, s), s.value) for p, s in owners.items()})
 
     def report(self, **options: Any) -> str:
         """The ledger as a text table; the options are those of `Ledger.table`."""
         return self.ledger.table(**options)
 
     def __repr__(self) -> str:
-        return (
-            f"Plan({len(self.ledger.owners)} owners, {len(self.ledger.rows)} slots, {self.ledger.count():,} parameters)"
-        )
+        owners, slots = len(self.ledger.owners), len(self.ledger.rows)
+        return f"Plan({owners} owners, {slots} slots, {self.ledger.count():,} parameters)"
 
 
-def _owners(slots: Slots) -> Iterator[tuple[str, Slot]]:
-    return ((p, s) for p, s in slots.items() if s.kind == "owned")
-
-
-def _stacked_struct(slot: Slot) -> Any:
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(slot.layers + a.shape, a.dtype), slot.request.value)
+def _in_layers(slot: Slot, one: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(slot.layers + one.shape, one.dtype)

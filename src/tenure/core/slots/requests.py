@@ -37,7 +37,7 @@ def check_repeated(first: Request, maker: Maker, again: Request, other: Maker) -
     differ = [k for k in ("shape", "dtype") if getattr(first, k) != getattr(again, k)]
     if not same_init(first.init, again.init):
         differ.append("initialiser")
-    if first.stages != again.stages:
+    if first.asked_stages != again.asked_stages:
         differ.append("list of stages")
     if differ:
         raise RequestConflictError(
