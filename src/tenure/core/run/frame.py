@@ -15,6 +15,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party, StateError
 from tenure.core.keys import Keys
+from tenure.core.run.hooks import GetterContext
 from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.requests import Maker
@@ -136,6 +137,34 @@ class Frame:
     def inner(self) -> bool:
         """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
         return get_opaque_trace_state(convention="tenure") != self.outer
+
+    def request(self, path: str, shape: Any, dtype: Any, **more: Any) -> Request:
+        """The request for a slot that the running code makes: who asks, and where, is noted here.
+
+        Args:
+          path: the slot's.
+          shape, dtype: what is asked for.
+          **more: further attributes of `Request`.
+        """
+        module, site, asker = self.scope.module, call_site(), "get_parameter"
+        if module is not None:
+            asker = module._asker()
+            site = module.__dict__["_construction"].site if site.in_package else site
+        order, stack = next(self.order), self.stack_of(path)
+        return Request(path, shape, dtype, asker=asker, site=site, order=order, stack=stack, **more)
+
+    def asker(self, path: str) -> Party:
+        """Who asks for a slot, for an error about what is asked."""
+        return self.request(path, (), None).party("asker")
+
+    def maker(self) -> Maker:
+        """The module, or the name scope, that asks, and how it was built."""
+        module, scope = self.scope.module, self.scope
+        return (scope, scope.origin) if module is None else (module, module.__dict__["_construction"])
+
+    def told(self, path: str, shape: Any, dtype: Any, init: Any) -> GetterContext:
+        """What creators and getters are told about a request of the running code."""
+        return GetterContext(path, self.scope.module, dtype, shape, init, self.lifted_prefix)
 
     def note_mode(self, path: str) -> None:
         """Notes in which mode, and where, a slot is asked for."""
@@ -304,10 +333,11 @@ class Frame:
         """The entries of some kinds, by module and name."""
         return nest({path: value for (kind, path), value in self.visible().items() if kind in kinds})
 
-    def made(self, collection: str) -> dict[str, Any]:
-        """The "params" or the "state" that there are so far, by full name."""
+    def made(self, collection: str, module: str) -> dict[str, Any]:
+        """The "params" or the "state" of a module that there are so far, by full name."""
         found = flat(self.params, collection) if collection == "params" else {}
-        return found | {path: value for (kind, path), value in self.visible().items() if kind == collection}
+        found |= {path: value for (kind, path), value in self.visible().items() if kind == collection}
+        return {path: value for path, value in found.items() if self.belongs(path, module)}
 
     def belongs(self, path: str, module: str) -> bool:
         """Whether a slot is a module's, or one of the modules' inside of it."""

@@ -46,13 +46,8 @@ class GetterContext(NamedTuple):
     original_init: Any
     lifted_prefix_name: str | None
 
-    @property
-    def module_name(self) -> str:
-        return self.full_name.rpartition("/")[0]
-
-    @property
-    def name(self) -> str:
-        return self.full_name.rpartition("/")[2]
+    module_name = property(lambda context: context.full_name.rpartition("/")[0])
+    name = property(lambda context: context.full_name.rpartition("/")[2])
 
 
 class SetterContext(NamedTuple):
@@ -71,13 +66,8 @@ class SetterContext(NamedTuple):
     original_shape: Any
     lifted_prefix_name: str | None
 
-    @property
-    def module_name(self) -> str:
-        return self.full_name.rpartition("/")[0]
-
-    @property
-    def name(self) -> str:
-        return self.full_name.rpartition("/")[2]
+    module_name = property(lambda context: context.full_name.rpartition("/")[0])
+    name = property(lambda context: context.full_name.rpartition("/")[2])
 
 
 class MethodContext(NamedTuple):
@@ -205,11 +195,7 @@ def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., An
     """The new value: the outermost creator's answer, the initialiser's if there is none."""
     if not creators:
         return init(shape, dtype)
-
-    def following(shape: Any, dtype: Any, init: Callable[..., Any]) -> Any:
-        return run_creators(creators[1:], shape, dtype, init, context)
-
-    return creators[0](following, shape, dtype, init, context)
+    return creators[0](lambda *new: run_creators(creators[1:], *new, context), shape, dtype, init, context)
 
 
 def run_getters(getters: Chain, value: T, context: Any) -> T:
@@ -217,3 +203,11 @@ def run_getters(getters: Chain, value: T, context: Any) -> T:
     if not getters:
         return value
     return getters[0](lambda value: run_getters(getters[1:], value, context), value, context)
+
+
+def run_interceptors(interceptors: Chain, args: Any, kwargs: Any, context: MethodContext) -> Any:
+    """What the method returns, as the outermost interceptor answers."""
+    if not interceptors:
+        return context.orig_method(*args, **kwargs)
+
+    return interceptors[0](lambda *a, **k: run_interceptors(interceptors[1:], a, k, context), args, kwargs, context)

@@ -19,6 +19,7 @@ from tenure.core.run import hooks, naming, values
 from tenure.core.run.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.run.shown import call_text
 from tenure.core.sites import Site, call_site
+from tenure.core.slots.slot import Request
 
 T = TypeVar("T")
 
@@ -35,28 +36,20 @@ def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Ca
         path = self.__dict__.get("module_name")
         if frame is None or path is None:
             return method(self, *args, **kwargs)
-        bound = functools.partial(method, self)
-        interceptors = hooks.chain("method")
-        scopes = frame.scopes
+        scopes, interceptors = frame.scopes, hooks.chain("method")
         scopes.append(Scope(path, as_method, self))
         try:
             with jax.named_scope(self.name):
                 if not interceptors:
                     return method(self, *args, **kwargs)
-                context = hooks.MethodContext(self, method_name, bound, owner[0])
-                return _intercepted(interceptors, bound, args, kwargs, context)
+                context = hooks.MethodContext(self, method_name, functools.partial(method, self), owner[0])
+                return hooks.run_interceptors(interceptors, args, kwargs, context)
         finally:
             scopes.pop()
             if frame.profile is not None:
                 frame.profile.called(frame, path)
 
     return wrapped
-
-
-def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context: hooks.MethodContext) -> Any:
-    if not chain:
-        return bound(*args, **kwargs)
-    return chain[0](lambda *a, **k: _intercepted(chain[1:], bound, a, k, context), args, kwargs, context)
 
 
 #: What `share=` takes: local parameter name → where it comes from, or a module to borrow all parameters of.
@@ -70,13 +63,10 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         owner: list[type] = []
-        plain = not any(
-            isinstance(base, ModuleMeta) for base in bases
-        )  # Module itself: helpers, not steps of a network
+        own = ("params_dict", "state_dict")  # of Module itself; its other methods are helpers, not steps of a network
+        inherits = any(isinstance(base, ModuleMeta) for base in bases)
         for key, value in namespace.items():
-            if plain and key not in ("params_dict", "state_dict"):
-                continue
-            if key.startswith("__") and key != "__call__":
+            if (key not in own and not inherits) or (key.startswith("__") and key != "__call__"):
                 continue
             if isinstance(value, types.FunctionType):
                 namespace[key] = _wrap(key, value, owner)
@@ -103,23 +93,21 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
         init = cls.__init__  # type: ignore[misc]
         frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
         try:
-            interceptors = hooks.chain("method")
-            if interceptors:
-                bound = functools.partial(init, module)
-                context = hooks.MethodContext(module, "__init__", bound, cls)
-                _intercepted(interceptors, bound, args, kwargs, context)
+            if interceptors := hooks.chain("method"):
+                context = hooks.MethodContext(module, "__init__", functools.partial(init, module), cls)
+                hooks.run_interceptors(interceptors, args, kwargs, context)
             else:
                 init(module, *args, **kwargs)
         finally:
             frame.scopes.remove(scope)
-        if frame.profile is not None and "module_name" in module.__dict__:
-            frame.profile.called(frame, module.module_name)
         if "module_name" not in module.__dict__:
             raise TenureError(
                 f"{cls.__name__}.__init__ does not call its base class",
                 parties=[Party("module", cls.__name__, "", str(site))],
                 ways=["add super().__init__(name=name) as its first line"],
             )
+        if frame.profile is not None:
+            frame.profile.called(frame, module.module_name)
         return module
 
     if not TYPE_CHECKING:  # checkers and completion see each class's __init__ instead
@@ -244,19 +232,15 @@ class Module(metaclass=ModuleMeta):
     def owned(self) -> dict[str, Any]:
         """The parameters that this module owns, by local name."""
         params = self.params
-        return {name: params[name] for name in params if values.kind_of(params.path(name)) == "owned"}
+        return {name: params[name] for name in params if params.slot(name).kind == "owned"}
 
     def params_dict(self) -> Mapping[str, Any]:
         """The parameters made so far of this module, its sub-modules and the modules that it called, by full name."""
-        return self._made("params")
+        return current_frame("module.params_dict").made("params", self.module_name)
 
     def state_dict(self) -> Mapping[str, Any]:
         """The states made so far of this module, its sub-modules and the modules that it called, by full name."""
-        return self._made("state")
-
-    def _made(self, collection: str) -> dict[str, Any]:
-        frame = current_frame(f"module.{collection}_dict")
-        return {path: value for path, value in frame.made(collection).items() if frame.belongs(path, self.module_name)}
+        return current_frame("module.state_dict").made("state", self.module_name)
 
     def ref(self, name: str) -> Ref:
         """A reference to the parameter that this module calls `name`, for another module's `share=`.
@@ -298,12 +282,12 @@ class Params(Mapping[str, Any]):
     def __init__(self, module: Module):
         self._prefix = module.module_name
 
-    def path(self, name: str) -> str:
-        """The absolute path of the slot with that local name."""
+    def slot(self, name: str) -> Request:
+        """The slot with that local name; while planning, the first request for it."""
         return values.find(f"{self._prefix}/{name}")
 
     def __getitem__(self, name: str) -> Any:
-        return values.value_of(self.path(name))
+        return values.value_of(self.slot(name))
 
     def __iter__(self) -> Iterator[str]:
         start = self._prefix + "/"

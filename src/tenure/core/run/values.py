@@ -19,7 +19,7 @@ from tenure.core.run.frame import Frame, Mode, Params, StackSlice, current_frame
 from tenure.core.run.leaves import leaf, part
 from tenure.core.run.recipes import Recipe, applied, compiled_together, recipe_of
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.slot import Request, Slot
 from tenure.core.slots.sources import Sources
 from tenure.core.slots.table import FINAL, STORED, USE, WEIGHT, How, PerLayer, Staged, Stored, Viewed
 from tenure.core.trees import flat
@@ -201,27 +201,25 @@ def offline(plan: Plan, params: Params, state: Params | None = None) -> Frame:
     return Frame(Mode.READ, Sources(), params=params, state=flat(state, "state"), plan=plan)
 
 
-def known() -> list[str]:
-    """The paths of all slots: as planned, or asked for so far while planning."""
+def known() -> Mapping[str, Request]:
+    """All slots by path, as planned; while planning, the first requests so far."""
     frame = current_frame("module.params")
-    return list(frame.requests if frame.planning else frame.plan.slots)
+    return frame.requests if frame.planning else frame.plan.slots
 
 
-def find(path: str) -> str:
-    """The slot's exact path; method segments may be left out.
+def find(path: str) -> Request:
+    """The slot of a path; method segments may be left out.
 
     Raises:
       UnknownSlotError: nobody asks for such a parameter, or nobody has so far.
     """
-    paths_known = known()
-    if path in paths_known:
-        return path
-    found = [p for p in paths_known if paths.plain(p) == paths.plain(path)]
+    slots = known()
+    found = [slots[path]] if path in slots else [s for p, s in slots.items() if paths.plain(p) == paths.plain(path)]
     if len(found) == 1:
         return found[0]
     raise UnknownSlotError(
         f"no parameter '{path}' has been asked for" + (" yet" if current_frame("params").planning else ""),
-        near=nearest(path, paths_known),
+        near=nearest(path, slots),
         ways=[
             "module.params has what the module asked for: call the module first",
             "module.ref(name) works at any time, before the module is called and before it is built",
@@ -229,16 +227,7 @@ def find(path: str) -> str:
     )
 
 
-def kind_of(path: str) -> str:
-    """What a slot is: "owned", "borrowed" or "given"."""
-    frame = current_frame("module.owned")
-    return frame.requests[path].kind if frame.planning else frame.plan.slots[path].kind
-
-
-def value_of(path: str) -> Any:
+def value_of(slot: Request) -> Any:
     """The value of a slot, at any place of a transformed function."""
     frame = current_frame("module.params")
-    if frame.planning:
-        asked = frame.requests[path]
-        return placeholder(asked.shape, asked.dtype)
-    return evaluate(frame, path, USE)
+    return placeholder(slot.shape, slot.dtype) if frame.planning else evaluate(frame, slot.path, USE)

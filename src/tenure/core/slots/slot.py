@@ -93,7 +93,8 @@ class Request:
     def party(self, role: str, through: str = "") -> Party:
         """This request as a row of an error."""
         shape = self.layers + self.shape if role == "owner" else self.shape
-        return Party(role, self.path, f"{shape} {named(self.dtype)}", str(self.site), self.asker, through)
+        what = "" if self.dtype is None else f"{shape} {named(self.dtype)}"
+        return Party(role, self.path, what, str(self.site), self.asker, through)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -157,7 +157,7 @@ class Sources:
 
     Attributes:
       ties, shares: path → source; `module/*` → that of the module's other parameters.
-      declared: module's path → what `tn.declare` noted there.
+      declared: (module's path, local name) → the request that `tn.declare` made there, and its scope.
       used: (origin, key) of the entries that slots asked for.
     """
 
@@ -165,7 +165,7 @@ class Sources:
         self.stages = Rules(stages, on_borrowed, call_site() if stages else NOWHERE)
         self.ties: dict[str, Source] = {}
         self.shares: dict[str, Source] = {}
-        self.declared: dict[str, dict[str, Any]] = {}
+        self.declared: dict[tuple[str, str], tuple[Any, Any]] = {}
         self.used: set[tuple[str, str]] = set()
         if ties is not None and not isinstance(ties, Mapping):
             raise PathSyntaxError(f"ties= is a dict, not {type(ties).__name__}", ways=["ties={'head/w': 'embed/w'}"])
