@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,10 +12,11 @@ import jax
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
 from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
+from tenure.core.model.depth import too_deep
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
 from tenure.core.model.kinds import Transformed, TransformedWithState, in_evaluation
-from tenure.core.model.planning import explained, make_plan
+from tenure.core.model.planning import leaked, linked, traced
 from tenure.core.model.plans import Plans
 from tenure.core.model.pure import Pure
 from tenure.core.picklable import check_picklable
@@ -73,18 +75,29 @@ class Model:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
         return self.plans.of(args, kwargs)
 
-    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
-        return make_plan(
-            self.function, self.sources, self.ties, args, kwargs, self.stages, not in_evaluation(), has_key
-        )
+    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True, axes: tuple[str, ...] = ()) -> Plan:
+        """Runs the function abstractly, links its slots, and checks them."""
+        frame = self.frame(Mode.PLAN, None, None, None, None)
+        try:
+            with self._explaining(Mode.PLAN):
+                out = traced(self.function, frame, args, kwargs, has_key, axes)
+        except NameError as e:
+            axis = unbound_axis(e)
+            if axis is None or axis in axes:
+                raise
+            return self._make_plan(args, kwargs, has_key, (*axes, axis))
+        with without_collection():
+            plan = linked(frame, out, self.ties, self.stages)
+        plan.axes = axes
+        return plan
 
     def init(self, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Draws the owners' values, and the states'."""
         key = as_key(key)
         plan = self.plan(*args, **kwargs)
         with without_collection():
-            drawn, late = draw(plan, plan.slots, key)
-            state, late_state = draw(plan, plan.states, key)
+            drawn, late = draw(plan.slots, key)
+            state, late_state = draw(plan.states, key)
         params = {p: v for p, v in drawn.items() if p in plan.slots}
         state |= {p: v for p, v in drawn.items() if p in plan.states}
         deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
@@ -112,9 +125,8 @@ class Model:
             return {entry: value for entry, value in frame.visible().items() if entry[0] in ("params", "initial")}
 
         made = in_single_lanes(run, plan.axes)()
-        params = params | {p: v for (kind, p), v in made.items() if kind == "params"}
-        state = state | {p: v for (kind, p), v in made.items() if kind == "initial"}
-        return params, state
+        found = [{p: v for (kind, p), v in made.items() if kind == which} for which in ("params", "initial")]
+        return params | found[0], state | found[1]
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it.
@@ -147,26 +159,26 @@ class Model:
     def _check_extras(self, frame: Frame, args: Any, kwargs: Any) -> None:
         """Leaves of the params that this run did not ask for: the model has them all the same, or not."""
         extras = extra_leaves(frame.params, frame.asked)
-        if not extras or frozenset(extras) in self.allowed:
-            return
-        plan = self.plans.of(args, kwargs)
-        known = {
-            path: slot
-            for made in (plan, *(p for plans in self._modes.values() for p in plans))
-            for path, slot in made.slots.items()
-        }
-        check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
-        self.allowed.add(frozenset(extras))
+        if extras and frozenset(extras) not in self.allowed:
+            plans = [self.plans.of(args, kwargs), *itertools.chain(*self._modes.values())]
+            known = {path: slot for plan in plans for path, slot in plan.slots.items()}
+            check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
+            self.allowed.add(frozenset(extras))
 
     def run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
         """Calls the function in a frame."""
+        with self._explaining(frame.mode), self.plans.running(), frame.active():
+            if frame.plan.staged and frame.mode is Mode.APPLY:
+                apply_stages(frame)
+            return self.function(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _explaining(self, mode: Mode) -> Iterator[None]:
+        """Around a run: an error of JAX's or Python's is raised in the words of the model, where there are any."""
         try:
-            with self.plans.running(), frame.active():
-                if frame.plan.staged and frame.mode is Mode.APPLY:
-                    apply_stages(frame)
-                return self.function(*args, **kwargs)
+            yield
         except Exception as e:
-            found, cause = self.explained(e, frame.mode)
+            found, cause = self.explained(e, mode)
             if found is None:
                 raise
             raise found from cause
@@ -176,9 +188,9 @@ class Model:
         if isinstance(error, NameError):
             axis = unbound_axis(error) if mode is Mode.APPLY else None
             return (None if axis is None else not_mapped(error, axis)), None
-        if isinstance(error, (jax.errors.UnexpectedTracerError, RecursionError)):
-            return explained(error)
-        return misplaced(error), error
+        if isinstance(error, RecursionError):
+            return too_deep(error), None
+        return (leaked if isinstance(error, jax.errors.UnexpectedTracerError) else misplaced)(error), error
 
 
 def _as_params(params: Any) -> Params:

@@ -405,6 +405,11 @@ def is_training(given: Any, what: str) -> Any:
     return frame.training
 
 
+def stand_ins(tree: Any, *leading: int) -> Any:
+    """Values to plan with like arrays or their shapes, with further axes in front."""
+    return jax.tree.map(lambda a: jax.lax.empty((*leading, *a.shape), a.dtype), tree)
+
+
 def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:
     """A value to plan with; inside a trace it costs one equation and no memory.
 

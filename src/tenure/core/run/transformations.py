@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import Party, StateError
-from tenure.core.run.frame import Entry, Frame, current_frame
+from tenure.core.run.frame import Entry, Frame, current_frame, stand_ins
 from tenure.core.sites import call_site
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -303,11 +303,6 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
     scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(snapshot[3])
 
 
-def _empty(tree: Any, *leading: int) -> Any:
-    """Stand-ins like arrays, with further axes in front."""
-    return jax.tree.map(lambda a: jax.lax.empty((*leading, *a.shape), a.dtype), tree)
-
-
 def scan(
     f: Callable[..., Any],
     init: Any,
@@ -341,7 +336,7 @@ def scan(
     if frame.abstract:
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
         carry, y = jax.eval_shape(lambda *args: _pure(frame, f)({}, args)[0], init, one)
-        return _empty(carry), _empty(y, count)
+        return stand_ins(carry), stand_ins(y, count)
     loop = functools.partial(run, reverse=reverse, unroll=unroll)
     if frame.creating or frame.unmade():
         at = -1 if reverse else 0
@@ -349,13 +344,12 @@ def scan(
         if frame.creating:
             return _scan_after_first(frame, f, init, first, xs, count, reverse, loop)
         _create(frame, [f], init, first)
-    return _scan(frame, f, init, xs, length, loop)
+    return _scan(frame, f, init, xs, count, loop)
 
 
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Callable[..., Any]) -> Any:
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int, loop: Callable[..., Any]) -> Any:
     step, entries = _pure(frame, f, "tn.scan"), frame.carried()
-    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
-    steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
+    steps = None if frame.keys is None else jnp.arange(length, dtype=jnp.uint32)
 
     @functools.wraps(f)
     def body(carry: Any, inputs: Any) -> Any:
@@ -465,7 +459,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     """
     frame = current_frame("tn.fori_loop")
     if frame.abstract:
-        return _empty(jax.eval_shape(lambda v: _pure(frame, body_fun)({}, (jnp.asarray(lower), v))[0], init))
+        return stand_ins(jax.eval_shape(lambda v: _pure(frame, body_fun)({}, (jnp.asarray(lower), v))[0], init))
     if frame.creating:
         init, lower = _run(frame, body_fun, (lower, init)), lower + 1
         if not isinstance(lower - upper, jax.core.Tracer) and lower == upper:
@@ -523,7 +517,7 @@ def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable
     frame = current_frame(f"tn.{name}")
     if frame.abstract:
         outs = [jax.eval_shape(lambda *a, f=_pure(frame, branch): f({}, a)[0], *operands) for branch in branches]
-        return _empty(outs[0])
+        return stand_ins(outs[0])
     _create(frame, branches, *operands)
 
     def full(branch: Callable[..., Any]) -> Callable[..., Any]:

@@ -161,7 +161,14 @@ def _through_stages(frame: Frame, way: Staged, value: Any) -> Any:
     if not recipe.stages:
         return value
     if drawing and frame.keys is None:
-        raise _no_key(drawing, way.slot)
+        raise MissingRNGError(
+            f"the stage '{drawing}' of '{way.slot.path}' needs a random key, and none was given to apply",
+            parties=[way.slot.party("owner" if way.slot.kind == "owned" else "user")],
+            ways=[
+                "give one:  model.apply(params, jax.random.key(0), …)",
+                "to evaluate, without noise and dropout:  tn.evaluation(model).apply(params, None, …)",
+            ],
+        )
     root = frame.keys.root if drawing and frame.keys is not None else None
     parts = {name: part(frame, way.slot, path) for name, path in where.items()}
     value, updates = applied(value, parts, root, hashes, recipe)
@@ -171,11 +178,11 @@ def _through_stages(frame: Frame, way: Staged, value: Any) -> Any:
 
 def _recipe_of(frame: Frame, way: Staged) -> tuple[Recipe, dict[Any, str], dict[str, Any], Stage | None]:
     """What is done to a value, remembered by the plan; see `recipes.recipe_of`."""
-    active = tuple([stack_slice.prefix for stack_slice in frame.stack_slices]) if frame.stack_slices else ()
+    key = way, tuple([stack_slice.prefix for stack_slice in frame.stack_slices])
     recipes = frame.plan.recipes
-    if (way, active) not in recipes:
-        recipes[way, active] = recipe_of(way, active)
-    return recipes[way, active]
+    if key not in recipes:
+        recipes[key] = recipe_of(*key)
+    return recipes[key]
 
 
 def _write(frame: Frame, where: Mapping[Any, str], updates: Mapping[Any, Any], training: bool) -> None:
@@ -183,17 +190,6 @@ def _write(frame: Frame, where: Mapping[Any, str], updates: Mapping[Any, Any], t
     for name, array in updates.items():
         if training and ("stage", where[name]) in frame.layers[0]:
             frame.layers[0]["stage", where[name]] = array
-
-
-def _no_key(stage: Stage, slot: Slot) -> MissingRNGError:
-    return MissingRNGError(
-        f"the stage '{stage}' of '{slot.path}' needs a random key, and none was given to apply",
-        parties=[slot.party("owner" if slot.kind == "owned" else "user")],
-        ways=[
-            "give one:  model.apply(params, jax.random.key(0), …)",
-            "to evaluate, without noise and dropout:  tn.evaluation(model).apply(params, None, …)",
-        ],
-    )
 
 
 def offline(plan: Plan, params: Params, state: Params | None = None) -> Frame:
