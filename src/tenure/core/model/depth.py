@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from tenure.core.errors import NestingError, Party
-from tenure.core.sites import Site, user_frame
+from tenure.core.sites import user_site
 
 _CALLS = ("wrapped", "_construct")
 _MANY = 50  # calls of modules inside one another; fewer, and something else recurses
@@ -22,11 +22,9 @@ def too_deep(error: RecursionError) -> NestingError | None:
     if not path:  # the constructors of modules run inside one another, before the modules have names
         path = f"{last.f_locals.get('cls', type(last.f_locals.get('self'))).__name__}.__init__".lower()
     shown = path if len(path) < 60 else f"{path[:30]}…{path[-25:]}"
-    user = user_frame(last)
-    site = str(Site(user.f_code.co_filename, user.f_lineno, None, 0)) if user else ""
     return NestingError(
         f"modules are nested deeper than Python's recursion limit allows, at '{shown}'",
-        parties=[Party("module", shown, "", site)],
+        parties=[Party("module", shown, "", str(user_site(last)))],
         ways=[
             "allow more, before the model is planned:  sys.setrecursionlimit(20_000)",
             "build layers side by side, in a list, and call one after the other",

@@ -34,12 +34,7 @@ class Model:
     """A function, its ties and stages, and the plans made of it so far."""
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        ties: Mapping[str, Any] | None,
-        stages: Mapping[str, Any] | None = None,
-        on_borrowed: str = "error",
-        strict: bool | None = None,
+        self, function: Any, ties: Any, stages: Any = None, on_borrowed: str = "error", strict: bool | None = None
     ):
         if not callable(function):
             raise TenureError(
@@ -75,20 +70,23 @@ class Model:
         """The plan for these inputs: arrays or `jax.ShapeDtypeStruct`s; Python values stay what they are."""
         return self.plans.of(args, kwargs)
 
-    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True, axes: tuple[str, ...] = ()) -> Plan:
+    def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
         """Runs the function abstractly, links its slots, and checks them."""
-        frame = self.frame(Mode.PLAN, None, None, None, None)
-        try:
-            with self._explaining(Mode.PLAN):
-                out = traced(self.function, frame, args, kwargs, has_key, axes)
-        except NameError as e:
-            axis = unbound_axis(e)
-            if axis is None or axis in axes:
-                raise
-            return self._make_plan(args, kwargs, has_key, (*axes, axis))
+        axes: list[str] = []  # those that are mapped outside of the model, and that nobody maps here
+        while True:
+            frame = self.frame(Mode.PLAN, None, None, None, None)
+            try:
+                with self._explaining(Mode.PLAN):
+                    out = traced(self.function, frame, args, kwargs, has_key, axes)
+                break
+            except NameError as e:
+                axis = unbound_axis(e)
+                if axis is None or axis in axes:
+                    raise
+                axes.append(axis)
         with without_collection():
             plan = linked(frame, out, self.ties, self.stages)
-        plan.axes = axes
+        plan.axes = tuple(axes)
         return plan
 
     def init(self, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -194,19 +192,14 @@ class Model:
 
 
 def _as_params(params: Any) -> Params:
-    if params is None:
-        return {}
-    if not isinstance(params, Mapping) or not all(isinstance(v, Mapping) for v in params.values()):
-        raise MissingParameterError(
-            "params must be {module: {name: array}}, not " + _kind(params),
-            parties=[Party("params", "", _kind(params), str(call_site()))],
-            ways=["the signature is apply(params, rng, *inputs), or apply(params, state, rng, *inputs) with state"],
-        )
-    return params
-
-
-def _kind(value: Any) -> str:
-    return f"an array {value.shape}" if hasattr(value, "shape") else brief(value, 40)
+    if params is None or (isinstance(params, Mapping) and all(isinstance(v, Mapping) for v in params.values())):
+        return params or {}
+    kind = f"an array {params.shape}" if hasattr(params, "shape") else brief(params, 40)
+    raise MissingParameterError(
+        f"params must be {{module: {{name: array}}}}, not {kind}",
+        parties=[Party("params", "", kind, str(call_site()))],
+        ways=["the signature is apply(params, rng, *inputs), or apply(params, state, rng, *inputs) with state"],
+    )
 
 
 def transform(

@@ -101,8 +101,8 @@ class _Contents:
 
     def __init__(self, container: Any, seen: Callable[[Any], Any]):
         self.container, self.seen = container, seen
-        items = container.items() if isinstance(container, dict) else ()
-        self.saved = {k: seen(v) for k, v in items} if isinstance(container, dict) else list(map(seen, container))
+        named = isinstance(container, dict)
+        self.saved = {k: seen(v) for k, v in container.items()} if named else list(map(seen, container))
 
     def same(self) -> bool:
         now, then = self.container, self.saved
@@ -263,19 +263,15 @@ class Watch:
         for name in names:
             self._watched.append(_Binding(namespace, name, self._as))
             value = namespace.get(name)
-            if isinstance(value, types.ModuleType):
-                if _is_program_module(value.__name__):
-                    self._watched += [_Binding(vars(value), n, self._as) for n in names & vars(value).keys()]
-                    self._visit_all([vars(value)[n] for n in names & vars(value).keys()], depth - 1)
-            else:
-                self._visit(value, depth - 1)
+            if isinstance(value, types.ModuleType) and _is_program_module(value.__name__):
+                inside = {n: vars(value)[n] for n in names & vars(value).keys()}
+                self._watched += [_Binding(vars(value), n, self._as) for n in inside]
+                self._visit_all(inside.values(), depth - 1)
+            self._visit(value, depth - 1)  # of modules, nothing more
 
     def _visit_class(self, cls: type, depth: int) -> None:
         for name, value in list(vars(cls).items()):
-            if not (name.startswith("__") and name.endswith("__")) or name in (
-                "__init__",
-                "__call__",
-            ):  # of a class, what a program defines
+            if name in ("__init__", "__call__") or not (name.startswith("__") and name.endswith("__")):
                 self._watched.append(_Binding(vars(cls), name, self._as))
                 self._visit(value, depth - 1)
         self._visit_all(cls.__bases__, depth - 1)

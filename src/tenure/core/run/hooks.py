@@ -46,8 +46,13 @@ class GetterContext(NamedTuple):
     original_init: Any
     lifted_prefix_name: str | None
 
-    module_name = property(lambda context: context.full_name.rpartition("/")[0])
-    name = property(lambda context: context.full_name.rpartition("/")[2])
+    @property
+    def module_name(self) -> str:
+        return self.full_name.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
 
 
 class SetterContext(NamedTuple):
@@ -66,8 +71,13 @@ class SetterContext(NamedTuple):
     original_shape: Any
     lifted_prefix_name: str | None
 
-    module_name = property(lambda context: context.full_name.rpartition("/")[0])
-    name = property(lambda context: context.full_name.rpartition("/")[2])
+    @property
+    def module_name(self) -> str:
+        return self.full_name.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.full_name.rpartition("/")[2]
 
 
 class MethodContext(NamedTuple):
@@ -195,7 +205,7 @@ def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., An
     """The new value: the outermost creator's answer, the initialiser's if there is none."""
     if not creators:
         return init(shape, dtype)
-    return creators[0](lambda *new: run_creators(creators[1:], *new, context), shape, dtype, init, context)
+    return creators[0](lambda s, d, i: run_creators(creators[1:], s, d, i, context), shape, dtype, init, context)
 
 
 def run_getters(getters: Chain, value: T, context: Any) -> T:

@@ -111,6 +111,6 @@ def takes_key(init: Any) -> bool:
             return False
         init = init.func
     code = getattr(getattr(init, "__func__", init), "__code__", None) or getattr(type(init).__call__, "__code__", None)
-    names = () if code is None else code.co_varnames[: code.co_argcount]
+    names: tuple[str, ...] = () if code is None else code.co_varnames[: code.co_argcount]
     names = names[1:] if names[:1] == ("self",) else names
     return len(names) > 1 and names[0] in KEYS and names[1] == "shape"

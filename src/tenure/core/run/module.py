@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import jax
 from jax.extend.core import get_opaque_trace_state
@@ -20,8 +20,6 @@ from tenure.core.run.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.run.shown import call_text
 from tenure.core.sites import Site, call_site
 from tenure.core.slots.slot import Request
-
-T = TypeVar("T")
 
 
 def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Callable[..., Any]:
@@ -56,6 +54,30 @@ def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Ca
 Share = Mapping[str, Any] | Any | None
 #: What `stages=` takes: local parameter name, or glob → stages.
 Stages = Mapping[str, Any] | None
+
+
+class Options(TypedDict, total=False):
+    """`name=`, `share=` and `stages=`, which every module takes, for the `__init__` of a class of your own.
+
+    Python's types cannot say that a metaclass adds arguments to those of `__init__`, so a checker, and completion, know of a
+    class with an `__init__` of its own only what that names. One parameter names all three.
+
+    >>> from typing import Unpack
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> class Head(tn.Module):
+    ...     def __init__(self, size: int, **options: Unpack[tn.Options]) -> None:
+    ...         super().__init__(**options)
+    ...         self.size = size
+    ...     def __call__(self, x):
+    ...         return x @ tn.get_parameter("w", (x.shape[-1], self.size), init=jnp.ones)
+    >>> model = tn.transform(lambda x: Head(2, name="two", share={"w": "one/w"})(Head(2, name="one")(x)))
+    >>> model.plan(jnp.ones((1, 2))).ledger.owner_of("two/w")
+    'one/w'
+    """
+
+    name: str | None
+    share: Share
+    stages: Stages
 
 
 class ModuleMeta(type(Protocol)):  # type: ignore[misc]

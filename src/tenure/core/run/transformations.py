@@ -344,12 +344,13 @@ def scan(
         if frame.creating:
             return _scan_after_first(frame, f, init, first, xs, count, reverse, loop)
         _create(frame, [f], init, first)
-    return _scan(frame, f, init, xs, count, loop)
+    return _scan(frame, f, init, xs, length, loop)
 
 
-def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int, loop: Callable[..., Any]) -> Any:
+def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Callable[..., Any]) -> Any:
     step, entries = _pure(frame, f, "tn.scan"), frame.carried()
-    steps = None if frame.keys is None else jnp.arange(length, dtype=jnp.uint32)
+    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length  # `length` itself may not be symbolic
+    steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
 
     @functools.wraps(f)
     def body(carry: Any, inputs: Any) -> Any:

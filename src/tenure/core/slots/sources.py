@@ -38,7 +38,7 @@ own = Policy("@own")
 forbid = Policy("@forbid")
 
 
-_WORDS = {None: "own", own: "own", forbid: "forbid"}
+_WORDS: dict[Any, str] = {None: "own", own: "own", forbid: "forbid"}
 
 
 def _policy(value: Any) -> str:
