@@ -89,9 +89,7 @@ def partition(params: Params, mask: Mapping[str, Mapping[str, bool]]) -> tuple[T
     >>> chosen, rest, combine(chosen, rest) == {"a": {"w": 1, "b": 2}}
     ({'a': {'w': 1}}, {'a': {'b': 2}}, True)
     """
-    check_tree(params, "params")
-    check_tree(mask, "mask")
-    have, want = (set(paths_of(tree)) for tree in (params, mask))
+    have, want = set(flat(params, "params")), set(flat(mask, "mask"))
     by_ledger = "make it by the ledger:  model.plan(…).ledger.mask('**/w')"
     for path in sorted(have ^ want):
         raise TreeError(
@@ -108,11 +106,6 @@ def partition(params: Params, mask: Mapping[str, Mapping[str, bool]]) -> tuple[T
                 raise TreeError(rule, ways=[by_ledger])
             sides[0 if chosen else 1].setdefault(module, {})[name] = value
     return sides
-
-
-def paths_of(tree: Params) -> list[str]:
-    """The paths of a tree's leaves."""
-    return [paths.join(module, name) for module, entries in tree.items() for name in entries]
 
 
 def check_tree(tree: Any, what: str) -> None:

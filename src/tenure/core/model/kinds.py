@@ -118,14 +118,11 @@ class InEvaluation(Wrapped):
 class WithoutKey(Wrapped):
     """A model's `apply`, which takes no key."""
 
+    takes_no_key: ClassVar[bool] = True
     leading: ClassVar[int] = 1  # arguments before the key
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args[: self.leading], None, *args[self.leading :], **kwargs)
-
-    @property
-    def takes_no_key(self) -> bool:
-        return True
 
 
 class WithStateWithoutKey(WithoutKey):

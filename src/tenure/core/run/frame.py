@@ -7,7 +7,7 @@ import contextvars
 import enum
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -59,15 +59,12 @@ class Scope:
         return f"{self.path}/~" if self.method == "__init__" else f"{self.path}/~{self.method}"
 
 
-class StackSlice:
+class StackSlice(NamedTuple):
     """The layer of a stack that a scan body computes: one slice of each stacked owner, seen only inside."""
 
-    def __init__(self, prefix: str, size: int, params: dict[str, Any] | None = None):
-        self.prefix, self.size, self.params = prefix, size, params or {}
-
-    def covers(self, path: str) -> bool:
-        """Whether a slot belongs to the stack."""
-        return path.startswith(self.prefix + "/")
+    prefix: str
+    size: int
+    params: Mapping[str, Any] = {}
 
 
 class Frame:
@@ -150,8 +147,8 @@ class Frame:
         if module is not None:
             asker = module._asker()
             site = module.__dict__["_construction"].site if site.in_package else site
-        order, stack = next(self.order), self.stack_of(path)
-        return Request(path, shape, dtype, asker=asker, site=site, order=order, stack=stack, **more)
+        stack = tuple((one.prefix, one.size) for one in self.stack_slices if path.startswith(one.prefix + "/"))
+        return Request(path, shape, dtype, asker=asker, site=site, order=next(self.order), stack=stack, **more)
 
     def asker(self, path: str) -> Party:
         """Who asks for a slot, for an error about what is asked."""
@@ -342,10 +339,6 @@ class Frame:
     def belongs(self, path: str, module: str) -> bool:
         """Whether a slot is a module's, or one of the modules' inside of it."""
         return path.startswith(module + "/")
-
-    def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
-        """The layer stacks that a slot belongs to, outermost first."""
-        return tuple((o.prefix, o.size) for o in self.stack_slices if o.covers(path))
 
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""

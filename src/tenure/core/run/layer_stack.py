@@ -180,7 +180,16 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
 
 
 def _create(frame: Frame, step: Any, prefix: str, x: Any, xs: Any, size: int, reverse: bool) -> Any:
-    """One layer after the other, where init must make what only the forward pass can."""
+    """One layer after the other, where init must make what only the forward pass can.
+
+    Args:
+      frame: the run.
+      step: the layer that runs, as in `_run`.
+      prefix, size: of the stack.
+      x: what the first layer takes.
+      xs: the inputs of each layer, stacked.
+      reverse: whether the last layer runs first.
+    """
     params, made, outs = frame.stacked_params(prefix), [], []
     inside = {e: v for e, v in frame.visible().items() if e[1].startswith(prefix + "/")}
     for i in reversed(range(size)) if reverse else range(size):

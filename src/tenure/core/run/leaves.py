@@ -69,7 +69,14 @@ def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party:
 
 
 def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None = None) -> MissingParameterError:
-    """The error of a parameter that the params do not have; `slot` is its slot, if it is planned."""
+    """The error of a parameter that the params do not have.
+
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype: what is asked for.
+      slot: the slot, if it is planned, which then says who asks.
+    """
     asked = frame.request(path, as_shape(shape, path), dtype) if slot is None else slot
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
     module, name = paths.split(path)

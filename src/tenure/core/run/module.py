@@ -166,7 +166,18 @@ def _takes_stages(cls: type) -> bool:
 
 
 def check_cached(frame: Frame, cls: type, site: Site, front: str = "tn", *others: str) -> None:
-    """Raises if JAX would skip this constructor when the code runs again; `others` are further ways out."""
+    """Raises if JAX would skip this constructor when the code runs again.
+
+    Args:
+      frame: the run.
+      cls: the module's class.
+      site: the line that builds the module.
+      front: what programs call the library.
+      *others: further ways out.
+
+    Raises:
+      CachedTransformError: one of JAX's transformations that do so is around the caller.
+    """
     caching = frame.skipping()
     if caching is not None:
         raise CachedTransformError(

@@ -95,7 +95,17 @@ def slot_path(frame: Frame, name: Any, what: str) -> str:
 def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
-    """Records a request, and answers it as the front end does before there are params."""
+    """Records a request, and answers it as the front end does before there are params.
+
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init, axes, stages: as handed to `get_parameter`.
+      source: what is to fill the slot.
+
+    Raises:
+      TenureError: the request makes no sense, or contradicts an earlier one; the message says why.
+    """
     as_written = shape, dtype
     shape, dtype = described(frame, path, shape, dtype, init)
     asked = frame.request(path, shape, dtype, source=source, init=init)
@@ -111,7 +121,12 @@ def plan_parameter(
     if earlier is not None and is_repeated(frame, earlier, asked):
         return planned_value(frame, earlier, source)
     if source.kind == "forbid":
-        raise _forbidden(asked)
+        name = paths.split(path)[1]
+        raise errors.ForbiddenSlotError(
+            f"'{path}' would be a new parameter, which its {source.origin} forbids",
+            parties=[asked.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
+            ways=[f'borrow it:  share={{"{name}": "owner/path"}}', f'own it:  share={{"{name}": None}}'],
+        )
     if source.kind == "given":
         _check_given(asked, source)  # a plan outlives the trace that the value belongs to
         asked = asked.but(source=source._replace(value=None))
@@ -159,15 +174,6 @@ def first_answer(frame: Frame, asked: Request, source: Source, shape: Any, dtype
             asked = asked.but(shape=made.shape, dtype=made.dtype)
         asked = asked.but(make=make)
     return asked, planned_value(frame, asked, source)
-
-
-def _forbidden(asked: Request) -> TenureError:
-    source, name = asked.source, paths.split(asked.path)[1]
-    return errors.ForbiddenSlotError(
-        f"'{asked.path}' would be a new parameter, which its {source.origin} forbids",
-        parties=[asked.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
-        ways=[f'borrow it:  share={{"{name}": "owner/path"}}', f'own it:  share={{"{name}": None}}'],
-    )
 
 
 def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, told: Any, asked: Request) -> Callable[[], Any]:
@@ -271,6 +277,11 @@ def _check_given(asked: Request, source: Source) -> None:
 def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """A slot's value in a run, made as the plan says.
 
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init: as handed to `get_parameter`.
+
     Raises:
       BorrowedInParamsError: the params have a leaf for a slot that owns none.
       MissingParameterError, ParameterShapeError: the params do not fit.
@@ -339,6 +350,12 @@ def check_planned(
 @by_profile
 def absent_value(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
     """What a run has for an owner that is not there: `init` makes what only the forward pass can.
+
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init: as handed to `get_parameter`.
+      slot: None where the plan has nothing to say of it.
 
     Raises:
       MissingParameterError: the params given to `apply` lack it.

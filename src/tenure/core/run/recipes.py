@@ -39,7 +39,15 @@ class Recipe:
 
 
 def recipe_of(way: Staged, active: tuple[str, ...]) -> tuple[Any, ...]:
-    """What is done, the paths of the leaves that it needs, hashes for its keys, and a stage that draws."""
+    """What is done to a value, and what that needs.
+
+    Args:
+      way: of the plan's table.
+      active: the prefixes of the layer stacks that the code is in: there, a leaf is that of one layer.
+
+    Returns:
+      The recipe, the paths of the stages' leaves, hashes for the stages' keys, and a stage that draws, or None.
+    """
     slot, draws = way.slot, way.draws
     acting = tuple(s for s in way.stages if s.kind == STRUCTURAL or (s.kind == STOCHASTIC and draws))
     drawing = [s for s in acting if draws and s.draws]
@@ -90,7 +98,10 @@ compiled_together = jax.jit(_together, static_argnames=("recipes",))
 
 
 def applied(value: Any, parts: Any, root: Any, hashes: Any, recipe: Recipe) -> Any:
-    """Within a trace, a call of a function that all owners alike share; outside of any, operation by operation."""
+    """A value through stages, and the new values of their state: see `_apply`, which has the same arguments.
+
+    Within a trace it is a call of a function that all owners alike share; outside of any, it runs operation by operation.
+    """
     traced = any(isinstance(a, jax.core.Tracer) for a in (value, root, *parts.values()))
     return (_compiled if traced else _apply)(value, parts, root, hashes, recipe)
 

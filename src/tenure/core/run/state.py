@@ -116,7 +116,15 @@ def abstract(value: Any) -> Any:
 
 
 def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: Any) -> Request:
-    """Notes a request for a state: `value` is the structure of its shapes; `more` are further attributes of `Request`."""
+    """Notes a request for a state.
+
+    Args:
+      frame: the run.
+      path: the state's.
+      value: the structure of its shapes.
+      source: what is to fill its slot.
+      **more: further attributes of `Request`.
+    """
     leaf = value if isinstance(value, jax.ShapeDtypeStruct) else None
     shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
     asked = frame.request(path, shape, dtype, source=source, collection="state", value=value, **more)
@@ -145,6 +153,11 @@ def planned_state(frame: Frame, asked: Request) -> Any:
 @by_profile
 def first_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """What the first request for a state is answered with, where there is no value yet.
+
+    Args:
+      frame: the run.
+      path: the state's.
+      shape, dtype, init: as handed to `get_state`.
 
     Raises:
       MissingParameterError: there is no initialiser to make one, or the run makes none.

@@ -24,7 +24,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _pure(frame: Frame, fun: Callable[..., Any], construct: str = "", keeps_names: bool = False) -> Callable[..., Any]:
     """`fun` with what it wrote as a second result; the same names each time that JAX runs it.
 
-    As the step, or a branch, of a `construct`: with what is carried on as its second result.
+    Args:
+      frame: the run.
+      fun: the function, which may build and call modules.
+      construct: the loop of which it is the step, or the choice of which it is a branch: its second result is then what is
+        carried on. "" if it is neither.
+      keeps_names: see `Frame.branch`.
     """
     snapshot = frame.snapshot()
 
@@ -37,6 +42,11 @@ def _pure(frame: Frame, fun: Callable[..., Any], construct: str = "", keeps_name
     return pure
 
 
+def _shapes(frame: Frame, fun: Callable[..., Any], *args: Any) -> Any:
+    """The shapes of the result of `fun`, run abstractly."""
+    return jax.eval_shape(lambda *args: _pure(frame, fun)({}, args)[0], *args)
+
+
 def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) -> Any:
     """The result of `fun`, run here and now; what it writes counts, and the names that it takes are free again."""
     scope, counters, used, _ = frame.snapshot()
@@ -47,7 +57,14 @@ def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) ->
 
 
 def _lifted(name: str, jax_transform: Callable[..., Any], options: dict[str, Any], fun: Any) -> Any:
-    """`fun` under a transformation whose result is the function's own: jit, remat. Without `fun`, the decorator."""
+    """`fun` under a transformation whose result is the function's own: jit, remat. Without `fun`, the decorator.
+
+    Args:
+      name: of the transformation in `tenure`.
+      jax_transform: JAX's.
+      options: of JAX's.
+      fun: the function, or None.
+    """
     if fun is None:
         return functools.partial(_lifted, name, jax_transform, options)
 
@@ -231,7 +248,13 @@ def vmap(
 
 
 def _lanes_differ(lane: Any, in_axes: Any, name: Any, axis_size: Any, args: Any, named: bool) -> StateError | None:
-    """The error of lanes that leave different states; None if the states are the same in all lanes."""
+    """The error of lanes that leave different states; None if the states are the same in all lanes.
+
+    Args:
+      lane: the lane's function: its second result is what it wrote.
+      in_axes, name, axis_size, args: as handed to `jax.vmap` and to what it returned.
+      named: whether the program gave the axis its name.
+    """
     written: list[Entry] = []
 
     def writes(*args: Any) -> Any:
@@ -292,6 +315,11 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
     """Runs bodies once before their loop, or branches before their choice, where `init` still waits for what they make.
 
     Their results are dropped: the loop starts from the initial values, whatever it runs first.
+
+    Args:
+      frame: the run.
+      bodies: in the order in which the program would run them.
+      *args: of each of them.
     """
     if not frame.unmade():
         return
@@ -335,7 +363,7 @@ def scan(
     count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
     if frame.abstract:
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
-        carry, y = jax.eval_shape(lambda *args: _pure(frame, f)({}, args)[0], init, one)
+        carry, y = _shapes(frame, f, init, one)
         return stand_ins(carry), stand_ins(y, count)
     loop = functools.partial(run, reverse=reverse, unroll=unroll)
     if frame.creating or frame.unmade():
@@ -366,7 +394,14 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Ca
 def _scan_after_first(
     frame: Frame, f: Any, init: Any, x: Any, xs: Any, length: int, reverse: bool, loop: Callable[..., Any]
 ) -> Any:
-    """A loop whose first step creates what the others use."""
+    """A loop whose first step creates what the others use.
+
+    Args:
+      frame: the run.
+      f, init, xs, length, reverse: as handed to `scan`.
+      x: the first step's entry of `xs`.
+      loop: what runs the other steps.
+    """
     carry, y = _run(frame, f, (init, x))
     if not length:
         return init, jax.tree.map(lambda y: jnp.zeros((0, *y.shape), y.dtype), y)
@@ -419,8 +454,7 @@ def while_loop(
     """
     frame = current_frame("tn.while_loop")
     if frame.abstract:
-        for fun in (cond_fun, body_fun):
-            jax.eval_shape(lambda v, pure=_pure(frame, fun): pure({}, (v,)), init)
+        _shapes(frame, cond_fun, init), _shapes(frame, body_fun, init)
         return init
     _create(frame, [cond_fun, body_fun], init)
     pure, step, entries = _pure(frame, cond_fun), _pure(frame, body_fun, "tn.while_loop"), frame.carried()
@@ -460,7 +494,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     """
     frame = current_frame("tn.fori_loop")
     if frame.abstract:
-        return stand_ins(jax.eval_shape(lambda v: _pure(frame, body_fun)({}, (jnp.asarray(lower), v))[0], init))
+        return stand_ins(_shapes(frame, body_fun, jnp.asarray(lower), init))
     if frame.creating:
         init, lower = _run(frame, body_fun, (lower, init)), lower + 1
         if not isinstance(lower - upper, jax.core.Tracer) and lower == upper:
@@ -517,7 +551,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable[..., Any]], operands: Any) -> Any:
     frame = current_frame(f"tn.{name}")
     if frame.abstract:
-        outs = [jax.eval_shape(lambda *a, f=_pure(frame, branch): f({}, a)[0], *operands) for branch in branches]
+        outs = [_shapes(frame, branch, *operands) for branch in branches]
         return stand_ins(outs[0])
     _create(frame, branches, *operands)
 
