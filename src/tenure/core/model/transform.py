@@ -97,7 +97,7 @@ class Model:
             drawn, late = draw(plan.slots, key)
             state, late_state = draw(plan.states, key)
         params = {p: v for p, v in drawn.items() if p in plan.slots}
-        state |= {p: v for p, v in drawn.items() if p in plan.states}
+        state |= {p: v for p, v in drawn.items() if p not in plan.slots}  # what stages keep there
         deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
         if deferred:
             params, state = self._run_forward(plan, key, params, state, deferred, args, kwargs)

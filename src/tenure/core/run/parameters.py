@@ -109,13 +109,15 @@ def plan_parameter(
     as_written = shape, dtype
     shape, dtype = described(frame, path, shape, dtype, init)
     asked = frame.request(path, shape, dtype, source=source, init=init)
+    more: dict[str, Any] = {"explicit_init": init is not None and _is_explicit(init, asked, frame.scope)}
     try:
         if axes is not None:
-            asked = asked.but(axes=_as_axes(axes, asked))
+            more["axes"] = _as_axes(axes, asked)
         if stages is not None:
-            asked = asked.but(asked_stages=read_list(stages, f"stages= of '{path}'"))
+            more["asked_stages"] = read_list(stages, f"stages= of '{path}'")
     except TenureError as e:
         raise e.again(parties=[asked.party("asker")]) from None
+    asked = asked.but(**more)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
     if earlier is not None and is_repeated(frame, earlier, asked):
@@ -130,7 +132,6 @@ def plan_parameter(
     if source.kind == "given":
         _check_given(asked, source)  # a plan outlives the trace that the value belongs to
         asked = asked.but(source=source._replace(value=None))
-    asked = asked.but(explicit_init=init is not None and _is_explicit(init, asked, frame.scope))
     kept, value = first_answer(frame, asked, source, *as_written)
     if kept is not None:
         frame.requests[path] = kept
@@ -381,7 +382,5 @@ def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Sl
     value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, told, asked))
     made = {path: value} if slot is None else begin(slot, slot.stages, value, draw)
     for where, array in made.items():
-        state = where in frame.plan.states
-        frame.write(("initial" if state else "params", where), array)
-        if state:
-            frame.write(("state", where), array)
+        for kind in ("params",) if where == path or where in frame.plan.slots else ("initial", "state"):
+            frame.write((kind, where), array)

@@ -48,7 +48,7 @@ def link(
     for path, asked in requests.items():
         target = _target(asked, index) if asked.kind == "borrowed" else None
         kind = "owned" if asked.kind == "borrowed" and target is None else asked.kind
-        slots[path] = Slot(**vars(asked), kind=kind, target=target, modes=frozenset(modes.get(path, ())))
+        slots[path] = asked.linked(kind=kind, target=target, modes=frozenset(modes.get(path, ())))
     borrowers = [path for path, slot in slots.items() if slot.kind == "borrowed"]
     if borrowers:
         owners_first(slots)

@@ -77,6 +77,12 @@ class Request:
         new.__dict__.update(self.__dict__, **changes)
         return new
 
+    def linked(self, **found: Any) -> Slot:
+        """The slot that it comes to, with what was found out: as `Slot(...)`, at a fraction of the time."""
+        new = object.__new__(Slot)
+        new.__dict__.update(self.__dict__, specs=_NONE, parts=_NONE, **found)
+        return new
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "init": None, "make": None}  # another process plans anew before it initialises
 
