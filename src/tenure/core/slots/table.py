@@ -146,14 +146,15 @@ class Table:
 
 def _staged_in(way: How) -> Iterator[Staged]:
     """The staged values that a value is made of, those that others are made of first."""
-    todo: list[tuple[How, bool]] = [(way, False)]
-    while todo:
-        one, ready = todo.pop()
-        if isinstance(one, Staged) and ready:
-            yield one
-        elif isinstance(one, Staged):
-            todo += [(one, True), (one.source, False)]
+    found: list[Staged] = []
+    todo: list[How] = [way]
+    while todo:  # without recursion: chains may be long
+        one = todo.pop()
+        if isinstance(one, Staged):
+            found.append(one)
+            todo.append(one.source)
         elif isinstance(one, Viewed):
-            todo += [(part, False) for part in (*reversed(one.others), one.base)]
+            todo += [one.base, *one.others]
         elif isinstance(one, PerLayer):
-            todo.append((one.inner, False))
+            todo.append(one.inner)
+    return reversed(found)
