@@ -11,7 +11,7 @@ from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
 from tenure.network.losses.registry import add_default_target
 from tenure.network.nodes import Flags, Key, Level, Node, scope_name
-from tenure.network.options import FORMER, GENERIC, REFERENCES
+from tenure.network.options import FORMER, FORMER_DEFAULTS, GENERIC, REFERENCES
 
 
 class Graph:
@@ -325,13 +325,15 @@ class Graph:
 
     def _check_options(self, node: Node, signature: registry.Signature) -> None:
         known = {*signature.options, *GENERIC, *node.cls.more_options}  # type: ignore[attr-defined]
-        for option in node.options:
+        for option, value in node.options.items():
+            if option in FORMER_DEFAULTS and value == FORMER_DEFAULTS[option]:
+                continue
             if option not in known and not (isinstance(option, str) and option.startswith("_")):
                 raise option_error(
                     node.key,
                     node.class_name,
                     str(option),
-                    node.options[option],
+                    value,
                     FORMER.get(option, "this class has no such option"),
                     [f"nearest names: {', '.join(near)}"]
                     if (near := nearest(str(option), known)) and option not in FORMER

@@ -60,6 +60,8 @@ FORMER = {
     "varreg": f"{_THEANO}: 'param_variational_noise'",
 }
 """Options that dictionaries of former times have, and why they are refused."""
+FORMER_DEFAULTS = {"sampling": 1}
+"""Values of such options that change nothing."""
 
 REFERENCES = (
     "target",

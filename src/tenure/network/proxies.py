@@ -33,7 +33,7 @@ class NetworkProxy:
         self._run, self._path = run, path
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset({*(n for n in vars(NetworkProxy) if not n.startswith("_")), "_rec_parent_net"})
+        return frozenset({*(n for n in vars(NetworkProxy) if not n.startswith("_")), "_rec_parent_net", "_config"})
 
     @property
     def _rec_parent_net(self) -> NetworkProxy | None:
@@ -118,6 +118,8 @@ class NetworkProxy:
     def get_config(self) -> ConfigProxy:
         """The config around the network."""
         return ConfigProxy(self._run.network.config)
+
+    _config = property(get_config)
 
     @property
     def layers(self) -> dict[str, LayerProxy]:

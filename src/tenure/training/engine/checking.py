@@ -15,6 +15,7 @@ from tenure.returnn.checkpoints import entries
 from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys, wrong_keys
+from tenure.training.config.loading import failure
 from tenure.training.data.classes import dataset
 from tenure.training.engine.early_stopping import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
@@ -114,8 +115,13 @@ def _memory(
 def _tried(about: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(about, check())
-    except (TenureError, OSError) as error:
+    except TenureError as error:
         return Finding(about, str(error), wrong=True)
+    except Exception as error:
+        told = failure(error) or (error if isinstance(error, OSError) else None)
+        if told is None:
+            raise
+        return Finding(about, str(told), wrong=True)
 
 
 def _keys(config: Config, task: str) -> str:
