@@ -116,7 +116,7 @@ def leaf(frame: Frame, slot: Slot) -> Any:
     if frame.stack_slices:
         active = {stack_slice.prefix for stack_slice in frame.stack_slices}
         wanted = wanted[sum(prefix in active for prefix, _ in slot.stack) :]
-    if slot.staged and tuple(getattr(value, "shape", wanted)) != wanted:
+    if tuple(getattr(value, "shape", wanted)) != wanted and slot.staged:
         raise ParameterShapeError(
             f"'{slot.path}' stores {slot.full_shape} for its stages but the params have {tuple(value.shape)}",
             parties=[

@@ -178,7 +178,7 @@ def _through_stages(frame: Frame, way: Staged, value: Any) -> Any:
 
 def _recipe_of(frame: Frame, way: Staged) -> tuple[Recipe, dict[Any, str], dict[str, Any], Stage | None]:
     """What is done to a value, remembered by the plan; see `recipes.recipe_of`."""
-    key = way, tuple([stack_slice.prefix for stack_slice in frame.stack_slices])
+    key = way, tuple([one.prefix for one in frame.stack_slices]) if frame.stack_slices else ()
     recipes = frame.plan.recipes
     if key not in recipes:
         recipes[key] = recipe_of(*key)
