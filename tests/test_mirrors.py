@@ -14,7 +14,6 @@ WITHOUT = """
 _version
 cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/ending cli/tasks
 convert/hdf5_process
-core/slots/rows
 functional/body functional/decoding/lm
 haiku/api/asking haiku/api/deferred haiku/api/half haiku/api/lifting haiku/api/multi haiku/api/outside
 haiku/api/signatures haiku/api/transforms haiku/attention haiku/dropout haiku/engine/deferral

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import LeakedTracerError, Party, UnusedTieError, nearest
+from tenure.core.errors import Party, UnusedTieError, nearest
 from tenure.core.keys import PlanKeys
-from tenure.core.model.axes import in_single_lanes
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame
-from tenure.core.sites import Site, raised_at
 from tenure.core.slots.link import link
 from tenure.core.slots.plan import Plan
 from tenure.core.traces import without_collection
@@ -47,6 +46,18 @@ def traced(
     with without_collection():
         jax.eval_shape(in_single_lanes(run, axes), *specs)
     return outs[0]
+
+
+def in_single_lanes(function: Callable[..., Any], axes: Iterable[str]) -> Callable[..., Any]:
+    """`function` as the only lane of each of these axes: an average over them is the value itself."""
+    for axis in axes:
+        function = functools.partial(_single, function, axis)
+    return function
+
+
+def _single(function: Callable[..., Any], axis: str, *args: Any) -> Any:
+    out = jax.vmap(lambda _: function(*args), axis_name=axis)(jnp.zeros(1))
+    return jax.tree.map(lambda value: value[0], out)
 
 
 def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None) -> Plan:
@@ -97,24 +108,6 @@ def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
     extended = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
     dtype = leaf.dtype if extended else jax.dtypes.canonicalize_dtype(leaf.dtype)
     return jax.ShapeDtypeStruct(leaf.shape, dtype, weak_type=getattr(leaf, "weak_type", False))
-
-
-def leaked(error: Exception) -> LeakedTracerError:
-    """The error of a traced value that is used after its function has returned."""
-    made = re.search(r"with type (\S+)[\s\S]*created on line (.+?):(\d+)(?::\d+)? \((.*)\)", str(error))
-    what, file, line, function = made.groups() if made else ("", "", "0", "")
-    return LeakedTracerError(
-        "a traced value is used outside of the function in which it was made",
-        parties=[
-            Party("made in", function or "(JAX does not say)", what, str(Site(file, int(line), None, 0))),
-            Party("used", "", "", str(raised_at(error))),
-        ],
-        ways=[
-            "do not keep arrays of one call (in a global, on self of an object that lives longer) for another call",
-            "use tn.jit, tn.vmap, tn.scan, … instead of the jax ones inside of tn.transform",
-            "return the value from the function",
-        ],
-    )
 
 
 def _check_used(frame: Frame) -> None:

@@ -11,14 +11,12 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
-from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
-from tenure.core.model.depth import too_deep
+from tenure.core.model.explained import explained, unbound_axis
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
-from tenure.core.model.kinds import Transformed, TransformedWithState, in_evaluation
-from tenure.core.model.planning import leaked, linked, traced
+from tenure.core.model.kinds import Pure, Transformed, TransformedWithState, in_evaluation
+from tenure.core.model.planning import in_single_lanes, linked, traced
 from tenure.core.model.plans import Plans
-from tenure.core.model.pure import Pure
 from tenure.core.picklable import check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import apply_stages
@@ -182,13 +180,8 @@ class Model:
             raise found from cause
 
     def explained(self, error: Exception, mode: Mode) -> tuple[Exception | None, Exception | None]:
-        """An error of JAX's or Python's in the words of the model, None if there are none, and what is shown as its cause."""
-        if isinstance(error, NameError):
-            axis = unbound_axis(error) if mode is Mode.APPLY else None
-            return (None if axis is None else not_mapped(error, axis)), None
-        if isinstance(error, RecursionError):
-            return too_deep(error), None
-        return (leaked if isinstance(error, jax.errors.UnexpectedTracerError) else misplaced)(error), error
+        """What is raised instead of an error of JAX's or Python's, None if that stays, and what is shown as its cause."""
+        return explained(error, mode is Mode.APPLY)
 
 
 def _as_params(params: Any) -> Params:

@@ -83,7 +83,7 @@ class Frame:
       opener: the Python frame that opened that trace; see `sites.opener`.
       stand_ins: the values that a plan works with, by shape and dtype.
       training: whether stochastic stages draw.
-      staged: `table.Staged.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      staged: `table.Staged.key` → what has come out of the stages so far; None where no slot has stages, and before they are applied.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
       planning: whether slots are recorded: `mode` is `Mode.PLAN`.
       shows_modules: whether modules show the call that built them.

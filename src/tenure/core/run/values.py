@@ -1,7 +1,8 @@
 """The values of slots in a run: made as the plan's table says.
 
-Each stage is applied once, before the function starts, at the outermost trace: what a `scan`, a `vmap` or a `while_loop`
-inside of the function uses is then an outer value like any other, and all users of a parameter have the same sample.
+Each stage is applied once in a run, so that all users of a parameter have the same sample. What a `scan`, a `vmap` or a
+`while_loop` inside of the function uses goes through its stages before the function starts, at the outermost trace: it is then
+an outer value like any other.
 """
 
 from __future__ import annotations
