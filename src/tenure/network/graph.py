@@ -265,7 +265,7 @@ class Graph:
     def _sub_layer(self, node: Node, rest: str) -> str:
         key = f"{node.key}/{rest}"
         if key not in self.nodes:
-            options = {"class": "get_sub_layer", "from": node.name, "name": rest}
+            options = {"class": "get_sub_layer", "from": node.key.removeprefix(node.level.path), "name": rest}
             sub = Node(key, rest, registry.find("get_sub_layer", key), options, node.level, "")
             self.add(sub)
         return key

@@ -336,8 +336,12 @@ class LayerProxy:
 
     @property
     def search_choices(self) -> ChoicesProxy | None:
-        dim = self._output.tensor.beam_dim
-        return None if dim is None else ChoicesProxy(self._run.beams.get(dim))
+        """The hypotheses of its output; of a `decide` the best one; None where nothing was searched."""
+        dim, best, node = self._output.tensor.beam_dim, self._output.extra, self._node()
+        if dim is not None:
+            return ChoicesProxy(self._run.beams.get(dim))
+        decided = node is not None and node.class_name == "decide" and isinstance(best, Tensor)
+        return ChoicesProxy(Beam(None, None, best.data[None])) if decided else None
 
     def get_search_choices(self) -> ChoicesProxy | None:
         """What a search chose, or None."""
