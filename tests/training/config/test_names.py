@@ -6,7 +6,9 @@ import pytest
 
 import tenure as tn
 from tenure.functional import transducer_loss
-from tenure.training.config import from_command_line
+from tenure.network.tf.utilities import UTILITIES
+from tenure.training.config import Config, from_command_line
+from tenure.training.config.names import members
 from tenure.training.errors import ConfigError
 
 IMPORTED = """
@@ -92,3 +94,9 @@ def test_the_loss_is_that_of_the_grid_and_has_gradients(tmp_path):
     expected = jax.jit(transducer_loss)(jax.numpy.moveaxis(logits.data, 2, 0), labels, frames, lengths)
     np.testing.assert_allclose(loss, expected.sum(), rtol=1e-5)
     assert all(np.abs(g).max() > 0 for g in jax.tree.leaves(gradient))
+
+
+def test_configs_import_the_same_functions_as_their_functions_do():
+    for name in ("TFUtil", "returnn.tf.util.basic"):
+        found = members(name, Config())
+        assert found["dropout"] is UTILITIES["dropout"] and found["sequence_mask"] is UTILITIES["sequence_mask"]
