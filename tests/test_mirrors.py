@@ -14,7 +14,6 @@ WITHOUT = """
 _version
 cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/ending cli/tasks
 convert/hdf5_process
-core/run/options core/run/requests core/slots/rows
 functional/body functional/decoding/lm
 haiku/api/asking haiku/api/deferred haiku/api/half haiku/api/lifting haiku/api/multi haiku/api/outside
 haiku/api/signatures haiku/api/transforms haiku/attention haiku/dropout haiku/engine/deferral
@@ -28,7 +27,7 @@ network/losses/outputs network/nodes network/options network/output network/outp
 network/run network/typing
 nn/over_time
 returnn/checkpoints/conversion returnn/checkpoints/on_init returnn/replay/steps
-training/data/base training/data/joined training/data/text_corpus training/engine/checking
+training/data/base training/data/joined training/data/text_corpus
 training/engine/dumped training/engine/feeds training/errors training/exported training/watching/watch
 """.split()
 
