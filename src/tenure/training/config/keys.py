@@ -210,7 +210,11 @@ _NOT_DONE = {
     "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 
-_OF_EVERY_TASK = ("use_horovod", "torch_distributed", "custom_get_net_dict")  # of what is not done; the rest says how to train
+_OF_EVERY_TASK = (
+    "use_horovod",
+    "torch_distributed",
+    "custom_get_net_dict",
+)  # of what is not done; the rest says how to train
 
 
 def _table() -> dict[str, Key]:
