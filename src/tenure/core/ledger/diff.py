@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tenure.core.ledger.row import Row
-from tenure.core.ledger.rows import Rows
 
-_HEAD = ("slot", "what")
 _NOTHING = "–"
 
 
@@ -40,10 +38,7 @@ class Differences:
     """
 
     rows: tuple[Difference, ...]
-    names: tuple[str, str] = ("this", "other")
-
-    def __bool__(self) -> bool:
-        return bool(self.rows)
+    names: tuple[str, str]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,26 +49,15 @@ class Differences:
     def __str__(self) -> str:
         if not self.rows:
             return "no differences"
-        cells = [(*_HEAD, *self.names), *((_path(row), row.what, row.one, row.two) for row in self.rows)]
+        cells = [("slot", "what", *self.names)]
+        cells += [(r.path + " (state)" * (r.collection == "state"), r.what, r.one, r.two) for r in self.rows]
         sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, sizes)).rstrip() for line in cells]
         return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def _path(row: Difference) -> str:
-    return row.path if row.collection == "params" else f"{row.path} (state)"
-
-
-def differences(one: Rows, two: Rows, names: tuple[str, str] = ("this", "other")) -> Differences:
-    """Compares two ledgers; see `Ledger.diff`."""
-    mine, theirs = ({(r.collection, r.path): r for r in rows.rows} for rows in (one, two))
-    found: list[Difference] = []
-    for key in dict.fromkeys([*mine, *theirs]):
-        found += _between(mine.get(key), theirs.get(key))
-    return Differences(tuple(found), names)
-
-
-def _between(one: Row | None, two: Row | None) -> Iterable[Difference]:
+def between(one: Row | None, two: Row | None) -> Iterable[Difference]:
+    """The respects in which one slot differs between two ledgers, whose rows it is; None where a ledger lacks it."""
     row = one or two
     assert row is not None
     if one is None or two is None:

@@ -47,13 +47,18 @@ def _file(name: str) -> str:
 
 
 class _Book:
-    """The ledger with its rows numbered, and its shared owners as groups."""
+    """The ledger, its shared owners as groups.
+
+    Attributes:
+      lenders: a row's position → those of its lenders.
+      groups: (owner, borrowers), as positions.
+      groups_of: a row's position → the numbers of its groups.
+    """
 
     def __init__(self, ledger: Rows):
-        self.ledger, self.rows = ledger, ledger.rows
-        self.place = {(r.collection, r.path): i for i, r in enumerate(self.rows)}
+        self.ledger, self.rows, self.place = ledger, ledger.rows, ledger.place
         self.lenders: dict[int, list[int]] = {}
-        for lender, user, _ in report.edges(ledger):
+        for lender, user, _ in ledger.edges:
             self.lenders.setdefault(user, []).append(lender)
         users: dict[int, list[int]] = {}
         for i, row in enumerate(self.rows):
@@ -76,9 +81,7 @@ def _letters(group: int) -> str:
 def _summary(ledger: Rows) -> str:
     count, size = ledger.count(), ledger.bytes()
     more, more_bytes = report.saved(ledger)
-    kinds = [(r.collection, r.kind) for r in ledger.rows]
-    given, borrowed = (kinds.count(("params", kind)) for kind in ("given", "borrowed"))
-    states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
+    given, borrowed, states = len(ledger.of("given")), len(ledger.of("borrowed")), ledger.of("owned", "state")
     owners = len(ledger.owners)
     tiles = [("parameters", f"{count:,}", report.size(size)), ("owner" + "s" * (owners != 1), f"{owners:,}", "")]
     tiles += [("borrowed", f"{borrowed:,}", "0 parameters")] if borrowed else []
@@ -173,8 +176,7 @@ def _borrows(row: Row, book: _Book) -> str:
 
 
 def _chips(row: Row) -> str:
-    view = report.view(row)
-    return f"<span class=chip>{escape(view)}</span>" if view else ""
+    return f"<span class=chip>{escape(row.view)}</span>" if row.view else ""
 
 
 def _link(book: _Book, collection: str, path: str) -> str:
@@ -247,7 +249,7 @@ def _chain(book: _Book, users: Mapping[int, Sequence[int]], lender: int, depth: 
         return ""
     plain: dict[str, list[str]] = {}
     for i, text in drawn:
-        plain.setdefault(f"{i}" if i in users else "view " + report.view(book.rows[i]), []).append(text)
+        plain.setdefault(f"{i}" if i in users else "view " + book.rows[i].view, []).append(text)
     parts = "".join(_folded(texts) for texts in plain.values())
     return f"<ul>{parts}</ul>"
 

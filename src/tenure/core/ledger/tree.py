@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,8 +58,7 @@ class Item:
     @cached_property
     def owned(self) -> tuple[Row, ...]:
         """The rows that count."""
-        rows = (self.rows[s] for s in self.slots)
-        return tuple(r for r in rows if r.kind == "owned" and r.collection == "params")
+        return tuple(self.rows[s] for s in self.slots if self.rows[s].counted)
 
     @cached_property
     def lines(self) -> int:
@@ -132,20 +132,17 @@ def _alike(
     items: Sequence[Item], rows: Sequence[Row], lenders: Callable[[Item], object]
 ) -> tuple[list[Item], list[Item]]:
     """The groups of items alike, and the items that are in none."""
-    kinds: dict[object, list[Item]] = {}
+    kinds = Counter((item.stem, len(item.slots)) for item in items)  # comparing contents takes longer
+    same: dict[object, list[Item]] = {}
     for item in items:
-        kinds.setdefault((item.stem, len(item.slots)), []).append(item)
-    groups, single = [], []
-    for same in kinds.values():
-        finer: dict[object, list[Item]] = {}
-        for item in same if len(same) >= _ALIKE else ():
-            finer.setdefault((item.content, lenders(item)), []).append(item)
-        single += same if len(same) < _ALIKE else [i for group in finer.values() if len(group) < _ALIKE for i in group]
-        for group in finer.values():
-            if len(group) >= _ALIKE:
-                label = f"{group[0].label} … {group[-1].label}"
-                groups.append(Item(label, rows, group[0].path, group[0].around, items=tuple(group), alike=len(group)))
-    return groups, single
+        often = kinds[item.stem, len(item.slots)] >= _ALIKE
+        same.setdefault((item.stem, item.content, lenders(item)) if often else id(item), []).append(item)
+    groups = [
+        Item(f"{g[0].label} … {g[-1].label}", rows, g[0].path, g[0].around, items=tuple(g), alike=len(g))
+        for g in same.values()
+        if len(g) >= _ALIKE
+    ]
+    return groups, [item for group in same.values() if len(group) < _ALIKE for item in group]
 
 
 def _shift(item: Item, lender: str) -> object:
@@ -175,8 +172,15 @@ class Folded:
     times: int
 
 
-def folded(rows: Sequence[Row]) -> tuple[list[Folded], dict[int, int]]:
-    """The rows of which others are alike once; and for each row the position of the one that stands for it."""
+def folded(rows: Sequence[Row], fold: bool) -> tuple[list[Folded], dict[int, int]]:
+    """The rows of which others are alike once; and for each row the position of the one that stands for it.
+
+    Args:
+      rows: of a ledger.
+      fold: False for each row by itself.
+    """
+    if not fold:
+        return [Folded(row, i, row.path, 1) for i, row in enumerate(rows)], {i: i for i in range(len(rows))}
     found: dict[int, Folded] = {}
     stands: dict[int, int] = {}
     todo = [(item, "", 1) for item in reversed(tree(rows))]
@@ -199,20 +203,16 @@ def folded(rows: Sequence[Row]) -> tuple[list[Folded], dict[int, int]]:
     return [found[i] for i in sorted(found)], {i: _last(stands, i) for i in range(len(rows))}
 
 
-def unfolded(rows: Sequence[Row]) -> tuple[list[Folded], dict[int, int]]:
-    """As `folded`, each row for itself."""
-    return [Folded(row, i, row.path, 1) for i, row in enumerate(rows)], {i: i for i in range(len(rows))}
-
-
 def modules(rows: Sequence[Row], depth: int, fold: bool) -> list[tuple[str, tuple[int, ...], int]]:
-    """The modules at a depth, and the slots above of it: their path as shown, their rows, and how many are alike."""
-    if not fold:
-        found: dict[str, list[int]] = {}
-        for i, row in enumerate(rows):
-            found.setdefault("/".join(row.path.split("/")[:depth]), []).append(i)
-        return [(path, tuple(slots), 1) for path, slots in found.items()]
+    """The modules at a depth, and the slots above of it: their path as shown, their rows, and how many are alike.
+
+    Args:
+      rows: of a ledger.
+      depth: how many segments of the paths count.
+      fold: whether modules alike are one.
+    """
     groups: dict[str, tuple[list[int], int]] = {}
-    for one in folded(rows)[0]:
+    for one in folded(rows, fold)[0]:
         groups.setdefault("/".join(one.path.split("/")[:depth]), ([], one.times))[0].append(one.place)
     return [(path, tuple(slots), times) for path, (slots, times) in groups.items()]
 

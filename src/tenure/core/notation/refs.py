@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from tenure.core.notation.view import parse as parse_view
 TAPS = ("weight", "stored")
 T = TypeVar("T")
 _LONGEST = 100_000  # characters of a reference's string
+_QUOTED = re.compile(r"""(['"])(?:\\.|(?!\1).)*(\1?)""", re.DOTALL)  # to its end, or that of the text
 
 
 @dataclass(frozen=True)
@@ -249,22 +251,14 @@ def pipeline(text: str) -> list[str]:
             f"{brief(text)} is no reference: it has more than {_LONGEST:,} characters",
             ways=["register a view of your own"],
         )
-    steps, depth, quote, start, i = [], 0, "", 0, -1
-    while (i := i + 1) < len(text):
-        c = text[i]
-        if quote:
-            i += c == "\\"  # what follows is part of the string
-            quote = "" if c == quote else quote
-        elif c in "'\"":
-            quote = c
-        elif c in "([":
-            depth += 1
-        elif c in ")]":
-            depth -= 1
-        elif c == "|" and depth == 0:
+    bare = _QUOTED.sub(lambda found: "_" * len(found[0]) if found[2] else found[1], text)
+    steps, depth, start = [], 0, 0
+    for i, c in enumerate(bare):
+        depth += (c in "([") - (c in ")]")
+        if c == "|" and depth == 0:
             steps.append(text[start:i].strip())
             start = i + 1
-    if quote or depth:
+    if depth or "'" in bare or '"' in bare:
         raise ViewSyntaxError(
             f"{brief(text)} has a quote or a bracket without its partner",
             ways=["write it like 'embed/w | slice(0, 4)'"],
