@@ -7,7 +7,7 @@ counterpart is refused, by the name of the leaf; so is the state of other params
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -42,13 +42,12 @@ def with_owner(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any)
     return _walk(opt_state, params, plan.slots[path], adding.tree, adding.factors)
 
 
-def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], opt_state: Any) -> Any:
+def without_owners(plan: Plan, params: Mapping[str, Any], gone: Collection[str], opt_state: Any) -> Any:
     """The state once some owners borrow their values.
 
     Raises:
       OptimizerStateError: a leaf that has no right counterpart, or is of other params.
     """
-    gone = list(gone)
 
     def drop(tree: Mapping[str, Any], where: str) -> Any:
         new = {}
@@ -62,7 +61,7 @@ def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], o
     def factors(node: Any, where: str) -> Any:
         return node._replace(**{f: drop(getattr(node, f), where) for f in ("v_row", "v_col", "v")})
 
-    return _walk(opt_state, params, plan.slots[gone[0]], drop, factors) if gone else opt_state
+    return _walk(opt_state, params, plan.slots[next(iter(gone))], drop, factors) if gone else opt_state
 
 
 # where a state has trees like params
@@ -87,9 +86,9 @@ def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on
             return on_factors(node, where)
         if in_a_row(node):
             raise _refused(where, slot, "it has the parameters in the order of their tree, and not by name")
-        structure = jax.tree.structure(node, is_leaf=lambda n: n is not node)
-        if structure.num_nodes > 1:
-            return jax.tree.unflatten(structure, [walk(*reversed(part)) for part in parts(node, where, lambda _: True)])
+        inner = [walk(part, place) for place, part in parts(node, where, lambda _: True) if part is not node]
+        if inner:
+            return jax.tree.unflatten(jax.tree.structure(node, is_leaf=lambda n: n is not node), inner)
         if np.shape(node) == (total,) and total > 1 and len(leaves) > 1:
             raise _refused(where, slot, "it has the numbers of all parameters in one row (optax.flatten)")
         return node

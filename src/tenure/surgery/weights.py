@@ -40,7 +40,8 @@ def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
     True
     """
     frame = offline(plan, params, state)
-    return nest({s.path: weight_of(frame, s) for s in plain_owners(plan)})
+    owners = [s for s in plan.slots.values() if s.kind == "owned" and not s.part_of]
+    return nest({s.path: evaluate(frame, s.path, WEIGHT) for s in owners})
 
 
 @of_plan_and_params
@@ -65,12 +66,9 @@ def penalty(plan: Plan, params: Params, state: Params | None = None) -> jax.Arra
     frame = offline(plan, params, state)
     terms = []
     for slot in plan.slots.values():
-        for stages, value in (
-            (slot.stages, functools.partial(weight_of, frame, slot)),
-            (slot.use_stages, functools.partial(values.evaluate, frame, slot.path, WEIGHT)),
-        ):
-            found = [s for s in stages if type(s).penalty is not Stage.penalty]
-            terms += [_penalty(frame, slot, stage, value()) for stage in found]
+        if found := [s for s in (*slot.stages, *slot.use_stages) if type(s).penalty is not Stage.penalty]:
+            weight = evaluate(frame, slot.path, WEIGHT)
+            terms += [_penalty(frame, slot, stage, weight) for stage in found]
     return sum(terms, jnp.zeros(()))
 
 
@@ -116,7 +114,13 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
                 parties=[slot.party("owner")],
                 ways=["jnp.asarray(value)"],
             )
-        _check_weight(slot, value)
+        wanted = slot.layers + slot.shape
+        if jnp.shape(value) != wanted:
+            raise ParameterShapeError(
+                f"'{slot.path}' needs {wanted} but is given {jnp.shape(value)}",
+                parties=[slot.party("owner"), Party("given", slot.path, str(jnp.shape(value)))],
+                ways=["give a weight of the owner's shape; through a view:  tn.views.parse('transpose')(value)"],
+            )
         for where, array in backwards(frame, slot, slot.stages, jnp.asarray(value, _kept_dtype(params, slot))).items():
             table = params if where in plan.slots else state
             if table is None:
@@ -125,11 +129,6 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
                 )
             put(table, where, array)
     return params if state is None else (params, state)
-
-
-def plain_owners(plan: Plan) -> list[Slot]:
-    """The owners of a plan, without the leaves that stages keep."""
-    return [s for s in plan.slots.values() if s.kind == "owned" and not s.part_of]
 
 
 def owner_path(plan: Plan, path: str) -> str:
@@ -153,13 +152,6 @@ def _kept_dtype(params: Params, slot: Slot) -> Any:
     """Of a weight to be stored: params that were cast stay as they are; whole numbers are made of the slot's."""
     stored = leaf(params, slot.path).dtype
     return stored if jnp.issubdtype(stored, jnp.floating) else slot.dtype
-
-
-def weight_of(frame: Frame, slot: Slot) -> Any:
-    """The owner's plain weight."""
-    if not slot.stages:
-        return values.leaf(frame, slot)
-    return evaluate(frame, slot.path, WEIGHT)
 
 
 def parts_of(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:
@@ -217,16 +209,6 @@ def backwards(frame: Frame, slot: Slot, stages: Any, value: Any) -> dict[str, An
         value, parts = step_back(slot, stage, value, parts_of(frame, slot, stage))
         made.update({slot.parts[stage.label, suffix]: array for suffix, array in parts.items()})
     return {slot.path: value, **made}
-
-
-def _check_weight(slot: Slot, value: Any) -> None:
-    wanted = slot.layers + slot.shape
-    if jnp.shape(value) != wanted:
-        raise ParameterShapeError(
-            f"'{slot.path}' needs {wanted} but is given {jnp.shape(value)}",
-            parties=[slot.party("owner"), Party("given", slot.path, str(jnp.shape(value)))],
-            ways=["give a weight of the owner's shape; through a view:  tn.views.parse('transpose')(value)"],
-        )
 
 
 __all__ = ["assign", "penalty", "weights"]

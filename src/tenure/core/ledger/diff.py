@@ -68,7 +68,7 @@ def between(one: Row | None, two: Row | None) -> Iterable[Difference]:
         "borrows": (_borrowed(one), _borrowed(two)) if one.kind == two.kind == "borrowed" else ("", ""),
         "shape": (_shape(one), _shape(two)),
         "dtype": (one.dtype, two.dtype),
-        "stages": (_staged(one), _staged(two)),
+        "stages": (one.staged or _NOTHING, two.staged or _NOTHING),
     }
     return [Difference(row.path, row.collection, what, a, b) for what, (a, b) in respects.items() if a != b]
 
@@ -86,7 +86,3 @@ def _borrowed(row: Row) -> str:
 
 def _shape(row: Row) -> str:
     return f"{row.shape} × {row.layers} layers" if row.layers > 1 else str(row.shape)
-
-
-def _staged(row: Row) -> str:
-    return " · ".join([*row.stages, *["(frozen)"] * row.frozen]) or _NOTHING

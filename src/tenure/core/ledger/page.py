@@ -27,7 +27,8 @@ _COLOURS = 8
 def html(ledger: Rows, title: str = "Ledger") -> str:
     """The page, as one string."""
     style, script = _file("page.css"), _file("page.js")
-    book = _Book(ledger)
+    book, items = _Book(ledger), tree(ledger.rows)
+    opened = _opened(items)
     return Template(_file("page.html")).substitute(
         title=escape(title),
         style=style,
@@ -35,7 +36,7 @@ def html(ledger: Rows, title: str = "Ledger") -> str:
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         shared="shared" if book.groups else "unshared",
         summary=_summary(ledger),
-        tree=_tree(book),
+        tree="".join(_line(item, book, opened, max(ledger.bytes(), 1)) for item in items),
         total=_numbers(ledger.count(), ledger.bytes(), ledger.bytes()),
         sharing=_sharing(book),
         notes=_notes(ledger),
@@ -124,12 +125,6 @@ def _opened(items: Sequence[Item]) -> set[int]:
     return opened
 
 
-def _tree(book: _Book) -> str:
-    items = tree(book.rows)
-    opened, whole = _opened(items), max(book.ledger.bytes(), 1)
-    return f"<ul class=tree>{''.join(_line(item, book, opened, whole) for item in items)}</ul>"
-
-
 def _line(item: Item, book: _Book, opened: set[int], whole: int) -> str:
     if item.slot >= 0:
         return _slot(item, book, whole)
@@ -149,20 +144,17 @@ def _slot(item: Item, book: _Book, whole: int) -> str:
     kind = "state" if row.collection == "state" and row.kind == "owned" else row.kind
     groups = book.groups_of.get(i, [])
     colour = f" g{groups[0] % _COLOURS}" if groups else ""
-    ties = f' data-g="{_join(groups)}"' * bool(groups)
-    ties += f' data-from="{_join(book.lenders[i])}"' if i in book.lenders else ""
+    ties = f' data-g="{" ".join(map(str, groups))}"' * bool(groups)
+    ties += f' data-from="{" ".join(map(str, book.lenders[i]))}"' if i in book.lenders else ""
     head = f'<li class="slot line {kind}{colour}" id="s{i}" data-path="{escape(row.path)}"{ties}'
     head += f' title="{escape(_about(row, kind))}">'
     module, _, name = item.label.rpartition("/")
     label = f"{_breakable(module + '/') if module else ''}<b>{escape(name)}</b>"
     mark = _badge(groups, row.kind) if groups else f"<span class=mark><span class=vh>{kind} </span></span>"
     tags = "".join(f"<em>{tag}</em>" for tag in ("state", "given") if tag == kind or tag == row.collection)
-    tags += f"<em>{escape(report.stages(row))}</em>" * bool(report.stages(row))
+    tags += f"<em>{escape(row.staged)}</em>" * bool(row.staged)
     cells = f"<span class=shape>{escape(report.shape(row))}</span><span class=dtype>{escape(row.dtype)}</span>"
-    if kind == "owned":
-        cells += _numbers(row.count, row.bytes, whole)
-    else:
-        cells += _numbers(0, 0, whole, kind, row.bytes)
+    cells += _numbers(row.count, row.bytes, whole) if kind == "owned" else _numbers(0, 0, whole, row.bytes)
     return f"{head}{mark}<span class=name>{label}{tags}{_borrows(row, book)}</span>{cells}</li>\n"
 
 
@@ -184,13 +176,16 @@ def _link(book: _Book, collection: str, path: str) -> str:
     return _breakable(path) if place is None else f'<a href="#s{place}">{_breakable(path)}</a>'
 
 
-def _numbers(count: int, size: int, whole: int, kind: str = "", instead: int = 0) -> str:
-    """Count, bytes and bar; hollow for what is not stored here, or is no parameter."""
-    width = min(100.0, 100 * (size or instead) / max(whole, 1))
-    bar = f'<span class="bar{" hollow" * bool(kind)}" style="width:{width:.2f}%"></span>' if size or instead else ""
-    return (
-        f"<span class=count>{count:,}</span><span class=bytes>{report.size(size)}</span><span class=bars>{bar}</span>"
+def _numbers(count: int, size: int, whole: int, instead: int | None = None) -> str:
+    """Count, bytes and bar; hollow, and of other bytes, for what is not stored here, or is no parameter."""
+    drawn, hollow = (size, "") if instead is None else (instead, " hollow")
+    bar = (
+        f'<span class="bar{hollow}" style="width:{min(100.0, 100 * drawn / max(whole, 1)):.2f}%"></span>'
+        if drawn
+        else ""
     )
+    cells = ("count", f"{count:,}"), ("bytes", report.size(size)), ("bars", bar)
+    return "".join(f"<span class={name}>{text}</span>" for name, text in cells)
 
 
 def _about(row: Row, kind: str) -> str:
@@ -212,10 +207,6 @@ def _badge(groups: Sequence[int], role: str) -> str:
 
 def _breakable(path: str) -> str:
     return escape(path).replace("/", "/<wbr>")
-
-
-def _join(numbers: Sequence[int]) -> str:
-    return " ".join(map(str, numbers))
 
 
 def _sharing(book: _Book) -> str:

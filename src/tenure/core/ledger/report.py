@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from tenure.core.errors import RuleError, brief
@@ -49,7 +49,10 @@ def table(ledger: Rows, width: int | None, depth: int | None, shared_only: bool,
         head, cells = (*head[:-1], ""), [(*cell[:-1], "") for cell in cells]
     shown = _align([head, *cells], width)
     rule = "─" * max(map(len, shown))
-    return "\n".join([shown[0], rule, *shown[1:], "", *_wrap([total(ledger), *_notes(ledger)], width)])
+    wrap = textwrap.TextWrapper(width, subsequent_indent="  ", break_on_hyphens=False).wrap
+    return "\n".join(
+        [shown[0], rule, *shown[1:], "", *chain.from_iterable(map(wrap, [total(ledger), *_notes(ledger)]))]
+    )
 
 
 def _level(depth: Any) -> int:
@@ -103,7 +106,7 @@ def _cells(line: _Line, users: int) -> tuple[str, ...]:
         indent, through = "", f"{users} users" if users > 1 else ""
     count = "given" if row.kind == "given" else "state" if row.collection == "state" else count
     many_of = f"{times} × " if times > 1 else ""
-    cells = (indent + line.of.path, many_of + shape(row), row.dtype, count, stages(row), through, row.site)
+    cells = (indent + line.of.path, many_of + shape(row), row.dtype, count, row.staged, through, row.site)
     return tuple(map(_printable, cells))
 
 
@@ -150,11 +153,6 @@ def _fit(text: str, size: int, right: bool) -> str:
     return text.rjust(size) if right else text.ljust(size)
 
 
-def _wrap(texts: Sequence[str], width: int) -> list[str]:
-    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
-    return [line for lines in wrapped for line in lines]
-
-
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
@@ -194,11 +192,6 @@ def _notes(ledger: Rows) -> Iterator[str]:
 def shape(row: Row) -> str:
     """`(11, 4)`; `tree` for a state that is not one array."""
     return "(" + ", ".join(map(str, row.shape)) + ")" if row.dtype != "tree" else "tree"
-
-
-def stages(row: Row) -> str:
-    """What the value goes through: `weight_norm · noise(0.05)`; of a stage's leaf, whether it is frozen."""
-    return " ".join([*[" · ".join(row.stages)] * bool(row.stages), *["(frozen)"] * row.frozen])
 
 
 def many(number: int, noun: str) -> str:

@@ -86,6 +86,11 @@ class Row:
         return self.borrows.partition(" | ")[2]
 
     @property
+    def staged(self) -> str:
+        """What the value goes through: `weight_norm · noise(0.05)`; of a stage's leaf, whether it is frozen."""
+        return " ".join([*[" · ".join(self.stages)] * bool(self.stages), *["(frozen)"] * self.frozen])
+
+    @property
     def stage_kind(self) -> str:
         """For a leaf that a stage keeps: what kind of stage, whatever its name is."""
         return self.asker.partition("(")[0] if self.part_of else ""

@@ -85,24 +85,18 @@ def _check_function(f: Any) -> None:
         )
 
 
-def _of_init(model: HaikuModel) -> inspect.Signature:
-    return signatures.of_init(inspect.signature(model.function))
-
-
-def _of_apply(model: HaikuModel) -> inspect.Signature:
-    return signatures.of_apply(inspect.signature(model.function))
-
-
-@half("init_fn", _of_init)
+@half("init_fn", lambda model: signatures.of_init(inspect.signature(model.function)))
 def _init(model: HaikuModel, rng: Any, *args: Any, **kwargs: Any) -> Any:
     return model.init(_keys(rng, "init(rng, *a, **k)", "first"), args, kwargs)
 
 
-@half("apply_fn", _of_apply)
+@half("apply_fn", lambda model: signatures.of_apply(inspect.signature(model.function)))
 def _apply(model: HaikuModel, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-    call, position = "apply(params, state, rng, *a, **k)", "third"
-    if state is None:
-        call, position = "apply(params, rng, *a, **k)", "second"
+    call, position = (
+        ("apply(params, state, rng, *a, **k)", "third")
+        if state is not None
+        else ("apply(params, rng, *a, **k)", "second")
+    )
     params, state = _mapping("params", params), _mapping("state", state)
     return model.apply(params, state, _keys(rng, call, position), args, kwargs)
 
