@@ -75,8 +75,8 @@ def penalty(plan: Plan, params: Params, state: Params | None = None) -> jax.Arra
 def _penalty(frame: Frame, slot: Slot, stage: Stage, value: Any) -> Any:
     one: Callable[..., Any] = stage.penalty
     for _ in slot.stack:
-        one = (lambda inner: lambda v, p: jnp.sum(jax.vmap(inner)(v, p)))(one)
-    return one(value, parts_of(frame, slot, stage))
+        one = jax.vmap(one)
+    return jnp.sum(one(value, parts_of(frame, slot, stage)))
 
 
 @of_plan_and_params
@@ -156,8 +156,8 @@ def _kept_dtype(params: Params, slot: Slot) -> Any:
 
 def parts_of(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:
     """What a stage keeps for a slot, by its own names."""
-    found = {suffix: path for (label, suffix), path in slot.parts.items() if label == stage.label}
-    return {suffix: values.part(frame, slot, path) for suffix, path in found.items()}
+    mine = ((suffix, path) for (label, suffix), path in slot.parts.items() if label == stage.label)
+    return {suffix: values.part(frame, slot, path) for suffix, path in mine}
 
 
 def layered(function: Callable[..., Any], slot: Slot) -> Callable[..., Any]:

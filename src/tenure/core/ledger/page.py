@@ -91,10 +91,8 @@ def _summary(ledger: Rows) -> str:
     if more:
         tiles.append(("if untied", f"{count + more:,}", report.size(size + more_bytes)))
         tiles.append(("saved by sharing", f"{more / (count + more):.0%}", f"{more:,} parameters"))
-    cells = "".join(
-        f"<div><dt>{name}</dt><dd>{value}</dd><dd class=unit>{unit}</dd></div>" for name, value, unit in tiles
-    )
-    return f"<dl class=tiles>{cells}</dl>{_ratio(count, more)}"
+    cells = [f"<div><dt>{name}</dt><dd>{number}</dd><dd class=unit>{unit}</dd></div>" for name, number, unit in tiles]
+    return f"<dl class=tiles>{''.join(cells)}</dl>{_ratio(count, more)}"
 
 
 def _ratio(count: int, more: int) -> str:
@@ -178,12 +176,9 @@ def _link(book: _Book, collection: str, path: str) -> str:
 
 def _numbers(count: int, size: int, whole: int, instead: int | None = None) -> str:
     """Count, bytes and bar; hollow, and of other bytes, for what is not stored here, or is no parameter."""
-    drawn, hollow = (size, "") if instead is None else (instead, " hollow")
-    bar = (
-        f'<span class="bar{hollow}" style="width:{min(100.0, 100 * drawn / max(whole, 1)):.2f}%"></span>'
-        if drawn
-        else ""
-    )
+    drawn, look = (size, "bar") if instead is None else (instead, "bar hollow")
+    width = min(100.0, 100 * drawn / max(whole, 1))
+    bar = f'<span class="{look}" style="width:{width:.2f}%"></span>' * bool(drawn)
     cells = ("count", f"{count:,}"), ("bytes", report.size(size)), ("bars", bar)
     return "".join(f"<span class={name}>{text}</span>" for name, text in cells)
 
@@ -198,11 +193,10 @@ def _about(row: Row, kind: str) -> str:
 
 
 def _badge(groups: Sequence[int], role: str) -> str:
-    """The letters of the groups: solid for the owner, an outline for a borrower."""
-    letters, owner = "+".join(map(_letters, groups[:3])), role != "borrowed"
-    word = {"in": "shares", "borrowed": "borrows"}.get(role, "shared owner")
-    solid = "solid" if owner and role != "in" else "outline"
-    return f'<span class="badge {solid} g{groups[0] % _COLOURS}"><span class=vh>{word} </span>{letters}</span>'
+    """The letters of the groups: solid for the owner, an outline for a borrower, and for a module ("in") around them."""
+    letters = "+".join(map(_letters, groups[:3]))
+    word, look = {"in": ("shares", "outline"), "borrowed": ("borrows", "outline")}.get(role, ("shared owner", "solid"))
+    return f'<span class="badge {look} g{groups[0] % _COLOURS}"><span class=vh>{word} </span>{letters}</span>'
 
 
 def _breakable(path: str) -> str:
@@ -225,33 +219,41 @@ def _card(book: _Book, group: int) -> str:
         users.setdefault(lender, []).append(i)
     stored = f"{row.count:,} × {escape(row.dtype)}, {report.size(row.bytes)}"
     what = "a given value, not stored" if row.kind == "given" else stored
-    badge = _badge([group], row.kind)
     link, shape = _link(book, row.collection, row.path), escape(report.shape(row))
-    box = f"<div class=owner>{badge}{link} <span>{shape}</span></div>"
+    box = f"<div class=owner>{_badge([group], row.kind)}{link} <span>{shape}</span></div>"
     head = f"<h3>{report.many(len(borrowers) + 1, 'user')} of {what}</h3>"
     chain = _chain(book, users, owner, 1)
     return f'<section class="card g{group % _COLOURS}" data-g="{group}">{head}{box}{chain}</section>\n'
 
 
 def _chain(book: _Book, users: Mapping[int, Sequence[int]], lender: int, depth: int) -> str:
-    """The borrowers of one lender, each with its views on the arrow, and below each its own borrowers."""
-    drawn = [(i, _hop(book, users, i, depth)) for i in _within(users, lender, depth)]
-    if not drawn:
-        return ""
-    plain: dict[str, list[str]] = {}
-    for i, text in drawn:
-        plain.setdefault(f"{i}" if i in users else "view " + book.rows[i].view, []).append(text)
-    parts = "".join(_folded(texts) for texts in plain.values())
-    return f"<ul>{parts}</ul>"
+    """The borrowers of one lender, each with its views on the arrow, and below each its own borrowers.
+
+    Args:
+      book: the ledger.
+      users: lender → borrowers, of one group.
+      lender: whose borrowers are drawn.
+      depth: how many hops it is from the owner, and one.
+    """
+    deepest = depth >= _DEEPEST
+    alike: dict[object, list[str]] = {}
+    for i in _within(users, lender, deepest):
+        row = book.rows[i]
+        through = f"<small>from {escape(row.chain[1])}</small> " if deepest else ""
+        link = f"{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span>"
+        below = "" if deepest else _chain(book, users, i, depth + 1)
+        text = f"<li><span class=arrow>{_chips(row)}</span>{through}<div class=borrower>{link}</div>{below}</li>"
+        alike.setdefault(i if i in users else row.view, []).append(text)
+    return f"<ul>{''.join(map(_folded, alike.values()))}</ul>" if alike else ""
 
 
-def _within(users: Mapping[int, Sequence[int]], lender: int, depth: int) -> Iterator[int]:
-    """The borrowers to draw at this depth: the direct ones, and at the deepest all that are below."""
+def _within(users: Mapping[int, Sequence[int]], lender: int, all_below: bool) -> Iterator[int]:
+    """The borrowers of one lender, with or without those that borrow from them in turn."""
     todo = list(reversed(users.get(lender, ())))
     while todo:
         i = todo.pop()
         yield i
-        if depth >= _DEEPEST:
+        if all_below:
             todo += reversed(users.get(i, ()))
 
 
@@ -260,14 +262,6 @@ def _folded(texts: Sequence[str]) -> str:
         return "".join(texts)
     first, rest = "".join(texts[:_SIDE_BY_SIDE]), texts[_SIDE_BY_SIDE:]
     return f"{first}<li class=more><details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details></li>"
-
-
-def _hop(book: _Book, users: Mapping[int, Sequence[int]], i: int, depth: int) -> str:
-    row = book.rows[i]
-    lender = f"<small>from {escape(row.chain[1])}</small> " if depth >= _DEEPEST else ""
-    box = f"<div class=borrower>{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span></div>"
-    below = _chain(book, users, i, depth + 1) if depth < _DEEPEST else ""
-    return f"<li><span class=arrow>{_chips(row)}</span>{lender}{box}{below}</li>"
 
 
 def _notes(ledger: Rows) -> str:

@@ -37,22 +37,20 @@ def table(ledger: Rows, width: int | None, depth: int | None, shared_only: bool,
       sites: whether to show which line of the program asked.
     """
     width = max(60, width or shutil.get_terminal_size((120, 24)).columns)
-    if depth is not None:
-        cells = [*_modules(ledger, _level(depth), shared_only, fold)]
-        head = ("module", *_HEAD[1:-1], "")
-    else:
+    if depth is None:
         users = Counter((r.collection, owner) for r in ledger.rows for owner in r.owners)
         lines = _lines(ledger, shared_only, fold)
-        cells = [_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines]
-        head = _HEAD
-    if not sites:
-        head, cells = (*head[:-1], ""), [(*cell[:-1], "") for cell in cells]
-    shown = _align([head, *cells], width)
-    rule = "─" * max(map(len, shown))
+        cells = [_HEAD, *(_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines)]
+    else:
+        cells = [("module", *_HEAD[1:-1], ""), *_modules(ledger, _level(depth), shared_only, fold)]
+    shown = _align(cells if sites else [(*cell[:-1], "") for cell in cells], width)
     wrap = textwrap.TextWrapper(width, subsequent_indent="  ", break_on_hyphens=False).wrap
-    return "\n".join(
-        [shown[0], rule, *shown[1:], "", *chain.from_iterable(map(wrap, [total(ledger), *_notes(ledger)]))]
-    )
+    foot = chain.from_iterable(map(wrap, [total(ledger), *_notes(ledger)]))
+    return "\n".join([shown[0], "─" * max(map(len, shown)), *shown[1:], "", *foot])
+
+
+def _times(number: int) -> str:
+    return f"{number} × " if number > 1 else ""
 
 
 def _level(depth: Any) -> int:
@@ -73,24 +71,19 @@ def _lines(ledger: Rows, shared_only: bool, fold: bool) -> Iterator[_Line]:
     """Each owner, and after it those that borrow from it, directly or through one another."""
     stand_for, stands = folded(ledger.rows, fold)
     shared = ledger.shared if shared_only else set(range(len(ledger.rows)))
-    below: dict[int, list[tuple[Folded, str]]] = {}
-    tops: list[Folded] = []
+    below: dict[int, list[tuple[Folded, str]]] = {}  # those that borrow from nothing in the table are below -1
     for one in stand_for:
         row = one.row
         lender = (row.part_of if row.collection == "params" else "") or (row.chain[1] if row.kind == "borrowed" else "")
-        at = ledger.place.get((row.collection, lender))
-        if at is None:
-            tops.append(one)
-        else:
-            below.setdefault(stands[at], []).append((one, "" if stands[at] == at else lender))
-    for collection in ("params", "state"):
-        for top in tops:
-            todo = [_Line(top, 0)] if top.row.collection == collection and top.place in shared else []
-            while todo:
-                line = todo.pop()
-                yield line
-                inner = reversed(below.get(line.of.place, []))
-                todo += [_Line(one, line.depth + 1, lender) for one, lender in inner if one.place in shared]
+        at = ledger.place.get((row.collection, lender), -1)
+        below.setdefault(stands.get(at, -1), []).append((one, "" if stands.get(at, -1) == at else lender))
+    tops = sorted(below.get(-1, []), key=lambda top: top[0].row.collection)
+    todo = [_Line(one, 0) for one, _ in reversed(tops) if one.place in shared]
+    while todo:
+        line = todo.pop()
+        yield line
+        inner = reversed(below.get(line.of.place, []))
+        todo += [_Line(one, line.depth + 1, lender) for one, lender in inner if one.place in shared]
 
 
 def _cells(line: _Line, users: int) -> tuple[str, ...]:
@@ -105,8 +98,7 @@ def _cells(line: _Line, users: int) -> tuple[str, ...]:
     else:
         indent, through = "", f"{users} users" if users > 1 else ""
     count = "given" if row.kind == "given" else "state" if row.collection == "state" else count
-    many_of = f"{times} × " if times > 1 else ""
-    cells = (indent + line.of.path, many_of + shape(row), row.dtype, count, row.staged, through, row.site)
+    cells = (indent + line.of.path, _times(times) + shape(row), row.dtype, count, row.staged, through, row.site)
     return tuple(map(_printable, cells))
 
 
@@ -119,8 +111,15 @@ def _modules(ledger: Rows, depth: int, shared_only: bool, fold: bool) -> Iterato
             continue
         count = sum(r.count for r in rows if r.counted) * times
         dtypes = ", ".join(dict.fromkeys(r.dtype for r in rows))
-        slots_of = f"{times} × {many(len(rows), 'slot')}" if times > 1 else many(len(rows), "slot")
-        yield (label, slots_of, dtypes, f"{count:,}", "", f"{sharing} shared" if sharing else "", "")
+        yield (
+            label,
+            _times(times) + many(len(rows), "slot"),
+            dtypes,
+            f"{count:,}",
+            "",
+            f"{sharing} shared" if sharing else "",
+            "",
+        )
 
 
 def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -256,11 +255,10 @@ def _slots_drawn(ledger: Rows, shared_only: bool, fold: bool) -> _Chart:
     some = {i for arrow in arrows for i in arrow[:2]} if shared_only and arrows else set(stands.values())
     boxes = {}
     for one in stand_for:
-        row, times = one.row, f"{one.times} × " if one.times > 1 else ""
-        left, right = ("([", "])") if row.kind == "borrowed" else ("[", "]")
+        left, right = ("([", "])") if one.row.kind == "borrowed" else ("[", "]")
         if one.place in some:
-            text = f"{_entities(one.path)}<br/>{_entities(times + shape(row))}"
-            boxes[one.place] = f'  s{one.place}{left}"{text}"{right}:::{row.kind}'
+            text = f"{_entities(one.path)}<br/>{_entities(_times(one.times) + shape(one.row))}"
+            boxes[one.place] = f'  s{one.place}{left}"{text}"{right}:::{one.row.kind}'
     return _Chart(boxes, arrows)
 
 
