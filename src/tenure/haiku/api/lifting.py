@@ -38,16 +38,12 @@ class LiftingModule(Module):
         self._store(frame, *inner)
         return inner
 
-    def place(self, module: str) -> str:
-        """The path in the outer function of a module of the inner one."""
-        return f"{self.prefix_name}/{module}" if self.prefix_name else module
-
     def _store(self, frame: HaikuFrame, params: Params, state: Params) -> None:
         tables: Any = ((params, "params", note_param), (state, "state", note_state))
         for inner, kind, note in tables:
             outer = frame.bundles(kind)
             for module, bundle in inner.items():
-                place = self.place(module)
+                place = f"{self.prefix_name}/{module}" if self.prefix_name else module
                 if place in outer and not self._allow_reuse:
                     raise ValueError(
                         f"Key '{place}' already exists in the destination params. To prevent accidental parameter re-use "
@@ -141,10 +137,10 @@ def _once(method: Callable[..., Any]) -> Callable[..., Any]:
 class LiftWithStateUpdater:
     """Takes the inner function's new state; it must be told, or be told that there is nothing to tell."""
 
-    __slots__ = ("__weakref__", "_frame", "_module", "_used")
+    __slots__ = ("__weakref__", "_frame", "_name", "_used")
 
-    def __init__(self, module: LiftingModule):
-        self._used, self._module = False, module
+    def __init__(self, name: str | None):
+        self._used, self._name = False, name
         frame = the_frame("lift_with_state")
         self._frame = weakref.ref(frame)
         frame.teardown.append(self.assert_used)
@@ -166,8 +162,9 @@ class LiftWithStateUpdater:
         """The inner function's new state."""
         frame = the_frame("lift_with_state")
         for module, bundle in state.items():
+            path = module if self._name is None else f"{self._name}/{module}"
             for name, value in bundle.items():
-                frame.write(("state", f"{self._module.place(module)}/{name}"), value)
+                frame.write(("state", f"{path}/{name}"), value)
 
 
 def lift_with_state(
@@ -175,18 +172,28 @@ def lift_with_state(
 ) -> tuple[Callable[..., Both], LiftWithStateUpdater]:
     """As `lift`, for an inner function with state.
 
+    As in Haiku, the new state is stored under `name` as it is given: give two lifts in one function two names.
+
+    Args:
+      init_fn: the inner function's `init`, which returns parameters and state.
+      allow_reuse: whether names that are there already may be stored again.
+      name: of the scope around the inner names.
+
     Returns:
       A function that returns the inner parameters and state; and an updater, for the inner function's new state.
     """
-    the_frame("lift_with_state")
+    frame = the_frame("lift_with_state")
     module = LiftingModule(init_fn, allow_reuse=allow_reuse, name=name)
-    return (lambda *args, **kwargs: module(*args, **kwargs)), LiftWithStateUpdater(module)
+    if frame.scope.module is not None:
+        name = f"{frame.scope.path}/{name}"
+    return (lambda *args, **kwargs: module(*args, **kwargs)), LiftWithStateUpdater(name)
 
 
 def transparent_lift_with_state(
     init_fn: Callable[..., Both], *, allow_reuse: bool = False
 ) -> tuple[Callable[..., Both], LiftWithStateUpdater]:
     """As `lift_with_state`, with no scope around the inner names."""
-    the_frame("lift_with_state")
+    frame = the_frame("lift_with_state")
     module = LiftingModule(init_fn, transparent=True, allow_reuse=allow_reuse)
-    return (lambda *args, **kwargs: module(*args, **kwargs)), LiftWithStateUpdater(module)
+    name = frame.scope.path if frame.scope.module is not None else None
+    return (lambda *args, **kwargs: module(*args, **kwargs)), LiftWithStateUpdater(name)

@@ -134,11 +134,7 @@ def defer(keys: CountedKeys, init: Any, shape: Any, dtype: Any) -> Deferred | No
 
 @jax.jit
 def _chunk(key: Any) -> Any:
-    def step(key: Any, _: None) -> Any:
-        following, drawn = jax.random.split(key, 2)
-        return following, drawn
-
-    return jax.lax.scan(step, key, None, length=_CHUNK)
+    return jax.lax.scan(lambda key, _: tuple(jax.random.split(key, 2)), key, None, length=_CHUNK)
 
 
 def first_keys(key: Any, count: int) -> list[Any]:

@@ -110,7 +110,9 @@ class HaikuModel(Model):
             except (Exception, output.Printed):  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
-                self._remember(args, kwargs, made)
+                self.plans.remember(args, kwargs, made.plan)
+                if made.values.leaves_little_out and made.plan.plain:  # next time the function runs as it is
+                    self.as_it_is.add(made.plan)
                 params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
@@ -126,12 +128,6 @@ class HaikuModel(Model):
         lender = offline(linked, params, state)
         params, state, _ = self._create(rng, args, kwargs, lender)
         return begin_stages(linked, params, state, rng)
-
-    def _remember(self, args: Any, kwargs: Any, made: Made) -> None:
-        """Keeps the plan. If nearly all has to be computed, tracing is a detour: next time the function runs as it is."""
-        self.plans.remember(args, kwargs, made.plan)
-        if made.values.leaves_little_out and made.plan.plain:
-            self.as_it_is.add(made.plan)
 
     def _create(
         self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None, plan: Plan | None = None

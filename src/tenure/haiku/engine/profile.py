@@ -47,23 +47,18 @@ def scope_name(frame: HaikuFrame) -> str:
     """The name of the current module or scope; `~` outside of any.
 
     Raises:
-      ValueError: the module has no name yet.
+      ValueError: the module has no name yet, or was built outside of the transparently lifted function that uses it.
     """
     scope = frame.scope
     if not scope.path and scope.module is not None:
         raise ValueError("The super constructor must be called before you create parameters or submodules.")
-    if _closed.get() >= 0 and scope.module is not None:
-        check_boundary(scope.module)
-    return scope.path or "~"
-
-
-def check_boundary(module: Any) -> None:
-    """Raises if a module was built outside of the transparently lifted function that uses it."""
-    if module.__dict__["_construction"].epoch < _closed.get():
+    closed = _closed.get()
+    if closed >= 0 and scope.module is not None and scope.module.__dict__["_construction"].epoch < closed:
         raise ValueError(
             "You can't functionally close over a module which has been intitialized outside of the function wrapped in "
-            f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{module.module_name}'."
+            f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{scope.module.module_name}'."
         )
+    return scope.path or "~"
 
 
 def is_repeated(frame: HaikuFrame, earlier: Request, asked: Request) -> bool:
