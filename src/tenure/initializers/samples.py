@@ -86,7 +86,15 @@ def make(init: Any, shape: Sequence[int], dtype: Any) -> Any:
 
 
 def _drawn(key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: Sequence[int], dtype: Any) -> jax.Array | None:
-    """The sample, by the operations of this file; None where they are not for this case."""
+    """The sample, by the operations of this file; None where they are not for this case.
+
+    Args:
+      key: a random key.
+      low, high: where the distribution begins and ends, as `_sample` takes them.
+      stddev: a factor, or None.
+      kind: "uniform", "normal" or "truncated_normal".
+      shape, dtype: of the sample.
+    """
     numbers = all(x is None or isinstance(x, (int, float, np.number)) for x in (low, high, stddev))
     if dtype not in (jnp.float32, np.float32) or not numbers:
         return None
@@ -127,7 +135,14 @@ def _traced(key: Any, low: Any, high: Any, kind: str, shape: tuple[int, ...]) ->
 
 
 def _sample(bits: jax.Array, low: Any, high: Any, stddev: Any, kind: str) -> jax.Array:
-    """Samples made of random bits [...], by JAX's own sequence of operations."""
+    """Samples made of random bits [...], by JAX's own sequence of operations.
+
+    Args:
+      bits: random 32-bit numbers.
+      low, high: the bounds, before what `kind` makes of them.
+      stddev: a factor of a truncated normal sample, or None.
+      kind: "uniform", "normal" or "truncated_normal".
+    """
     low, high = (jax.lax.convert_element_type(x, jnp.float32) for x in (low, high))
     root: Any = np.array(np.sqrt(2), np.float32)
     if kind == "truncated_normal":

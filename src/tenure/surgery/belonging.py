@@ -89,7 +89,13 @@ def _depth(node: Any) -> int:
 
 
 def _odd_one(where: str, tree: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[str, str]:
-    """A leaf that a tree has and the params have not, and a sentence on it."""
+    """A leaf that a tree has and the params have not, and a sentence on it.
+
+    Args:
+      where: the tree's place in the state.
+      tree: the tree.
+      params: the params that it should be like.
+    """
     for module, entries in tree.items():
         for name in entries if isinstance(entries, Mapping) else [""]:
             if module not in params or (name and name not in params[module]):

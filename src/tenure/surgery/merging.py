@@ -249,7 +249,13 @@ def _labels(stages: Any) -> list[str]:
 
 
 def _rules(plan: Plan, slot: Slot, stages: Any) -> dict[str, Any]:
-    """The model's `stages=` in which this slot's are the given ones, whatever the model's code says."""
+    """The model's `stages=` in which this slot's are the given ones, whatever the model's code says.
+
+    Args:
+      plan: of the model as it is.
+      slot: the owner, or the user.
+      stages: all that the slot's value is to go through.
+    """
     rest = {k: v for k, v in plan.stages.items() if paths.plain(k.removeprefix("/")) != paths.plain(slot.path)}
     return {slot.path: [None, *stages], **rest}
 

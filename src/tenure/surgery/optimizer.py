@@ -45,6 +45,11 @@ def with_owner(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any)
 def without_owners(plan: Plan, params: Mapping[str, Any], gone: Collection[str], opt_state: Any) -> Any:
     """The state once some owners borrow their values.
 
+    Args:
+      plan, params: of the model as it is.
+      gone: the owners' paths.
+      opt_state: any pytree.
+
     Raises:
       OptimizerStateError: a leaf that has no right counterpart, or is of other params.
     """
@@ -97,7 +102,13 @@ def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on
 
 
 def _refuse_joint(node: Any, where: str, slot: Slot) -> None:
-    """Raises for what is about several parameters, or several steps, at once, which is known by the fields of its tuple."""
+    """Raises for what is about several parameters, or several steps, at once, which is known by the fields of its tuple.
+
+    Args:
+      node: a named tuple of the state.
+      where: its place.
+      slot: the one whose owner changes, for the error.
+    """
     fields = _fields(node)
     if "diff_params_memory" in fields:
         raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
@@ -184,7 +195,8 @@ class _Adding:
         if _fields(entry) and len(self.owners) == 1:
             made = {f: getattr(entry, f) for f in entry._fields}
             return entry._replace(**{f: self._made(e, {self.owners[0]: e}, f"{name}/{f}") for f, e in made.items()})
-        raise _refused(name, self.slot, f"its shape is {_shapes(entry)}, and no rule says what the new leaf's is")
+        shapes = ", ".join(str(np.shape(a)) for a in jax.tree.leaves(entry)[:3])
+        raise _refused(name, self.slot, f"its shape is {shapes}, and no rule says what the new leaf's is")
 
     def _alike(self) -> bool:
         """Whether the borrower sees its owner's leaf as it is stored."""
@@ -244,10 +256,6 @@ def _is_per_axis(entry: Any, shape: tuple[int, ...]) -> bool:
     )
 
 
-def _shapes(entry: Any) -> str:
-    return ", ".join(str(np.shape(a)) for a in jax.tree.leaves(entry)[:3])
-
-
 def _permutation(plan: Plan, path: str) -> list[int] | None:
     """The order in which a borrower sees its owner's axes; None if views do more than that."""
     slot = plan.slots[path]
@@ -270,7 +278,13 @@ def _permutation(plan: Plan, path: str) -> list[int] | None:
 
 
 def _through(plan: Plan, path: str, take: Callable[[str], Any]) -> Any:
-    """A slot's value in a tree like params, layer by layer where it stands in a stack; scale and cast leave it alone."""
+    """A slot's value in a tree like params, layer by layer where it stands in a stack; scale and cast leave it alone.
+
+    Args:
+      plan: of the model as it is.
+      path: the slot's.
+      take: from an owner's path to its entry.
+    """
     slot = plan.slots[path]
     if slot.target is None:
         stored = take(path)  # an optimizer knows nothing of a weight that is not stored as it is

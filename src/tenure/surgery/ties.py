@@ -174,7 +174,13 @@ def _check_ends(lenders: Mapping[str, str]) -> None:
 
 
 def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mapping[str, Any] | None) -> Tree:
-    """The params with a leaf for a borrower, the leaves in the order of the model's slots."""
+    """The params with a leaf for a borrower, the leaves in the order of the model's slots.
+
+    Args:
+      plan, params: of the model as it is.
+      path: the borrower's.
+      state: the model's, where stages keep some.
+    """
     value = values.evaluate(offline(plan, params, state), path, WEIGHT)
     leaves = {**flat(params, "params"), path: jnp.array(value, copy=True)}
     order = {p: i for i, p in enumerate(plan.slots)}
@@ -182,7 +188,14 @@ def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mappin
 
 
 def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
-    """What a reference makes of plain weights."""
+    """What a reference makes of plain weights.
+
+    Args:
+      ref: the reference.
+      tree: plain weights, by module and name.
+      plan: of the model as it is.
+      user: who borrows, for the error.
+    """
 
     def step(view: View, value: Any, others: list[Any]) -> Any:
         view.out(value.shape, value.dtype, *((other.shape, other.dtype) for other in others))
@@ -195,7 +208,14 @@ def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
 
 
 def _back(ref: Ref, mine: Any, theirs: Any, user: str) -> Any:
-    """The lender's weight for which the borrower's is `mine`."""
+    """The lender's weight for which the borrower's is `mine`.
+
+    Args:
+      ref: the reference.
+      mine: the borrower's weight.
+      theirs: the lender's weight as it is.
+      user: who borrows, for the error.
+    """
     try:
         return back(ref, mine, theirs.shape, theirs.dtype)
     except NoWayBack as e:

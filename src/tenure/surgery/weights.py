@@ -155,13 +155,24 @@ def _kept_dtype(params: Params, slot: Slot) -> Any:
 
 
 def parts_of(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:
-    """What a stage keeps for a slot, by its own names."""
+    """What a stage keeps for a slot, by its own names.
+
+    Args:
+      frame: the run to read them in.
+      slot: the owner.
+      stage: one of the slot's.
+    """
     mine = ((suffix, path) for (label, suffix), path in slot.parts.items() if label == stage.label)
     return {suffix: values.part(frame, slot, path) for suffix, path in mine}
 
 
 def layered(function: Callable[..., Any], slot: Slot) -> Callable[..., Any]:
-    """A function of (value, parts), for each layer of the stacks one after the other, so that it can check values."""
+    """A function of (value, parts), for each layer of the stacks one after the other, so that it can check values.
+
+    Args:
+      function: of one layer's value and parts.
+      slot: whose stacks they are; without any, the function is returned as it is.
+    """
     run = function
     for _, size in reversed(slot.stack):
         run = functools.partial(_each, run, size)
@@ -178,7 +189,14 @@ def _no_draw() -> jax.Array:
 
 
 def through(frame: Frame, slot: Slot, stages: Any, value: Any) -> Any:
-    """What the structural ones among some stages make of a value."""
+    """What the structural ones among some stages make of a value.
+
+    Args:
+      frame: the model's params, to read parts from.
+      slot: the value's.
+      stages: of the slot, in order.
+      value: what the first of them is given.
+    """
     for stage in stages:
         run = Run(True, False, _no_draw, slot.specs[stage.label])
         step = layered(lambda v, p, stage=stage, run=run: stage.forward(v, p, run), slot)
@@ -188,6 +206,12 @@ def through(frame: Frame, slot: Slot, stages: Any, value: Any) -> Any:
 
 def step_back(slot: Slot, stage: Stage, value: Any, parts: Any) -> tuple[Any, dict[str, Any]]:
     """What a stage takes to give `value`: its input, and its parts.
+
+    Args:
+      slot: the weight's.
+      stage: one of the slot's.
+      value: what the stage is to give.
+      parts: the stage's leaves as they are now, by its own names.
 
     Raises:
       NoInverseError: there is no way back.
@@ -203,7 +227,14 @@ def step_back(slot: Slot, stage: Stage, value: Any, parts: Any) -> tuple[Any, di
 
 
 def backwards(frame: Frame, slot: Slot, stages: Any, value: Any) -> dict[str, Any]:
-    """What must be stored, by path, so that these stages give `value`."""
+    """What must be stored, by path, so that these stages give `value`.
+
+    Args:
+      frame: the model's params, to read parts from.
+      slot: the weight's.
+      stages: of the slot, in order.
+      value: what the last of them is to give.
+    """
     made: dict[str, Any] = {}
     for stage in reversed(stages):
         value, parts = step_back(slot, stage, value, parts_of(frame, slot, stage))

@@ -175,7 +175,13 @@ def _link(book: _Book, collection: str, path: str) -> str:
 
 
 def _numbers(count: int, size: int, whole: int, instead: int | None = None) -> str:
-    """Count, bytes and bar; hollow, and of other bytes, for what is not stored here, or is no parameter."""
+    """Count, bytes and bar; hollow, and of other bytes, for what is not stored here, or is no parameter.
+
+    Args:
+      count, size: of elements, and of bytes.
+      whole: the bytes that are the whole width of a bar.
+      instead: bytes for the bar of what is not stored here; None for what is.
+    """
     drawn, look = (size, "bar") if instead is None else (instead, "bar hollow")
     width = min(100.0, 100 * drawn / max(whole, 1))
     bar = f'<span class="{look}" style="width:{width:.2f}%"></span>' * bool(drawn)
@@ -193,7 +199,12 @@ def _about(row: Row, kind: str) -> str:
 
 
 def _badge(groups: Sequence[int], role: str) -> str:
-    """The letters of the groups: solid for the owner, an outline for a borrower, and for a module ("in") around them."""
+    """The letters of the groups: solid for the owner, an outline for a borrower, and for a module ("in") around them.
+
+    Args:
+      groups: numbers of groups of slots that share; the first one's colour is the badge's.
+      role: "in" for a module, else the kind of the slot.
+    """
     letters = "+".join(map(_letters, groups[:3]))
     word, look = {"in": ("shares", "outline"), "borrowed": ("borrows", "outline")}.get(role, ("shared owner", "solid"))
     return f'<span class="badge {look} g{groups[0] % _COLOURS}"><span class=vh>{word} </span>{letters}</span>'

@@ -68,7 +68,13 @@ class _Line(NamedTuple):
 
 
 def _lines(ledger: Rows, shared_only: bool, fold: bool) -> Iterator[_Line]:
-    """Each owner, and after it those that borrow from it, directly or through one another."""
+    """Each owner, and after it those that borrow from it, directly or through one another.
+
+    Args:
+      ledger: the ledger.
+      shared_only: leave out what only its owner uses.
+      fold: whether layers alike are one line.
+    """
     stand_for, stands = folded(ledger.rows, fold)
     shared = ledger.shared if shared_only else set(range(len(ledger.rows)))
     below: dict[int, list[tuple[Folded, str]]] = {}  # those that borrow from nothing in the table are below -1
@@ -103,7 +109,14 @@ def _cells(line: _Line, users: int) -> tuple[str, ...]:
 
 
 def _modules(ledger: Rows, depth: int, shared_only: bool, fold: bool) -> Iterator[tuple[str, ...]]:
-    """One line for each module at that depth, and for what is above of it."""
+    """One line for each module at that depth, and for what is above of it.
+
+    Args:
+      ledger: the ledger.
+      depth: how many levels deep the modules are.
+      shared_only: leave out modules that share nothing.
+      fold: whether modules alike are one line.
+    """
     for label, slots, times in modules(ledger.rows, depth, fold):
         rows = [ledger.rows[i] for i in slots]
         sharing = len(ledger.shared.intersection(slots))
@@ -123,7 +136,12 @@ def _modules(ledger: Rows, depth: int, shared_only: bool, fold: bool) -> Iterato
 
 
 def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle."""
+    """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle.
+
+    Args:
+      rows: cells, the head first, in the order of the columns `_PATH` to `_SITE`.
+      width: characters of a line.
+    """
     columns = enumerate(zip(*rows, strict=True))
     sizes = {i: max(map(len, column)) for i, column in columns if i != _STAGES or any(column[1:])}
     uniform = len({row[_DTYPE] for row in rows[1:]}) <= 1

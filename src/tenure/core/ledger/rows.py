@@ -31,7 +31,12 @@ class Rows:
         return hash(self.rows)
 
     def of(self, kind: str, collection: str = "params") -> list[Row]:
-        """The rows of a kind, "owned", "borrowed" or "given", of "params" or "state"."""
+        """The rows of one kind, in the order of the requests.
+
+        Args:
+          kind: "owned", "borrowed" or "given".
+          collection: "params" or "state".
+        """
         return [r for r in self.rows if r.kind == kind and r.collection == collection]
 
     @property

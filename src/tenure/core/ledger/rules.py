@@ -105,7 +105,12 @@ class RuledRows(Rows):
         )
 
     def _kept_by(self, glob: str, stage: str) -> list[str]:
-        """Leaves that stages of a name keep for the owners that a glob matches."""
+        """Leaves that stages of a name keep for the owners that a glob matches.
+
+        Args:
+          glob: of the owners.
+          stage: the stage's name, or its kind.
+        """
         kept = [r for r in self._params.values() if r.part_of]
         if found := [r.path for r in kept if stage in (r.stage, r.stage_kind) and paths.matches(glob, r.part_of)]:
             return found
@@ -203,7 +208,12 @@ def globs(rule: Any) -> list[str]:
 
 
 def _as_spec(chosen: Any, row: Row) -> jax.sharding.PartitionSpec:
-    """What a rule says of an owner, as a spec; one string is the mesh axis of the first dim."""
+    """What a rule says of an owner, as a spec; one string is the mesh axis of the first dim.
+
+    Args:
+      chosen: a `PartitionSpec`, its entries, or one mesh axis.
+      row: the owner's, for the error.
+    """
     if isinstance(chosen, jax.sharding.PartitionSpec):
         return chosen
     if isinstance(chosen, str):

@@ -98,7 +98,13 @@ def _segments(module: str) -> list[str]:
 
 
 def _items(root: _Module, rows: Sequence[Row], path: str) -> tuple[Item, ...]:
-    """The items of a module; written without recursion, as programs nest modules a thousand deep."""
+    """The items of a module; written without recursion, as programs nest modules a thousand deep.
+
+    Args:
+      root: the outermost module of the trie.
+      rows: all rows of the ledger.
+      path: of `root`, "" for none.
+    """
     order = [(root, path)]
     for module, where in order:
         order += [(part, f"{where}/{name}" if where else name) for name, part in module.parts.items()]
@@ -113,14 +119,26 @@ def _items(root: _Module, rows: Sequence[Row], path: str) -> tuple[Item, ...]:
 
 
 def _part(name: str, items: tuple[Item, ...], rows: Sequence[Row], around: str) -> Item:
-    """A module; one with a single part shares its item with it."""
+    """A module; one with a single part shares its item with it.
+
+    Args:
+      name: the module's own.
+      items: what is in it.
+      rows: all rows of the ledger.
+      around: the path before the name: empty, or it ends in "/".
+    """
     if len(items) == 1 and not items[0].alike:
         return Item(f"{name}/{items[0].label}", rows, around + name, around, items[0].slot, items[0].items)
     return Item(name, rows, around + name, around, items=items)
 
 
 def _gather(items: Sequence[Item], rows: Sequence[Row]) -> tuple[Item, ...]:
-    """Siblings alike become one item where the first of them is."""
+    """Siblings alike become one item where the first of them is.
+
+    Args:
+      items: siblings.
+      rows: all rows of the ledger.
+    """
     if len(items) < _ALIKE:
         return tuple(items)
     first, rest = _alike(items, rows, lambda item: item.lenders)
@@ -131,7 +149,13 @@ def _gather(items: Sequence[Item], rows: Sequence[Row]) -> tuple[Item, ...]:
 def _alike(
     items: Sequence[Item], rows: Sequence[Row], lenders: Callable[[Item], object]
 ) -> tuple[list[Item], list[Item]]:
-    """The groups of items alike, and the items that are in none."""
+    """The groups of items alike, and the items that are in none.
+
+    Args:
+      items: siblings.
+      rows: all rows of the ledger.
+      lenders: what is to be equal of whom the borrowers in an item borrow from.
+    """
     kinds = Counter((item.stem, len(item.slots)) for item in items)  # comparing contents takes longer
     same: dict[object, list[Item]] = {}
     for item in items:
@@ -146,7 +170,12 @@ def _alike(
 
 
 def _shift(item: Item, lender: str) -> object:
-    """A lender in a sibling: how far before, and where in it. Layers that each borrow from the one before are alike."""
+    """A lender in a sibling: how far before, and where in it. Layers that each borrow from the one before are alike.
+
+    Args:
+      item: the module that borrows.
+      lender: a path, as in `Item.lenders`.
+    """
     head, _, rest = lender.removeprefix(item.around).partition("/")
     mine = re.search(r"(\d+)(?=/|$)", item.label)
     its = re.fullmatch(r"(.*?)_?(\d+)?", head)

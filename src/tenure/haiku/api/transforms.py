@@ -51,6 +51,11 @@ def takes_ties(transform: Callable[..., Any]) -> Callable[..., Any]:
 def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
     """The sequence that `rng` starts.
 
+    Args:
+      rng: a key, a seed, a sequence's state, or None.
+      call: the signature, for the error.
+      position: of `rng` in it, as a word.
+
     Raises:
       ValueError: it is no key; the message shows the signature of the call.
     """
@@ -64,7 +69,12 @@ def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
 
 
 def _mapping(name: str, value: Any) -> Any:
-    """`value`, a dict of dicts; None stands for an empty one."""
+    """`value`, a dict of dicts; None stands for an empty one.
+
+    Args:
+      name: of the argument, for the error.
+      value: the argument.
+    """
     if value is None:
         return {}
     if isinstance(value, Mapping) or type(value).__name__ == "_DictWrapper":

@@ -132,7 +132,14 @@ class HaikuModel(Model):
     def _create(
         self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None, plan: Plan | None = None
     ) -> tuple[Bundles, Bundles, Any]:
-        """Runs the function as it is, by its plan if that is known. Returns params, first states, and a function that plans."""
+        """Runs the function as it is, by its plan if that is known. Returns params, first states, and a function that plans.
+
+        Args:
+          rng: the keys.
+          args, kwargs: the function's.
+          lender: a frame with all owners' values, in a second run.
+          plan: the one that is known.
+        """
         frame = self.frame(Mode.PLAN if plan is None else Mode.INIT, None, None, rng, plan)
         frame.lender = lender
         with without_collection():
@@ -155,7 +162,13 @@ class HaikuModel(Model):
         return self._trace(rng, args, kwargs)
 
     def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any, counted: bool = False) -> Made:
-        """Runs the function abstractly."""
+        """Runs the function abstractly.
+
+        Args:
+          rng: the keys, of which only the state is read.
+          args, kwargs: the function's.
+          counted: whether keys are counted and initialisers left for afterwards.
+        """
         state = None if rng is None else rng.internal_state
         specs, filled = opened((state, args, kwargs), _TRACED)
         found: list[Any] = []
@@ -207,7 +220,13 @@ class _BorrowedAtInit(Exception):
 
 
 def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence | None) -> tuple[Bundles, Bundles]:
-    """The initial values with those of the stages' own leaves, drawn by path: they change no other value."""
+    """The initial values with those of the stages' own leaves, drawn by path: they change no other value.
+
+    Args:
+      plan: of the model.
+      params, state: the function's initial values; stages' leaves are put into them.
+      rng: the keys, or None.
+    """
     if not plan.staged:
         return params, state
     key = None if rng is None else rng.internal_state[0]

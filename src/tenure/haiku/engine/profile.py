@@ -64,6 +64,11 @@ def scope_name(frame: HaikuFrame) -> str:
 def is_repeated(frame: HaikuFrame, earlier: Request, asked: Request) -> bool:
     """Whether there is a value for a path: what a body made whose results are dropped is made again.
 
+    Args:
+      frame: the run.
+      earlier: the first request for the path.
+      asked: the request made now.
+
     Raises:
       RequestConflictError: the later request has another initialiser; see `tenure.haiku.ownership`.
     """
@@ -95,7 +100,14 @@ def planned_value(frame: HaikuFrame, asked: Request, source: Source) -> Any:
 def first_answer(
     frame: HaikuFrame, asked: Request, source: Source, shape: Any, dtype: Any
 ) -> tuple[Request | None, Any]:
-    """The first value of a parameter, and its request with the shape that it came to have; see `core.run.parameters`."""
+    """The first value of a parameter, and its request with the shape that it came to have; see `core.run.parameters`.
+
+    Args:
+      frame: the run.
+      asked: the request.
+      source: where the request's value comes from.
+      shape, dtype: as asked for, before `asked` made them a tuple and a dtype.
+    """
     if asked.kind != "owned":
         return asked, planned_value(frame, asked, source)
     value = _outer_value(frame, asked.path)
@@ -137,6 +149,12 @@ def _made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype
     """A first value, as the creators around answer, or the initialiser.
 
     In a trace, there is one trace for all initialisers that draw the same distribution and shape.
+
+    Args:
+      kind: "param_creator" or "state_creator".
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init: as asked for.
     """
     init = _no_initializer if init is None else init
     creators = hooks.chain(kind)
@@ -153,7 +171,14 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
 
 
 def absent_value(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, slot: Any) -> Any:
-    """What a run has for a parameter that is not there: what is outside of a stack, what `init` makes, what nobody stores."""
+    """What a run has for a parameter that is not there: what is outside of a stack, what `init` makes, what nobody stores.
+
+    Args:
+      frame: the run.
+      path: the parameter's.
+      shape, dtype, init: as asked for.
+      slot: of the plan; not needed here.
+    """
     value = _outer_value(frame, path)
     if value is not None:
         return value
@@ -181,7 +206,14 @@ def check_stored(*_: Any) -> None:
 
 
 def check_answer(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> None:
-    """Raises unless a parameter, as the getters answer, has the shape that is asked for."""
+    """Raises unless a parameter, as the getters answer, has the shape that is asked for.
+
+    Args:
+      frame: the run.
+      path: the parameter's.
+      shape, dtype: as asked for.
+      value: what the getters answer.
+    """
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
     if value.shape != shape and value.shape != tuple(shape):
@@ -200,7 +232,13 @@ def planned_state(frame: HaikuFrame, asked: Request) -> Any:
 
 
 def first_state(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """The first value of a state, which any run may make."""
+    """The first value of a state, which any run may make.
+
+    Args:
+      frame: the run.
+      path: the state's.
+      shape, dtype, init: as asked for.
+    """
     module, _, name = path.rpartition("/")
     if init is None:
         have = list(frame.made("state"))
