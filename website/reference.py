@@ -111,27 +111,27 @@ def _first_line(value: Any) -> str:
 
 def _layer_classes() -> str:
     """A table of all layer classes of networks as data, with their options and defaults."""
+    from tenure.cli.commands.keys import described
     from tenure.network import registry
 
     lines = [
         "# Layer classes of networks as data",
         "",
-        "`class` in a dictionary of layers, and the options of each.",
+        "`class` in a dictionary of layers, and the options of each, as `tenure keys --layers WORD` tells them.",
         "",
     ]
     for name, cls in sorted(registry.load().items()):
-        summary = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
-        lines += [f"## `{name}`", "", summary, ""]
-        options = cls.signature.options
-        if options:
+        told = described(name, cls)
+        lines += [f"## `{name}`", "", told["says"], ""]
+        if told["options"]:
             lines += ["| option | default |", "|---|---|"]
-            lines += [f"| `{k}` | {_default(v)} |" for k, v in options.items()]
+            lines += [f"| `{k}` | {_default(v)} |" for k, v in told["options"].items()]
             lines.append("")
     return "\n".join(lines)
 
 
-def _default(value: Any) -> str:
-    return "needed" if value is inspect.Parameter.empty else f"`{str(value).replace('|', chr(92) + '|')}`"
+def _default(value: str) -> str:
+    return value if value == "needed" else f"`{value.replace('|', chr(92) + '|')}`"
 
 
 def _index() -> str:

@@ -45,3 +45,21 @@ def test_lengths_of_another_axis_than_the_first():
     made = network.network(net, data(), behavior_version=0)
     y = made.apply({}, {}, None, BATCH)[0].outputs["output"]
     assert np.asarray(y.lengths[y.dims[1]].data).tolist() == (-(-LENGTHS // 2)).tolist() and y.shape == (3, 3)
+
+
+def test_a_function_is_given_layers_and_says_all_of_the_output():
+    """Lengths are those of an input, by the very array; without 'shape', there are frames of labels."""
+
+    def described(sources, **keywords):
+        return {"sparse": True, "dim": 7, "size_placeholder": {0: sources[0].output.get_sequence_lengths()}}
+
+    options = {"class": "eval", "eval": "tf.cast(source(0)[:, :, 0], 'int32')", "from": "data", "out_type": described}
+    found, tensor = output(options)
+    assert found.shape == (3, 6) and tensor.sparse_dim.size == 7
+    np.testing.assert_array_equal(tensor.lengths[tensor.dims[1]].data, LENGTHS)
+
+    def other(sources, **keywords):
+        return {"shape": (None,), "size_placeholder": {0: sources[0].output.get_sequence_lengths() + 1}}
+
+    with pytest.raises(TenureError, match="lengths that are those of an input"):
+        output({**options, "out_type": other})

@@ -79,6 +79,13 @@ def test_the_networks_inputs_and_place():
     assert np.allclose(outputs(f), X + BATCH["classes"][0][..., None])
 
 
+@pytest.mark.parametrize("of", ["get_config()", "_config"])
+def test_a_function_of_the_config_is_called_by_its_name_in_the_typed_values(of):
+    layers = {"output": {"class": "eval", "from": "data", "eval": f"self.network.{of}.typed_dict['half'](source(0))"}}
+    made = network.Network(layers, data(), behavior_version=0, config={"half": lambda x: x / 2})
+    assert np.allclose(made.apply({}, {}, None, BATCH)[0].outputs["output"].data, X / 2)
+
+
 @pytest.mark.parametrize("around", ["_rec_parent_net", "parent_net", "get_root_network()"])
 def test_the_network_around_a_loop(around):
     more = f"tf.cast(self.network.{around}.get_layer('a').output.placeholder[0, 0, 0], 'float32')"

@@ -40,3 +40,15 @@ def test_symbols_of_an_orthography():
     assert parse_orthography("[x]", square_brackets_for_specials=False, postfix=[]) == ["[", "x", "]"]
     assert parse_orthography(" a ", collapse_spaces=False, final_strip=False, postfix=[]) == [" ", "a", " "]
     assert parse_orthography("a [open", postfix=[]) == ["a", " ", "[OPEN"]
+
+
+def test_words_and_special_symbols_without_spaces_between():
+    words = {"word_based": True, "postfix": []}
+    assert parse_orthography("a[b]c [d] e", **words) == ["a", "[B]c", "[D]", "e"]
+    assert parse_orthography("a  b", collapse_spaces=False, **words) == ["a", "", "b"]
+    assert parse_orthography("[a [b] c", postfix=[]) == ["[A [B] C"]
+
+
+def test_white_space_at_the_ends_is_taken_away():
+    assert cleaner("collapse_whitespace")(" a \n b ") == "a b"
+    assert cleaner("expand_abbreviations")("Mrs. and Ms. X") == "misses and miss X"

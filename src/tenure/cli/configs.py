@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,22 +82,17 @@ def loaded(arguments: Sequence[str]) -> Any:
     """
     from tenure.core.errors import TenureError
     from tenure.training.config import from_command_line
-    from tenure.training.config.command_line import parse
-    from tenure.training.errors import ConfigError
+    from tenure.training.config.loading import failure
 
     try:
         return from_command_line(arguments)
     except TenureError:
         raise
     except Exception as error:
-        files = parse(arguments).files
-        frames = traceback.extract_tb(error.__traceback__)
-        first = next((i for i, frame in enumerate(frames) if frame.filename in files), None)
-        if first is None:
+        told = failure(error)
+        if told is None:
             raise
-        where = "".join(traceback.format_list(frames[first:])).rstrip()
-        what = "".join(traceback.format_exception_only(error)).rstrip()
-        raise ConfigError(f"the code of '{frames[first].filename}' fails\n{where}\n{what}") from error
+        raise told from error
 
 
 def network(config: Any) -> Any:

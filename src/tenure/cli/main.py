@@ -110,15 +110,11 @@ def _run(argv: Sequence[str] | None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a disk that is full, or a file that may not be read, wherever nobody says more of it
-        if given.traceback:
+    except Exception as error:
+        says = None if given.traceback else _says(error)
+        if says is None:
             raise
-        print(f"error: {error.strerror or error}{f': {error.filename!r}' if error.filename else ''}", file=sys.stderr)
-        return 1
-    except ValueError as error:
-        if given.traceback or not _told(error):
-            raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {says}", file=sys.stderr)
         return 1
 
 
@@ -143,11 +139,20 @@ def _unknown(name: str) -> str:
     return f"error: there is no command {name!r}{more}\n  commands: {', '.join(names())}"
 
 
-def _told(error: BaseException) -> bool:
-    """Whether an error says by itself what is wrong: all of Tenure's do."""
+def _says(error: Exception) -> str | None:
+    """What is wrong, as a sentence; None for an error in Tenure's own code."""
     from tenure.core.errors import TenureError
 
-    return isinstance(error, TenureError)
+    if isinstance(error, TenureError):
+        return str(error)
+    loading = sys.modules.get("tenure.training.config.loading")
+    if loading is not None and (failed := loading.failure(error)) is not None:
+        return str(failed)
+    if isinstance(
+        error, OSError
+    ):  # a disk that is full, or a file that may not be read, wherever nobody says more of it
+        return f"{error.strerror or error}{f': {error.filename!r}' if error.filename else ''}"
+    return None
 
 
 __all__ = ["command", "main", "names", "parser"]

@@ -11,7 +11,7 @@ from tenure.network import registry, versions
 from tenure.network.errors import LayerCycleError, LayerNotFoundError, NetworkError, not_found, option_error
 from tenure.network.losses.registry import add_default_target
 from tenure.network.nodes import Flags, Key, Level, Node, scope_name
-from tenure.network.options import FORMER, GENERIC, REFERENCES
+from tenure.network.options import FORMER, FORMER_DEFAULTS, GENERIC, REFERENCES
 
 
 class Graph:
@@ -265,7 +265,7 @@ class Graph:
     def _sub_layer(self, node: Node, rest: str) -> str:
         key = f"{node.key}/{rest}"
         if key not in self.nodes:
-            options = {"class": "get_sub_layer", "from": node.name, "name": rest}
+            options = {"class": "get_sub_layer", "from": node.key.removeprefix(node.level.path), "name": rest}
             sub = Node(key, rest, registry.find("get_sub_layer", key), options, node.level, "")
             self.add(sub)
         return key
@@ -275,7 +275,7 @@ class Graph:
         add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         signature = cls.signature  # type: ignore[attr-defined]
-        self._check_options(node, signature)
+        self.check_options(node)
         node.sources = [self.resolve(level, r, node.key, "from") for r in self._from(node)]
         node.deps += node.sources
         for option in sorted(signature.tensors | signature.outputs):
@@ -323,15 +323,22 @@ class Graph:
             return {k: self.refer(node, option, v) for k, v in value.items()}
         return value
 
-    def _check_options(self, node: Node, signature: registry.Signature) -> None:
-        known = {*signature.options, *GENERIC, *node.cls.more_options}  # type: ignore[attr-defined]
-        for option in node.options:
+    def check_options(self, node: Node) -> None:
+        """Looks at the names of a layer's options.
+
+        Raises:
+          OptionError: its class has no such option.
+        """
+        known = {*node.cls.signature.options, *GENERIC, *node.cls.more_options}  # type: ignore[attr-defined]
+        for option, value in node.options.items():
+            if option in FORMER_DEFAULTS and value == FORMER_DEFAULTS[option]:
+                continue
             if option not in known and not (isinstance(option, str) and option.startswith("_")):
                 raise option_error(
                     node.key,
                     node.class_name,
                     str(option),
-                    node.options[option],
+                    value,
                     FORMER.get(option, "this class has no such option"),
                     [f"nearest names: {', '.join(near)}"]
                     if (near := nearest(str(option), known)) and option not in FORMER

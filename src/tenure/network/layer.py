@@ -79,6 +79,11 @@ class Layer(OwnParameters):
         """Whether, moved out of a loop, it takes the loop's time as an axis; others compute for one step."""
         return self.framewise
 
+    @transparent
+    def of_all_steps(self) -> Output | None:
+        """What it gives for all steps at once, where it cannot be computed for one step; None if it cannot."""
+        return None
+
     # What a class may say while the graph is built.
 
     @classmethod

@@ -49,6 +49,7 @@ FORMER = {
     "gamma": f"{_THEANO}: 'loss_opts': {{'focal_loss_factor': …}}",
     "grad_clip_z": f"{_THEANO}: the training program clips gradients",
     "grad_discard_out_of_bound_z": f"{_THEANO}: the training program clips gradients",
+    "load_from": "an option of an earlier RETURNN: 'load_on_init' names the checkpoint",
     "psize": _THEANO,
     "reverse": f"{_THEANO}: 'direction': -1",
     "seq_weight_layer": _THEANO,
@@ -60,6 +61,8 @@ FORMER = {
     "varreg": f"{_THEANO}: 'param_variational_noise'",
 }
 """Options that dictionaries of former times have, and why they are refused."""
+FORMER_DEFAULTS = {"sampling": 1}
+"""Values of such options that change nothing."""
 
 REFERENCES = (
     "target",

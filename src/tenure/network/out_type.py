@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
-from tenure.network import sizes
+from tenure.network import proxies, sizes
+from tenure.network.data_proxy import DataProxy
 from tenure.network.dims import FEATURE, SPATIAL, Dim, batch_dim
+from tenure.network.output import Output
 from tenure.network.tensor import AUTO, Tensor
 
 if TYPE_CHECKING:
@@ -29,8 +31,7 @@ def options(layer: Layer) -> dict[str, Any]:
     """
     given = layer.node.get("out_type")
     if callable(given):
-        given = given(network=layer.run.network, name=layer.node.name, sources=layer.sources)
-        given = {"dims": given.dims, "dtype": str(given.dtype or "float32")} if isinstance(given, Tensor) else given
+        given = _whole(layer, _called(layer, given))
     if given is not None and not isinstance(given, Mapping):
         raise layer.error("out_type", given, "a dict is needed", ["'out_type': {'dim': 10}"])
     found = dict(given or {})
@@ -39,6 +40,38 @@ def options(layer: Layer) -> dict[str, Any]:
         raise layer.error("out_type", given, f"there is no {unknown[0]!r} in it", [", ".join(sorted(_KNOWN))])
     if layer.node.get("n_out") is not None:
         found.setdefault("dim", layer.node.get("n_out"))
+    return found
+
+
+def _called(layer: Layer, function: Callable[..., Any]) -> Any:
+    """What a function says of the output. Layers are given as functions of configs see them."""
+    of = proxies.LayerProxy(layer.node.key, layer.run, Output(Tensor(None, ())), layer)
+    return function(network=of.network, name=layer.node.name, sources=of.sources)
+
+
+def _whole(layer: Layer, given: Any) -> Any:
+    """A description that says all of an output, as an object of RETURNN's class `Data` does, with the lengths that it names."""
+    given = given._tensor if isinstance(given, DataProxy) else given
+    if isinstance(given, Tensor):
+        return {"dims": given.dims, "dtype": str(given.dtype or "float32"), "sparse_dim": given.sparse_dim}
+    if not isinstance(given, Mapping):
+        return given
+    found = dict(given)
+    lengths = found.pop("size_placeholder", None) or {}
+    if not reshapes(found) and "dim" in found:
+        found["shape"] = (None,) if found.get("sparse") else (None, found["dim"])
+    if "shape" in found:
+        found.setdefault("batch_dim_axis", 0)
+    if lengths:
+        found["shape"] = [_of_lengths(layer, lengths[i]) if i in lengths else n for i, n in enumerate(found["shape"])]
+    return found
+
+
+def _of_lengths(layer: Layer, lengths: Any) -> Dim:
+    """The dim of an input that has these lengths."""
+    found = sizes.current().dim_of(lengths)
+    if found is None:
+        raise layer.error("out_type", "size_placeholder", "lengths that are those of an input are needed")
     return found
 
 

@@ -33,7 +33,7 @@ class NetworkProxy:
         self._run, self._path = run, path
 
     def __expression_names__(self) -> frozenset[str]:
-        return frozenset({*(n for n in vars(NetworkProxy) if not n.startswith("_")), "_rec_parent_net"})
+        return frozenset({*(n for n in vars(NetworkProxy) if not n.startswith("_")), "_rec_parent_net", "_config"})
 
     @property
     def _rec_parent_net(self) -> NetworkProxy | None:
@@ -118,6 +118,8 @@ class NetworkProxy:
     def get_config(self) -> ConfigProxy:
         """The config around the network."""
         return ConfigProxy(self._run.network.config)
+
+    _config = property(get_config)
 
     @property
     def layers(self) -> dict[str, LayerProxy]:
@@ -334,8 +336,12 @@ class LayerProxy:
 
     @property
     def search_choices(self) -> ChoicesProxy | None:
-        dim = self._output.tensor.beam_dim
-        return None if dim is None else ChoicesProxy(self._run.beams.get(dim))
+        """The hypotheses of its output; of a `decide` the best one; None where nothing was searched."""
+        dim, best, node = self._output.tensor.beam_dim, self._output.extra, self._node()
+        if dim is not None:
+            return ChoicesProxy(self._run.beams.get(dim))
+        decided = node is not None and node.class_name == "decide" and isinstance(best, Tensor)
+        return ChoicesProxy(Beam(None, None, best.data[None])) if decided else None
 
     def get_search_choices(self) -> ChoicesProxy | None:
         """What a search chose, or None."""

@@ -197,7 +197,13 @@ class Run:
             finally:
                 layer.run = self
 
-        return over_lanes(time, given, one, split_rng=True, as_time=True)
+        try:
+            return over_lanes(time, given, one, split_rng=True, as_time=True)
+        except (TenureError, *_FAULTS):
+            whole = layer.of_all_steps()
+            if whole is None:
+                raise
+            return whole
 
     def _view(self, given: Mapping[str, Output], states: Any) -> Run:
         """This pass as one layer sees it that is called for one of many lanes."""

@@ -154,10 +154,11 @@ class Sizes:
         """What this table, and not those around it, knows: dim → padded size and lengths."""
         return {dim: (n, self._lengths.get(dim)) for dim, n in self._padded.items()}
 
-    def dim_of(self, lengths: Tensor) -> Dim | None:
-        """The dim whose lengths this very array is, or None."""
+    def dim_of(self, lengths: Any) -> Dim | None:
+        """The dim whose lengths this very array is, or this tensor's; None if there is none."""
+        data = lengths.data if isinstance(lengths, Tensor) else lengths
         for dim, known in self._lengths.items():
-            if known is not None and known.data is lengths.data:
+            if known is not None and known.data is data:
                 return dim
         return self.outer.dim_of(lengths) if self.outer is not None else None
 

@@ -13,15 +13,15 @@ from tenure.training.errors import DataSetError
 
 Clean = Callable[[str], str]
 _ABBREVIATIONS = {
-    "mrs": "misess", "mr": "mister", "dr": "doctor", "st": "saint", "co": "company", "jr": "junior", "maj": "major",
+    "mrs": "misses", "ms": "miss", "mr": "mister", "dr": "doctor", "st": "saint", "co": "company", "jr": "junior", "maj": "major",
     "gen": "general", "drs": "doctors", "rev": "reverend", "lt": "lieutenant", "hon": "honorable", "sgt": "sergeant",
     "capt": "captain", "esq": "esquire", "ltd": "limited", "col": "colonel", "ft": "fort",
 }  # fmt: skip
 
 
 def collapse_whitespace(text: str) -> str:
-    """One space for all white space in a row."""
-    return re.sub(r"\s+", " ", text)
+    """One space for all white space in a row, and none at the ends."""
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def lowercase(text: str) -> str:
@@ -44,7 +44,7 @@ def expand_abbreviations(text: str) -> str:
 def get_remove_chars(chars: str) -> Clean:
     """A function that makes white space of some characters, and one space of that."""
     table = str.maketrans(dict.fromkeys(chars, " "))
-    return lambda text: collapse_whitespace(text.translate(table)).strip()
+    return lambda text: collapse_whitespace(text.translate(table))
 
 
 def get_replace(old: str, new: str) -> Clean:
@@ -140,26 +140,30 @@ def parse_orthography(
         text = " ".join(text.split())
     if final_strip:
         text = text.strip()
-    pieces = _specials(text) if square_brackets_for_specials else [text]
-    found: list[str] = []
-    for piece in pieces:
-        if piece.startswith("[") and square_brackets_for_specials:
-            found.append(piece.upper())
-        else:
-            found += piece.split() if word_based else list(piece)
+    found = _symbols(text, word_based, square_brackets_for_specials)
     return [*prefix, *found, *postfix]
 
 
-def _specials(text: str) -> list[str]:
-    """The text cut at special symbols, which are in square brackets that may be nested, or reach to the end."""
-    pieces, depth, current = [], 0, ""
+def _symbols(text: str, word_based: bool, specials: bool) -> list[str]:
+    """Characters, or words, and what is in square brackets, which may be nested. With words, each white space starts a new one, so
+    that two in a row make an empty word, and what follows a bracket without space belongs to it."""
+    found: list[str] = []
+    depth = 0
     for char in text:
-        if char == "[" and depth == 0 and current:
-            pieces.append(current)
-            current = ""
-        depth += (char == "[") - (char == "]" and depth > 0)
-        current += char
-        if char == "]" and depth == 0 and current.startswith("["):
-            pieces.append(current)
-            current = ""
-    return [*pieces, current] if current else pieces
+        if depth:
+            depth += (char == "[") - (char == "]")
+            found[-1] += char.upper()
+        elif specials and char == "[":
+            depth = 1
+            if found and not found[-1]:
+                found[-1] = char
+            else:
+                found.append(char)
+        elif not word_based:
+            found.append(char)
+        elif char.isspace():
+            found.append("")
+        else:
+            found = found or [""]
+            found[-1] += char
+    return found

@@ -31,3 +31,20 @@ def test_the_page_of_all_keys_is_current():
     assert page.read_text(encoding="utf-8") == here("keys", "--markdown").stdout, (
         "tenure keys --markdown > docs/keys.md"
     )
+
+
+def test_layer_classes_are_listed_and_one_is_shown_with_its_options():
+    listed = here("keys", "--layers", "con")
+    names = [line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ")]
+    assert listed.returncode == 0 and {"conv", "constant"} <= {*names} and all("con" in name.lower() for name in names)
+    one = here("keys", "--layers", "conv").stdout
+    assert "filter_size" in one and "needed" in one and "and of every layer:" in one, "a class shows its options"
+    refused = here("keys", "--layers", "kenlm").stdout
+    assert "refused: it scores strings" in refused and "instead: train the language model" in refused
+    told = json.loads(here("keys", "--layers", "transposed_conv", "--json").stdout)
+    assert [entry["name"] for entry in told] == ["transposed_conv"] and told[0]["options"]["filter_size"] == "needed"
+
+
+def test_a_word_that_no_layer_class_has_is_answered_with_the_nearest():
+    missing = here("keys", "--layers", "sofmax")
+    assert missing.returncode == 1 and "near: softmax" in missing.stdout

@@ -1,9 +1,11 @@
 """Element by element: what inputs of several dtypes may be combined, and what activations take."""
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from tenure.core.errors import TenureError
-from tests.network.layers.running import output, run
+from tests.network.layers.running import KEEP, output, run
 
 LABELS = "data:classes"
 
@@ -39,3 +41,28 @@ def test_inputs_of_different_dtypes(options):
 def test_logic_is_about_what_is_true():
     with pytest.raises(TenureError, match="true or false"):
         run({"output": {"class": "combine", "kind": "logical_and", "from": ["data", "data"]}})
+
+
+def test_a_function_that_needs_all_steps_of_a_loop_gets_them():
+    """The layer before it is moved out of the loop: the function cannot be computed for one step, as there is no time axis then."""
+
+    def total(source, **keywords):
+        x = source(0, as_data=True)
+        assert x.is_batch_major
+        return jnp.where(x.get_sequence_mask()[..., None], x.placeholder, 0).sum(x.time_dim_axis)
+
+    def frame(source, **keywords):
+        x = source(0, as_data=True)
+        return x.placeholder + jnp.arange(2)  # what can be computed for one step is
+
+    unit = {
+        "h": {"class": "linear", "activation": "tanh", "n_out": 2, "from": "data:source"},
+        "total": {"class": "eval", "eval": total, "from": "h", "out_type": {"shape": (2,), "batch_dim_axis": 0}},
+        "frame": {"class": "eval", "eval": frame, "from": "h"},
+        "output": {"class": "combine", "kind": "add", "from": ["frame", "total"]},
+    }
+    result, _ = run({"loop": {"class": "rec", "from": "data", "unit": unit}, "h": {"class": "copy", "from": "loop/h"}})
+    h = np.asarray(result.outputs["h"].batch_first().data) * KEEP[..., None]
+    found = np.asarray(result.outputs["loop"].batch_first().data) * KEEP[..., None]
+    wanted = (h + np.arange(2) + h.sum(1, keepdims=True)) * KEEP[..., None]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)

@@ -57,8 +57,12 @@ def test_classes_of_former_times_are_known_by_name(name):
 
 @pytest.mark.parametrize("option", ["sampling", "ce_smoothing", "sprint_opts", "compute_priors", "prior_scale"])
 def test_options_of_former_times_are_refused_with_a_reason(option):
-    with pytest.raises(TenureError, match=rf"'{option}' is 1: .*(Theano|priors|Sprint)"):
-        output({"class": "softmax", "n_out": 3, option: 1})
+    with pytest.raises(TenureError, match=rf"'{option}' is 2: .*(Theano|priors|Sprint)"):
+        output({"class": "softmax", "n_out": 3, option: 2})
+
+
+def test_an_option_of_former_times_with_a_value_that_changes_nothing_is_taken():
+    assert output({"class": "softmax", "n_out": 3, "sampling": 1})[0].shape[-1] == 3
 
 
 @pytest.mark.parametrize("name", ["segment_input", "kenlm", "mask_based_gevbeamforming", "fill_unused"])

@@ -95,3 +95,26 @@ def test_the_score_of_the_best_hypothesis_is_a_loss():
     result = tn.network(net, DATA).apply(params, state, None, batch, search=True, layers=["output"])[0]
     best = -float(np.max(result.scores["output"].data, axis=0).sum())
     assert [float(result.losses[k].loss) for k in ("decision", "same")] == pytest.approx([best, best], rel=1e-5)
+
+
+def test_a_search_in_training_that_another_choice_follows_with_known_labels():
+    """The hypotheses of an inner choice: the labels are the target's, whose scores count, and `decide` tells the best one's score."""
+    inner = {"t": {"class": "choice", "from": "p", "target": None, "beam_size": 2, "initial_output": 0}}
+    net = decoder({"search": False}, **inner)
+    net["output"]["unit"]["s"]["from"] = ["prev:embed_", "prev:att", "prev:t_"]
+    net["output"]["unit"]["t_"] = {"class": "linear", "n_out": 2, "activation": None, "from": "t"}
+    net["extra.search:output"] = dict(net["output"])
+    net["output"] = {"class": "copy", "from": "enc"}
+    net["extra.search:best"] = {"class": "decide", "from": "extra.search:output", "loss": "search_score"}
+    score = "(source(0), self.sources[0].search_choices.beam_scores)[1]"
+    net["score"] = {"class": "eval", "from": "extra.search:best", "eval": score, "out_type": {"shape": (1,), "dtype": "float32"}}  # fmt: skip
+    net["labels"] = {"class": "copy", "from": "extra.search:output"}
+    net["inner"] = {"class": "decide", "from": "extra.search:output/t"}
+    model = tn.network({k: v for k, v in net.items() if k != "decision"}, DATA)
+    batch = {"data": (X, LENGTHS), "classes": (LABELS_OF_TWO, np.array([2, 2]))}
+    params, state = model.init(jax.random.key(0), batch)
+    result = model.apply(params, state, None, batch, train=True, layers=["labels", "score", "inner"])[0]
+    found = np.asarray(result.outputs["labels"].data)  # [beam, labels, batch]
+    np.testing.assert_array_equal(found, np.broadcast_to(LABELS_OF_TWO.T, found.shape))
+    assert found.shape[0] == 2 and result.outputs["inner"].shape == (2, 2)
+    np.testing.assert_allclose(result.losses["extra.search:best"].loss, -result.outputs["score"].data.sum(), rtol=1e-6)

@@ -42,8 +42,24 @@ def test_a_variance_makes_pieces_shorter_by_the_generator_alone():
     assert all(5 <= b - a <= 10 for ((a, b),) in sizes(1)[:-1])
 
 
-@pytest.mark.parametrize("chunking", ["4:x", {"a": 1, "b": "x"}, ({"a": 4}, {"b": 2}), -4, "4:2:1"])
+@pytest.mark.parametrize(
+    "chunking", ["4:x", {"a": 1, "b": "x"}, ({"a": 4}, {"b": 2}), -4, "4:2:1", (4,), ({"a": 4}, {"a": 0})]
+)
 def test_what_cannot_be_read(chunking):
     with pytest.raises(BatchError):
         Chunking.parse(chunking)
     assert Chunking.parse(0) is None and Chunking.parse(None) is None
+
+
+def test_a_variance_keeps_the_ratio_to_the_stream_with_the_smallest_step():
+    class Half:
+        random = staticmethod(lambda: 1.0)
+
+    sizes = ({"data": 21, "classes": 7}, {"data": 9, "classes": 3})
+    found = spans(sizes, {"data": 27, "classes": 9}, ["data", "classes"], Half, least=1, variance=0.5)
+    assert found[0] == ((0, 9), (0, 3)) and found[1][0][0] == 3 and found[1][1][0] == 1
+
+
+def test_streams_of_one_step_must_be_equally_long():
+    with pytest.raises(BatchError, match="equally many chunks"):
+        spans(({"data": 10, "classes": 4}, {"data": 5, "classes": 5}), {"data": 7, "classes": 6})

@@ -20,6 +20,6 @@ def test_a_near_miss_that_the_config_itself_reads_is_none(tmp_path):
 
 
 def test_a_key_that_is_not_done_is_refused_only_when_it_says_something(tmp_path):
-    check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = False\n"))
+    check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = False\nhorovod_reduce_type = 'param'\n"))
     with pytest.raises(ConfigError, match=r"'use_horovod', which is not done(.|\n)*devices"):
         check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = True\n"))

@@ -56,3 +56,7 @@ def test_methods_that_cannot_be_read(method):
         Order("sorted").indices(1, 3)
     with pytest.raises(OrderError, match="empty"):
         order("default", count=0)
+
+
+def test_an_offset_of_nothing_adds_nothing():
+    assert Order("random", random_seed_offset=None).seed(3) == 3

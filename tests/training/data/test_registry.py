@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tenure.training.config import from_command_line
+from tenure.training.config import Config, from_command_line
 from tenure.training.data.classes import dataset
+from tenure.training.data.writing import HdfWriter, Stream
 from tenure.training.engine.checking import findings, missing_files
 from tenure.training.errors import DataSetError, OrderError
 
@@ -60,6 +61,33 @@ def test_sequences_are_sorted_by_the_lengths_of_a_file(tmp_path):
     path.write_text("[3, 1, 2]")
     with pytest.raises(DataSetError, match="seq_order_seq_lens_file '.*lengths' is no dictionary"):
         dataset(data)
+
+
+def test_names_of_hdf_files_are_a_data_set(tmp_path):
+    for name in ("a.h5", "b.hdf"):
+        with HdfWriter(tmp_path / name, {"data": Stream(4)}) as writer:
+            writer.add(name, {"data": np.zeros((2, 4), "float32")})
+    assert [item.tag for item in dataset(f"{tmp_path}/a.h5,{tmp_path}/b.hdf").epoch(1)] == ["a.h5", "b.hdf"]
+    with pytest.raises(DataSetError, match="no HDF file 'none.h5'"):
+        dataset("none.h5")
+    with pytest.raises(DataSetError, match="'HDFDatset' is not known(.|\n)*HDFDataset"):
+        dataset("HDFDatset")
+
+
+def test_a_class_that_cannot_be_had_is_told_before_the_files_that_it_lacks(tmp_path):
+    made_of = {
+        "a": {"class": "ExternSprintDataset", "bpe": {"bpe_file": "none"}},
+        "b": {"class": "Mine", "path": "none"},
+    }
+    train = {"class": "MetaDataset", "datasets": made_of, "data_map": {"data": ("a", "data")}}
+    config = {
+        "model": "net",
+        "extern_data": {"data": {"dim": 1}},
+        "network": {"output": {"class": "copy", "from": "data"}},
+    }
+    (found,) = (f.says for f in findings(Config({**config, "train": train})) if f.about == "data set 'train'")
+    assert "class 'ExternSprintDataset' cannot be had" in found and "class 'Mine' is not known" in found
+    assert found.endswith("not there: 'none', 'none'")
 
 
 @pytest.mark.parametrize(

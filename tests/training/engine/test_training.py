@@ -40,6 +40,15 @@ def test_more_epochs_go_on_where_the_last_one_ended(tmp_path):
     same(whole, run(tmp_path / "parts"))
 
 
+def test_a_training_that_has_ended_says_so(tmp_path, capsys):
+    given = config(tmp_path, num_epochs=1)
+    tasks.run(given, Log(3))
+    assert "start training at epoch 1" in capsys.readouterr().out
+    tasks.run(given, Log(3))
+    said = capsys.readouterr().out
+    assert "No epochs to train, start_epoch: 2, final_epoch: 1" in said and "start training" not in said
+
+
 def test_an_epoch_that_was_trained_but_not_evaluated_is_evaluated_first(tmp_path):
     given = config(tmp_path, num_epochs=1)
     training = Training(given, Log(0))

@@ -3,6 +3,8 @@
 import pytest
 
 from tenure.training.errors import LearningRateError
+from tenure.training.rates.control import rule_of
+from tenure.training.rates.scores import EpochScores
 from tests.training.rates.by_scores import rates_of
 
 
@@ -43,3 +45,15 @@ def test_several_epochs_are_averaged_and_looked_at_now_and_then():
     assert rates_of([4.0, 3.9, 3.9], **every) == [1.0, 1.0, 1.0, 1.0]  # the mean of -0.026 and 0 is below -0.01
     with pytest.raises(LearningRateError, match="above newbob_relative_error_threshold"):
         rates_of([1.0, 1.0], **every, newbob_relative_error_grow_threshold=0.5)
+
+
+def test_newbob_multi_takes_what_is_not_said_from_its_counterpart():
+    rule = rule_of({"learning_rate_control": "newbob_multi_epoch", "newbob_multi_num_epochs": 3})
+    assert (rule.epochs, rule.interval, rule.threshold, rule.grow_threshold) == (3, 3, -0.01, -0.01)
+    rule = rule_of({"learning_rate_control": "newbob_multi_epoch", "newbob_relative_error_threshold": -0.05})
+    assert (rule.epochs, rule.interval, rule.threshold, rule.grow_threshold) == (5, 5, -0.05, -0.05)
+
+
+def test_a_rate_of_nothing_leaves_a_relative_change_as_it_is():
+    rule = rule_of({"learning_rate_control": "newbob", "learning_rate_control_relative_error_relative_lr": True})
+    assert rule.relative(EpochScores(0.0, {"dev_score": 1.0}), EpochScores(0.0, {"dev_score": 2.0})) == 0.5

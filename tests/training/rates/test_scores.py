@@ -11,6 +11,10 @@ def test_scores_of_several_losses_have_keys_of_their_own():
     assert scores.scores == {"dev_score_a": 1.0, "dev_score_b": 2.0, ":meta:x": 3}
     assert scores.measured() == {"dev_score_a": 1.0, "dev_score_b": 2.0}
     assert flat({"dev_error": {"error:a": 1.0}}) == {"dev_error": 1.0}
+    assert flat({"dev_score": {"a": 1.0, "dec:x": 2.0}}) == {"dev_score_a": 1.0, "dev_score_x": 2.0}
+    for wrong in (1, None, "x"):
+        with pytest.raises(LearningRateError, match="'train_score' is a float"):
+            EpochScores(0.1).updated({"dev_score": 0.5, "train_score": wrong})
     with pytest.raises(LearningRateError, match="write 1.0"):
         EpochScores(1)
 
@@ -35,4 +39,5 @@ def test_the_epoch_to_go_back_to():
     assert best_before(scores, 4) == 1 and best_before(scores, 4, first_epoch=2) == 3
     assert best_before(scores, 4, only_last_epochs=2) == 3 and best_before(scores, 4, filter_score=0.4) is None
     assert best_before(scores, 1) is None and best_before(scores, 4, min_score_dist=0.6) is None
-    assert best_before(scores, 4, only_last_n=1) is None and best_before(scores, 5) is None
+    assert best_before(scores, 4, only_last_n=1) is None
+    assert best_before(scores, 5) == 1 and best_before({}, 5) is None  # epoch 5 has no score: 4 is to be beaten

@@ -1,11 +1,13 @@
-"""`tenure keys [WORD …]`: the table of all keys of configs, filtered by name and by class."""
+"""`tenure keys [WORD …]`: the table of all keys of configs, filtered by name and by class; with `--layers`, of layer classes."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 HELP = "list the keys of configs: what each does, and which are not done"
@@ -16,6 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("words", nargs="*", metavar="WORD", help="only keys whose name has one of these words")
     parser.add_argument("--class", dest="state", choices=CLASSES, help="only keys of this class")
+    parser.add_argument(
+        "--layers", action="store_true", help="layer classes in place of keys; with its options, if WORD is one"
+    )
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--json", action="store_true", help="for programs")
     kinds.add_argument("--markdown", action="store_true", help="as the page docs/keys.md")
@@ -23,6 +28,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Shows the keys that fit; returns 1 if there are none."""
+    if given.layers:
+        return _show_layers(given)
+    from tenure.training.config.keys import KEYS
+
     found = matching(given.words, given.state)
     if given.json:
         print(json.dumps([vars(key) for key in found], indent=1))
@@ -31,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     elif found:
         print("\n".join(lines(found)))
     else:
-        print("no key fits" + _nearest(given.words))
+        print("no key fits" + _nearest(given.words, KEYS))
     return 0 if found else 1
 
 
@@ -50,8 +59,7 @@ def matching(words: Sequence[str], state: str | None = None) -> list[Any]:
     return [
         key
         for key in KEYS.values()
-        if (not words or any(word.lower() in key.name.lower() for word in words))
-        and (state is None or key.state.startswith(state.replace("-", " ")))
+        if _fits(key.name, words) and (state is None or key.state.startswith(state.replace("-", " ")))
     ]
 
 
@@ -109,9 +117,69 @@ def _cell(text: str) -> str:
     return re.sub(r"\{[^{}]*\}", lambda match: f"`{match[0]}`", text).replace("|", "\\|")
 
 
-def _nearest(words: Sequence[str]) -> str:
+def _nearest(words: Sequence[str], names: Iterable[str]) -> str:
     from tenure.core.errors import nearest
-    from tenure.training.config.keys import KEYS
 
-    near = list(dict.fromkeys(name for word in words for name in nearest(word, KEYS)))
+    near = list(dict.fromkeys(name for word in words for name in nearest(word, names)))
     return f"; near: {', '.join(near)}" if near else ""
+
+
+def _show_layers(given: argparse.Namespace) -> int:
+    """Shows the layer classes that fit; returns 1 if there are none."""
+    from tenure.network import registry
+
+    classes = dict(sorted(registry.load().items()))
+    found = {name: cls for name, cls in classes.items() if _fits(name, given.words)}
+    if given.json:
+        print(json.dumps([described(name, cls) for name, cls in found.items()], indent=1))
+        return 0 if found else 1
+    for name, cls in found.items():
+        if name in given.words:
+            print("\n".join(_options_of(name, cls)), end="\n\n")
+    listed = [name for name in found if name not in given.words]
+    width = max(map(len, listed), default=0)
+    for name in listed:
+        print(f"  {name.ljust(width)}  {described(name, classes[name])['says']}")
+    print(
+        f"{len(found)} of {len(classes)} layer classes"
+        if found
+        else "no layer class fits" + _nearest(given.words, classes)
+    )
+    return 0 if found else 1
+
+
+def _fits(name: str, words: Sequence[str]) -> bool:
+    return not words or any(word.lower() in name.lower() for word in words)
+
+
+def described(name: str, cls: Any) -> dict[str, Any]:
+    """A layer class for programs: its name, its first sentence or why it is refused, and its options with their defaults."""
+    from tenure.network.layers.refused import REFUSED
+
+    if name in REFUSED:
+        return {"name": name, "says": f"refused: {REFUSED[name][0]}", "options": {}}
+    says = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
+    needed = inspect.Parameter.empty
+    options = {k: "needed" if v is needed else repr(v) for k, v in cls.signature.options.items()}
+    return {"name": name, "says": says, "options": options}
+
+
+def _options_of(name: str, cls: Any) -> list[str]:
+    """A layer class for people: what it does, a line for each option, and the options that every class takes."""
+    from tenure.network.layers.refused import REFUSED
+    from tenure.network.options import GENERIC
+
+    if name in REFUSED:
+        return [f"{name}:", f"  refused: {REFUSED[name][0]}", f"  instead: {REFUSED[name][1]}"]
+    options = described(name, cls)["options"]
+    width = max(map(len, options), default=0)
+    return [
+        f"{name}:",
+        *(f"  {line}".rstrip() for line in inspect.getdoc(cls).splitlines()),
+        "",
+        *["  options:"][: len(options)],
+        *(f"    {option.ljust(width)}  {default}" for option, default in options.items()),
+        *textwrap.wrap(
+            f"and of every layer: {', '.join(sorted(GENERIC))}", 110, initial_indent="  ", subsequent_indent="    "
+        ),
+    ]

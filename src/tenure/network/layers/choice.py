@@ -16,7 +16,7 @@ from tenure.network.beams import Beam, beam_first, expand
 from tenure.network.dims import BEAM, Dim, batch_dim
 from tenure.network.graph import Flags, Graph, Node
 from tenure.network.layer import Layer, layer
-from tenure.network.output import Output
+from tenure.network.output import Output, map_tensors
 from tenure.network.tensor import Tensor
 from tenure.network.tf.imports import with_tensorflow
 
@@ -186,7 +186,7 @@ class Choice(Layer):
         total = picked * own["prob_scale"] + found.base * own["base_beam_score_scale"]
         old = beams.get(parent)
         beams.put(parent, dataclasses.replace(old, scores=total[..., 0].T))
-        return out
+        return map_tensors(lambda x: expand(beams.read(x, parent), parent, size), out)  # of each hypothesis
 
     # Search.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -219,6 +220,17 @@ class Eval(_Arithmetic):
         frame = self.frame(sources, allow_broadcast_all_sources)
         out = self.result(frame, evaluate(self, sources, frame, eval, eval_locals), with_bias, activation)
         return self.with_loss(out, eval, eval_locals) if eval_for_output_loss else out
+
+    @transparent
+    def of_all_steps(self) -> Output | None:
+        """The value of a function that needs all steps, such as a transducer's loss; some functions want the batch axis first."""
+        expression, more = self.node.get("eval"), self.node.get("eval_locals")
+        for sources in (self.sources, [x.batch_first() for x in self.sources]) if callable(expression) else ():
+            with contextlib.suppress(Exception):  # the error of one step tells what is wrong
+                frame = self.frame(sources, None)
+                value = evaluate(self, sources, frame, expression, more)
+                return self.result(frame, value, bool(self.node.get("with_bias")), self.node.get("activation"))
+        return None
 
 
 def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:

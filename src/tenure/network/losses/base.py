@@ -91,9 +91,11 @@ class View:
 
     @property
     def classes(self) -> int:
-        """How many classes the target has."""
+        """How many classes the target has: where it does not say, and the output's features are as many as there are frames, so many."""
         assert self.target is not None
-        dim = self.target.feature_or_sparse_dim
+        dim, features = self.target.feature_or_sparse_dim, self.output.feature_dim
+        if dim is not None and dim.root.size is None and features is not None and features.is_dynamic:
+            return self.output.shape[self.output.feature_axis or 0]
         if dim is None or dim.root.size is None:
             raise LossError("the target has no classes", ways=["declare it:  {'dim': 10, 'sparse': True}"])
         return dim.root.size

@@ -49,7 +49,11 @@ class Chunking:
             return None
         if step.rest == 0 or (step.rest is None and not step.of):
             step = size
-        if set(size.of) != set(step.of) or any(v < 0 for f in (size, step) for v in [*f.of.values(), f.rest or 0]):
+        if (
+            set(size.of) != set(step.of)
+            or step.largest() <= 0
+            or any(v < 0 for f in (size, step) for v in [*f.of.values(), f.rest or 0])
+        ):
             raise _unreadable(chunking)
         return cls(size, step, Frames.of_value(least), variance)
 
@@ -92,7 +96,7 @@ class Chunking:
                 raise BatchError(
                     f"chunking has no size or step for the stream {key!r}", ways=[f"add {key!r} to 'chunking'"]
                 )
-        alike = [key for key in used.of if (size.get(key), step.get(key)) == (size[leading], step[leading])]
+        alike = [key for key in used.of if step.get(key) == step[leading]]
         if any(
             used[key] != used[leading]
             if key in alike
@@ -116,14 +120,22 @@ class Chunking:
 
 
 def _scaled(size: Frames, step: Frames, keys: Sequence[str], factor: float) -> Span:
-    """Sizes and steps times a factor; streams that are a multiple of the smallest one stay that multiple."""
-    smallest = min(keys, key=lambda key: size[key])
-    return tuple(Frames({**old.of, **{k: _times(old, k, smallest, factor) for k in keys}}) for old in (size, step))  # type: ignore[return-value]
+    """Sizes and steps times a factor; a size that is a multiple of the one with the smallest step stays that multiple."""
+    smallest = min((key for key in keys if step[key] > 0), key=lambda key: (step[key], key))
+    ratios = {k: _ratio(size[k], size[smallest]) for k in keys}
+    return tuple(
+        Frames({**old.of, **{k: _times(old, k, smallest, factor, ratios[k]) for k in keys}}) for old in (size, step)
+    )  # type: ignore[return-value]
 
 
-def _times(old: Frames, key: str, smallest: str, factor: float) -> int:
-    if old[smallest] and old[key] % old[smallest] == 0:
-        return max(int(old[smallest] * factor), 1) * int(old[key] // old[smallest])
+def _ratio(size: Number, smallest: Number) -> int:
+    """How many times the smallest size a larger one is, or 0 if it is not a multiple of that."""
+    return int(size // smallest) if size > smallest > 0 == size % smallest else 0
+
+
+def _times(old: Frames, key: str, smallest: str, factor: float, ratio: int) -> int:
+    if ratio:
+        return max(int(old[smallest] * factor), 1) * ratio
     return max(int(old[key] * factor), 1)
 
 
@@ -140,15 +152,13 @@ def _leading(used: Frames, keys: Sequence[str] | None, step: Frames) -> str:
 def _pair(chunking: Any) -> tuple[Frames, Frames]:
     if isinstance(chunking, str):
         try:
-            parts = [int(part) for part in chunking.split(":")]
+            parts = [int(part) for part in chunking.split(":")] if ":" in chunking else [int(chunking), None]
         except ValueError:
             raise _unreadable(chunking) from None
     elif isinstance(chunking, list | tuple):
         parts = list(chunking)
     else:
-        parts = [chunking or 0]
-    if len(parts) == 1:
-        parts *= 2
+        parts = [chunking or 0, None]
     if len(parts) != 2 or not all(_is_size(part) for part in parts):
         raise _unreadable(chunking)
     return Frames.of_value(parts[0] or 0), Frames.of_value(parts[1] or 0)

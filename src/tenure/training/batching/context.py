@@ -50,7 +50,8 @@ class Context:
 
     def widened(self, span: Span) -> Span:
         """A piece with its context."""
-        return span[0] - self.left, span[1] + self.right
+        start = span[0] - self.left
+        return start, start + (span[1] + self.right - start)  # both name the same streams
 
 
 def _by_stream(value: Any) -> Frames:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -71,18 +70,20 @@ class Frames:
 
     def exceeds(self, limit: Frames) -> bool:
         """Whether some stream has more than its limit."""
-        return any(_number(value) > _limit(limit.get(key)) for key, value in self._against(limit))
+        return any(value > most for value, most in self._against(limit))
 
     def reaches(self, limit: Frames) -> bool:
         """Whether some stream has as much as its limit, or more."""
-        return any(_number(value) >= _limit(limit.get(key)) for key, value in self._against(limit))
+        return any(value >= most for value, most in self._against(limit))
 
     def below(self, limit: Frames) -> bool:
         """Whether some stream has less than its limit."""
         return any(value < (limit.get(key) or 0) for key, value in self.of.items())
 
-    def _against(self, limit: Frames) -> list[tuple[str, Number | None]]:
-        return [(key, self.get(key)) for key in dict.fromkeys([*self.of, *limit.of])]
+    def _against(self, limit: Frames) -> list[tuple[Number, Number]]:
+        """The numbers that have a limit, each with its limit."""
+        pairs = [(value, limit.get(key)) for key, value in self.of.items()] + [(self.rest, limit.rest)]
+        return [(value, most) for value, most in pairs if value is not None and most is not None]
 
     def largest(self) -> Number:
         """The largest number of all."""
@@ -90,11 +91,3 @@ class Frames:
 
 
 ZERO, UNLIMITED = Frames(rest=0), Frames()
-
-
-def _number(value: Number | None) -> Number:
-    return 0 if value is None else value
-
-
-def _limit(value: Number | None) -> Number:
-    return math.inf if value is None else value

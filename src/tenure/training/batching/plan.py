@@ -7,7 +7,7 @@ The rules, and the numbers, are RETURNN's: a batch is closed as soon as one more
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,7 @@ class Batching:
     def __post_init__(self) -> None:
         for name in ("batch_size", "packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size"):
             object.__setattr__(self, name, _limits(name, getattr(self, name)))
+        object.__setattr__(self, "max_total_num_seqs", self.max_total_num_seqs or -1)
         if not (_set(self.batch_size) or _set(self.packed_batch_size)):
             raise BatchError("batch_size must be a number of frames above 0", ways=["batch_size = 5000"])
         if not self.recurrent and _set(self.packed_batch_size):
@@ -123,9 +124,8 @@ class Batching:
           seed: of the epoch's random numbers (`seq_drop`, the variance of chunks).
         """
         generator = random.Random(seed)
-        plain = chunking is None and context is None
         spans = self._spans(lengths, chunking, context, generator)
-        return self._rows(spans, generator) if self.recurrent else self._frames(spans, all if plain else any)
+        return self._rows(spans, generator) if self.recurrent else self._frames(spans)
 
     def _spans(
         self, lengths: Iterable[Frames], chunking: Chunking | None, context: Context | None, generator: random.Random
@@ -139,7 +139,7 @@ class Batching:
                 yield index, span if context is None else context.widened(span)
 
     def _rows(self, spans: Iterable[tuple[int, Span]], generator: random.Random) -> Iterator[Batch]:
-        rows = _Rows()
+        rows, counted = _Rows(), _Counted(self.max_total_num_seqs)
         for index, span in spans:
             length = span[1] - span[0]
             if self._left_out(length):
@@ -152,7 +152,7 @@ class Batching:
                 rows, frames, packed = _Rows(), ZERO.larger(length), ZERO + length
             rows.pieces.append(Piece(index, *span, row=len(rows.pieces)))
             rows.frames, rows.packed = frames, packed
-            if 0 < self.max_total_num_seqs <= index:
+            if counted.enough(index):
                 break
         if rows.frames.largest():
             yield rows.batch()
@@ -168,24 +168,39 @@ class Batching:
             return True
         return _set(self.max_pad_size) and (padded - packed).exceeds(self.max_pad_size)
 
-    def _frames(self, spans: Iterable[tuple[int, Span]], some: Callable[[Iterable[bool]], bool]) -> Iterator[Batch]:
-        """One row for all sequences. A sequence ends with all its streams, or, when nothing is added to it, with the first."""
-        batch = Batch()
+    def _frames(self, spans: Iterable[tuple[int, Span]]) -> Iterator[Batch]:
+        """One row for all sequences. A sequence ends with the longest of its streams."""
+        batch, counted = Batch(), _Counted(self.max_total_num_seqs)
         for index, (start, end) in spans:
-            if 0 < self.max_total_num_seqs < index:
-                break
-            while (left := [end[key] - start[key] for key in start.of]) and some(n > 0 for n in left):
+            while start.largest() < end.largest():
                 room = self.batch_size - batch.frames
                 taken = (end - start).smaller(room.only(start.of))
                 if taken.largest() <= 0:
-                    break
+                    raise _no_room(self.batch_size, end - start)
                 batch = batch.with_frames(index, (start, start + taken))
                 start = start + taken
                 if batch.frames.reaches(self.batch_size) or (self.max_seqs != -1 and batch.sequences > self.max_seqs):
                     yield batch
                     batch = Batch()
-        if batch.rows:
+            if counted.enough(index):
+                break
+        if batch.frames.largest() > 0:
             yield batch
+
+
+@dataclass
+class _Counted:
+    """Counts the sequences of an epoch that are in its batches."""
+
+    limit: int
+    last: int = -1
+    sequences: int = 0
+
+    def enough(self, index: int) -> bool:
+        """Counts a sequence; whether the epoch ends with it."""
+        self.sequences += index != self.last
+        self.last = index
+        return 0 < self.limit < self.sequences
 
 
 @dataclass
@@ -202,13 +217,24 @@ class _Rows:
 
 def _limits(name: str, value: Any) -> Frames:
     frames = Frames.of_value(value)
-    if name in ("batch_size", "packed_batch_size") and any(v <= 0 for v in frames.of.values()):
+    least = 0 if name == "batch_size" else 1  # 0 leaves batch_size to packed_batch_size
+    if name in ("batch_size", "packed_batch_size") and (
+        any(v <= 0 for v in frames.of.values()) or (frames.rest is not None and frames.rest < least)
+    ):
         raise BatchError(f"{name} is {brief(value)}: frames must be above 0")
     if name == "min_seq_length":
         return frames if frames.rest is not None or frames.of else ZERO
     if name == "max_seq_length" and frames.rest and frames.rest < 0:
         return Frames({"classes": -frames.rest})
     return frames if name == "max_pad_size" else Frames(frames.of, frames.rest or None)
+
+
+def _no_room(limit: Frames, left: Frames) -> BatchError:
+    stream = max(left.of, key=lambda key: left.of[key])
+    return BatchError(
+        f"batch_size is {brief(dict(limit.of))}: it has no room for the stream {stream!r}, which is longer than those it names",
+        ways=[f"add {stream!r} to batch_size", "give one number for all streams"],
+    )
 
 
 def _set(frames: Frames) -> bool:

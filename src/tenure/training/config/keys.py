@@ -186,12 +186,11 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     on_startup_info use_cache_manager forward_use_search_flag debug_unbroadcast log_batch_info check_unsupported_device
     optimize_move_layers_out sprint_trainer_exec_path sprint_interface_dataset_opts deterministic_train startup_callback
     torch_amp default_batch_norm check_learning_rates load_ignore_missing_vars order hidden_type loss activation dropout
-    hidden_sizes gate_factors truncate lreg save_on_exit start_batch"""
+    hidden_sizes gate_factors truncate lreg save_on_exit start_batch
+    horovod_dataset_distribution horovod_reduce_type horovod_param_sync_step horovod_param_sync_time_diff horovod_scale_lr
+    horovod_avg_grad"""
 _NOT_DONE = {
     "use_horovod": "several devices are the keys 'devices' and 'mesh'",
-    "horovod_dataset_distribution": "several devices are the keys 'devices' and 'mesh'",
-    "horovod_reduce_type": "several devices are the keys 'devices' and 'mesh'",
-    "horovod_param_sync_step": "several devices are the keys 'devices' and 'mesh'",
     "torch_distributed": "several devices are the keys 'devices' and 'mesh'",
     "adasecant": "use optimizer = {'class': 'adam'}",
     "smorms3": "use optimizer = {'class': 'adam'}",

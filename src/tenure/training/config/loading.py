@@ -7,6 +7,7 @@ import json
 import linecache
 import re
 import sys
+import traceback
 import types
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,24 @@ def load(path: str | Path, config: Config | None = None) -> Config:
     else:
         config.texts.update(_lines(text, path))
     return config
+
+
+def failure(error: BaseException) -> ConfigError | None:
+    """What the own code of a config has failed with, told from its first line on.
+
+    Args:
+      error: that was raised, while a config was loaded or by a function of it later.
+
+    Returns:
+      The error that says so; None where no line of a config was running.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    first = next((i for i, (frame, _) in enumerate(frames) if frame.f_globals.get("__name__") == NAME), None)
+    if first is None:
+        return None
+    lines = traceback.StackSummary.extract(iter(frames[first:]))
+    where, what = "".join(lines.format()).rstrip(), "".join(traceback.format_exception_only(error)).rstrip()
+    return ConfigError(f"the code of '{lines[0].filename}' fails\n{where}\n{what}")
 
 
 def _python(text: str, path: Path, config: Config) -> None:

@@ -12,6 +12,8 @@ from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, batch_dim, feature
 from tenure.network.tf import tf
 from tenure.network.tf.elementwise import OWN
 from tenure.network.tf.names import Namespace
+from tenure.network.tf.utilities import UTILITIES
+from tenure.training.config.alignments import linear_alignment
 from tenure.training.config.config import Config
 from tenure.training.config.unavailable import Unavailable
 from tenure.training.vocab import CLASSES
@@ -95,29 +97,6 @@ def cleanup_env_var_path(name: str, remove: str) -> None:
         os.environ[name] = ":".join(part for part in value.split(":") if part and not part.startswith(remove))
 
 
-def _tensor_functions() -> dict[str, Any]:
-    import jax.numpy as jnp
-
-    return {
-        **OWN,
-        "dropout": tf.nn.dropout,
-        "get_shape": lambda x: [x.shape[i] for i in range(x.ndim)],
-        "get_shape_dim": lambda x, axis: x.shape[axis],
-        "expand_dims_unbroadcast": lambda x, axis, dim, name=None: jnp.repeat(jnp.expand_dims(x, axis), dim, axis),
-        "nd_indices": nd_indices,
-        "tile_transposed": lambda x, axis, multiples: jnp.repeat(x, multiples, axis),
-    }
-
-
-def nd_indices(indices: Any, indices_batch_major: bool = True) -> Any:
-    """[batch, time] indices with the batch's own index before each: [batch, time, 2], for `tf.gather_nd`."""
-    import jax.numpy as jnp
-
-    rows = jnp.arange(indices.shape[0 if indices_batch_major else 1])
-    rows = jnp.expand_dims(rows, 1 if indices_batch_major else 0)
-    return jnp.stack([jnp.broadcast_to(rows, indices.shape), indices], axis=-1)
-
-
 def rnnt_loss(acts: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank_label: int = 0) -> Any:
     """The transducer's loss [batch] as RETURNN's extension gives it; `acts` [batch, time, labels + 1, classes] are logits."""
     from tenure.functional import transducer_loss
@@ -160,7 +139,7 @@ def members(module: str, config: Config) -> dict[str, Any]:
         "batch_dim": batch_dim(),
     }
     if last in ("TFUtil", "basic", "util", "data", "returnn", "tf", "tensor"):
-        given |= _tensor_functions()
+        given |= {**OWN, **UTILITIES, "get_rnnt_linear_aligned_output": linear_alignment}
     if module.startswith("returnn.extern"):
         given["rnnt_loss"] = rnnt_loss
     if last in ("GeneratingDataset", "generating", "vocabulary", "datasets", "LmDataset", "lm"):

@@ -15,7 +15,6 @@ _WAYS = {
     "dense_image_warp": "time warping has no counterpart here: SpecAugment's masks alone do most of its work",
     "Lexicon": "LmDataset reads text with 'orth_symbols_file' or a vocabulary; of a lexicon, write the symbols to a file",
     "register_layer_class": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
-    "get_rnnt_linear_aligned_output": "it needs an alignment of RASR: dump the alignment to HDF, and read it as a data stream",
 }
 
 

@@ -59,7 +59,8 @@ def dataset(options: Any, **defaults: Any) -> DataSet:
     """A data set from its options.
 
     Args:
-      options: a dictionary with "class", the text of one, a data set already, or a source: an object with len(…) and [i].
+      options: a dictionary with "class", the text of one, names of HDF files with commas between, a data set already, or a source:
+        an object with len(…) and [i].
       **defaults: options that hold where `options` says nothing.
 
     Raises:

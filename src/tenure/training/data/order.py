@@ -31,7 +31,7 @@ class Order:
       partition_epoch: an epoch is one of so many parts of the data.
       repeat_epoch: an epoch has its sequences so many times.
       fixed_random_seed: the seed of every epoch; None derives it from the epoch.
-      random_seed_offset: is added to a derived seed.
+      random_seed_offset: is added to a derived seed; None adds nothing.
       unique_tags: only the first of several sequences with one tag.
       tags: only sequences with these tags; None for all.
       lengths_by_tag: by which sequences are sorted, in the place of those that the data set knows.
@@ -48,7 +48,7 @@ class Order:
     partition_epoch: int = 1
     repeat_epoch: int = 1
     fixed_random_seed: int | None = None
-    random_seed_offset: int = 0
+    random_seed_offset: int | None = 0
     unique_tags: bool = False
     tags: frozenset[str] | None = None
     lengths_by_tag: Mapping[str, float] | None = field(default=None, hash=False)
@@ -65,7 +65,7 @@ class Order:
         if self.fixed_random_seed is not None:
             return self.fixed_random_seed
         passes = (epoch - 1) // max(self.partition_epoch or 1, 1)
-        return passes // max(hold, 1) + 1 + self.random_seed_offset
+        return passes // max(hold, 1) + 1 + (self.random_seed_offset or 0)
 
     def indices(
         self, epoch: int, count: int, lengths: Lengths | None = None, tags: Callable[[], Sequence[str]] | None = None

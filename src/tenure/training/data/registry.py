@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tenure.core.errors import brief, nearest
@@ -50,7 +51,8 @@ def opened(options: Any, **defaults: Any) -> DataSet:
     """A data set from its options, of a class that is registered: `classes.dataset` is the same, and knows all classes.
 
     Args:
-      options: a dictionary with "class", the text of one, a data set already, or a source: an object with len(…) and [i].
+      options: a dictionary with "class", the text of one, names of HDF files with commas between, a data set already, or a source:
+        an object with len(…) and [i].
       **defaults: options that hold where `options` says nothing.
 
     Raises:
@@ -72,6 +74,16 @@ def opened(options: Any, **defaults: Any) -> DataSet:
             ways=["{'class': 'HDFDataset', 'files': […]}", "an object with len(…) and [i], which gives dictionaries"],
         )
     name = options["class"]
+    check_class(name)
+    return CLASSES[name]({**defaults, **{k: v for k, v in options.items() if k != "class"}})
+
+
+def check_class(name: Any) -> None:
+    """Looks at the class of a data set.
+
+    Raises:
+      DataSetError: it is not known, or cannot be had.
+    """
     if name in _REFUSED:
         raise DataSetError(f"the data set class {name!r} cannot be had here", ways=_REFUSED[name])
     if name not in CLASSES:
@@ -79,16 +91,9 @@ def opened(options: Any, **defaults: Any) -> DataSet:
             f"the data set class {brief(name)} is not known",
             near=nearest(str(name), CLASSES),
             ways=[
-                *_of_file(str(name)),
-                "an object with len(…) and [i] in the place of the dictionary: a list, a Hugging Face dataset, a grain source",
+                "an object with len(…) and [i] in the place of the dictionary: a list, a Hugging Face dataset, a grain source"
             ],
         )
-    return CLASSES[name]({**defaults, **{k: v for k, v in options.items() if k != "class"}})
-
-
-def _of_file(name: str) -> list[str]:
-    """How a data set of a file is written, whose name stands in the place of a class."""
-    return [f"{{'class': 'HDFDataset', 'files': [{name!r}]}}"] if name.endswith((".hdf", ".h5")) else []
 
 
 def _literal(text: str) -> Any:
@@ -96,7 +101,9 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError):
         pass
-    name, _, rest = text.partition(":")
+    name, colon, rest = text.partition(":")
+    if not colon and name not in CLASSES and all(Path(file).suffix for file in name.split(",") if file):
+        return {"class": "HDFDataset", "files": [file for file in name.split(",") if file]}
     if name in ("sprint", "config"):
         what = "what RASR gives" if name == "sprint" else "a data set of the config"
         raise DataSetError(

@@ -15,7 +15,9 @@ from tenure.returnn.checkpoints import entries
 from tenure.training.batching.arrays import Padded
 from tenure.training.config.config import Config
 from tenure.training.config.keys import check_keys, wrong_keys
+from tenure.training.config.loading import failure
 from tenure.training.data.classes import dataset
+from tenure.training.data.registry import check_class
 from tenure.training.engine.early_stopping import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
@@ -27,7 +29,7 @@ from tenure.training.engine.settings import evaluation_options, evaluation_sets,
 from tenure.training.engine.step import Steps, compute_dtype
 from tenure.training.engine.tasks import TASKS
 from tenure.training.engine.training import Training
-from tenure.training.errors import ConfigError
+from tenure.training.errors import ConfigError, DataSetError
 from tenure.training.optimizing.updater import Updater, layers_with_options
 
 _FILES = ("files", "path", "segment_file")  # and all options that end in "_file"
@@ -77,7 +79,8 @@ def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     for name, options, defaults in _data_sets(given, task):
         missing = list(missing_files(options))
         if missing:
-            yield Finding(f"data set {name!r}", _told(missing), wrong=True)
+            says = "\n".join([*_wrong_classes(options), _told(missing)])
+            yield Finding(f"data set {name!r}", says, wrong=True)
         else:
             network = networks[max(networks)] if networks and "batch_size" not in wrong else None
             fed: list[tuple[Feed, Padded]] = []
@@ -114,8 +117,13 @@ def _memory(
 def _tried(about: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(about, check())
-    except (TenureError, OSError) as error:
+    except TenureError as error:
         return Finding(about, str(error), wrong=True)
+    except Exception as error:
+        told = failure(error) or (error if isinstance(error, OSError) else None)
+        if told is None:
+            raise
+        return Finding(about, str(told), wrong=True)
 
 
 def _keys(config: Config, task: str) -> str:
@@ -216,6 +224,19 @@ def missing_files(options: Any) -> Iterator[str]:
             for name in named_here if isinstance(named_here, list | tuple) else [named_here]:
                 if isinstance(name, str) and not Path(name).exists():
                     yield name
+
+
+def _wrong_classes(options: Any) -> Iterator[str]:
+    """What is wrong with the class of a data set, or of those that it is made of."""
+    if not isinstance(options, Mapping):
+        return
+    parts = options.get("datasets") or ()
+    for part in (options.get("dataset"), *(parts.values() if isinstance(parts, Mapping) else parts)):
+        yield from _wrong_classes(part)
+    try:
+        check_class(options.get("class"))
+    except DataSetError as error:
+        yield str(error)
 
 
 def _told(missing: list[str]) -> str:

@@ -23,6 +23,16 @@ def start_training(epoch: int) -> str:
     return f"start training at epoch {epoch}"
 
 
+def nothing_to_train(epoch: int, final: int) -> str:
+    """In place of the first epoch, where all are trained.
+
+    Args:
+      epoch: the one that would be next.
+      final: the number of epochs that the config asks for.
+    """
+    return f"No epochs to train, start_epoch: {epoch}, final_epoch: {final} (num_epochs)"
+
+
 def start_epoch(epoch: int, rate: float | None, pretraining: bool = False) -> str:
     """Before each epoch."""
     return f"start {_named(epoch, pretraining)} with learning rate {rate} ..."

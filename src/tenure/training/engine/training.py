@@ -129,7 +129,10 @@ class Training(Learner):
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
-            self.log.say(log_lines.start_training(position.epoch))
+            if position.epoch <= final and not stopped:
+                self.log.say(log_lines.start_training(position.epoch))
+            elif not stopped:
+                self.log.say(log_lines.nothing_to_train(position.epoch, final))
             while position.epoch <= final and not stopped:
                 self._epoch(position, final)
                 stopped = best_is_old(self.config, self.rates, position.epoch)

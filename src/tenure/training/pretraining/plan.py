@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,7 @@ class Pretraining:
         net = config.get("network")
         if not isinstance(net, Mapping):
             raise PretrainError("pretrain needs the key 'network'")
-        stages, repetitions = _stages(net, options.get("construction_algo", "from_output")), options.get("repetitions")
+        stages, repetitions = _stages(net, options), options.get("repetitions")
         counts = _counts(repetitions, stages)
         mode = options.get("copy_param_mode")
         if mode not in MODES:
@@ -132,7 +133,8 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any] | None:
     return options
 
 
-def _stages(net: Mapping[str, Any], algorithm: str | Callable[[int, Net], Net | None]) -> list[Net]:
+def _stages(net: Mapping[str, Any], options: Mapping[str, Any]) -> list[Net]:
+    algorithm = options.get("construction_algo", "from_output")
     if callable(algorithm):
         return _custom(net, algorithm)
     if algorithm not in ALGORITHMS:
@@ -141,21 +143,42 @@ def _stages(net: Mapping[str, Any], algorithm: str | Callable[[int, Net], Net | 
             near=nearest(str(algorithm), ALGORITHMS),
             ways=[", ".join(ALGORITHMS), "a function"],
         )
-    return ALGORITHMS[algorithm](net)
+    return ALGORITHMS[algorithm](net, options.get("input_layers", ("data",)), options.get("output_layers", ("output",)))
 
 
-def _custom(net: Mapping[str, Any], algorithm: Callable[[int, Net], Net | None]) -> list[Net]:
-    """The networks of a function (index, network) -> network, until it gives none; then comes the whole network."""
+def _custom(net: Mapping[str, Any], algorithm: Callable[..., Net | None]) -> list[Net]:
+    """The networks of a function of `idx` and `net_dict`, by these names or in this order, until it gives none; then comes the whole network."""
+    call = _by_name if _takes(algorithm, idx=0, net_dict={}) else _by_place
+    if call is _by_place and not _takes(algorithm, 0, {}):
+        raise PretrainError("pretrain: construction_algo has other arguments", ways=["def construct(idx, net_dict): …"])
     stages: list[Net] = []
     while True:
-        made = algorithm(len(stages), copy.deepcopy(dict(net)))
+        made = call(algorithm, len(stages), copy.deepcopy(dict(net)))
         if not made:
             return [*stages, copy.deepcopy(dict(net))]
-        stages.append(made)
+        if not isinstance(made, Mapping):
+            raise PretrainError(f"pretrain: construction_algo gave {brief(made)}", ways=["return a network, or None"])
+        stages.append(dict(made))
         if len(stages) > 10_000:
             raise PretrainError(
                 "pretrain: construction_algo never gives None", ways=["return None after the last network"]
             )
+
+
+def _takes(function: Callable[..., Any], *args: Any, **named: Any) -> bool:
+    try:
+        inspect.signature(function).bind(*args, **named)
+    except TypeError:
+        return False
+    return True
+
+
+def _by_name(algorithm: Callable[..., Net | None], index: int, net: Net) -> Net | None:
+    return algorithm(idx=index, net_dict=net)
+
+
+def _by_place(algorithm: Callable[..., Net | None], index: int, net: Net) -> Net | None:
+    return algorithm(index, net)
 
 
 def _counts(given: Any, stages: Sequence[Net]) -> list[int]:
@@ -175,7 +198,10 @@ def _counts(given: Any, stages: Sequence[Net]) -> list[int]:
         raise PretrainError(
             f"pretrain: repetitions are {brief(given)}", ways=["a number", "a list", "{'default': 2, 'final': 5}"]
         )
-    return [int(net.get("#repetition", n)) for net, n in zip(stages, counts, strict=True)]
+    counts = [int(net.get("#repetition", n)) for net, n in zip(stages, counts, strict=True)]
+    if min(counts) < 0 or not any(counts):
+        raise PretrainError(f"pretrain: repetitions are {counts}", ways=["0 or more epochs for each, and one for one"])
+    return counts
 
 
 def _counts_by_key(given: Mapping[Any, int], count: int) -> list[int]:

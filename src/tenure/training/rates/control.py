@@ -12,8 +12,8 @@ from tenure.core.errors import brief, nearest
 from tenure.training.errors import LearningRateError
 from tenure.training.files import write_text
 from tenure.training.rates.file import parse, render
-from tenure.training.rates.rules import NewbobAbs, NewbobMulti, NewbobRelative, Rule, number
-from tenure.training.rates.scores import EpochScores, best_before, key_of
+from tenure.training.rates.rules import NewbobAbs, NewbobMulti, NewbobRelative, Rule
+from tenure.training.rates.scores import EpochScores, best_before, key_of, number
 
 RULES: dict[str, type[Rule]] = {
     "constant": Rule,
@@ -58,6 +58,9 @@ def rule_of(config: Mapping[str, Any]) -> Rule:
     for key, (attribute, read) in {**_OPTIONS, threshold: ("threshold", float)}.items():
         if key in config and attribute in cls.__dataclass_fields__:
             given[attribute] = None if config[key] is None else read(config[key])
+    if cls is NewbobMulti:  # what is not said is as its counterpart
+        for attribute, other in (("interval", "epochs"), ("grow_threshold", "threshold")):
+            given.setdefault(attribute, given.get(other, getattr(cls, other)))
     return cls(**given)
 
 
@@ -144,8 +147,11 @@ class LearningRates:
         return (None, None) if known is None or key is None else (key, number(known.scores[key], key))
 
     def last_best(self, last: int, **options: Any) -> int | None:
-        """See `best_before`."""
-        scores = {epoch: value for epoch in self.epochs if (value := self.error(epoch)[1]) is not None}
+        """The best epoch until `last` by the score that is looked at, of those with the same score as the last one; see
+        `best_before`."""
+        known = {epoch: self.error(epoch) for epoch in self.epochs if epoch <= last}
+        keys = [known[epoch][0] for epoch in sorted(known) if known[epoch][0] is not None]
+        scores = {epoch: value for epoch, (key, value) in known.items() if value is not None and key == keys[-1]}
         return best_before(scores, last, **options)
 
     def render(self) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 
 from tenure.core.errors import brief
 from tenure.training.errors import LearningRateError
-from tenure.training.rates.scores import EpochScores
+from tenure.training.rates.scores import META, EpochScores
 
 _NUMBERS: dict[str, Callable[..., Any]] = {
     "float": float,
     **{name: getattr(np, name) for name in ("float16", "float32", "float64", "int32", "int64")},
 }
+_ONE_LINE = 40  # characters of a dictionary's items
 _CONSTANTS = {"nan": math.nan, "inf": math.inf}
 
 
@@ -35,12 +36,19 @@ def render(epochs: Mapping[int, EpochScores]) -> str:
     return "".join(f"{line}\n" for line in ["{", *lines, "}"])
 
 
-def _dict(scores: Mapping[str, Any]) -> str:
-    items = [f"{key!r}: {_text(scores[key])}" for key in sorted(scores)]
-    return "{" + ", ".join(items) + "}" if len(items) < 3 else "{\n" + "".join(f"{item},\n" for item in items) + "}"
+def _dict(values: Mapping[str, Any]) -> str:
+    """One line for little, a line for each item for more, as RETURNN decides."""
+    items = [f"{key!r}: {_text(values[key])}" for key in sorted(values)]
+    if sum(map(len, items)) < _ONE_LINE:
+        return "{" + ", ".join(items) + "}"
+    return "{\n" + "".join(f"{item},\n" for item in items) + "}"
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return _dict(value)
+    if isinstance(value, list):
+        return "[\n" + "".join(f"{_text(v)},\n" for v in value) + "]"
     if isinstance(value, float) and not math.isfinite(value) and not isinstance(value, np.floating):
         return f"float({str(value)!r})"
     return repr(value)
@@ -74,19 +82,22 @@ def parse(text: str, name: str = "learning-rate file") -> dict[int, EpochScores]
 def _epoch(node: ast.expr) -> EpochScores:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "EpochData"):
         raise ValueError(f"an epoch is EpochData(…), not {brief(ast.unparse(node))}")
-    names = {keyword.arg for keyword in node.keywords}
-    if node.args or names != {"learningRate", "error"}:
-        raise ValueError(f"EpochData has learningRate=… and error=…: {brief(ast.unparse(node))}")
     given = {keyword.arg: _value(keyword.value) for keyword in node.keywords}
-    scores = given["error"]
-    if scores is None:
-        scores = {}
-    return EpochScores(given["learningRate"], scores if isinstance(scores, dict) else {"old_format_score": scores})
+    rate = next((name for name in ("learningRate", "learning_rate") if name in given), None)
+    if node.args or rate is None or not given.keys() <= {rate, "error", "meta"}:
+        raise ValueError(f"EpochData has learningRate=… and error=…: {brief(ast.unparse(node))}")
+    scores = given.get("error")
+    scores = {} if scores is None else scores if isinstance(scores, dict) else {"old_format_score": scores}
+    return EpochScores(
+        given[rate], {**scores, **{META + key: value for key, value in (given.get("meta") or {}).items()}}
+    )
 
 
 def _value(node: ast.expr | None) -> Any:
     if isinstance(node, ast.Dict):
         return {_value(k): _value(v) for k, v in zip(node.keys, node.values)}
+    if isinstance(node, ast.List):
+        return [_value(v) for v in node.elts]
     if isinstance(node, ast.Name) and node.id in _CONSTANTS:
         return _CONSTANTS[node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tenure.core.errors import brief
 from tenure.training.errors import LearningRateError
-from tenure.training.rates.scores import EpochScores, key_of
+from tenure.training.rates.scores import EpochScores, key_of, number
 
 Change = float | Callable[[float], float] | None
 History = Mapping[int, EpochScores]
@@ -58,7 +58,9 @@ class Rule:
         keys = [key_of(epoch.scores, self.measure) for epoch in (old, new)]
         if keys[0] is None or keys[0] != keys[1]:
             return None
-        return number(old.scores[keys[0]], keys[0]), number(new.scores[keys[0]], keys[0])
+        for epoch in (old, new):
+            number(epoch.scores[keys[0]], keys[0])
+        return old.scores[keys[0]], new.scores[keys[0]]
 
     def relative(self, old: EpochScores, new: EpochScores) -> float | None:
         """How much the score changed, as a share of it."""
@@ -68,7 +70,7 @@ class Rule:
         before, after = pair
         base = abs(before if self.by_old else after)
         change = (after - before) / base if base else (after - before) * float("inf")
-        if self.relative_to_rate and new.learning_rate is not None:
+        if self.relative_to_rate and new.learning_rate is not None and new.learning_rate > 0:
             change /= new.learning_rate / self.initial
         return change
 
@@ -95,7 +97,13 @@ class NewbobRelative(Rule):
     def next_rate(self, epoch: int, before: Sequence[int], history: History, rate: float) -> float:
         if len(before) < 2 or not self.kept_long_enough(before, history):
             return rate
-        change = self.change(history[before[-2]], history[before[-1]])
+        old, new = history[before[-2]], history[before[-1]]
+        for score in self.errors(old, new) or ():
+            if not isinstance(score, float):
+                raise LearningRateError(
+                    f"a score is {score!r}: newbob compares floats", ways=[f"write {float(score)!r}"]
+                )
+        change = self.change(old, new)
         if change is None:
             return rate
         return self.decayed(rate) if change > self.threshold else self.grown(rate)
@@ -154,17 +162,6 @@ class NewbobMulti(Rule):
         changes = [self.relative(history[a], history[b]) for a, b in itertools.pairwise(last)]
         known = [change for change in changes if change is not None]
         return sum(known) / len(known) if known and len(known) == len(changes) else None
-
-
-def number(value: object, key: str) -> float:
-    """A score as a number.
-
-    Raises:
-      LearningRateError: it is none.
-    """
-    if not isinstance(value, float):
-        raise LearningRateError(f"the score {key!r} is a float, not {brief(value)} of type {type(value).__name__}")
-    return value
 
 
 def _changed(rate: float, change: Change, name: str) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tenure.core.errors import brief
 from tenure.training.errors import LearningRateError
 
@@ -35,7 +37,22 @@ class EpochScores:
 
     def updated(self, scores: Mapping[str, Any]) -> EpochScores:
         """With more scores; see `flat`."""
-        return EpochScores(self.learning_rate, {**self.scores, **flat(scores)})
+        told = flat(scores)
+        for key in told:
+            if not key.startswith(META):
+                number(told[key], key)
+        return EpochScores(self.learning_rate, {**self.scores, **told})
+
+
+def number(value: object, key: str) -> float:
+    """A score as a number.
+
+    Raises:
+      LearningRateError: it is none.
+    """
+    if not isinstance(value, float | np.floating):
+        raise LearningRateError(f"the score {key!r} is a float, not {brief(value)} of type {type(value).__name__}")
+    return float(value)
 
 
 def flat(scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,8 +73,8 @@ def flat(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _loss(name: str) -> str:
-    head, colon, tail = name.partition(":")
-    return tail if colon and head in ("cost", "error") else name
+    _, colon, tail = name.partition(":")  # "cost:…" or "error:…"
+    return tail if colon else name
 
 
 def key_of(scores: Iterable[str], wanted: Sequence[str] = ()) -> str | None:
@@ -95,7 +112,7 @@ def best_before(
 
     Args:
       scores: by epoch; the smaller the better.
-      last: the epoch that was trained last.
+      last: the epoch that was trained last; the score of it, or of the last epoch before it that has one, is to be beaten.
       first_epoch: none before this one.
       only_last_epochs: only among so many last epochs.
       filter_score: none with a score above.
@@ -106,9 +123,8 @@ def best_before(
     (2, None)
     """
     first = max(first_epoch, last - only_last_epochs + 1 if only_last_epochs else first_epoch)
-    known = [e for e in sorted(scores) if first <= e <= last and scores[e] <= filter_score]
+    among = [e for e in sorted(scores) if first <= e <= last]
+    known = [e for e in among if scores[e] <= filter_score]
     known = known[-only_last_n:] if only_last_n > 0 else known
-    if not known or last not in scores:
-        return None
-    best = min(known, key=lambda e: scores[e])
-    return best if scores[last] - scores[best] > min_score_dist else None
+    better = [e for e in known if scores[e] + min_score_dist < scores[among[-1]]]
+    return min(better, key=lambda e: scores[e], default=None)

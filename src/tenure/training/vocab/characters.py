@@ -15,8 +15,10 @@ class CharacterTargets(Vocabulary):
     [0, 1, 2]
     """
 
-    default_unknown: Label = "@"
     joint = ""
+
+    def __init__(self, vocab_file: str | None = None, *, unknown_label: Label = "@", **options: Any):
+        super().__init__(vocab_file, unknown_label=unknown_label, **options)
 
     def tokens(self, text: str) -> Iterable[str]:
         return text

@@ -61,9 +61,14 @@ class SentencePieces(Vocabulary):
         found: list[Any] = self._pieces(text, seed)
         if self.reverse:
             found = found[::-1]
-        start = [self.bos_label_id] if self.add_bos else []
-        end = [self.eos_label_id] if self.add_eos else []
+        start = [self._end("add_bos", self.bos_label_id)] if self.add_bos else []
+        end = [self._end("add_eos", self.eos_label_id)] if self.add_eos else []
         return [*start, *found, *end, *self.seq_postfix]
+
+    def _end(self, option: str, label: int | None) -> int:
+        if label is None:
+            raise DataSetError(f"{option}: the SentencePiece model '{self.name}' has no such label")
+        return label
 
     def _pieces(self, text: str, seed: int | None) -> list[int]:
         """The pieces of a text; with sampling and a seed, one of the best segmentations, drawn by their probability to the power of alpha."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tenure.core.errors import brief, nearest
@@ -10,6 +11,7 @@ from tenure.training.errors import DataSetError
 from tenure.training.literals import read_lines, read_text, read_value
 
 _SPECIAL = ("unknown_label", "bos_label", "eos_label", "pad_label")
+_NAMED = ("control_symbols", "user_defined_symbols")
 Label = str | int | None
 
 
@@ -18,13 +20,14 @@ class Vocabulary:
 
     Args:
       vocab_file: a dictionary {label: index} or a list as a literal or a pickle, or one label a line.
-      labels: the labels instead.
+      labels: the labels instead, or a function that gives them.
       unknown_label: stands for every word that is no label; None refuses such words.
-      bos_label, eos_label, pad_label: labels with a meaning, by name or index.
+      bos_label, eos_label, pad_label: labels with a meaning, by name or index; -1 is none.
+      control_symbols, user_defined_symbols: more such labels, by names of their own.
       seq_postfix: indices that are added at the end of every sequence.
       num_labels: how many there must be.
       special_symbols_via_file: a file with a dictionary of these options.
-      single_whitespace_split: only spaces separate words, not all white space.
+      single_whitespace_split: words are labels with one space between them; labels may have spaces too.
 
     >>> Vocabulary(labels=["a", "b", "UNK"]).get_seq("b x a")
     [1, 2, 0]
@@ -37,8 +40,8 @@ class Vocabulary:
         self,
         vocab_file: str | None = None,
         *,
-        labels: Sequence[str] | None = None,
-        unknown_label: Label = "?",
+        labels: Sequence[str] | Callable[[], Sequence[str]] | None = None,
+        unknown_label: Any = ...,
         bos_label: Label = None,
         eos_label: Label = None,
         pad_label: Label = None,
@@ -57,16 +60,24 @@ class Vocabulary:
         given: dict[str, Any] = {}
         if special_symbols_via_file:
             given = dict(read_value(special_symbols_via_file, "special_symbols_via_file"))
-        said = {"unknown_label": unknown_label, "bos_label": bos_label, "eos_label": eos_label, "pad_label": pad_label}
-        given |= {key: value for key, value in said.items() if value != ("?" if key == "unknown_label" else None)}
-        unknown = given.get("unknown_label", self.default_unknown)
-        self.unknown_label_id = self._special("unknown_label", unknown)
+        for key in given:
+            if key not in (*_SPECIAL, *_NAMED):
+                raise DataSetError(
+                    f"special_symbols_via_file '{special_symbols_via_file}' has an unknown key {key!r}",
+                    near=nearest(str(key), (*_SPECIAL, *_NAMED)),
+                )
+        said = {"bos_label": bos_label, "eos_label": eos_label, "pad_label": pad_label}
+        given |= {key: value for key, value in said.items() if value is not None}
+        given |= {} if unknown_label is ... else {"unknown_label": unknown_label}
+        self.unknown_label_id = self._special("unknown_label", given.get("unknown_label", self.default_unknown))
         self.bos_label_id, self.eos_label_id, self.pad_label_id = (
             self._special(key, given.get(key)) for key in _SPECIAL[1:]
         )
+        for key, more in zip(_NAMED, (control_symbols, user_defined_symbols), strict=True):
+            for name, label in {**given.get(key, {}), **(more or {})}.items():
+                self._special(f"{key} {name!r}", label)
         self.seq_postfix = list(seq_postfix or [])
-        self.single_whitespace_split = single_whitespace_split
-        self._longest = max((label.count(" ") + 1 for label in self.labels), default=1)
+        self._words = _labels_and_spaces(self.labels) if single_whitespace_split else None
 
     @property
     def unknown_label(self) -> str | None:
@@ -74,8 +85,10 @@ class Vocabulary:
         return None if self.unknown_label_id is None else self.labels[self.unknown_label_id]
 
     def _special(self, key: str, label: Label) -> int | None:
-        if label is None or isinstance(label, int):
-            if isinstance(label, int) and not 0 <= label < self.num_labels:
+        if label is None or label == -1:
+            return None
+        if isinstance(label, int):
+            if not 0 <= label < self.num_labels:
                 raise DataSetError(
                     f"vocabulary '{self.name}': {key} is {label}, and there are {self.num_labels} labels"
                 )
@@ -129,19 +142,7 @@ class Vocabulary:
 
     def tokens(self, text: str) -> Iterable[str]:
         """The parts of a text that are to be labels."""
-        words = [w for w in text.split(" ") if w] if self.single_whitespace_split else text.split()
-        return words if self._longest == 1 else self._joined(words)
-
-    def _joined(self, words: Sequence[str]) -> Iterable[str]:
-        """Words, those that are one label together joined, the longest first."""
-        start = 0
-        while start < len(words):
-            for size in range(min(self._longest, len(words) - start), 0, -1):
-                label = " ".join(words[start : start + size])
-                if label in self.ids or size == 1:
-                    yield label
-                    start += size
-                    break
+        return text.split() if self._words is None else self._words.findall(text)
 
     def _id(self, token: str) -> int:
         found = self.ids.get(token, self.unknown_label_id)
@@ -161,19 +162,21 @@ class Vocabulary:
         return f"{type(self).__name__}({brief(self.name)}, {self.num_labels} labels)"
 
 
-def _numbered(vocab_file: str | None, labels: Sequence[str] | None, name: str) -> tuple[dict[str, int], list[str]]:
-    if labels is None:
-        if vocab_file is None:
-            raise DataSetError("a vocabulary needs 'vocab_file' or 'labels'")
-        found = _read(vocab_file)
-    else:
-        found = labels
+def _labels_and_spaces(labels: Sequence[str]) -> re.Pattern[str]:
+    """Finds a label, or else a word, with a space or the end behind it."""
+    either = "|".join([*map(re.escape, labels), r"\S+"])
+    return re.compile(f"({either})(?: |$)")
+
+
+def _numbered(vocab_file: str | None, labels: Any, name: str) -> tuple[dict[str, int], list[str]]:
+    """The index of each label, the last one of a label that is there more than once; and the labels by index."""
+    if labels is None and vocab_file is None:
+        raise DataSetError("a vocabulary needs 'vocab_file' or 'labels'")
+    found = _read(vocab_file) if labels is None and vocab_file else labels() if callable(labels) else labels
     if not isinstance(found, Mapping):
         names = list(found)
-        return {label: index for index, label in reversed(list(enumerate(names)))}, names
-    by_index: dict[int, str] = {}
-    for label, index in found.items():
-        by_index.setdefault(index, label)
+        return {label: index for index, label in enumerate(names)}, names
+    by_index = {index: label for label, index in sorted(found.items())}
     if sorted(by_index) != list(range(len(by_index))):
         raise DataSetError(f"vocabulary '{name}': its indices are not 0 to {len(by_index) - 1}")
     return dict(found), [by_index[index] for index in range(len(by_index))]

@@ -9,6 +9,7 @@ from typing import Any
 from tenure.returnn.engine_replay.cases import Case
 from tenure.returnn.engine_replay.compare import differences
 from tenure.returnn.engine_replay.folder import inside
+from tenure.returnn.engine_replay.sources import evaluated
 from tenure.training.errors import TrainingError
 from tenure.training.text import cleaner, parse_orthography
 from tenure.training.vocab import Vocabulary, vocabulary
@@ -35,7 +36,9 @@ def check(case: Case) -> list[str]:
 
 
 def _vocab(given: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
-    vocab = vocabulary(given["vocab"])
+    vocab = vocabulary(evaluated(given["vocab"]))
+    if "error" in expected:
+        return {}
     found: dict[str, Any] = {name: getattr(vocab, name) for name in _ATTRIBUTES}
     found["class_name"] = type(vocab).__name__
     vocab.set_random_seed(given["random_seed"])
