@@ -63,14 +63,13 @@ def between(one: Row | None, two: Row | None) -> Iterable[Difference]:
     if one is None or two is None:
         shown = (_NOTHING if r is None else f"{_kind(r)} {r.shape} {r.dtype}" for r in (one, two))
         return [Difference(row.path, row.collection, "slot", *shown)]
-    respects = {
-        "kind": (_kind(one), _kind(two)) if one.kind != two.kind else ("", ""),
-        "borrows": (_borrowed(one), _borrowed(two)) if one.kind == two.kind == "borrowed" else ("", ""),
-        "shape": (_shape(one), _shape(two)),
-        "dtype": (one.dtype, two.dtype),
-        "stages": (one.staged or _NOTHING, two.staged or _NOTHING),
-    }
-    return [Difference(row.path, row.collection, what, a, b) for what, (a, b) in respects.items() if a != b]
+    respects = (
+        ("kind", _kind) if one.kind != two.kind else ("borrows", _borrowed),
+        ("shape", lambda r: f"{r.shape} × {r.layers} layers" if r.layers > 1 else str(r.shape)),
+        ("dtype", lambda r: r.dtype),
+        ("stages", lambda r: r.staged or _NOTHING),
+    )
+    return [Difference(row.path, row.collection, w, see(one), see(two)) for w, see in respects if see(one) != see(two)]
 
 
 def _kind(row: Row) -> str:
@@ -82,7 +81,3 @@ def _kind(row: Row) -> str:
 
 def _borrowed(row: Row) -> str:
     return " | ".join([", ".join(row.owners), *row.views])
-
-
-def _shape(row: Row) -> str:
-    return f"{row.shape} × {row.layers} layers" if row.layers > 1 else str(row.shape)

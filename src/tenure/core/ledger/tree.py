@@ -89,33 +89,21 @@ def tree(rows: Sequence[Row]) -> tuple[Item, ...]:
         for segment in _segments(paths.split(row.path)[0]):
             module = module.parts.setdefault(segment, _Module())
         module.slots.append(i)
-    return _items(root, rows, "")
-
-
-def _segments(module: str) -> list[str]:
-    """`lm/~/embed` → `lm`, `~/embed`: a method is not a level of its own."""
-    return re.findall(r"(?:~[^/]*/)*[^/]+", module)
-
-
-def _items(root: _Module, rows: Sequence[Row], path: str) -> tuple[Item, ...]:
-    """The items of a module; written without recursion, as programs nest modules a thousand deep.
-
-    Args:
-      root: the outermost module of the trie.
-      rows: all rows of the ledger.
-      path: of `root`, "" for none.
-    """
-    order = [(root, path)]
-    for module, where in order:
-        order += [(part, f"{where}/{name}" if where else name) for name, part in module.parts.items()]
+    order = [(root, "")]  # without recursion, as programs nest modules a thousand deep
+    for module, around in order:
+        order += [(part, f"{around}{name}/") for name, part in module.parts.items()]
     made: dict[int, tuple[Item, ...]] = {}
-    for module, where in reversed(order):
-        around = f"{where}/" if where else ""
+    for module, around in reversed(order):
         names = [paths.split(rows[s].path)[1] for s in module.slots]
         slots = [Item(n, rows, around + n, around, slot=s) for n, s in zip(names, module.slots, strict=True)]
         parts = [_part(name, made[id(part)], rows, around) for name, part in module.parts.items()]
         made[id(module)] = _gather([*slots, *parts], rows)
     return made[id(root)]
+
+
+def _segments(module: str) -> list[str]:
+    """`lm/~/embed` → `lm`, `~/embed`: a method is not a level of its own."""
+    return re.findall(r"(?:~[^/]*/)*[^/]+", module)
 
 
 def _part(name: str, items: tuple[Item, ...], rows: Sequence[Row], around: str) -> Item:
