@@ -85,8 +85,5 @@ def _within(scope: Scope):
         return
     here = Scope(scope.path, scope.method, scope.module, scope.origin)
     here.counters, here.used = frame.scope.counters, frame.scope.used
-    frame.scopes.append(here)
-    try:
+    with frame.within(here):
         yield
-    finally:
-        frame.scopes.pop()
