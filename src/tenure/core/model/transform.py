@@ -107,7 +107,18 @@ class Model:
     def _run_forward(
         self, plan: Plan, key: Any, params: Any, state: Any, deferred: frozenset[Entry], args: Any, kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Creates what depends on values of the forward pass, by running it."""
+        """Creates what depends on values of the forward pass, by running it.
+
+        Args:
+          plan: of the model, for these inputs.
+          key: the random key, or None.
+          params, state: path → what could be made without the forward pass.
+          deferred: what could not.
+          args, kwargs: the inputs.
+
+        Returns:
+          All params, and all first states, by path.
+        """
         if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves((args, kwargs))):
             names = ", ".join(repr(path) for _, path in sorted(deferred)[:3])
             raise TenureError(
@@ -145,7 +156,15 @@ class Model:
         return self.plans.of(args, kwargs, for_run=True, has_key=key is not None)
 
     def frame(self, mode: Mode, params: Any, state: Any, key: Any, plan: Plan | None, **more: Any) -> Frame:
-        """The frame of a run of the function."""
+        """The frame of a run of the function.
+
+        Args:
+          mode: what the run is for.
+          params, state: as `init` returned them, or None.
+          key: for what draws, or None.
+          plan: what the run reads; None to plan.
+          **more: further arguments of `Frame`.
+        """
         keys = None if key is None else Keys(key)
         more.setdefault("training", not in_evaluation())
         return Frame(

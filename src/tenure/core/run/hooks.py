@@ -202,7 +202,13 @@ def installed() -> list[Callable[..., Any]]:
 
 
 def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., Any], context: GetterContext) -> Any:
-    """The new value: the outermost creator's answer, the initialiser's if there is none."""
+    """The new value: the outermost creator's answer, the initialiser's if there is none.
+
+    Args:
+      creators: outermost first.
+      shape, dtype, init: as asked for; each creator may hand others on to the next.
+      context: what creators are told.
+    """
     if not creators:
         return init(shape, dtype)
     return creators[0](lambda s, d, i: run_creators(creators[1:], s, d, i, context), shape, dtype, init, context)

@@ -78,6 +78,13 @@ OWN = Source("own")
 def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE) -> Source:
     """The source that an entry of `share=` or `ties=` describes.
 
+    Args:
+      value: as written.
+      origin: "ties" or "share".
+      key: the entry's.
+      base: the module that asks, "" for ties, whose references start at the root.
+      site: the line.
+
     Raises:
       TenureError: the entry is none of the forms.
     """
@@ -224,7 +231,13 @@ class Sources:
         return (inside or OWN) if tied is None else tied._replace(hides=inside)
 
     def _found(self, origin: str, entries: Mapping[str, Source], path: str, plain: str) -> Source | None:
-        """The entry for a slot, or the nearest one for the rest of a module around it."""
+        """The entry for a slot, or the nearest one for the rest of a module around it, which is then used.
+
+        Args:
+          origin: "ties" or "share".
+          entries: all of them.
+          path, plain: the slot's, with and without method segments.
+        """
         key = path if path in entries else plain
         if key in entries:
             self.used.add((origin, key))

@@ -81,6 +81,12 @@ def _owner_staged(slot: Slot, found: Sequence[Rule]) -> Slot:
 def _borrower_staged(slot: Slot, found: Sequence[Rule], slots: Slots, rules: Rules) -> Slot:
     """A borrower with the stages of its own use.
 
+    Args:
+      slot: the borrower.
+      found: the rules for its path, inner ones first.
+      slots: all of them, the owners with their stages.
+      rules: what `stages=` says.
+
     Raises:
       BorrowerStageError: a stage is neither the owner's nor declared for this use.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -97,6 +98,14 @@ def cleanup_env_var_path(name: str, remove: str) -> None:
         os.environ[name] = ":".join(part for part in value.split(":") if part and not part.startswith(remove))
 
 
+def get_login_username() -> str:
+    """The name of the user whose process this is; the number where the system has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def rnnt_loss(acts: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank_label: int = 0) -> Any:
     """The transducer's loss [batch] as RETURNN's extension gives it; `acts` [batch, time, labels + 1, classes] are logits."""
     from tenure.functional import transducer_loss
@@ -120,7 +129,7 @@ _DIMS: Mapping[str, Any] = {
     "Data": Data,
     "Tensor": Data,
 }
-_EVERYWHERE = ("WrapEpochValue", "get_global_config", "cleanup_env_var_path")
+_EVERYWHERE = ("WrapEpochValue", "get_global_config", "cleanup_env_var_path", "get_login_username")
 
 
 def members(module: str, config: Config) -> dict[str, Any]:
@@ -132,6 +141,7 @@ def members(module: str, config: Config) -> dict[str, Any]:
         "WrapEpochValue": EpochValue,
         "get_global_config": lambda *args, **keywords: config,
         "cleanup_env_var_path": cleanup_env_var_path,
+        "get_login_username": get_login_username,
         "PY3": True,
         "BackendEngine": SimpleNamespace(is_tensorflow_selected=lambda: True, is_torch_selected=lambda: False),
         "tf": tf,
