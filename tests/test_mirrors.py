@@ -14,7 +14,6 @@ WITHOUT = """
 _version
 cli/commands/eval cli/commands/forward cli/commands/search cli/commands/train cli/ending cli/tasks
 convert/hdf5_process
-core/run/options core/run/requests core/slots/rows
 functional/body functional/decoding/lm
 haiku/api/asking haiku/api/deferred haiku/api/half haiku/api/lifting haiku/api/multi haiku/api/outside
 haiku/api/signatures haiku/api/transforms haiku/attention haiku/dropout haiku/engine/deferral
@@ -25,9 +24,10 @@ network/boxes network/cells/two_d network/expression_attributes network/inner_gr
 network/layers/dims_of network/layers/first_output network/layers/loop_frames network/layers/loop_parts
 network/layers/loop_pass network/layers/loop_steps network/layers/windows network/losses/base
 network/losses/outputs network/nodes network/options network/output network/output_options network/param_use
-network/references network/run network/typing
+network/run network/typing
 nn/over_time
 returnn/checkpoints/conversion returnn/checkpoints/on_init returnn/replay/steps
+training/data/base training/data/joined
 training/engine/dumped training/engine/feeds training/errors training/exported training/watching/watch
 """.split()
 

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from tenure.core.run.declare import borrow, declare
     from tenure.core.run.hooks import custom_creator, custom_getter, custom_setter, intercept_methods
     from tenure.core.run.layer_stack import layer_stack
-    from tenure.core.run.module import Module, Share, Stages, to_module
+    from tenure.core.run.module import Module, Options, Share, Stages, to_module
     from tenure.core.run.naming import current_name, force_name, name_like, name_scope, transparent
-    from tenure.core.run.options import Options
     from tenure.core.run.parameters import get_parameter
     from tenure.core.run.rng import maybe_next_rng_key, next_rng_key, next_rng_keys
     from tenure.core.run.state import get_state, set_state
@@ -65,9 +64,8 @@ _NAMES = {
     "tenure.core.run.declare": "borrow declare",
     "tenure.core.run.hooks": "custom_creator custom_getter custom_setter intercept_methods",
     "tenure.core.run.layer_stack": "layer_stack",
-    "tenure.core.run.module": "Module Share Stages to_module",
+    "tenure.core.run.module": "Module Options Share Stages to_module",
     "tenure.core.run.naming": "current_name force_name name_like name_scope transparent",
-    "tenure.core.run.options": "Options",
     "tenure.core.run.parameters": "get_parameter",
     "tenure.core.run.rng": "maybe_next_rng_key next_rng_key next_rng_keys",
     "tenure.core.run.state": "get_state set_state",

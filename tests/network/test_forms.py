@@ -1,5 +1,7 @@
 """The forms of a loop's layers are found by computing the body a few times."""
 
+import pytest
+
 import tenure as tn
 
 
@@ -34,3 +36,17 @@ def test_a_body_is_computed_a_few_times_however_deep():
         model.plan()
         counts.append(Counted.times)
     assert counts[0] <= 2 and counts[2] <= 2 * 3, counts
+
+
+def test_of_a_circle_the_layer_is_named_that_is_wrong_and_not_the_one_that_reads_it():
+    unit = {
+        "state": {"class": "get_last_hidden_state", "from": "prev:s", "n_out": 6},
+        "p": {"class": "linear", "from": "state", "n_out": 1, "activation": None},
+        "part": {"class": "slice_nd", "from": "base:data", "start": "p", "size": 2},
+        "mean": {"class": "reduce", "mode": "mean", "axis": "T", "from": "part"},
+        "s": {"class": "rnn_cell", "unit": "LSTMBlock", "from": "mean", "n_out": 3},
+        "output": {"class": "copy", "from": "s"},
+    }
+    net = {"output": {"class": "rec", "from": "data:classes", "unit": unit}}
+    with pytest.raises(tn.TenureError, match="layer 'output/part' .*integer"):
+        tn.network(net, {"data": {"dim": 4}, "classes": {"dim": 5, "sparse": True}}).plan()

@@ -39,3 +39,19 @@ def test_the_step_at_which_a_sequence_ends_counts_if_that_is_asked_for(batch):
         result, _ = net.apply(params, state, None, {"classes": batch["classes"]}, losses=False, search=True)
         lengths.append(next(iter(result.outputs["output"].lengths.values())).data.ravel()[0])
     assert lengths[1] == min(lengths[0] + 1, 8)
+
+
+def test_size_target_says_how_many_steps_there_are_whatever_the_target():
+    unit = {"output": {"class": "linear", "n_out": 3, "activation": "tanh", "from": "prev:output"}}
+    known = {"data": {"dim": 4}, "other": {"dim": 5, "sparse": True}, "classes": {"dim": 5, "sparse": True}}
+    batch = {"data": (np.zeros((2, 7, 4), "float32"), np.array([7, 5]))}
+    batch |= {key: (np.zeros((2, n), int), np.array([n, 2])) for key, n in (("other", 6), ("classes", 3))}
+
+    def steps(**options):
+        net = {"output": {"class": "rec", "from": [], "unit": unit, **options}}
+        model = tn.network(net, known)
+        params, state = model.init(jax.random.key(0), batch)
+        return model.apply(params, state, None, batch, train=False)[0].outputs["output"].shape[0]
+
+    assert steps(target="other") == 6
+    assert steps(size_target="classes") == steps(target="other", size_target="classes") == 3

@@ -163,6 +163,5 @@ def missing_key(call: str, party: Party) -> MissingRNGError:
     )
 
 
-def drawing() -> _InitKeys | None:
-    """The keys of the initialiser that runs, if one does."""
-    return _initialising.get()
+#: `drawing()`: the keys of the initialiser that runs, if one does.
+drawing = _initialising.get

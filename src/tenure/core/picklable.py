@@ -17,7 +17,7 @@ _OTHER_PICKLERS = ("cloudpickle", "dill")  # they also take functions that no mo
 
 
 def check_picklable(function: Callable[..., Any] | None, ties: Mapping[str, Any], stages: Mapping[str, Any]) -> None:
-    """Raises unless another process can find a model's functions. Asked by `__getstate__`, which pickle calls.
+    """Raises unless another process can find a model's functions. For a method that pickle calls, which calls this one itself.
 
     Args:
       function: the model's; None for a plan, which has none.

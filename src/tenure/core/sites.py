@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
@@ -23,7 +24,6 @@ _CACHING = {
     "pjit.py": "jax.jit",
 }
 _GENERATED = ("<string>", "<frozen", "<attrs")  # code of dataclasses and the like; "<stdin>" is a user's program
-_rooms: dict[str, int] = {}  # file name → 2 core, or JAX; 1 elsewhere in the package, 0 the user's program
 
 
 class Site(NamedTuple):
@@ -63,8 +63,7 @@ NOWHERE = Site("", 0, None, 0)
 
 
 def _short(file: str) -> str:
-    cell = _cell(file)
-    if cell:
+    if cell := _cell(file):
         return cell
     try:
         here = os.getcwd() + os.sep
@@ -80,15 +79,12 @@ def _cell(file: str) -> str:
     return named[1] if named else ""
 
 
+@functools.cache
 def _room(file: str) -> int:
-    room = _rooms.get(file)
-    if room is None:
-        if file.startswith((_CORE, _JAX, *_GENERATED)) or "contextlib" in file:
-            room = 2
-        else:
-            room = 1 if file.startswith(_PACKAGE) else 0
-        _rooms[file] = room
-    return room
+    """2 for code of the core, of JAX, or that Python makes; 1 for the rest of the package; 0 for the user's program."""
+    if file.startswith((_CORE, _JAX, *_GENERATED)) or "contextlib" in file:
+        return 2
+    return 1 if file.startswith(_PACKAGE) else 0
 
 
 def call_site() -> Site:
@@ -100,20 +96,17 @@ def call_site() -> Site:
     return Site(user.f_code.co_filename, user.f_lineno, frame.f_code, frame.f_lineno)
 
 
-def user_frame(frame: FrameType | None) -> FrameType | None:
-    """The nearest frame of the user's program, from `frame` outwards."""
-    return _outwards(frame, 0)
+def user_site(frame: FrameType | None) -> Site:
+    """The nearest line of the user's program, from `frame` outwards."""
+    user = _outwards(frame, 0)
+    return Site(user.f_code.co_filename, user.f_lineno, None, 0) if user else NOWHERE
 
 
 def _outwards(frame: FrameType | None, most: int) -> FrameType | None:
     """The nearest frame, outwards, whose code is of a room up to `most`."""
-    while frame is not None:
-        file = frame.f_code.co_filename
-        room = _rooms.get(file)
-        if (_room(file) if room is None else room) <= most:
-            return frame
+    while frame is not None and _room(frame.f_code.co_filename) > most:
         frame = frame.f_back
-    return None
+    return frame
 
 
 def opener() -> int:
@@ -143,8 +136,7 @@ def caching_transform(start: int) -> tuple[str, Site] | None:
         file = frame.f_code.co_filename
         found = [name for part, name in _CACHING.items() if part in file] if file.startswith(_JAX) else []
         if found:
-            user = user_frame(frame)
-            return found[0], Site(user.f_code.co_filename, user.f_lineno, None, 0) if user else NOWHERE
+            return found[0], user_site(frame)
         frame = frame.f_back
     return None
 

@@ -60,10 +60,9 @@ def flat(tree: Any, what: str) -> dict[str, Any]:
     Raises:
       TreeError: it is none; `what` says which of the arguments it is.
     """
-    check_tree(tree or {}, what)
-    return {
-        paths.join(module, name): value for module, entries in (tree or {}).items() for name, value in entries.items()
-    }
+    tree = tree or {}
+    check_tree(tree, what)
+    return {paths.join(module, name): value for module, entries in tree.items() for name, value in entries.items()}
 
 
 def in_trees(state: Any, params: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Tree]) -> Any:
@@ -90,34 +89,23 @@ def partition(params: Params, mask: Mapping[str, Mapping[str, bool]]) -> tuple[T
     >>> chosen, rest, combine(chosen, rest) == {"a": {"w": 1, "b": 2}}
     ({'a': {'w': 1}}, {'a': {'b': 2}}, True)
     """
-    check_tree(params, "params")
-    check_tree(mask, "mask")
-    have, want = (set(paths_of(tree)) for tree in (params, mask))
+    have, want = set(flat(params, "params")), set(flat(mask, "mask"))
+    by_ledger = "make it by the ledger:  model.plan(…).ledger.mask('**/w')"
     for path in sorted(have ^ want):
         raise TreeError(
             f"the mask has no entry for '{path}'" if path in have else f"the mask has '{path}', and the params do not",
             near=nearest(path, have),
-            ways=[
-                "make it by the ledger:  model.plan(…).ledger.mask('**/w')",
-                "one True or False for each leaf of params",
-            ],
+            ways=[by_ledger, "one True or False for each leaf of params"],
         )
     sides: tuple[Tree, Tree] = {}, {}
     for module, entries in params.items():
         for name, value in entries.items():
             chosen = mask[module][name]
             if not isinstance(chosen, (bool, np.bool_)):
-                raise TreeError(
-                    f"the mask has {brief(chosen)} for '{module}/{name}', not True or False",
-                    ways=["make it by the ledger:  model.plan(…).ledger.mask('**/w')"],
-                )
+                rule = f"the mask has {brief(chosen)} for '{module}/{name}', not True or False"
+                raise TreeError(rule, ways=[by_ledger])
             sides[0 if chosen else 1].setdefault(module, {})[name] = value
     return sides
-
-
-def paths_of(tree: Params) -> list[str]:
-    """The paths of a tree's leaves."""
-    return [paths.join(module, name) for module, entries in tree.items() for name in entries]
 
 
 def check_tree(tree: Any, what: str) -> None:

@@ -25,4 +25,4 @@ def dropped(rng: jax.Array, rate: float | jax.Array, x: jax.Array, shape: Sequen
     """
     keep_rate = 1.0 - rate
     keep = jax.random.bernoulli(rng, keep_rate, shape=x.shape if shape is None else tuple(shape))
-    return jnp.broadcast_to(keep, x.shape) * x / keep_rate
+    return jnp.broadcast_to(keep, x.shape).astype(x.dtype) * x / keep_rate

@@ -99,4 +99,4 @@ def _scales(decays: list[Decay]) -> dict[str, Any]:
 
 def _kind(path: str) -> str:
     """What a slot is: "owned", "borrowed" or "given"."""
-    return values.kind_of(path)
+    return values.known()[path].kind

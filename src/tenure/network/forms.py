@@ -133,7 +133,10 @@ class _Search:
         shaped = [
             key for key in failed if not self._unknown(key)
         ]  # what is wrong there is not what nothing was known of
-        for key in (causes or shaped or failed)[:1]:
+        own = [
+            key for key in shaped if not any(self.graph.previous.get(d) in failed for d in self.graph.nodes[key].deps)
+        ]
+        for key in (causes or own or shaped or failed)[:1]:
             raise self.failed[key]
 
     def _unknown(self, key: str) -> list[str]:

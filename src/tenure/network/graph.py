@@ -275,7 +275,7 @@ class Graph:
         add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         signature = cls.signature  # type: ignore[attr-defined]
-        self._check_options(node, signature)
+        self.check_options(node)
         node.sources = [self.resolve(level, r, node.key, "from") for r in self._from(node)]
         node.deps += node.sources
         for option in sorted(signature.tensors | signature.outputs):
@@ -323,8 +323,13 @@ class Graph:
             return {k: self.refer(node, option, v) for k, v in value.items()}
         return value
 
-    def _check_options(self, node: Node, signature: registry.Signature) -> None:
-        known = {*signature.options, *GENERIC, *node.cls.more_options}  # type: ignore[attr-defined]
+    def check_options(self, node: Node) -> None:
+        """Looks at the names of a layer's options.
+
+        Raises:
+          OptionError: its class has no such option.
+        """
+        known = {*node.cls.signature.options, *GENERIC, *node.cls.more_options}  # type: ignore[attr-defined]
         for option, value in node.options.items():
             if option in FORMER_DEFAULTS and value == FORMER_DEFAULTS[option]:
                 continue

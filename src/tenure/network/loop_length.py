@@ -87,6 +87,11 @@ def time(loop: Layer, graph: LoopGraph, frames: Mapping[str, Tensor]) -> Dim:
     unstacked = _unstacked(loop, graph, dim)
     if unstacked is not None:
         return unstacked
+    size = node.refs.get("size_target")
+    if isinstance(size, str) and size in loop.run.outputs and not loop.run.graph.flags.search:
+        found = loop.run.outputs[size].tensor.time_dim
+        if found is not None:
+            return found
     known = sizes.current()
     if dim is not None and known.knows(dim) and not graph.open_ended:
         return dim

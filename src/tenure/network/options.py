@@ -49,6 +49,7 @@ FORMER = {
     "gamma": f"{_THEANO}: 'loss_opts': {{'focal_loss_factor': …}}",
     "grad_clip_z": f"{_THEANO}: the training program clips gradients",
     "grad_discard_out_of_bound_z": f"{_THEANO}: the training program clips gradients",
+    "load_from": "an option of an earlier RETURNN: 'load_on_init' names the checkpoint",
     "psize": _THEANO,
     "reverse": f"{_THEANO}: 'direction': -1",
     "seq_weight_layer": _THEANO,

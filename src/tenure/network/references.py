@@ -58,9 +58,9 @@ def _target(graph: Graph, node: Node, name: Any) -> Key | None:
     try:
         return graph.refer(node, "target", f"data:{name}")
     except LayerNotFoundError:
-        if graph.flags.eval:
+        if graph.flags.train or (graph.flags.eval and node.get("loss")):
             raise
-        return None
+        return None  # nothing is compared with it
 
 
 def source_names(node: Node, default: Any = ()) -> list[Any]:

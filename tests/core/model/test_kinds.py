@@ -1,4 +1,4 @@
-"""One kind of model: what takes a model takes all, in any order and nesting."""
+"""One kind of model: what takes a model takes all, in any order and nesting. A model survives pickle where its function does."""
 
 import copy
 import itertools
@@ -12,6 +12,7 @@ import pytest
 import tenure as tn
 import tenure.haiku as hk
 from tenure import nn
+from tests.core.copied_models import MODELS, WAYS, copied, plain, same
 
 KEY = jax.random.PRNGKey(0)
 X = jnp.ones((2, 4))
@@ -145,3 +146,35 @@ def test_dropout_and_batch_norm_follow_the_mode_and_an_argument_wins():
     assert (forced == 0).any() and not jax.tree.all(jax.tree.map(np.array_equal, moved, state))
     with pytest.raises(tn.errors.MissingRNGError):
         model.apply(params, state, None, x)
+
+
+@pytest.mark.parametrize("name, through", WAYS)
+def test_a_model_of_a_module_level_function_is_copied(name, through):
+    model = MODELS[name]()
+    key = jax.random.PRNGKey(0)
+    made = model.init(key, X)
+    other = through(model)
+    assert same(other.init(key, X), made)
+    given = made if isinstance(made, tuple) else (made,)
+    rng = () if "without" in name else (key,)
+    assert same(other.apply(*given, *rng, X), model.apply(*given, *rng, X))
+    assert other.init.plan(X).ledger == model.init.plan(X).ledger
+    assert jax.jit(other.apply)(*given, *rng, X) is not None
+
+
+def several():
+    first, second = nn.Linear(4, name="first"), nn.Linear(2, name="second")
+    return (lambda x: second(first(x))), {"first": first, "second": second}
+
+
+def test_a_haiku_model_of_several_functions_is_copied():
+    model, key = hk.multi_transform(several), jax.random.PRNGKey(0)
+    other = copied(model)
+    params = model.init(key, X)
+    assert same(other.init(key, X), params) and set(other.apply) == {"first", "second"}
+    assert same(other.apply["second"](params, None, X), model.apply["second"](params, None, X))
+
+
+def test_without_apply_rng_is_copied():
+    model = copied(tn.without_apply_rng(tn.transform(plain)))
+    assert model.apply(model.init(KEY, X), X).shape == (2, 3)

@@ -245,3 +245,14 @@ def test_a_state_that_is_put_together_of_several_cannot_be_set():
     transformed = tn.transform_with_state(model)
     with pytest.raises(NoInverseError, match="concat"):
         transformed.apply(*transformed.init(None, 0), None, 0)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["drawn alone", "made by the forward pass"])
+def test_a_state_and_a_parameter_of_one_name_start_from_their_own_values(late):
+    def f(x):
+        start = x[0] if late else 1.0
+        w = tn.get_parameter("w", (2,), init=lambda shape, dtype: jnp.full(shape, start, dtype))
+        return w.sum() + tn.get_state("w", (3,), init=lambda shape, dtype: jnp.full(shape, -start, dtype)).sum()
+
+    params, state, _, _ = run(f, jnp.ones(4))
+    assert jax.tree.map(lambda a: a.tolist(), (params, state)) == ({"~": {"w": [1, 1]}}, {"~": {"w": [-1, -1, -1]}})

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.network.searches import LABELS, decoder, search
+import tenure as tn
+from tenure.network.layers import attention_steps
+from tests.network.searches import DATA, LABELS, decoder, search
 
 
 def remembering(room, **more):
@@ -47,3 +49,15 @@ def test_keys_that_stay_in_their_places_are_seen_as_if_they_followed_their_hypot
     assert a.shape == b.shape and a.shape[0] > 17, a.shape  # several blocks
     np.testing.assert_array_equal(a, b)
     np.testing.assert_allclose(scores, others, rtol=1e-4)
+
+
+def test_a_step_of_layers_alike_is_traced_once(monkeypatch):
+    traced, blocks = [], attention_steps._over
+    monkeypatch.setattr(attention_steps, "_over", lambda parts: traced.append(parts) or blocks(parts))
+    layer = {"class": "self_attention", "num_heads": 1, "total_key_dim": 3, "n_out": 3, "attention_left_only": True}
+    first = {"class": "linear", "n_out": 3, "activation": None, "from": "prev:output"}
+    chain = {f"self{i + 1}": {**layer, "from": f"self{i}"} for i in range(6)}
+    tn.network(
+        decoder(rec={"max_seq_len": 61}, self0=first, **chain, s={"class": "copy", "from": "self6"}), DATA, check=False
+    ).plan(search=True, losses=False)
+    assert 0 < len(traced) <= 6, traced  # three ways of seeing the blocks

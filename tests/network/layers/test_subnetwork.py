@@ -1,7 +1,10 @@
 """Sub-networks, also in loops, have data of their own."""
 
 import numpy as np
+import pytest
 
+import tenure as tn
+from tenure.network import NetworkError
 from tests.network.layers.running import BATCH, KEEP
 from tests.network.objectives import LINEAR, objective
 
@@ -23,3 +26,11 @@ def test_a_sub_network_in_a_loop_has_its_own_data():
         now = np.tanh(state @ h["W"] + h["b"])
         assert np.allclose(found[:, t][KEEP[:, t]], (now + before)[KEEP[:, t]], atol=1e-5)
         before = now
+
+
+def test_layers_under_another_name_are_told_by_that_name():
+    inner = {"output": {"class": "copy", "from": "data"}}
+    with pytest.raises(NetworkError, match="(?s)option 'network' is .*this class has no such option.*subnetwork"):
+        tn.network({"output": {"class": "subnetwork", "from": "data", "network": inner}}, {"data": {"dim": 3}})
+    with pytest.raises(NetworkError, match="option 'subnetwork' is None: a dict of layers is needed"):
+        tn.network({"output": {"class": "subnetwork", "from": "data"}}, {"data": {"dim": 3}})

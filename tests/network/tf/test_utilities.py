@@ -1,9 +1,15 @@
 """Functions of RETURNN's own toolbox that configs import beside TensorFlow."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from tenure import TenureError
 from tenure.network.tf.utilities import UTILITIES
+from tests.network.functions_of_configs import outputs
+from tests.network.layers import running
 
 X = jnp.arange(6).reshape(2, 3)
 
@@ -18,6 +24,23 @@ def test_axes_that_come_and_go():
     assert wide.shape == (2, 4, 3) and (wide == X[:, None]).all()
     assert call("expand_multiple_dims", X, [0, 2]).shape == (1, 2, 1, 3)
     assert call("swapaxes", X, 0, 1).tolist() == X.T.tolist() == call("move_axis", X, 0, 1).tolist()
+
+
+def test_what_dropout_leaves_is_scaled_up_unless_told():
+    def f(data, network, corrected=True):
+        return call("dropout", 1.0 + data.placeholder**2, keep_prob=0.5, apply_correction_factor=corrected)
+
+    plain = 1.0 + running.X**2
+    for corrected, factor in ((True, 2.0), (False, 1.0)):
+        y = outputs(functools.partial(f, corrected=corrected), train=True)
+        assert 0 < (y == 0).sum() < y.size
+        np.testing.assert_allclose(y[y != 0], factor * plain[y != 0], rtol=1e-6)
+    columns = (
+        outputs(lambda data, network: call("dropout", 1.0 + data.placeholder**2, 0.5, (1, 1, None)), train=True) == 0
+    )
+    assert (columns == columns[:1, :1]).all()
+    with pytest.raises(TenureError, match="cond_on_train"):
+        call("dropout", X, 0.5, cond_on_train=True)
 
 
 def test_entries_several_times_in_a_row():

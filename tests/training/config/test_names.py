@@ -6,13 +6,15 @@ import pytest
 
 import tenure as tn
 from tenure.functional import transducer_loss
-from tenure.training.config import from_command_line
+from tenure.network.tf.utilities import UTILITIES
+from tenure.training.config import Config, from_command_line
+from tenure.training.config.names import members
 from tenure.training.errors import ConfigError
 
 IMPORTED = """
 Pretrain.WrapEpochValue TFUtil.where_bc TFUtil.Data TFUtil.DimensionTag TFUtil.nd_indices TFUtil.tile_transposed TFUtil.get_shape TFUtil.dropout
 TFUtil.get_rnnt_linear_aligned_output
-GeneratingDataset.Vocabulary Util.cleanup_env_var_path returnn.config.get_global_config returnn.tf.compat.v1.while_loop tensorflow.device
+GeneratingDataset.Vocabulary Util.cleanup_env_var_path Util.get_login_username returnn.config.get_global_config returnn.tf.compat.v1.while_loop tensorflow.device
 tensorflow.control_dependencies tensorflow.summary tensorflow.segment_min tensorflow.TensorShape tensorflow.name_scope tensorflow.meshgrid returnn.tf.util.data.SpatialDim
 returnn.tf.util.data.FeatureDim returnn.tf.util.data.batch_dim returnn.tensor.Dim returnn.tensor.batch_dim
 """.split()  # what configs import, and Tenure has
@@ -92,3 +94,9 @@ def test_the_loss_is_that_of_the_grid_and_has_gradients(tmp_path):
     expected = jax.jit(transducer_loss)(jax.numpy.moveaxis(logits.data, 2, 0), labels, frames, lengths)
     np.testing.assert_allclose(loss, expected.sum(), rtol=1e-5)
     assert all(np.abs(g).max() > 0 for g in jax.tree.leaves(gradient))
+
+
+def test_configs_import_the_same_functions_as_their_functions_do():
+    for name in ("TFUtil", "returnn.tf.util.basic"):
+        found = members(name, Config())
+        assert found["dropout"] is UTILITIES["dropout"] and found["sequence_mask"] is UTILITIES["sequence_mask"]

@@ -31,6 +31,10 @@ def test_what_cannot_be_used_is_refused(config, said):
         Updater(config, {"h": {"W": True}})
 
 
+def test_what_only_writes_summaries_is_taken():
+    assert Updater({"debug_grad_summaries": True}, {"h": {"W": True}}).parts
+
+
 def test_options_of_a_layer_that_are_none_are_refused():
     with pytest.raises(ConfigError, match="updater_opts of layer 'h' have no 'learning_rate_multiplier'"):
         Updater({}, {"h": {"W": True}}, {"h": {"learning_rate_multiplier": 2}})

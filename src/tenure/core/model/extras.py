@@ -8,6 +8,7 @@ from typing import Any
 
 from tenure.core.errors import Party, UnknownLeafError, nearest
 from tenure.core.notation import paths
+from tenure.core.trees import leaf
 
 log = logging.getLogger("tenure")
 
@@ -26,7 +27,7 @@ def check_extras(extras: list[str], params: Mapping[str, Any], known: Mapping[st
       params: as given to `apply`.
       known: the model's slots.
       strict: True: all are errors. None: those of stages, and those in modules that the model has, are; other modules are
-        told. False: none is.
+        told.
 
     Raises:
       UnknownLeafError: they are errors.
@@ -35,14 +36,14 @@ def check_extras(extras: list[str], params: Mapping[str, Any], known: Mapping[st
     staged = [p for p in extras if _owner_of(p) in known]
     inside = [p for p in extras if p not in staged and paths.split(p)[0] in modules]
     foreign = [p for p in extras if p not in staged and p not in inside]
-    if strict is False:
-        return
-    if staged:
-        raise _error("leaves of stages that the model lacks", staged, params, known, _stage_ways(staged[0]))
-    if inside:
-        raise _error("leaves that no module of the model asks for", inside, params, known, _ways(inside[0]))
-    if foreign and strict:
-        raise _error("modules that the model lacks", foreign, params, known, _ways(foreign[0]))
+    wrong = {
+        "leaves of stages that the model lacks": staged,
+        "leaves that no module of the model asks for": inside,
+        "modules that the model lacks": foreign if strict else [],
+    }
+    for what, found in wrong.items():
+        if found:
+            raise _error(what, found, params, known)
     if foreign:
         names = list(dict.fromkeys(paths.split(p)[0] for p in foreign))
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
@@ -54,35 +55,28 @@ def _owner_of(path: str) -> str:
     return paths.join(module, name.partition(".")[0]) if "." in name else ""
 
 
-def _stage_ways(path: str) -> list[str]:
-    owner, stage = _owner_of(path), paths.split(path)[1].split(".")[1]
-    return [
-        f"give the model the stage:  tn.transform(f, stages={{'{owner}': ['{stage}(…)']}})",
-        f"merge it in the model that has it:  tn.merge(plan, params, '{owner}', '{stage}')",
-        "leave them out on purpose:  tn.transform(f, strict=False)",
-    ]
-
-
-def _ways(path: str) -> list[str]:
-    module, name = paths.split(path)
-    return [
-        f"correct the name, or delete it:  del params['{module}']['{name}']",
-        "leave such leaves out on purpose:  tn.transform(f, strict=False)",
-        "rename them:  tn.transfer(plan, params, rename={…})",
-    ]
-
-
-def _error(what: str, found: list[str], params: Any, known: Mapping[str, Any], ways: list[str]) -> UnknownLeafError:
-    def shape(path: str) -> str:
-        module, name = paths.split(path)
-        return str(tuple(getattr(params[module][name], "shape", ())))
-
-    parties = [Party("params", p, shape(p), "", "the params given to apply") for p in found[:6]]
-    owners = [known[o] for p in found[:1] if (o := _owner_of(p)) in known]
-    owners += [s for p, s in known.items() if not owners and paths.split(p)[0] == paths.split(found[0])[0]][:1]
+def _error(what: str, found: list[str], params: Any, known: Mapping[str, Any]) -> UnknownLeafError:
+    first, owner = found[0], _owner_of(found[0])
+    module, name = paths.split(first)
+    if owner in known:
+        stage, parties = name.split(".")[1], [known[owner].party("model")]
+        ways = [
+            f"give the model the stage:  tn.transform(f, stages={{'{owner}': ['{stage}(…)']}})",
+            f"merge it in the model that has it:  tn.merge(plan, params, '{owner}', '{stage}')",
+            "leave them out on purpose:  tn.transform(f, strict=False)",
+        ]
+    else:
+        parties = [slot.party("model") for path, slot in known.items() if paths.split(path)[0] == module][:1]
+        ways = [
+            f"correct the name, or delete it:  del params['{module}']['{name}']",
+            "leave such leaves out on purpose:  tn.transform(f, strict=False)",
+            "rename them:  tn.transfer(plan, params, rename={…})",
+        ]
+    shapes = {p: tuple(getattr(leaf(params, p), "shape", ())) for p in found[:6]}
+    given = [Party("params", p, str(shape), "", "the params given to apply") for p, shape in shapes.items()]
     return UnknownLeafError(
         f"the params given to apply have {what}: {', '.join(found[:3])}" + (", …" if len(found) > 3 else ""),
-        parties=parties + [slot.party("model") for slot in owners],
-        near=nearest(found[0], known) if _owner_of(found[0]) not in known else (),
+        parties=given + parties,
+        near=nearest(first, known) if owner not in known else (),
         ways=ways,
     )

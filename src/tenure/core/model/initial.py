@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from tenure.core.errors import MissingRNGError, ParameterDtypeError, TenureError
 from tenure.core.keys import initialising, made_key, missing_key, owner_keys
-from tenure.core.notation.stage import Spec
 from tenure.core.run import values
+from tenure.core.run.recipes import over_layers
 from tenure.core.run.values import offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
@@ -23,17 +21,22 @@ from tenure.core.traces import outermost
 from tenure.core.trees import nest
 
 
-def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], list[str]]:
-    """The owners' initial values, and the paths of those that only the forward pass can make."""
+def draw(slots: Mapping[str, Slot], key: Any) -> tuple[dict[str, Any], list[str]]:
+    """The owners' initial values, and the paths of those that only the forward pass can make.
+
+    Args:
+      slots: of the parameters, or of the states.
+      key: from which each owner's is drawn by its path; None if there is none.
+    """
     owners = [slot for slot in slots.values() if slot.kind == "owned" and not slot.part_of]
-    drawing = [slot.path for slot in owners] + [path for slot in owners for path in _parts(slot)]
+    drawing = [path for slot in owners for path in _leaves(slot)]
     keys = dict(zip(drawing, owner_keys(key, drawing), strict=True)) if key is not None and owners else {}
     drawn: dict[str, Any] = {}
     late: list[str] = []
     for slot in owners:
         made = _made_alone(slot, keys)
         if made is None:
-            late += [slot.path, *_parts(slot)]
+            late += _leaves(slot)
             continue
         drawn.update(made)
         if slot.collection == "params":
@@ -43,7 +46,7 @@ def draw(plan: Plan, slots: dict[str, Slot], key: Any) -> tuple[dict[str, Any], 
 
 def _made_alone(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any] | None:
     """An owner's first value, and those of its stages' leaves; None if only the forward pass can make them."""
-    if slot.request.make is None:
+    if slot.make is None:
         return None
     try:
         made = None if _hands_on(slot, keys) else _make(slot, keys)
@@ -51,7 +54,7 @@ def _made_alone(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     except MissingRNGError:
         raise missing_key("init(jax.random.key(0), …)", slot.party("owner")) from None
-    return None if _holds_values(slot.request.init) and any(map(_has_ended, jax.tree.leaves(made))) else made
+    return None if _holds_values(slot.init) and any(map(_has_ended, jax.tree.leaves(made))) else made
 
 
 def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
@@ -59,9 +62,9 @@ def _hands_on(slot: Slot, keys: Mapping[str, Any]) -> bool:
 
     JAX notices values of a trace that is over only when the trace around ends.
     """
-    if outermost() or not _holds_values(slot.request.init):
+    if outermost() or not _holds_values(slot.init):
         return False
-    mine = {path: made_key(keys.get(path)) for path in [slot.path, *_parts(slot)]}
+    mine = {path: made_key(keys.get(path)) for path in _leaves(slot)}
     made = jax.make_jaxpr(lambda keys: _make(slot, keys))(mine)
     return any(isinstance(const, jax.core.Tracer) for const in made.consts)
 
@@ -102,57 +105,48 @@ def _check_made(slot: Slot, value: Any) -> None:
         )
 
 
-def _parts(slot: Slot) -> list[str]:
-    """The leaves of the stages that all users see."""
-    labels = {stage.label for stage in slot.stages}
-    return [path for (label, _), path in slot.parts.items() if label in labels]
+def _leaves(slot: Slot) -> list[str]:
+    """What is stored for an owner: its own leaf, and those of the stages that all users see."""
+    return [slot.path, *slot.parts_of(slot.stages).values()]
 
 
 def _make(slot: Slot, keys: Mapping[str, Any]) -> dict[str, Any]:
     """An owner's first value, and those of its stages' leaves."""
 
-    def one(keys: Mapping[str, Any]) -> dict[str, Any]:
-        with initialising(keys.get(slot.path)):
-            value = slot.request.make()  # type: ignore[misc]
-        return staging.begin(slot, slot.stages, value, keys.get) if slot.stages else {slot.path: value}
+    def one(_: Any, indices: tuple[Any, ...]) -> dict[str, Any]:
+        with initialising(_of_layer(keys, slot.path, indices)):
+            value = slot.make()  # type: ignore[misc]
+        return staging.begin(slot, slot.stages, value, lambda path: _of_layer(keys, path, indices))
 
-    return _over_layers(one, slot)({path: keys.get(path) for path in [slot.path, *_parts(slot)]})
-
-
-def _over_layers(one: Callable[..., Any], slot: Slot) -> Callable[..., Any]:
-    run = one
-    for _, size in reversed(slot.stack):
-        run = _stacked(run, size)
-    return run
+    return over_layers(one, slot.layers)((), ())
 
 
-def _stacked(make: Callable[..., Any], size: int) -> Callable[..., Any]:
-    """One value for each layer, each from its own key."""
-
-    def run(keys: Mapping[str, Any], *args: Any) -> Any:
-        steps, fold = jnp.arange(size, dtype=np.uint32), jax.vmap(jax.random.fold_in, (None, 0))
-        split = {path: key if key is None else fold(made_key(key), steps) for path, key in keys.items()}
-        return jax.vmap(make, axis_size=size)(split, *args)
-
-    return run
+def _of_layer(keys: Mapping[str, Any], path: str, indices: tuple[Any, ...]) -> Any:
+    """A leaf's key in one layer of the stacks around it."""
+    key = keys.get(path)
+    return key if key is None else functools.reduce(jax.random.fold_in, indices, made_key(key) if indices else key)
 
 
 def draw_uses(plan: Plan, params: Mapping[str, Any], state: Mapping[str, Any], key: Any) -> dict[str, Any]:
-    """The first values of the leaves of stages for one use: they may depend on the value that is borrowed."""
-    uses = [slot for slot in plan.slots.values() if any(s.parts(Spec(slot.shape, slot.dtype)) for s in slot.use_stages)]
+    """The first values of the leaves of stages for one use: they may depend on the value that is borrowed.
+
+    Args:
+      plan: of the model.
+      params, state: path → the values of all other leaves.
+      key: as for `draw`.
+    """
+    uses = [slot for slot in plan.slots.values() if any(s.parts(slot.spec) for s in slot.use_stages)]
     if not uses:
         return {}
     made: dict[str, Any] = {}
     frame = offline(plan, nest(params), nest(state))
     with frame.active():
         for slot in uses:
-            labels = {stage.label for stage in slot.use_stages}
-            places = [path for (label, _), path in slot.parts.items() if label in labels]
+            places = list(slot.parts_of(slot.use_stages).values())
             keys = dict(zip(places, owner_keys(key, places), strict=True)) if key is not None else {}
 
-            def one(keys: Mapping[str, Any], value: Any, slot: Slot = slot) -> dict[str, Any]:
-                return staging.begin(slot, slot.use_stages, value, keys.get)
+            def one(value: Any, indices: tuple[Any, ...], slot: Slot = slot, keys: Any = keys) -> dict[str, Any]:
+                return staging.begin(slot, slot.use_stages, value, lambda path: _of_layer(keys, path, indices))
 
-            value = values.evaluate(frame, slot.path, FINAL)
-            made |= _over_layers(one, slot)({path: keys.get(path) for path in places}, value)
+            made |= over_layers(one, slot.layers)(values.evaluate(frame, slot.path, FINAL), ())
     return made

@@ -76,6 +76,45 @@ def _no_plan(*args: Any, **kwargs: Any) -> Plan:
     )
 
 
+class Pure:
+    """A pure function of a model: `run(model, *args)`, with the model filled in.
+
+    Attributes:
+      run: a function of a module.
+      model: what it runs.
+    """
+
+    def __init__(self, run: Callable[..., Any], model: Any):
+        """Fills in the model.
+
+        Args:
+          run: a function of a module, which another process can find.
+          model: its first argument.
+        """
+        self.run, self.model = run, model
+        self.__name__ = self.__qualname__ = run.__name__.strip("_")
+        self.__doc__ = run.__doc__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.run(self.model, *args, **kwargs)
+
+    @property
+    def plan(self) -> Callable[..., Any]:
+        """The model's `plan`."""
+        return self.model.plan
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self.run)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.run, self.model)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__} of {brief(getattr(self.model, 'function', self.model))}>"
+
+
 class Wrapped:
     """A model's function, called in another way; all else about it stays as it is.
 
@@ -118,14 +157,11 @@ class InEvaluation(Wrapped):
 class WithoutKey(Wrapped):
     """A model's `apply`, which takes no key."""
 
+    takes_no_key: ClassVar[bool] = True
     leading: ClassVar[int] = 1  # arguments before the key
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args[: self.leading], None, *args[self.leading :], **kwargs)
-
-    @property
-    def takes_no_key(self) -> bool:
-        return True
 
 
 class WithStateWithoutKey(WithoutKey):

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import LeakedTracerError, Party, TenureError, UnusedTieError, nearest
+from tenure.core.errors import Party, UnusedTieError, nearest
 from tenure.core.keys import PlanKeys
-from tenure.core.model.axes import in_single_lanes, unbound_axis
-from tenure.core.model.depth import too_deep
 from tenure.core.notation import paths
-from tenure.core.run.frame import Frame, Mode
-from tenure.core.sites import Site, raised_at
+from tenure.core.run.frame import Frame
 from tenure.core.slots.link import link
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.sources import Sources
 from tenure.core.traces import without_collection
 
 
-def make_plan(
-    function: Callable[..., Any],
-    sources: Sources,
-    ties: Mapping[str, Any],
-    args: Any,
-    kwargs: Any,
-    stages: Mapping[str, Any] | None = None,
-    training: bool = True,
-    has_key: bool = True,
-    axes: tuple[str, ...] = (),
-) -> Plan:
-    """Runs the function abstractly, links its slots, and checks them.
+def traced(
+    function: Callable[..., Any], frame: Frame, args: Any, kwargs: Any, has_key: bool, axes: Iterable[str]
+) -> Any:
+    """Runs a function abstractly, so that `frame` has its requests. Returns the shapes of its result.
 
-    Axes that are mapped outside of the model, and that nobody maps here, have a single lane.
-
-    Raises:
-      TenureError: the ties do not hold; the message says which rule broke.
+    Args:
+      function: the model's.
+      frame: of a run that plans.
+      args, kwargs: the inputs: arrays, or their shapes.
+      has_key: whether random keys can be drawn.
+      axes: those that are mapped outside of the model, and that nobody maps here: each has a single lane.
     """
-    frame = Frame(Mode.PLAN, sources.fresh(), training=training)
     specs, filled = opened((args, kwargs))
     outs: list[Any] = []
 
@@ -53,25 +43,30 @@ def make_plan(
         outs.append(jax.tree.map(struct_of, out))
         return [leaf for leaf in jax.tree.leaves(out) if isinstance(leaf, jax.Array)]  # JAX finds those of other traces
 
-    try:
-        with without_collection():
-            jax.eval_shape(in_single_lanes(run, axes), *specs)
-    except NameError as e:
-        axis = unbound_axis(e)
-        if axis is None or axis in axes:
-            raise
-        return make_plan(function, sources, ties, args, kwargs, stages, training, has_key, (*axes, axis))
-    except (jax.errors.UnexpectedTracerError, RecursionError) as e:
-        found, cause = explained(e)
-        raise found or e from cause
     with without_collection():
-        plan = linked(frame, outs[0], ties, stages)
-    plan.axes = axes
-    return plan
+        jax.eval_shape(in_single_lanes(run, axes), *specs)
+    return outs[0]
+
+
+def in_single_lanes(function: Callable[..., Any], axes: Iterable[str]) -> Callable[..., Any]:
+    """`function` as the only lane of each of these axes: an average over them is the value itself."""
+    for axis in axes:
+        function = functools.partial(_single, function, axis)
+    return function
+
+
+def _single(function: Callable[..., Any], axis: str, *args: Any) -> Any:
+    out = jax.vmap(lambda _: function(*args), axis_name=axis)(jnp.zeros(1))
+    return jax.tree.map(lambda value: value[0], out)
 
 
 def linked(frame: Frame, out: Any, ties: Mapping[str, Any], stages: Mapping[str, Any] | None = None) -> Plan:
     """The plan that the requests of a finished run come to.
+
+    Args:
+      frame: of the run.
+      out: shapes and dtypes of the result.
+      ties, stages: as given to `transform`.
 
     Raises:
       TenureError: the ties or stages do not hold, or were never used; the message says which rule broke.
@@ -110,37 +105,9 @@ def struct_of(leaf: Any) -> Any:
 
 def spec_of(leaf: Any) -> jax.ShapeDtypeStruct:
     """The shape, dtype and weak type by which an input is planned."""
-    weak = getattr(leaf, "weak_type", False)
-    return jax.ShapeDtypeStruct(
-        leaf.shape,
-        jax.dtypes.canonicalize_dtype(leaf.dtype)
-        if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
-        else leaf.dtype,
-        weak_type=weak,
-    )
-
-
-def explained(error: Exception) -> tuple[TenureError | None, Exception | None]:
-    """What a traced value that got out, or modules nested too deep, come to; and what is shown as the cause."""
-    return (too_deep(error), None) if isinstance(error, RecursionError) else (_leaked(error), error)
-
-
-def _leaked(error: Exception) -> LeakedTracerError:
-    """The error of a traced value that is used after its function has returned."""
-    made = re.search(r"with type (\S+)[\s\S]*created on line (.+?):(\d+)(?::\d+)? \((.*)\)", str(error))
-    what, file, line, function = made.groups() if made else ("", "", "0", "")
-    return LeakedTracerError(
-        "a traced value is used outside of the function in which it was made",
-        parties=[
-            Party("made in", function or "(JAX does not say)", what, str(Site(file, int(line), None, 0))),
-            Party("used", "", "", str(raised_at(error))),
-        ],
-        ways=[
-            "do not keep arrays of one call (in a global, on self of an object that lives longer) for another call",
-            "use tn.jit, tn.vmap, tn.scan, … instead of the jax ones inside of tn.transform",
-            "return the value from the function",
-        ],
-    )
+    extended = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended)
+    dtype = leaf.dtype if extended else jax.dtypes.canonicalize_dtype(leaf.dtype)
+    return jax.ShapeDtypeStruct(leaf.shape, dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
 def _check_used(frame: Frame) -> None:

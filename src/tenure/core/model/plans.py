@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -67,7 +66,7 @@ class Plans:
 
     def __init__(self, function: Callable[..., Any], make: Callable[..., Plan]):
         self._function, self._make = function, make
-        self._plans: collections.OrderedDict[Any, tuple[Plan, Watch | None]] = collections.OrderedDict()
+        self._plans: dict[Any, tuple[Plan, Watch | None]] = {}
         self._plain: dict[Any, Plan | None] = {}  # kind of inputs → a plan without ties and stages, if all are
         self._watch: Watch | None = None
 
@@ -135,7 +134,6 @@ class Plans:
         self._plans[inputs.key] = plan, Watch(inputs.objects) if inputs.objects else None
         before = self._plain.get(inputs.kind, plan)
         self._plain[inputs.kind] = before and (plan if plan.plain else None)
-        if len(self._plans) > _MOST:
-            self._plans.popitem(last=False)
-        if len(self._plain) > _MOST:
-            self._plain.pop(next(iter(self._plain)))
+        for table in (self._plans, self._plain):
+            if len(table) > _MOST:
+                del table[next(iter(table))]

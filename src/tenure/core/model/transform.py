@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,13 +11,12 @@ import jax
 
 from tenure.core.errors import MissingParameterError, NonEmptyStateError, Party, TenureError, brief
 from tenure.core.keys import Keys, as_key
-from tenure.core.model.axes import in_single_lanes, misplaced, not_mapped, unbound_axis
+from tenure.core.model.explained import explained, unbound_axis
 from tenure.core.model.extras import check_extras, extra_leaves
 from tenure.core.model.initial import draw, draw_uses
-from tenure.core.model.kinds import Transformed, TransformedWithState, in_evaluation
-from tenure.core.model.planning import explained, make_plan
+from tenure.core.model.kinds import Pure, Transformed, TransformedWithState, in_evaluation
+from tenure.core.model.planning import in_single_lanes, linked, traced
 from tenure.core.model.plans import Plans
-from tenure.core.model.pure import Pure
 from tenure.core.picklable import check_picklable
 from tenure.core.run.frame import Entry, Frame, Mode, Params, current_frame
 from tenure.core.run.values import apply_stages
@@ -32,12 +32,7 @@ class Model:
     """A function, its ties and stages, and the plans made of it so far."""
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        ties: Mapping[str, Any] | None,
-        stages: Mapping[str, Any] | None = None,
-        on_borrowed: str = "error",
-        strict: bool | None = None,
+        self, function: Any, ties: Any, stages: Any = None, on_borrowed: str = "error", strict: bool | None = None
     ):
         if not callable(function):
             raise TenureError(
@@ -74,19 +69,33 @@ class Model:
         return self.plans.of(args, kwargs)
 
     def _make_plan(self, args: Any, kwargs: Any, has_key: bool = True) -> Plan:
-        return make_plan(
-            self.function, self.sources, self.ties, args, kwargs, self.stages, not in_evaluation(), has_key
-        )
+        """Runs the function abstractly, links its slots, and checks them."""
+        axes: list[str] = []  # those that are mapped outside of the model, and that nobody maps here
+        while True:
+            frame = self.frame(Mode.PLAN, None, None, None, None)
+            try:
+                with self._explaining(Mode.PLAN):
+                    out = traced(self.function, frame, args, kwargs, has_key, axes)
+                break
+            except NameError as e:
+                axis = unbound_axis(e)
+                if axis is None or axis in axes:
+                    raise
+                axes.append(axis)
+        with without_collection():
+            plan = linked(frame, out, self.ties, self.stages)
+        plan.axes = tuple(axes)
+        return plan
 
     def init(self, key: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Draws the owners' values, and the states'."""
         key = as_key(key)
         plan = self.plan(*args, **kwargs)
         with without_collection():
-            drawn, late = draw(plan, plan.slots, key)
-            state, late_state = draw(plan, plan.states, key)
+            drawn, late = draw(plan.slots, key)
+            state, late_state = draw(plan.states, key)
         params = {p: v for p, v in drawn.items() if p in plan.slots}
-        state |= {p: v for p, v in drawn.items() if p in plan.states}
+        state |= {p: v for p, v in drawn.items() if p not in plan.slots}  # what stages keep there
         deferred = frozenset([("params", p) for p in late] + [("state", p) for p in late_state])
         if deferred:
             params, state = self._run_forward(plan, key, params, state, deferred, args, kwargs)
@@ -98,7 +107,18 @@ class Model:
     def _run_forward(
         self, plan: Plan, key: Any, params: Any, state: Any, deferred: frozenset[Entry], args: Any, kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Creates what depends on values of the forward pass, by running it."""
+        """Creates what depends on values of the forward pass, by running it.
+
+        Args:
+          plan: of the model, for these inputs.
+          key: the random key, or None.
+          params, state: path → what could be made without the forward pass.
+          deferred: what could not.
+          args, kwargs: the inputs.
+
+        Returns:
+          All params, and all first states, by path.
+        """
         if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves((args, kwargs))):
             names = ", ".join(repr(path) for _, path in sorted(deferred)[:3])
             raise TenureError(
@@ -112,9 +132,8 @@ class Model:
             return {entry: value for entry, value in frame.visible().items() if entry[0] in ("params", "initial")}
 
         made = in_single_lanes(run, plan.axes)()
-        params = params | {p: v for (kind, p), v in made.items() if kind == "params"}
-        state = state | {p: v for (kind, p), v in made.items() if kind == "initial"}
-        return params, state
+        found = [{p: v for (kind, p), v in made.items() if kind == which} for which in ("params", "initial")]
+        return params | found[0], state | found[1]
 
     def apply(self, params: Any, state: Any, key: Any, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]]:
         """The function's result, and the states after it.
@@ -137,7 +156,15 @@ class Model:
         return self.plans.of(args, kwargs, for_run=True, has_key=key is not None)
 
     def frame(self, mode: Mode, params: Any, state: Any, key: Any, plan: Plan | None, **more: Any) -> Frame:
-        """The frame of a run of the function."""
+        """The frame of a run of the function.
+
+        Args:
+          mode: what the run is for.
+          params, state: as `init` returned them, or None.
+          key: for what draws, or None.
+          plan: what the run reads; None to plan.
+          **more: further arguments of `Frame`.
+        """
         keys = None if key is None else Keys(key)
         more.setdefault("training", not in_evaluation())
         return Frame(
@@ -147,54 +174,44 @@ class Model:
     def _check_extras(self, frame: Frame, args: Any, kwargs: Any) -> None:
         """Leaves of the params that this run did not ask for: the model has them all the same, or not."""
         extras = extra_leaves(frame.params, frame.asked)
-        if not extras or frozenset(extras) in self.allowed:
-            return
-        plan = self.plans.of(args, kwargs)
-        known = {
-            path: slot
-            for made in (plan, *(p for plans in self._modes.values() for p in plans))
-            for path, slot in made.slots.items()
-        }
-        check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
-        self.allowed.add(frozenset(extras))
+        if extras and frozenset(extras) not in self.allowed:
+            plans = [self.plans.of(args, kwargs), *itertools.chain(*self._modes.values())]
+            known = {path: slot for plan in plans for path, slot in plan.slots.items()}
+            check_extras([p for p in extras if p not in known], frame.params, known, self.strict)
+            self.allowed.add(frozenset(extras))
 
     def run(self, frame: Frame, args: Any, kwargs: Any) -> Any:
         """Calls the function in a frame."""
+        with self._explaining(frame.mode), self.plans.running(), frame.active():
+            if frame.plan.staged and frame.mode is Mode.APPLY:
+                apply_stages(frame)
+            return self.function(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _explaining(self, mode: Mode) -> Iterator[None]:
+        """Around a run: an error of JAX's or Python's is raised in the words of the model, where there are any."""
         try:
-            with self.plans.running(), frame.active():
-                if frame.plan.staged and frame.mode is Mode.APPLY:
-                    apply_stages(frame)
-                return self.function(*args, **kwargs)
+            yield
         except Exception as e:
-            found, cause = self.explained(e, frame.mode)
+            found, cause = self.explained(e, mode)
             if found is None:
                 raise
             raise found from cause
 
     def explained(self, error: Exception, mode: Mode) -> tuple[Exception | None, Exception | None]:
-        """An error of JAX's or Python's in the words of the model, None if there are none, and what is shown as its cause."""
-        if isinstance(error, NameError):
-            axis = unbound_axis(error) if mode is Mode.APPLY else None
-            return (None if axis is None else not_mapped(error, axis)), None
-        if isinstance(error, (jax.errors.UnexpectedTracerError, RecursionError)):
-            return explained(error)
-        return misplaced(error), error
+        """What is raised instead of an error of JAX's or Python's, None if that stays, and what is shown as its cause."""
+        return explained(error, mode is Mode.APPLY)
 
 
 def _as_params(params: Any) -> Params:
-    if params is None:
-        return {}
-    if not isinstance(params, Mapping) or not all(isinstance(v, Mapping) for v in params.values()):
-        raise MissingParameterError(
-            "params must be {module: {name: array}}, not " + _kind(params),
-            parties=[Party("params", "", _kind(params), str(call_site()))],
-            ways=["the signature is apply(params, rng, *inputs), or apply(params, state, rng, *inputs) with state"],
-        )
-    return params
-
-
-def _kind(value: Any) -> str:
-    return f"an array {value.shape}" if hasattr(value, "shape") else brief(value, 40)
+    if params is None or (isinstance(params, Mapping) and all(isinstance(v, Mapping) for v in params.values())):
+        return params or {}
+    kind = f"an array {params.shape}" if hasattr(params, "shape") else brief(params, 40)
+    raise MissingParameterError(
+        f"params must be {{module: {{name: array}}}}, not {kind}",
+        parties=[Party("params", "", kind, str(call_site()))],
+        ways=["the signature is apply(params, rng, *inputs), or apply(params, state, rng, *inputs) with state"],
+    )
 
 
 def transform(

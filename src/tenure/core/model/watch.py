@@ -53,45 +53,49 @@ def _planned(value: Any) -> Any:
     return _Array(value.shape, value.dtype) if isinstance(value, (jax.Array, np.ndarray)) else value
 
 
-class _Binding:
-    """A name in a namespace, and what it stood for."""
+_MISSING = object()  # what a name stands for that is not there
 
-    __slots__ = ("name", "namespace", "saved", "seen")
 
-    def __init__(self, namespace: Any, name: str, seen: Callable[[Any], Any]):
-        self.namespace, self.name, self.seen = namespace, name, seen
-        self.saved = seen(namespace.get(name, _Binding))
+class _Name:
+    """A name of a namespace, of an object, or of a variable that a function closes over; and what it stood for.
+
+    Attributes:
+      look: gives what it stands for.
+      put: makes it stand for something; None where that is not put back.
+      seen: what is compared of a value.
+    """
+
+    __slots__ = ("look", "put", "saved", "seen")
+
+    def __init__(self, look: Callable[[], Any], put: Callable[[Any], Any] | None, seen: Callable[[Any], Any]):
+        self.look, self.put, self.seen, self.saved = look, put, seen, seen(look())
 
     def same(self) -> bool:
-        now = self.namespace.get(self.name, _Binding)
+        now = self.look()
         return now is self.saved or _alike(self.seen(now), self.saved)
 
     def put_back(self) -> None:
-        if not isinstance(self.namespace, dict) or isinstance(self.saved, types.ModuleType):
-            return
-        if self.saved is _Binding:
-            del self.namespace[self.name]
-        else:
-            self.namespace[self.name] = self.saved
+        if self.put is not None and not isinstance(self.saved, types.ModuleType):
+            self.put(self.saved)
 
 
-class _Cell:
-    """A variable that a function closes over."""
+def _bind(namespace: dict[str, Any], name: str, value: Any) -> None:
+    if value is _MISSING:
+        del namespace[name]
+    else:
+        namespace[name] = value
 
-    __slots__ = ("cell", "saved", "seen")
 
-    def __init__(self, cell: types.CellType, seen: Callable[[Any], Any]):
-        self.cell, self.saved, self.seen = cell, seen(cell.cell_contents), seen
+def _drop_new(attributes: dict[str, Any], names: set[str], _: Any) -> None:
+    for name in attributes.keys() - names:
+        del attributes[name]
 
-    def same(self) -> bool:
-        try:
-            now = self.cell.cell_contents
-            return now is self.saved or _alike(self.seen(now), self.saved)
-        except ValueError:  # not assigned any more
-            return False
 
-    def put_back(self) -> None:
-        self.cell.cell_contents = self.saved
+def _variable(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned, or not any more
+        return _MISSING
 
 
 class _Contents:
@@ -101,8 +105,8 @@ class _Contents:
 
     def __init__(self, container: Any, seen: Callable[[Any], Any]):
         self.container, self.seen = container, seen
-        items = container.items() if isinstance(container, dict) else ()
-        self.saved = {k: seen(v) for k, v in items} if isinstance(container, dict) else list(map(seen, container))
+        named = isinstance(container, dict)
+        self.saved = {k: seen(v) for k, v in container.items()} if named else list(map(seen, container))
 
     def same(self) -> bool:
         now, then = self.container, self.saved
@@ -118,34 +122,6 @@ class _Contents:
             self.container.update(self.saved)
         else:
             self.container.extend(self.saved)
-
-
-class _Keys:
-    """An object's attributes: how many there are."""
-
-    __slots__ = ("attributes", "saved")
-
-    def __init__(self, attributes: dict[str, Any]):
-        self.attributes, self.saved = attributes, list(attributes)
-
-    def same(self) -> bool:
-        return len(self.attributes) == len(self.saved)
-
-    def put_back(self) -> None:
-        for name in self.attributes.keys() - set(self.saved):
-            del self.attributes[name]
-
-
-class _Slots:
-    """The attributes of an object that keeps them in slots, as a namespace."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any):
-        self.value = value
-
-    def get(self, name: str, default: Any) -> Any:
-        return getattr(self.value, name, default)
 
 
 _is_same = operator.methodcaller("same")
@@ -216,13 +192,21 @@ class Watch:
             self._visit_object(value, depth)
             self._visit(type(value), depth)
 
+    def _watch_names(self, namespace: Any, names: Iterable[str]) -> None:
+        """Watches names of a namespace; those of a class are not put back."""
+        for name in names:
+            put = functools.partial(_bind, namespace, name) if isinstance(namespace, dict) else None
+            self._watched.append(_Name(functools.partial(namespace.get, name, _MISSING), put, self._as))
+
     def _visit_object(self, value: Any, depth: int) -> None:
         attributes = getattr(value, "__dict__", None)
-        if isinstance(attributes, dict):
-            self._watched += [_Keys(attributes), *(_Binding(attributes, name, self._as) for name in attributes)]
+        if isinstance(attributes, dict):  # whose number tells whether there are new ones
+            put = functools.partial(_drop_new, attributes, set(attributes))
+            self._watched.append(_Name(attributes.__len__, put, _as_is))
+            self._watch_names(attributes, attributes)
             self._visit_all(list(attributes.values()), depth - 1)
         for name in {n for cls in type(value).__mro__ for n in _slots_of(cls)}:
-            self._watched.append(_Binding(_Slots(value), name, self._as))
+            self._watched.append(_Name(functools.partial(getattr, value, name, _MISSING), None, self._as))
             self._visit(getattr(value, name, None), depth - 1)
 
     def _visit_all(self, values: Iterable[Any], depth: int) -> None:
@@ -248,36 +232,28 @@ class Watch:
             self._visit(value.__func__, depth)
 
     def _visit_cell(self, cell: types.CellType, depth: int) -> None:
-        if id(cell) in self._seen:
+        if id(cell) in self._seen or _variable(cell) is _MISSING:
             return
         self._seen.add(id(cell))
-        try:
-            self._watched.append(_Cell(cell, self._as))
-        except ValueError:  # not assigned yet
-            return
+        put = functools.partial(setattr, cell, "cell_contents")
+        self._watched.append(_Name(functools.partial(_variable, cell), put, self._as))
         self._visit(cell.cell_contents, depth - 1)
 
     def _visit_names(self, function: types.FunctionType, depth: int) -> None:
         """The globals that a function names, and what it names of the program's own modules."""
         names, namespace = set(_names(function.__code__)), function.__globals__
-        for name in names:
-            self._watched.append(_Binding(namespace, name, self._as))
-            value = namespace.get(name)
-            if isinstance(value, types.ModuleType):
-                if _is_program_module(value.__name__):
-                    self._watched += [_Binding(vars(value), n, self._as) for n in names & vars(value).keys()]
-                    self._visit_all([vars(value)[n] for n in names & vars(value).keys()], depth - 1)
-            else:
-                self._visit(value, depth - 1)
+        self._watch_names(namespace, names)
+        for value in [namespace.get(name) for name in names]:
+            if isinstance(value, types.ModuleType) and _is_program_module(value.__name__):
+                inside = {n: vars(value)[n] for n in names & vars(value).keys()}
+                self._watch_names(vars(value), inside)
+                self._visit_all(inside.values(), depth - 1)
+            self._visit(value, depth - 1)  # of modules, nothing more
 
     def _visit_class(self, cls: type, depth: int) -> None:
-        for name, value in list(vars(cls).items()):
-            if not (name.startswith("__") and name.endswith("__")) or name in (
-                "__init__",
-                "__call__",
-            ):  # of a class, what a program defines
-                self._watched.append(_Binding(vars(cls), name, self._as))
-                self._visit(value, depth - 1)
+        own = [n for n in vars(cls) if n in ("__init__", "__call__") or not (n.startswith("__") and n.endswith("__"))]
+        self._watch_names(vars(cls), own)
+        self._visit_all([vars(cls)[name] for name in own], depth - 1)
         self._visit_all(cls.__bases__, depth - 1)
 
 

@@ -13,11 +13,10 @@ from tenure.core.notation import paths
 from tenure.core.notation.operation import Misfit
 from tenure.core.notation.refs import Ref, follow
 from tenure.core.run.frame import current_frame, placeholder
-from tenure.core.run.parameters import Initializer, get_parameter, plan_parameter, read_parameter, unplanned
-from tenure.core.run.requests import request
+from tenure.core.run.parameters import Initializer, check_planned, get_parameter, plan_parameter, read_parameter
 from tenure.core.run.values import through
 from tenure.core.sites import call_site
-from tenure.core.slots.slot import as_shape, named
+from tenure.core.slots.slot import Request, as_shape
 from tenure.core.slots.sources import OWN, Source
 
 
@@ -51,21 +50,17 @@ def declare(
     (3, 3)
     """
     frame = current_frame("declare")
-    scope = frame.scope
-    names = frame.sources.declared.setdefault(paths.plain(scope.path), {})
-    path, shape = paths.join(scope.path, name), as_shape(shape, paths.join(scope.path, name))
-    site, earlier = call_site(), names.get(name)
-    if earlier is not None and earlier[1:3] == (scope.id, frame.epoch):
+    path, here = paths.join(frame.scope.path, name), (frame.scope.id, frame.epoch)
+    declared, key = frame.sources.declared, (paths.plain(frame.scope.path), name)
+    asked = Request(path, as_shape(shape, path), dtype, site=call_site(), init=init)
+    if key in declared and declared[key][1] == here:
         raise DeclaredTwiceError(
-            f"'{name}' is declared twice in '{scope.path or '~'}'",
-            parties=[
-                Party("first", path, f"{earlier[4]} {named(earlier[5])}", str(earlier[3])),
-                Party("second", path, f"{shape} {named(dtype)}", str(site)),
-            ],
+            f"'{name}' is declared twice in '{frame.scope.path or '~'}'",
+            parties=[declared[key][0].party("first"), asked.party("second")],
             ways=["declare it once, and borrow it everywhere else: tn.borrow(name)", "give one of them another name"],
         )
-    names[name] = path, scope.id, frame.epoch, site, shape, dtype, init
-    value = get_parameter(name, shape, dtype, init, axes=axes, stages=stages)
+    declared[key] = asked, here
+    value = get_parameter(name, asked.shape, dtype, init, axes=axes, stages=stages)
     if frame.planning:
         frame.requests[path] = frame.requests[path].but(declared=True)
     return value
@@ -91,59 +86,55 @@ def borrow(name: str, view: Any = None) -> jax.Array:
     'model/table'
     """
     frame = current_frame("borrow")
-    scope = frame.scope
-    around = paths.plain(scope.path).split("/")
-    while True:
-        entry = frame.sources.declared.get("/".join(around), {}).get(name)
-        if entry is not None or not any(around):
-            break
-        around = around[:-1] or [""]
+    scope, declared = frame.scope, frame.sources.declared
     path = paths.join(scope.path, name)
-    if entry is None:
-        asked = request(frame, path, (), None)
-        entries = {e[0]: n for names in frame.sources.declared.values() for n, e in names.items()}
-        near = nearest(path, [p for p, n in entries.items() if n == name or n in nearest(name, entries.values())])
+    inner = paths.plain(scope.path)
+    around = [inner.rsplit("/", n)[0] for n in range(inner.count("/") + 1)]
+    owner = next((declared[module, name][0] for module in (*around, "") if (module, name) in declared), None)
+    if owner is None:
+        known = {asked.path: key[1] for key, (asked, _) in declared.items()}
+        near = nearest(path, [p for p, n in known.items() if n == name or n in nearest(name, known.values())])
         raise UndeclaredError(
             f"'{name}' is borrowed in '{scope.path or '~'}', and no module around it has declared it",
             parties=[
-                Party("user", path, "", str(asked.site), asked.asker),
-                Party("owner", f"(none of {', '.join(entries)})" if entries else "(nothing is declared)"),
+                frame.request(path, (), None).party("user"),
+                Party("owner", f"(none of {', '.join(known)})" if known else "(nothing is declared)"),
             ],
             near=near,
             ways=[
-                *[f"borrow what is declared:  tn.borrow('{entries[p]}')" for p in near[:1] if entries[p] != name],
+                *[f"borrow what is declared:  tn.borrow('{known[p]}')" for p in near[:1] if known[p] != name],
                 f"declare it in a module around this one, before it is built:  tn.declare('{name}', shape, init=…)",
                 f'for modules side by side:  share={{"{name}": other.ref("…")}}',
             ],
         )
-    ref = Ref(entry[0], (), absolute=True)
+    ref = Ref(owner.path, (), absolute=True)
     if view is not None:
         ref = ref | view
-    shape, dtype = _viewed(ref, entry, path)
-    if entry[0] == path:  # the declaring module uses it itself
+    shape, dtype = _viewed(ref, owner, path)
+    if owner.path == path:  # the declaring module uses it itself
         return placeholder(shape, dtype) if frame.planning else through(frame, ref)
     source = Source("borrow", ref=ref, origin="declare", key=name, base="", site=call_site())
     outside = frame.sources.of(path)
     if outside is not OWN:
         source = outside._replace(hides=source)
-    init = entry[6] if source.kind == "own" else None
+    init = owner.init if source.kind == "own" else None
     if frame.planning:
         return plan_parameter(frame, path, shape, dtype, init, None, source)
-    if source.kind != "own" and path not in frame.plan.slots:
-        raise unplanned(frame, path, shape, dtype, source)
+    if path not in frame.plan.slots:
+        check_planned(frame, path, shape, dtype, source)
     return read_parameter(frame, path, shape, dtype, init)
 
 
-def _viewed(ref: Ref, entry: Any, path: str) -> tuple[tuple[int, ...], Any]:
+def _viewed(ref: Ref, owner: Request, path: str) -> tuple[tuple[int, ...], Any]:
     """The shape and dtype of a declaration seen through a view."""
     try:
-        return follow(ref, lambda _: (entry[4], entry[5]), lambda view, spec, others: view.out(*spec, *others))
+        return follow(ref, lambda _: (owner.shape, owner.dtype), lambda view, spec, others: view.out(*spec, *others))
     except Misfit as e:
         raise ViewShapeError(
             f"the view of '{path}' does not fit its owner: {e}",
             parties=[
                 Party("user", path, "", str(call_site()), through=" | ".join(map(str, ref.views))),
-                Party("owner", ref.path, f"{entry[4]} {named(entry[5])}", str(entry[3])),
+                owner.party("owner"),
             ],
             ways=["borrow it through a view that fits, or through none"],
         ) from None

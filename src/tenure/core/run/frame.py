@@ -7,7 +7,7 @@ import contextvars
 import enum
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from tenure.core.errors import OutsideTransformError, Party, StateError
 from tenure.core.keys import Keys
+from tenure.core.run.hooks import GetterContext
 from tenure.core.sites import Site, caching_transform, call_site, opener
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.requests import Maker
@@ -58,15 +59,12 @@ class Scope:
         return f"{self.path}/~" if self.method == "__init__" else f"{self.path}/~{self.method}"
 
 
-class StackSlice:
+class StackSlice(NamedTuple):
     """The layer of a stack that a scan body computes: one slice of each stacked owner, seen only inside."""
 
-    def __init__(self, prefix: str, size: int, params: dict[str, Any] | None = None):
-        self.prefix, self.size, self.params = prefix, size, params or {}
-
-    def covers(self, path: str) -> bool:
-        """Whether a slot belongs to the stack."""
-        return path.startswith(self.prefix + "/")
+    prefix: str
+    size: int
+    params: Mapping[str, Any] = {}
 
 
 class Frame:
@@ -85,7 +83,7 @@ class Frame:
       opener: the Python frame that opened that trace; see `sites.opener`.
       stand_ins: the values that a plan works with, by shape and dtype.
       training: whether stochastic stages draw.
-      staged: `table.Staged.key` → what came out of the stages, all of it computed before the function runs; None before that.
+      staged: `table.Staged.key` → what has come out of the stages so far; None where no slot has stages, and before they are applied.
       profile: the front end that runs the function, where it is not the core's own; see `profile.by_profile`.
       planning: whether slots are recorded: `mode` is `Mode.PLAN`.
       shows_modules: whether modules show the call that built them.
@@ -136,6 +134,34 @@ class Frame:
     def inner(self) -> bool:
         """Whether the code is inside of a loop or another transformation, whose values do not outlive it."""
         return get_opaque_trace_state(convention="tenure") != self.outer
+
+    def request(self, path: str, shape: Any, dtype: Any, **more: Any) -> Request:
+        """The request for a slot that the running code makes: who asks, and where, is noted here.
+
+        Args:
+          path: the slot's.
+          shape, dtype: what is asked for.
+          **more: further attributes of `Request`.
+        """
+        module, site, asker = self.scope.module, call_site(), "get_parameter"
+        if module is not None:
+            asker = module._asker()
+            site = module.__dict__["_construction"].site if site.in_package else site
+        stack = tuple((one.prefix, one.size) for one in self.stack_slices if path.startswith(one.prefix + "/"))
+        return Request(path, shape, dtype, asker=asker, site=site, order=next(self.order), stack=stack, **more)
+
+    def asker(self, path: str) -> Party:
+        """Who asks for a slot, for an error about what is asked."""
+        return self.request(path, (), None).party("asker")
+
+    def maker(self) -> Maker:
+        """The module, or the name scope, that asks, and how it was built."""
+        module, scope = self.scope.module, self.scope
+        return (scope, scope.origin) if module is None else (module, module.__dict__["_construction"])
+
+    def told(self, path: str, shape: Any, dtype: Any, init: Any) -> GetterContext:
+        """What creators and getters are told about a request of the running code."""
+        return GetterContext(path, self.scope.module, dtype, shape, init, self.lifted_prefix)
 
     def note_mode(self, path: str) -> None:
         """Notes in which mode, and where, a slot is asked for."""
@@ -304,18 +330,15 @@ class Frame:
         """The entries of some kinds, by module and name."""
         return nest({path: value for (kind, path), value in self.visible().items() if kind in kinds})
 
-    def made(self, collection: str) -> dict[str, Any]:
-        """The "params" or the "state" that there are so far, by full name."""
+    def made(self, collection: str, module: str) -> dict[str, Any]:
+        """The "params" or the "state" of a module that there are so far, by full name."""
         found = flat(self.params, collection) if collection == "params" else {}
-        return found | {path: value for (kind, path), value in self.visible().items() if kind == collection}
+        found |= {path: value for (kind, path), value in self.visible().items() if kind == collection}
+        return {path: value for path, value in found.items() if self.belongs(path, module)}
 
     def belongs(self, path: str, module: str) -> bool:
         """Whether a slot is a module's, or one of the modules' inside of it."""
         return path.startswith(module + "/")
-
-    def stack_of(self, path: str) -> tuple[tuple[str, int], ...]:
-        """The layer stacks that a slot belongs to, outermost first."""
-        return tuple((o.prefix, o.size) for o in self.stack_slices if o.covers(path))
 
     def stacked_params(self, prefix: str) -> dict[str, Any]:
         """A layer stack's own leaves, with all their layers; inside of another stack, of the layer that runs."""
@@ -373,6 +396,11 @@ def is_training(given: Any, what: str) -> Any:
     if frame.profile is not None:
         raise TypeError(f"{what} needs its argument: a program of this front end says itself whether it trains")
     return frame.training
+
+
+def stand_ins(tree: Any, *leading: int) -> Any:
+    """Values to plan with like arrays or their shapes, with further axes in front."""
+    return jax.tree.map(lambda a: jax.lax.empty((*leading, *a.shape), a.dtype), tree)
 
 
 def placeholder(shape: tuple[int, ...], dtype: Any, inner: bool = False) -> jax.Array:

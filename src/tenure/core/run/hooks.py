@@ -202,14 +202,16 @@ def installed() -> list[Callable[..., Any]]:
 
 
 def run_creators(creators: Chain, shape: Any, dtype: Any, init: Callable[..., Any], context: GetterContext) -> Any:
-    """The new value: the outermost creator's answer, the initialiser's if there is none."""
+    """The new value: the outermost creator's answer, the initialiser's if there is none.
+
+    Args:
+      creators: outermost first.
+      shape, dtype, init: as asked for; each creator may hand others on to the next.
+      context: what creators are told.
+    """
     if not creators:
         return init(shape, dtype)
-
-    def following(shape: Any, dtype: Any, init: Callable[..., Any]) -> Any:
-        return run_creators(creators[1:], shape, dtype, init, context)
-
-    return creators[0](following, shape, dtype, init, context)
+    return creators[0](lambda s, d, i: run_creators(creators[1:], s, d, i, context), shape, dtype, init, context)
 
 
 def run_getters(getters: Chain, value: T, context: Any) -> T:
@@ -217,3 +219,11 @@ def run_getters(getters: Chain, value: T, context: Any) -> T:
     if not getters:
         return value
     return getters[0](lambda value: run_getters(getters[1:], value, context), value, context)
+
+
+def run_interceptors(interceptors: Chain, args: Any, kwargs: Any, context: MethodContext) -> Any:
+    """What the method returns, as the outermost interceptor answers."""
+    if not interceptors:
+        return context.orig_method(*args, **kwargs)
+
+    return interceptors[0](lambda *a, **k: run_interceptors(interceptors[1:], a, k, context), args, kwargs, context)

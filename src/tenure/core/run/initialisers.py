@@ -110,11 +110,7 @@ def takes_key(init: Any) -> bool:
         if init.args:
             return False
         init = init.func
-    code = getattr(getattr(init, "__func__", init), "__code__", None)
-    if code is None:
-        code = getattr(type(init).__call__, "__code__", None)
-    if code is None:
-        return False
-    names = code.co_varnames[: code.co_argcount]
+    code = getattr(getattr(init, "__func__", init), "__code__", None) or getattr(type(init).__call__, "__code__", None)
+    names: tuple[str, ...] = () if code is None else code.co_varnames[: code.co_argcount]
     names = names[1:] if names[:1] == ("self",) else names
     return len(names) > 1 and names[0] in KEYS and names[1] == "shape"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +11,10 @@ import jax.numpy as jnp
 
 from tenure.core.errors import LayerStackError, Party, brief
 from tenure.core.run import naming
-from tenure.core.run.frame import Entry, Frame, StackSlice, current_frame
+from tenure.core.run.frame import Entry, Frame, StackSlice, current_frame, stand_ins
 from tenure.core.run.profile import by_profile
 from tenure.core.sites import call_site
+from tenure.core.slots.slot import whole_number
 
 
 @by_profile
@@ -100,7 +100,7 @@ def stacked_by(
 
 def _as_count(num_layers: Any) -> int:
     try:
-        count = -1 if isinstance(num_layers, bool) else operator.index(num_layers)
+        count = whole_number(num_layers)
     except TypeError:
         count = -1
     if count < 0:
@@ -120,19 +120,15 @@ def _as_pair(out: Any) -> Any:
 
 def _check_same(x: Any, out: Any) -> None:
     """Raises unless a layer gives what it takes, so that the next one can go on."""
-    same = jax.tree.structure(x) == jax.tree.structure(out)  # type: ignore[operator]
-    if not same or [_type(a) for a in jax.tree.leaves(x)] != [_type(a) for a in jax.tree.leaves(out)]:
-        one = len(x) == 1 if isinstance(x, tuple) else False
+    types = [[(jnp.shape(a), jnp.result_type(a)) for a in jax.tree.leaves(tree)] for tree in (x, out)]
+    if jax.tree.structure(x) != jax.tree.structure(out) or types[0] != types[1]:  # type: ignore[operator]
+        if isinstance(x, tuple) and len(x) == 1:
+            x, out = x[0], out[0] if isinstance(out, tuple) and len(out) == 1 else out
         raise _no_stack(
-            f"the next layer takes what this one gives, but it takes {_shown(x[0] if one else x)} and gives "
-            f"{_shown(out[0] if one and isinstance(out, tuple) and len(out) == 1 else out)}",
+            f"the next layer takes what this one gives, but it takes {_shown(x)} and gives {_shown(out)}",
             "give what the layer takes: nn.Linear(x.shape[-1]), x.astype(dtype)",
             "build what changes the shape before the stack, or after it",
         )
-
-
-def _type(leaf: Any) -> tuple[Any, Any]:
-    return jnp.shape(leaf), jnp.result_type(leaf)
 
 
 def _shown(tree: Any) -> str:
@@ -161,10 +157,7 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
         one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(jnp.shape(a)[1:], jnp.result_type(a)), xs)
         stack_slice = StackSlice(prefix, size)
         (x, y), _ = jax.eval_shape(lambda x, i: step(stack_slice, {}, x, i, None), x, one)
-        empty = jax.lax.empty
-        return jax.tree.map(lambda a: empty(a.shape, a.dtype), x), jax.tree.map(
-            lambda a: empty((size, *a.shape), a.dtype), y
-        )
+        return stand_ins(x), stand_ins(y, size)
     if frame.unmade(prefix + "/"):
         return _create(frame, step, prefix, x, xs, size, reverse)
     params = frame.stacked_params(prefix)
@@ -187,7 +180,16 @@ def _run(layer: Callable[..., Any], x: Any, xs: Any, size: int, reverse: bool, u
 
 
 def _create(frame: Frame, step: Any, prefix: str, x: Any, xs: Any, size: int, reverse: bool) -> Any:
-    """One layer after the other, where init must make what only the forward pass can."""
+    """One layer after the other, where init must make what only the forward pass can.
+
+    Args:
+      frame: the run.
+      step: the layer that runs, as in `_run`.
+      prefix, size: of the stack.
+      x: what the first layer takes.
+      xs: the inputs of each layer, stacked.
+      reverse: whether the last layer runs first.
+    """
     params, made, outs = frame.stacked_params(prefix), [], []
     inside = {e: v for e, v in frame.visible().items() if e[1].startswith(prefix + "/")}
     for i in reversed(range(size)) if reverse else range(size):

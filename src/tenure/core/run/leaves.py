@@ -7,18 +7,9 @@ from typing import Any
 
 import jax
 
-from tenure.core.errors import (
-    MissingParameterError,
-    ParameterDtypeError,
-    ParameterShapeError,
-    Party,
-    TenureError,
-    brief,
-    nearest,
-)
+from tenure.core.errors import MissingParameterError, ParameterDtypeError, ParameterShapeError, Party, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.run.frame import Frame, Mode
-from tenure.core.run.requests import request
 from tenure.core.slots.slot import Slot, as_shape, kind_of, named
 
 _COLLECTIONS = {"batch_stats", "cache", "intermediates", "constants"}  # that Flax's variables have beside "params"
@@ -41,11 +32,6 @@ def owned_value(frame: Frame, path: str) -> Any:
         return None
 
 
-def is_as_asked(value: Any, shape: Any, dtype: Any) -> bool:
-    """Whether a leaf is at first sight what is asked for: the quick answer for nearly all."""
-    return isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype
-
-
 def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party: Callable[[], Party]) -> None:
     """Raises unless a leaf of the params is an array of the shape and the kind of numbers that a slot asks for.
 
@@ -60,31 +46,38 @@ def check_leaf(value: Any, path: str, shape: tuple[int, ...], dtype: Any, party:
     Raises:
       ParameterShapeError, ParameterDtypeError: what does not fit.
     """
+    if isinstance(value, jax.Array) and value.shape == shape and value.dtype == dtype:
+        return
     known = hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, jax.ShapeDtypeStruct)
     kind = kind_of(value.dtype) if known else "other"
     if kind != "other" and tuple(value.shape) == shape and (value.dtype == dtype or kind == kind_of(dtype)):
         return
+    error: Any = ParameterDtypeError
     what = f"{tuple(value.shape)} {value.dtype}" if known else brief(value, 40)
-    error: type[TenureError] = ParameterDtypeError
+    rule, ways = f"'{path}' needs {named(dtype)} but the params have ", ["use params from init of this model"]
     if kind == "other":
         rule = f"'{path}' needs an array of {named(dtype)} but the params have {what}"
-        ways = ["make it an array:  jnp.asarray(value)", "use params from init of this model"]
+        ways.insert(0, "make it an array:  jnp.asarray(value)")
     elif tuple(value.shape) != shape:
         error, rule = ParameterShapeError, f"'{path}' needs {shape} but the params have {tuple(value.shape)}"
         ways = ["use params from init of this model, with inputs of these shapes", "reshape the value in params"]
     else:
-        rule = f"'{path}' needs {named(dtype)} but the params have {value.dtype}"
-        ways = [
-            "use params from init of this model",
-            f"cast the value in params:  value.astype('{named(dtype)}')",
-            f"ask for what there is:  get_parameter(…, dtype='{value.dtype}')",
-        ]
+        rule += str(value.dtype)
+        ways.append(f"cast the value in params:  value.astype('{named(dtype)}')")
+        ways.append(f"ask for what there is:  get_parameter(…, dtype='{value.dtype}')")
     raise error(rule, parties=[party(), Party("params", path, what, "the params given to apply")], ways=ways)
 
 
 def missing(frame: Frame, path: str, shape: Any, dtype: Any, slot: Slot | None = None) -> MissingParameterError:
-    """The error of a parameter that the params do not have; `slot` is its slot, if it is planned."""
-    asked = slot.request if slot is not None else request(frame, path, as_shape(shape, path), dtype)
+    """The error of a parameter that the params do not have.
+
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype: what is asked for.
+      slot: the slot, if it is planned, which then says who asks.
+    """
+    asked = frame.request(path, as_shape(shape, path), dtype) if slot is None else slot
     known = [f"{m}/{n}" for m, entries in frame.params.items() for n in entries]
     module, name = paths.split(path)
     there = name in frame.params.get(module, {})
@@ -123,9 +116,7 @@ def leaf(frame: Frame, slot: Slot) -> Any:
     if frame.stack_slices:
         active = {stack_slice.prefix for stack_slice in frame.stack_slices}
         wanted = wanted[sum(prefix in active for prefix, _ in slot.stack) :]
-    if is_as_asked(value, wanted, slot.full_dtype):
-        return value
-    if slot.staged and tuple(getattr(value, "shape", wanted)) != wanted:
+    if tuple(getattr(value, "shape", wanted)) != wanted and slot.staged:
         raise ParameterShapeError(
             f"'{slot.path}' stores {slot.full_shape} for its stages but the params have {tuple(value.shape)}",
             parties=[
@@ -152,13 +143,12 @@ def part(frame: Frame, slot: Slot, path: str) -> Any:
     Raises:
       MissingParameterError: params or state lack it.
     """
-    table = frame.plan.slots if path in frame.plan.slots else frame.plan.states
-    if table is frame.plan.slots:
-        return leaf(frame, table[path])
+    if path in frame.plan.slots:
+        return leaf(frame, frame.plan.slots[path])
     value = frame.read(("stage", path), frame.read(("state", path)))
     if value is None:
         raise MissingParameterError(
-            f"No value for the state '{path}', which '{table[path].request.asker}' keeps",
+            f"No value for the state '{path}', which '{frame.plan.states[path].asker}' keeps",
             parties=[slot.party("owner")],
             ways=["use the state that init of this model returned"],
         )

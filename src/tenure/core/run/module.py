@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import jax
 from jax.extend.core import get_opaque_trace_state
@@ -19,8 +19,7 @@ from tenure.core.run import hooks, naming, values
 from tenure.core.run.frame import Frame, Scope, current_frame, maybe_frame
 from tenure.core.run.shown import call_text
 from tenure.core.sites import Site, call_site
-
-T = TypeVar("T")
+from tenure.core.slots.slot import Request
 
 
 def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Callable[..., Any]:
@@ -35,16 +34,14 @@ def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Ca
         path = self.__dict__.get("module_name")
         if frame is None or path is None:
             return method(self, *args, **kwargs)
-        bound = functools.partial(method, self)
-        interceptors = hooks.chain("method")
-        scopes = frame.scopes
+        scopes, interceptors = frame.scopes, hooks.chain("method")
         scopes.append(Scope(path, as_method, self))
         try:
             with jax.named_scope(self.name):
                 if not interceptors:
                     return method(self, *args, **kwargs)
-                context = hooks.MethodContext(self, method_name, bound, owner[0])
-                return _intercepted(interceptors, bound, args, kwargs, context)
+                context = hooks.MethodContext(self, method_name, functools.partial(method, self), owner[0])
+                return hooks.run_interceptors(interceptors, args, kwargs, context)
         finally:
             scopes.pop()
             if frame.profile is not None:
@@ -53,16 +50,34 @@ def _wrap(method_name: str, method: Callable[..., Any], owner: list[type]) -> Ca
     return wrapped
 
 
-def _intercepted(chain: hooks.Chain, bound: Any, args: Any, kwargs: Any, context: hooks.MethodContext) -> Any:
-    if not chain:
-        return bound(*args, **kwargs)
-    return chain[0](lambda *a, **k: _intercepted(chain[1:], bound, a, k, context), args, kwargs, context)
-
-
 #: What `share=` takes: local parameter name → where it comes from, or a module to borrow all parameters of.
 Share = Mapping[str, Any] | Any | None
 #: What `stages=` takes: local parameter name, or glob → stages.
 Stages = Mapping[str, Any] | None
+
+
+class Options(TypedDict, total=False):
+    """`name=`, `share=` and `stages=`, which every module takes, for the `__init__` of a class of your own.
+
+    Python's types cannot say that a metaclass adds arguments to those of `__init__`, so a checker, and completion, know of a
+    class with an `__init__` of its own only what that names. One parameter names all three.
+
+    >>> from typing import Unpack
+    >>> import jax.numpy as jnp, tenure as tn
+    >>> class Head(tn.Module):
+    ...     def __init__(self, size: int, **options: Unpack[tn.Options]) -> None:
+    ...         super().__init__(**options)
+    ...         self.size = size
+    ...     def __call__(self, x):
+    ...         return x @ tn.get_parameter("w", (x.shape[-1], self.size), init=jnp.ones)
+    >>> model = tn.transform(lambda x: Head(2, name="two", share={"w": "one/w"})(Head(2, name="one")(x)))
+    >>> model.plan(jnp.ones((1, 2))).ledger.owner_of("two/w")
+    'one/w'
+    """
+
+    name: str | None
+    share: Share
+    stages: Stages
 
 
 class ModuleMeta(type(Protocol)):  # type: ignore[misc]
@@ -70,13 +85,10 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> Any:
         owner: list[type] = []
-        plain = not any(
-            isinstance(base, ModuleMeta) for base in bases
-        )  # Module itself: helpers, not steps of a network
+        own = ("params_dict", "state_dict")  # of Module itself; its other methods are helpers, not steps of a network
+        inherits = any(isinstance(base, ModuleMeta) for base in bases)
         for key, value in namespace.items():
-            if plain and key not in ("params_dict", "state_dict"):
-                continue
-            if key.startswith("__") and key != "__call__":
+            if (key not in own and not inherits) or (key.startswith("__") and key != "__call__"):
                 continue
             if isinstance(value, types.FunctionType):
                 namespace[key] = _wrap(key, value, owner)
@@ -103,23 +115,21 @@ class ModuleMeta(type(Protocol)):  # type: ignore[misc]
         init = cls.__init__  # type: ignore[misc]
         frame.scopes.append(scope := Scope("", getattr(init, "_tenure_method", None) or "__init__", module))
         try:
-            interceptors = hooks.chain("method")
-            if interceptors:
-                bound = functools.partial(init, module)
-                context = hooks.MethodContext(module, "__init__", bound, cls)
-                _intercepted(interceptors, bound, args, kwargs, context)
+            if interceptors := hooks.chain("method"):
+                context = hooks.MethodContext(module, "__init__", functools.partial(init, module), cls)
+                hooks.run_interceptors(interceptors, args, kwargs, context)
             else:
                 init(module, *args, **kwargs)
         finally:
             frame.scopes.remove(scope)
-        if frame.profile is not None and "module_name" in module.__dict__:
-            frame.profile.called(frame, module.module_name)
         if "module_name" not in module.__dict__:
             raise TenureError(
                 f"{cls.__name__}.__init__ does not call its base class",
                 parties=[Party("module", cls.__name__, "", str(site))],
                 ways=["add super().__init__(name=name) as its first line"],
             )
+        if frame.profile is not None:
+            frame.profile.called(frame, module.module_name)
         return module
 
     if not TYPE_CHECKING:  # checkers and completion see each class's __init__ instead
@@ -156,7 +166,18 @@ def _takes_stages(cls: type) -> bool:
 
 
 def check_cached(frame: Frame, cls: type, site: Site, front: str = "tn", *others: str) -> None:
-    """Raises if JAX would skip this constructor when the code runs again; `others` are further ways out."""
+    """Raises if JAX would skip this constructor when the code runs again.
+
+    Args:
+      frame: the run.
+      cls: the module's class.
+      site: the line that builds the module.
+      front: what programs call the library.
+      *others: further ways out.
+
+    Raises:
+      CachedTransformError: one of JAX's transformations that do so is around the caller.
+    """
     caching = frame.skipping()
     if caching is not None:
         raise CachedTransformError(
@@ -244,19 +265,15 @@ class Module(metaclass=ModuleMeta):
     def owned(self) -> dict[str, Any]:
         """The parameters that this module owns, by local name."""
         params = self.params
-        return {name: params[name] for name in params if values.kind_of(params.path(name)) == "owned"}
+        return {name: params[name] for name in params if params.slot(name).kind == "owned"}
 
     def params_dict(self) -> Mapping[str, Any]:
         """The parameters made so far of this module, its sub-modules and the modules that it called, by full name."""
-        return self._made("params")
+        return current_frame("module.params_dict").made("params", self.module_name)
 
     def state_dict(self) -> Mapping[str, Any]:
         """The states made so far of this module, its sub-modules and the modules that it called, by full name."""
-        return self._made("state")
-
-    def _made(self, collection: str) -> dict[str, Any]:
-        frame = current_frame(f"module.{collection}_dict")
-        return {path: value for path, value in frame.made(collection).items() if frame.belongs(path, self.module_name)}
+        return current_frame("module.state_dict").made("state", self.module_name)
 
     def ref(self, name: str) -> Ref:
         """A reference to the parameter that this module calls `name`, for another module's `share=`.
@@ -298,12 +315,12 @@ class Params(Mapping[str, Any]):
     def __init__(self, module: Module):
         self._prefix = module.module_name
 
-    def path(self, name: str) -> str:
-        """The absolute path of the slot with that local name."""
+    def slot(self, name: str) -> Request:
+        """The slot with that local name; while planning, the first request for it."""
         return values.find(f"{self._prefix}/{name}")
 
     def __getitem__(self, name: str) -> Any:
-        return values.value_of(self.path(name))
+        return values.value_of(self.slot(name))
 
     def __iter__(self) -> Iterator[str]:
         start = self._prefix + "/"

@@ -56,16 +56,12 @@ def unique_name(frame: Frame, name: str, site: Site) -> str:
     if isinstance(name, ForcedName):
         return str(name)
     scope = frame.scopes[-1]
-    base, number = name, None
-    if match := NUMBERED.match(name):
-        base, number = match[1], int(match[2])
+    match = NUMBERED.match(name)
+    base = match[1] if match else name
     count = scope.counters.get(base, 0)
-    if number is None:
-        number, scope.counters[base] = count, count + 1
-    else:
-        scope.counters[base] = max(count, number + 1)
-        base = name if number == 0 else base
-    local = f"{base}_{number}" if number else base
+    number = int(match[2]) if match else count
+    scope.counters[base] = max(count, number + 1)
+    local = f"{base}_{number}" if number and not match else name
     if local in scope.used:
         raise PathConflictError(
             f"Module name {local!r} is not unique in {scope.prefix or 'the model'}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,26 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenure.core.errors import (
-    AxesError,
-    BorrowedInParamsError,
-    ForbiddenSlotError,
-    MissingParameterError,
-    Party,
-    TenureError,
-    UnplannedShareError,
-    ViewShapeError,
-    brief,
-)
+from tenure.core import errors
+from tenure.core.errors import Party, TenureError, brief
 from tenure.core.keys import initialising
 from tenure.core.notation import paths
 from tenure.core.notation.stage import read_list
 from tenure.core.run import hooks
 from tenure.core.run.frame import Frame, Mode, Scope, current_frame
 from tenure.core.run.initialisers import initial_value
-from tenure.core.run.leaves import check_leaf, is_as_asked, missing, owned_value
+from tenure.core.run.leaves import check_leaf, missing, owned_value
 from tenure.core.run.profile import by_profile
-from tenure.core.run.requests import context, maker, request
 from tenure.core.run.values import evaluate, hand_over
 from tenure.core.slots.requests import check_repeated
 from tenure.core.slots.slot import KINDS, Request, Slot, Suggested, as_dtype, as_shape, kind_of
@@ -82,7 +71,7 @@ def get_parameter(
         value = read_parameter(frame, path, shape, dtype, init)
     getters = hooks.chain("param_getter")
     if getters:
-        value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
+        value = hooks.run_getters(getters, value, frame.told(path, shape, dtype, init))
     if frame.profile is not None:  # a front end may look at what the getters answer, and not at what is stored
         frame.profile.check_answer(frame, path, shape, dtype, value)
     return value
@@ -99,36 +88,54 @@ def slot_path(frame: Frame, name: Any, what: str) -> str:
         try:
             paths.check_name(name, "name of a state" if what.endswith("state") else "parameter name")
         except TenureError as e:
-            raise asked_by(frame, brief(name, 30), e) from None
+            raise e.again(parties=[frame.asker(brief(name, 30)), *e.parties]) from None
     return paths.join(frame.scopes[-1].path, name)
 
 
 def plan_parameter(
     frame: Frame, path: str, shape: Any, dtype: Any, init: Any, axes: Any, source: Source, stages: Any = None
 ) -> Any:
-    """Records a request, and answers it as the front end does before there are params."""
+    """Records a request, and answers it as the front end does before there are params.
+
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init, axes, stages: as handed to `get_parameter`.
+      source: what is to fill the slot.
+
+    Raises:
+      TenureError: the request makes no sense, or contradicts an earlier one; the message says why.
+    """
     as_written = shape, dtype
     shape, dtype = described(frame, path, shape, dtype, init)
-    asked = request(frame, path, shape, dtype, source=source, init=init)
-    more: dict[str, Any] = {}
-    if axes is not None:
-        more["axes"] = _as_axes(axes, asked)
-    if stages is not None:
-        more["stages"] = read_stages(stages, asked)
+    asked = frame.request(path, shape, dtype, source=source, init=init)
+    more: dict[str, Any] = {"explicit_init": init is not None and _is_explicit(init, asked, frame.scope)}
+    try:
+        if axes is not None:
+            more["axes"] = _as_axes(axes, asked)
+        if stages is not None:
+            more["asked_stages"] = read_list(stages, f"stages= of '{path}'")
+    except TenureError as e:
+        raise e.again(parties=[asked.party("asker")]) from None
+    asked = asked.but(**more)
     frame.note_mode(path)
     earlier = frame.requests.get(path)
-    if earlier is not None and is_repeated(frame, earlier, asked.but(**more)):
+    if earlier is not None and is_repeated(frame, earlier, asked):
         return planned_value(frame, earlier, source)
     if source.kind == "forbid":
-        raise _forbidden(asked)
+        name = paths.split(path)[1]
+        raise errors.ForbiddenSlotError(
+            f"'{path}' would be a new parameter, which its {source.origin} forbids",
+            parties=[asked.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
+            ways=[f'borrow it:  share={{"{name}": "owner/path"}}', f'own it:  share={{"{name}": None}}'],
+        )
     if source.kind == "given":
-        _check_given(asked, source)
-        more["source"] = source._replace(value=None)  # a plan outlives the trace that the value belongs to
-    more["explicit_init"] = init is not None and _is_explicit(init, asked, frame.scope)
-    kept, value = first_answer(frame, asked.but(**more), source, *as_written)
+        _check_given(asked, source)  # a plan outlives the trace that the value belongs to
+        asked = asked.but(source=source._replace(value=None))
+    kept, value = first_answer(frame, asked, source, *as_written)
     if kept is not None:
         frame.requests[path] = kept
-        frame.makers[path] = maker(frame)
+        frame.makers[path] = frame.maker()
     return value
 
 
@@ -139,7 +146,7 @@ def is_repeated(frame: Frame, earlier: Request, asked: Request) -> bool:
     Raises:
       PathConflictError, RequestConflictError: another instance asks, or for something else.
     """
-    check_repeated(earlier, frame.makers[earlier.path], asked, maker(frame))
+    check_repeated(earlier, frame.makers[earlier.path], asked, frame.maker())
     return True
 
 
@@ -160,47 +167,21 @@ def first_answer(frame: Frame, asked: Request, source: Source, shape: Any, dtype
       shape, dtype: as the program wrote them, for front ends that hand them on to initialisers as they are.
     """
     creators = hooks.chain("param_creator")
-    more: dict[str, Any] = {}
     if asked.kind == "owned" or source.or_own:
-        told = context(frame, asked.path, asked.shape, asked.dtype, asked.init) if creators else None  # has the module
-        more["make"] = make = _maker(creators, asked.shape, asked.dtype, asked.init, told, asked)
+        told = frame.told(asked.path, asked.shape, asked.dtype, asked.init) if creators else None  # has the module
+        make = _maker(creators, asked.shape, asked.dtype, asked.init, told, asked)
         if creators and asked.kind == "owned":
             made = jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make))
-            more["shape"], more["dtype"] = made.shape, made.dtype
-        asked = asked.but(**more)
+            asked = asked.but(shape=made.shape, dtype=made.dtype)
+        asked = asked.but(make=make)
     return asked, planned_value(frame, asked, source)
-
-
-def _forbidden(asked: Request) -> ForbiddenSlotError:
-    source, name = asked.source, paths.split(asked.path)[1]
-    return ForbiddenSlotError(
-        f"'{asked.path}' would be a new parameter, which its {source.origin} forbids",
-        parties=[asked.party("asker"), Party(source.origin, f"{source.key}: forbid", "", str(source.site))],
-        ways=[f'borrow it:  share={{"{name}": "owner/path"}}', f'own it:  share={{"{name}": None}}'],
-    )
-
-
-def read_stages(stages: Any, asked: Request) -> Any:
-    """The stages of a request; an error names who asked.
-
-    Args:
-      stages: as written.
-      asked: the request that has them.
-
-    Raises:
-      StageSyntaxError, UnknownStageError: what is written are none.
-    """
-    try:
-        return read_list(stages, f"stages= of '{asked.path}'")
-    except TenureError as e:
-        raise e.again(parties=[asked.party("asker")]) from None
 
 
 def _maker(creators: hooks.Chain, shape: Any, dtype: Any, init: Any, told: Any, asked: Request) -> Callable[[], Any]:
     def make() -> Any:
         def run(shape: Any, dtype: Any) -> Any:
             if init is None:
-                raise MissingParameterError(
+                raise errors.MissingParameterError(
                     f"'{asked.path}' needs an initialiser: it is owned here, and nobody gave its value",
                     parties=[asked.party("owner")],
                     ways=["get_parameter(..., init=tn.initializers.TruncatedNormal())", "borrow it: share= or ties="],
@@ -227,13 +208,7 @@ def described(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> tup
             )
         return as_shape(shape, path), as_dtype(dtype, path)
     except TenureError as e:
-        raise asked_by(frame, path, e) from None
-
-
-def asked_by(frame: Frame, path: str, error: TenureError) -> TenureError:
-    """An error about a request, with who asked."""
-    party = request(frame, path, (), "").party("asker")
-    return error.again(parties=[dataclasses.replace(party, what=""), *error.parties])
+        raise e.again(parties=[frame.asker(path), *e.parties]) from None
 
 
 def as_array(made: Any, dtype: Any, asked: Request) -> jax.Array:
@@ -270,27 +245,19 @@ def with_key(key: Any, make: Callable[[], Any] | None) -> Any:
 
 def _as_axes(axes: Any, asked: Request) -> tuple[str | None, ...]:
     if isinstance(axes, str) or not isinstance(axes, Sequence):
-        raise AxesError(
-            f"axes of '{asked.path}' is {brief(axes)}, not a name for each axis",
-            parties=[asked.party("asker")],
-            ways=["axes=('embed', 'vocab'), with None for an axis without a name"],
-        )
+        rule = f"axes of '{asked.path}' is {brief(axes)}, not a name for each axis"
+        raise errors.AxesError(rule, ways=["axes=('embed', 'vocab'), with None for an axis without a name"])
     axes = axes if isinstance(axes, Suggested) else tuple(axes)
     if len(axes) != len(asked.shape):
-        raise AxesError(
-            f"'{asked.path}' has {len(asked.shape)} axes and {len(axes)} axis names {axes}",
-            parties=[asked.party("asker")],
-            ways=["give one name, or None, for each axis"],
-        )
+        rule = f"'{asked.path}' has {len(asked.shape)} axes and {len(axes)} axis names {axes}"
+        raise errors.AxesError(rule, ways=["give one name, or None, for each axis"])
     return axes
 
 
 def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
     """Whether the program chose this initialiser: it asked itself, or handed the object to the layer."""
     construction = None if scope.module is None else scope.module.__dict__["_construction"]
-    if (
-        construction is None or asked.site is not construction.site
-    ):  # a layer's request stands at the line that built the layer
+    if construction is None or asked.site is not construction.site:  # that of a layer's request is its layer's
         return True
     return id(init) in map(id, (*construction.args, *construction.kwargs.values()))
 
@@ -298,7 +265,7 @@ def _is_explicit(init: Any, asked: Request, scope: Scope) -> bool:
 def _check_given(asked: Request, source: Source) -> None:
     if tuple(source.value.shape) != asked.shape:
         name, shape = paths.split(asked.path)[1], tuple(source.value.shape)
-        raise ViewShapeError(
+        raise errors.ViewShapeError(
             f"'{asked.path}' needs {asked.shape} but is given {shape}",
             parties=[asked.party("user"), Party("given", name, f"{shape} {source.value.dtype}", str(source.site))],
             ways=[
@@ -311,6 +278,11 @@ def _check_given(asked: Request, source: Source) -> None:
 def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """A slot's value in a run, made as the plan says.
 
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init: as handed to `get_parameter`.
+
     Raises:
       BorrowedInParamsError: the params have a leaf for a slot that owns none.
       MissingParameterError, ParameterShapeError: the params do not fit.
@@ -320,17 +292,17 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
     value = owned_value(frame, path)
     if slot is None or slot.kind == "owned":
         if slot is None and (frame.sources.ties or frame.sources.shares):
-            check_planned(frame, path, shape, dtype)
+            check_planned(frame, path, shape, dtype, frame.sources.of(path))
         if value is None:
             value = absent_value(frame, path, shape, dtype, init, slot)
         if slot is not None and slot.staged:
             return evaluate(frame, path, USE)
-        if not is_as_asked(value, shape, dtype):
+        if not isinstance(value, jax.Array) or value.shape != shape or value.dtype != dtype:
             check_stored(frame, path, shape, dtype, init, value)
         return value
     if value is not None:
         module, name = paths.split(path)
-        raise BorrowedInParamsError(
+        raise errors.BorrowedInParamsError(
             f"the params have a leaf for '{path}', which is {slot.kind}",
             parties=[
                 slot.party("user", str(slot.target or "")),
@@ -343,23 +315,48 @@ def read_parameter(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -
         )
     if slot.kind == "given":
         source = frame.sources.of(path)
-        _check_given(slot.request.but(shape=as_shape(shape, path)), source)
+        _check_given(slot.but(shape=as_shape(shape, path)), source)
         return hand_over(frame, slot, source.value)
     return evaluate(frame, path, USE)
 
 
 def check_planned(
-    frame: Frame, path: str, shape: Any, dtype: Any, kinds: tuple[str, ...] = ("borrow", "given")
+    frame: Frame, path: str, shape: Any, dtype: Any, source: Source, kinds: Sequence[str] = ("borrow", "given")
 ) -> None:
-    """Raises `UnplannedShareError` if a run shares a slot of which its plan knows nothing, in one of some ways."""
-    source = frame.sources.of(path)
+    """Raises if a run shares a slot of which its plan knows nothing.
+
+    Args:
+      frame: of the run.
+      path, shape, dtype: what is asked for.
+      source: what is to fill the slot.
+      kinds: those of the sources that share it.
+
+    Raises:
+      UnplannedShareError: the source is of one of these kinds.
+    """
     if source.kind in kinds:
-        raise unplanned(frame, path, shape, dtype, source)
+        raise errors.UnplannedShareError(
+            f"'{path}' is {KINDS[source.kind]} in this run, and was not when the model was planned",
+            parties=[
+                frame.request(path, as_shape(shape, path), dtype).party("user"),
+                Party(source.origin, source.key, f"→ {source.ref or source.kind}", str(source.site)),
+            ],
+            ways=[
+                "plan for inputs of these shapes first:  model.plan(…)",
+                "let what is shared depend on the function's arguments only",
+            ],
+        )
 
 
 @by_profile
 def absent_value(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> Any:
     """What a run has for an owner that is not there: `init` makes what only the forward pass can.
+
+    Args:
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init: as handed to `get_parameter`.
+      slot: None where the plan has nothing to say of it.
 
     Raises:
       MissingParameterError: the params given to `apply` lack it.
@@ -367,42 +364,23 @@ def absent_value(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slo
     if frame.mode is Mode.INIT:
         _create(frame, path, shape, dtype, init, slot)
         return owned_value(frame, path)
-    if slot is not None and slot.staged:
-        raise missing(frame, path, slot.full_shape, slot.full_dtype, slot)
-    raise missing(frame, path, shape, dtype)
+    raise missing(frame, path, shape, dtype, slot if slot is not None and slot.staged else None)
 
 
 @by_profile
 def check_stored(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, value: Any) -> None:
     """Raises unless what is stored for an owner is what the running code asks for."""
     shape, dtype = described(frame, path, shape, dtype, init)
-    check_leaf(value, path, shape, dtype, lambda: request(frame, path, shape, dtype).party("asker"))
+    check_leaf(value, path, shape, dtype, lambda: frame.request(path, shape, dtype).party("asker"))
 
 
 def _create(frame: Frame, path: str, shape: Any, dtype: Any, init: Any, slot: Slot | None) -> None:
     """Makes what is stored for an owner, and for the stages that all its users see."""
     draw = frame.keys.draw if frame.keys is not None else lambda path: None
-    asked = Request(path, tuple(shape), dtype) if slot is None else slot.request
-    told = context(frame, path, shape, dtype, init)
+    asked = Request(path, tuple(shape), dtype) if slot is None else slot
+    told = frame.told(path, shape, dtype, init)
     value = with_key(draw(path), _maker(hooks.chain("param_creator"), shape, dtype, init, told, asked))
-    made = {path: value} if slot is None or not slot.stages else begin(slot, slot.stages, value, draw)
+    made = {path: value} if slot is None else begin(slot, slot.stages, value, draw)
     for where, array in made.items():
-        state = where in frame.plan.states
-        frame.write(("initial" if state else "params", where), array)
-        if state:
-            frame.write(("state", where), array)
-
-
-def unplanned(frame: Frame, path: str, shape: Any, dtype: Any, source: Source) -> UnplannedShareError:
-    """The error of a slot that a run shares, and that the plan does not."""
-    return UnplannedShareError(
-        f"'{path}' is {KINDS[source.kind]} in this run, and was not when the model was planned",
-        parties=[
-            request(frame, path, as_shape(shape, path), dtype).party("user"),
-            Party(source.origin, source.key, f"→ {source.ref or source.kind}", str(source.site)),
-        ],
-        ways=[
-            "plan for inputs of these shapes first:  model.plan(…)",
-            "let what is shared depend on the function's arguments only",
-        ],
-    )
+        for kind in ("params",) if where == path or where in frame.plan.slots else ("initial", "state"):
+            frame.write((kind, where), array)

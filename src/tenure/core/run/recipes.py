@@ -39,16 +39,22 @@ class Recipe:
 
 
 def recipe_of(way: Staged, active: tuple[str, ...]) -> tuple[Any, ...]:
-    """What is done, the paths of the leaves that it needs, hashes for its keys, and a stage that draws."""
+    """What is done to a value, and what that needs.
+
+    Args:
+      way: of the plan's table.
+      active: the prefixes of the layer stacks that the code is in: there, a leaf is that of one layer.
+
+    Returns:
+      The recipe, the paths of the stages' leaves, hashes for the stages' keys, and a stage that draws, or None.
+    """
     slot, draws = way.slot, way.draws
     acting = tuple(s for s in way.stages if s.kind == STRUCTURAL or (s.kind == STOCHASTIC and draws))
-    labels = {s.label for s in acting}
     drawing = [s for s in acting if draws and s.draws]
     sizes = tuple(size for prefix, size in slot.stack if prefix not in active)
     recipe = Recipe(acting, tuple(slot.specs[s.label] for s in acting), way.training, draws, sizes)
-    where = {part: path for part, path in slot.parts.items() if part[0] in labels}
     hashes = {s.label: np.uint32(hash32(f"{slot.path}:{s.label}")) for s in drawing}
-    return recipe, where, hashes, drawing[0] if drawing else None
+    return recipe, slot.parts_of(acting), hashes, drawing[0] if drawing else None
 
 
 def _apply(
@@ -64,7 +70,8 @@ def _apply(
       recipe: what to do.
     """
 
-    def one(value: Any, parts: Any, indices: tuple[Any, ...]) -> Any:
+    def one(leaves: Any, indices: tuple[Any, ...]) -> Any:
+        value, parts = leaves
         updates: dict[tuple[str, str], Any] = {}
         for stage, spec in zip(recipe.stages, recipe.specs, strict=True):
 
@@ -73,10 +80,10 @@ def _apply(
 
             mine = {suffix: array for (label, suffix), array in parts.items() if label == stage.label}
             value, new = _step(stage, value, mine, Run(recipe.training, recipe.draws, draw, spec))
-            updates.update({(stage.label, suffix): array for suffix, array in new.items()})
+            updates |= {(stage.label, suffix): array for suffix, array in new.items()}
         return value, updates
 
-    return _over_layers(one, recipe.sizes)(value, parts, ())
+    return over_layers(one, recipe.sizes)((value, parts), ())
 
 
 _compiled = jax.jit(_apply, static_argnames=("recipe",))
@@ -91,7 +98,10 @@ compiled_together = jax.jit(_together, static_argnames=("recipes",))
 
 
 def applied(value: Any, parts: Any, root: Any, hashes: Any, recipe: Recipe) -> Any:
-    """Within a trace, a call of a function that all owners alike share; outside of any, operation by operation."""
+    """A value through stages, and the new values of their state: see `_apply`, which has the same arguments.
+
+    Within a trace it is a call of a function that all owners alike share; outside of any, it runs operation by operation.
+    """
     traced = any(isinstance(a, jax.core.Tracer) for a in (value, root, *parts.values()))
     return (_compiled if traced else _apply)(value, parts, root, hashes, recipe)
 
@@ -102,19 +112,21 @@ def _step(stage: Stage, value: Any, parts: Any, run: Run) -> tuple[Any, dict[str
         out = stage.forward(value, parts, run)
         return out, dict(run.updates)
 
-    if stage.arguments["remat"]:
-        return jax.checkpoint(forward)(value, parts)
-    return forward(value, parts)
+    return (jax.checkpoint(forward) if stage.arguments["remat"] else forward)(value, parts)
 
 
-def _over_layers(one: Callable[..., Any], sizes: tuple[int, ...]) -> Callable[..., Any]:
-    """Maps a function of (value, parts, indices) over the layers of the stacks."""
+def over_layers(one: Callable[[Any, tuple[Any, ...]], Any], sizes: tuple[int, ...]) -> Callable[[Any, Any], Any]:
+    """Maps a function of (leaves, indices) over the layers of the stacks.
+
+    Args:
+      one: takes the leaves of one layer, and the indices of that layer in the stacks.
+      sizes: of the stacks, outermost first: the leading axes of the leaves.
+    """
     if not sizes:
         return one
 
-    def run(value: Any, parts: Any, indices: tuple[Any, ...]) -> Any:
-        inner = _over_layers(one, sizes[1:])
-        steps = jnp.arange(sizes[0], dtype=jnp.uint32)
-        return jax.vmap(lambda v, p, i: inner(v, p, (*indices, i)))(value, parts, steps)
+    def run(leaves: Any, indices: tuple[Any, ...]) -> Any:
+        inner, steps = over_layers(one, sizes[1:]), jnp.arange(sizes[0], dtype=jnp.uint32)
+        return jax.vmap(lambda mine, i: inner(mine, (*indices, i)))(leaves, steps)
 
     return run

@@ -6,7 +6,7 @@ import jax
 
 from tenure.core.errors import CachedTransformError, Party
 from tenure.core.keys import drawing, missing_key
-from tenure.core.run.frame import Frame, current_frame
+from tenure.core.run.frame import current_frame
 from tenure.core.sites import call_site
 
 
@@ -50,26 +50,22 @@ def maybe_next_rng_key() -> jax.Array | None:
         return frame.profile.maybe_next_rng_key()
     if frame.keys is None:
         return None
-    _check_repeats(frame)
     path = frame.scope.path
-    count = frame.key_counts.get(path, 0)
-    frame.key_counts[path] = count + 1
-    return frame.keys.draw(f"{path}#{count}")
-
-
-def _check_repeats(frame: Frame) -> None:
-    """Raises if JAX would not run this line again, so that each step or call of a raw transformation has the same key."""
-    repeating = frame.skipping()
-    if repeating is not None:
-        path, site = frame.scope.path or "~", str(call_site())
+    if (repeating := frame.skipping()) is not None:
         raise CachedTransformError(
             f"a random key is drawn inside of {repeating[0]}, whose steps and further calls would all have the same one",
-            parties=[Party("asker", path, "", site), Party("inside", repeating[0], "", str(repeating[1]))],
+            parties=[
+                Party("asker", path or "~", "", str(call_site())),
+                Party("inside", repeating[0], "", str(repeating[1])),
+            ],
             ways=[
                 "use tn.scan, tn.map, tn.fori_loop, tn.cond, tn.jit, tn.remat, …, which draw another key in each step",
                 "draw the keys before the transformation, tn.next_rng_keys(steps), and hand them in",
             ],
         )
+    count = frame.key_counts.get(path, 0)
+    frame.key_counts[path] = count + 1
+    return frame.keys.draw(f"{path}#{count}")
 
 
 def next_rng_keys(num: int) -> jax.Array:

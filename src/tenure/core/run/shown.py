@@ -17,15 +17,12 @@ def call_text(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     'Box(size=3)'
     """
     signature = inspect.signature(cls.__init__)  # type: ignore[misc]
-    parameters = list(signature.parameters.values())[1:]
     try:
         bound = signature.bind(None, *args, **kwargs).arguments
     except TypeError:
         bound = dict(kwargs)
     shown: list[tuple[str, Any]] = []
-    for parameter in parameters:
-        if parameter.name not in bound:
-            continue
+    for parameter in [p for p in signature.parameters.values() if p.name in bound and p.name != "self"]:
         value = bound[parameter.name]
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             shown += [("", item) for item in value]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ from tenure.core.run.frame import NOTHING, Frame, Mode, current_frame, placehold
 from tenure.core.run.initialisers import initial_value
 from tenure.core.run.parameters import check_planned, described, slot_path, with_key
 from tenure.core.run.profile import by_profile
-from tenure.core.run.requests import context, request
 from tenure.core.sites import call_site
 from tenure.core.slots.slot import Request
 from tenure.core.slots.sources import OWN, Source
@@ -56,7 +54,7 @@ def get_state(
     value = first_state(frame, path, shape, dtype, init) if known is NOTHING else known
     getters = hooks.chain("state_getter")
     if getters:
-        value = hooks.run_getters(getters, value, context(frame, path, shape, dtype, init))
+        value = hooks.run_getters(getters, value, frame.told(path, shape, dtype, init))
     return value
 
 
@@ -77,12 +75,18 @@ def set_state(name: str, value: Any) -> None:
     frame = current_frame("set_state")
     path = slot_path(frame, name, "set_state")
     check_outlived(frame, path)
-    value = _through_setters(frame, path, value)
+    if setters := hooks.chain("setter"):
+        dtypes, shapes = jax.tree.map(jnp.result_type, value), jax.tree.map(jnp.shape, value)
+        told = hooks.SetterContext(path, frame.scope.module, dtypes, shapes, frame.lifted_prefix)
+        value = hooks.run_getters(setters, value, told)
     if value is hooks.DO_NOT_STORE:
         return
     if frame.planning:
-        source = frame.sources.of(path)
-        _record_set(frame, path, value, source)
+        source, asked = frame.sources.of(path), frame.state_requests.get(path)
+        if asked is None:
+            record(frame, path, abstract(value), source)
+        else:
+            frame.state_requests[path] = asked.but(value=abstract(value))
         if source.kind == "borrow" and frame.creating:  # what its owner has first is the owner's
             return
     else:
@@ -104,22 +108,6 @@ def check_outlived(frame: Frame, path: str) -> None:
         )
 
 
-def _through_setters(frame: Frame, path: str, value: Any) -> Any:
-    """A value to set, as the setters around answer."""
-    setters = hooks.chain("setter")
-    if not setters:
-        return value
-    dtypes, shapes = jax.tree.map(jnp.result_type, value), jax.tree.map(jnp.shape, value)
-    return hooks.run_getters(
-        setters, value, hooks.SetterContext(path, frame.scope.module, dtypes, shapes, frame.lifted_prefix)
-    )
-
-
-def asker(frame: Frame, path: str) -> Party:
-    """Who asks for a state, for an error."""
-    return dataclasses.replace(request(frame, path, (), "").party("asker"), what="")
-
-
 def abstract(value: Any) -> Any:
     """The shapes and dtypes of a state."""
     return jax.tree.map(
@@ -128,10 +116,18 @@ def abstract(value: Any) -> Any:
 
 
 def record(frame: Frame, path: str, value: Any, source: Source = OWN, **more: Any) -> Request:
-    """Notes a request for a state: `value` is the structure of its shapes; `more` are further attributes of `Request`."""
+    """Notes a request for a state.
+
+    Args:
+      frame: the run.
+      path: the state's.
+      value: the structure of its shapes.
+      source: what is to fill its slot.
+      **more: further attributes of `Request`.
+    """
     leaf = value if isinstance(value, jax.ShapeDtypeStruct) else None
     shape, dtype = ((), "tree") if leaf is None else (leaf.shape, leaf.dtype)
-    asked = request(frame, path, shape, dtype, source=source, collection="state", value=value, **more)
+    asked = frame.request(path, shape, dtype, source=source, collection="state", value=value, **more)
     if asked.kind == "given":  # an array is no state's owner: the state is the module's own
         asked = asked.but(source=OWN)
     frame.state_requests[path] = asked
@@ -158,6 +154,11 @@ def planned_state(frame: Frame, asked: Request) -> Any:
 def first_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
     """What the first request for a state is answered with, where there is no value yet.
 
+    Args:
+      frame: the run.
+      path: the state's.
+      shape, dtype, init: as handed to `get_state`.
+
     Raises:
       MissingParameterError: there is no initialiser to make one, or the run makes none.
     """
@@ -165,30 +166,23 @@ def first_state(frame: Frame, path: str, shape: Any, dtype: Any, init: Any) -> A
     if frame.mode is Mode.APPLY or (init is None and not (creators and frame.planning)):
         raise _missing_state(frame, path)
     if frame.mode is Mode.INIT:
-        value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: asker(frame, path)))
+        value = jax.tree.map(jnp.asarray, initial_value(init, shape, dtype, lambda: frame.asker(path)))
         set_state(paths.split(path)[1], value)
         return value
     given, dtype = described(frame, path, () if shape is None else shape, dtype, init)
     shape = None if shape is None else given
-    told = context(frame, path, shape, dtype, init)
+    told = frame.told(path, shape, dtype, init)
 
     def make() -> Any:
         def run(shape: Any, dtype: Any) -> Any:
             if init is None:
                 raise _missing_state(frame, path)
-            return initial_value(init, shape, dtype, lambda: asker(frame, path))
+            return initial_value(init, shape, dtype, lambda: frame.asker(path))
 
         return jax.tree.map(jnp.asarray, hooks.run_creators(creators, shape, dtype, run, told))
 
     value = abstract(jax.eval_shape(lambda: with_key(jax.random.PRNGKey(0), make)))
     return planned_state(frame, record(frame, path, value, make=make, init=init))
-
-
-def _record_set(frame: Frame, path: str, value: Any, source: Source) -> None:
-    if path not in frame.state_requests:
-        record(frame, path, abstract(value), source)
-    else:
-        frame.state_requests[path] = frame.state_requests[path].but(value=abstract(value))
 
 
 def _lender(frame: Frame, path: str) -> Ref | None:
@@ -199,7 +193,7 @@ def _lender(frame: Frame, path: str) -> Ref | None:
     """
     slot = frame.plan.states.get(path)
     if slot is None:
-        check_planned(frame, path, (), "tree", ("borrow",))
+        check_planned(frame, path, (), "tree", frame.sources.of(path), ["borrow"])
     return None if slot is None else slot.target
 
 

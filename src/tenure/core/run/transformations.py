@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import Party, StateError
-from tenure.core.run.frame import Entry, Frame, current_frame
+from tenure.core.run.frame import Entry, Frame, current_frame, stand_ins
 from tenure.core.sites import call_site
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,7 +24,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _pure(frame: Frame, fun: Callable[..., Any], construct: str = "", keeps_names: bool = False) -> Callable[..., Any]:
     """`fun` with what it wrote as a second result; the same names each time that JAX runs it.
 
-    As the step, or a branch, of a `construct`: with what is carried on as its second result.
+    Args:
+      frame: the run.
+      fun: the function, which may build and call modules.
+      construct: the loop of which it is the step, or the choice of which it is a branch: its second result is then what is
+        carried on. "" if it is neither.
+      keeps_names: see `Frame.branch`.
     """
     snapshot = frame.snapshot()
 
@@ -37,6 +42,11 @@ def _pure(frame: Frame, fun: Callable[..., Any], construct: str = "", keeps_name
     return pure
 
 
+def _shapes(frame: Frame, fun: Callable[..., Any], *args: Any) -> Any:
+    """The shapes of the result of `fun`, run abstractly."""
+    return jax.eval_shape(lambda *args: _pure(frame, fun)({}, args)[0], *args)
+
+
 def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) -> Any:
     """The result of `fun`, run here and now; what it writes counts, and the names that it takes are free again."""
     scope, counters, used, _ = frame.snapshot()
@@ -47,7 +57,14 @@ def _run(frame: Frame, fun: Callable[..., Any], args: Any, index: Any = None) ->
 
 
 def _lifted(name: str, jax_transform: Callable[..., Any], options: dict[str, Any], fun: Any) -> Any:
-    """`fun` under a transformation whose result is the function's own: jit, remat. Without `fun`, the decorator."""
+    """`fun` under a transformation whose result is the function's own: jit, remat. Without `fun`, the decorator.
+
+    Args:
+      name: of the transformation in `tenure`.
+      jax_transform: JAX's.
+      options: of JAX's.
+      fun: the function, or None.
+    """
     if fun is None:
         return functools.partial(_lifted, name, jax_transform, options)
 
@@ -231,7 +248,13 @@ def vmap(
 
 
 def _lanes_differ(lane: Any, in_axes: Any, name: Any, axis_size: Any, args: Any, named: bool) -> StateError | None:
-    """The error of lanes that leave different states; None if the states are the same in all lanes."""
+    """The error of lanes that leave different states; None if the states are the same in all lanes.
+
+    Args:
+      lane: the lane's function: its second result is what it wrote.
+      in_axes, name, axis_size, args: as handed to `jax.vmap` and to what it returned.
+      named: whether the program gave the axis its name.
+    """
     written: list[Entry] = []
 
     def writes(*args: Any) -> Any:
@@ -292,6 +315,11 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
     """Runs bodies once before their loop, or branches before their choice, where `init` still waits for what they make.
 
     Their results are dropped: the loop starts from the initial values, whatever it runs first.
+
+    Args:
+      frame: the run.
+      bodies: in the order in which the program would run them.
+      *args: of each of them.
     """
     if not frame.unmade():
         return
@@ -301,11 +329,6 @@ def _create(frame: Frame, bodies: Sequence[Callable[..., Any]], *args: Any) -> N
         made = {e: v for e, v in writes.items() if e[0] in ("params", "initial")}
         frame.merge({**made, **{("state", path): v for (kind, path), v in made.items() if kind == "initial"}})
     scope.counters, scope.used, frame.key_counts = dict(counters), dict(used), dict(snapshot[3])
-
-
-def _empty(tree: Any, *leading: int) -> Any:
-    """Stand-ins like arrays, with further axes in front."""
-    return jax.tree.map(lambda a: jax.lax.empty((*leading, *a.shape), a.dtype), tree)
 
 
 def scan(
@@ -340,8 +363,8 @@ def scan(
     count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
     if frame.abstract:
         one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], jnp.result_type(x)), xs)
-        carry, y = jax.eval_shape(lambda *args: _pure(frame, f)({}, args)[0], init, one)
-        return _empty(carry), _empty(y, count)
+        carry, y = _shapes(frame, f, init, one)
+        return stand_ins(carry), stand_ins(y, count)
     loop = functools.partial(run, reverse=reverse, unroll=unroll)
     if frame.creating or frame.unmade():
         at = -1 if reverse else 0
@@ -354,7 +377,7 @@ def scan(
 
 def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Callable[..., Any]) -> Any:
     step, entries = _pure(frame, f, "tn.scan"), frame.carried()
-    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length
+    count = jax.tree.leaves(xs)[0].shape[0] if length is None else length  # `length` itself may not be symbolic
     steps = None if frame.keys is None else jnp.arange(count, dtype=jnp.uint32)
 
     @functools.wraps(f)
@@ -371,7 +394,14 @@ def _scan(frame: Frame, f: Any, init: Any, xs: Any, length: int | None, loop: Ca
 def _scan_after_first(
     frame: Frame, f: Any, init: Any, x: Any, xs: Any, length: int, reverse: bool, loop: Callable[..., Any]
 ) -> Any:
-    """A loop whose first step creates what the others use."""
+    """A loop whose first step creates what the others use.
+
+    Args:
+      frame: the run.
+      f, init, xs, length, reverse: as handed to `scan`.
+      x: the first step's entry of `xs`.
+      loop: what runs the other steps.
+    """
     carry, y = _run(frame, f, (init, x))
     if not length:
         return init, jax.tree.map(lambda y: jnp.zeros((0, *y.shape), y.dtype), y)
@@ -424,8 +454,7 @@ def while_loop(
     """
     frame = current_frame("tn.while_loop")
     if frame.abstract:
-        for fun in (cond_fun, body_fun):
-            jax.eval_shape(lambda v, pure=_pure(frame, fun): pure({}, (v,)), init)
+        _shapes(frame, cond_fun, init), _shapes(frame, body_fun, init)
         return init
     _create(frame, [cond_fun, body_fun], init)
     pure, step, entries = _pure(frame, cond_fun), _pure(frame, body_fun, "tn.while_loop"), frame.carried()
@@ -465,7 +494,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     """
     frame = current_frame("tn.fori_loop")
     if frame.abstract:
-        return _empty(jax.eval_shape(lambda v: _pure(frame, body_fun)({}, (jnp.asarray(lower), v))[0], init))
+        return stand_ins(_shapes(frame, body_fun, jnp.asarray(lower), init))
     if frame.creating:
         init, lower = _run(frame, body_fun, (lower, init)), lower + 1
         if not isinstance(lower - upper, jax.core.Tracer) and lower == upper:
@@ -522,8 +551,8 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 def _branches(name: str, select: Callable[..., Any], branches: Sequence[Callable[..., Any]], operands: Any) -> Any:
     frame = current_frame(f"tn.{name}")
     if frame.abstract:
-        outs = [jax.eval_shape(lambda *a, f=_pure(frame, branch): f({}, a)[0], *operands) for branch in branches]
-        return _empty(outs[0])
+        outs = [_shapes(frame, branch, *operands) for branch in branches]
+        return stand_ins(outs[0])
     _create(frame, branches, *operands)
 
     def full(branch: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,8 @@
 """The values of slots in a run: made as the plan's table says.
 
-Each stage is applied once, before the function starts, at the outermost trace: what a `scan`, a `vmap` or a `while_loop`
-inside of the function uses is then an outer value like any other, and all users of a parameter have the same sample.
+Each stage is applied once in a run, so that all users of a parameter have the same sample. What a `scan`, a `vmap` or a
+`while_loop` inside of the function uses goes through its stages before the function starts, at the outermost trace: it is then
+an outer value like any other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tenure.core.run.frame import Frame, Mode, Params, StackSlice, current_frame
 from tenure.core.run.leaves import leaf, part
 from tenure.core.run.recipes import Recipe, applied, compiled_together, recipe_of
 from tenure.core.slots.plan import Plan
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.slot import Request, Slot
 from tenure.core.slots.sources import Sources
 from tenure.core.slots.table import FINAL, STORED, USE, WEIGHT, How, PerLayer, Staged, Stored, Viewed
 from tenure.core.trees import flat
@@ -161,7 +162,14 @@ def _through_stages(frame: Frame, way: Staged, value: Any) -> Any:
     if not recipe.stages:
         return value
     if drawing and frame.keys is None:
-        raise _no_key(drawing, way.slot)
+        raise MissingRNGError(
+            f"the stage '{drawing}' of '{way.slot.path}' needs a random key, and none was given to apply",
+            parties=[way.slot.party("owner" if way.slot.kind == "owned" else "user")],
+            ways=[
+                "give one:  model.apply(params, jax.random.key(0), …)",
+                "to evaluate, without noise and dropout:  tn.evaluation(model).apply(params, None, …)",
+            ],
+        )
     root = frame.keys.root if drawing and frame.keys is not None else None
     parts = {name: part(frame, way.slot, path) for name, path in where.items()}
     value, updates = applied(value, parts, root, hashes, recipe)
@@ -171,11 +179,11 @@ def _through_stages(frame: Frame, way: Staged, value: Any) -> Any:
 
 def _recipe_of(frame: Frame, way: Staged) -> tuple[Recipe, dict[Any, str], dict[str, Any], Stage | None]:
     """What is done to a value, remembered by the plan; see `recipes.recipe_of`."""
-    active = tuple([stack_slice.prefix for stack_slice in frame.stack_slices]) if frame.stack_slices else ()
+    key = way, tuple([one.prefix for one in frame.stack_slices]) if frame.stack_slices else ()
     recipes = frame.plan.recipes
-    if (way, active) not in recipes:
-        recipes[way, active] = recipe_of(way, active)
-    return recipes[way, active]
+    if key not in recipes:
+        recipes[key] = recipe_of(*key)
+    return recipes[key]
 
 
 def _write(frame: Frame, where: Mapping[Any, str], updates: Mapping[Any, Any], training: bool) -> None:
@@ -185,43 +193,30 @@ def _write(frame: Frame, where: Mapping[Any, str], updates: Mapping[Any, Any], t
             frame.layers[0]["stage", where[name]] = array
 
 
-def _no_key(stage: Stage, slot: Slot) -> MissingRNGError:
-    return MissingRNGError(
-        f"the stage '{stage}' of '{slot.path}' needs a random key, and none was given to apply",
-        parties=[slot.party("owner" if slot.kind == "owned" else "user")],
-        ways=[
-            "give one:  model.apply(params, jax.random.key(0), …)",
-            "to evaluate, without noise and dropout:  tn.evaluation(model).apply(params, None, …)",
-        ],
-    )
-
-
 def offline(plan: Plan, params: Params, state: Params | None = None) -> Frame:
     """A frame to read values of a plan in, outside of any run: without noise and dropout."""
     return Frame(Mode.READ, Sources(), params=params, state=flat(state, "state"), plan=plan)
 
 
-def known() -> list[str]:
-    """The paths of all slots: as planned, or asked for so far while planning."""
+def known() -> Mapping[str, Request]:
+    """All slots by path, as planned; while planning, the first requests so far."""
     frame = current_frame("module.params")
-    return list(frame.requests if frame.planning else frame.plan.slots)
+    return frame.requests if frame.planning else frame.plan.slots
 
 
-def find(path: str) -> str:
-    """The slot's exact path; method segments may be left out.
+def find(path: str) -> Request:
+    """The slot of a path; method segments may be left out.
 
     Raises:
       UnknownSlotError: nobody asks for such a parameter, or nobody has so far.
     """
-    paths_known = known()
-    if path in paths_known:
-        return path
-    found = [p for p in paths_known if paths.plain(p) == paths.plain(path)]
+    slots = known()
+    found = [slots[path]] if path in slots else [s for p, s in slots.items() if paths.plain(p) == paths.plain(path)]
     if len(found) == 1:
         return found[0]
     raise UnknownSlotError(
         f"no parameter '{path}' has been asked for" + (" yet" if current_frame("params").planning else ""),
-        near=nearest(path, paths_known),
+        near=nearest(path, slots),
         ways=[
             "module.params has what the module asked for: call the module first",
             "module.ref(name) works at any time, before the module is called and before it is built",
@@ -229,16 +224,7 @@ def find(path: str) -> str:
     )
 
 
-def kind_of(path: str) -> str:
-    """What a slot is: "owned", "borrowed" or "given"."""
-    frame = current_frame("module.owned")
-    return frame.requests[path].kind if frame.planning else frame.plan.slots[path].kind
-
-
-def value_of(path: str) -> Any:
+def value_of(slot: Request) -> Any:
     """The value of a slot, at any place of a transformed function."""
     frame = current_frame("module.params")
-    if frame.planning:
-        asked = frame.requests[path]
-        return placeholder(asked.shape, asked.dtype)
-    return evaluate(frame, path, USE)
+    return placeholder(slot.shape, slot.dtype) if frame.planning else evaluate(frame, slot.path, USE)

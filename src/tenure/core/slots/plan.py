@@ -1,21 +1,24 @@
-"""The plan: what a model is, for inputs of certain shapes."""
+"""The plan: what a model is, for inputs of certain shapes; and the ledger that tells of its slots."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from tenure.core.ledger.ledger import Ledger
+from tenure.core.ledger.row import Row
+from tenure.core.notation.refs import follow
+from tenure.core.notation.view import View
 from tenure.core.picklable import check_picklable
-from tenure.core.slots.rows import ledger_of
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.link import owners_first
+from tenure.core.slots.slot import Slot, Slots
 from tenure.core.slots.table import Staged, Table
 from tenure.core.trees import nest
-
-Slots = dict[str, Slot]
 
 
 class Plan:
@@ -59,7 +62,7 @@ class Plan:
     @functools.cached_property
     def ledger(self) -> Ledger:
         """Who owns and who borrows."""
-        return ledger_of(self.slots, self.states)
+        return _ledger_of(self.slots, self.states)
 
     @functools.cached_property
     def plain(self) -> bool:
@@ -95,26 +98,81 @@ class Plan:
     @functools.cached_property
     def params(self) -> dict[str, dict[str, Any]]:
         """The owners' shapes, as `init` will return them."""
-        return nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in _owners(self.slots)})
+        owners = {p: s for p, s in self.slots.items() if s.kind == "owned"}
+        return nest({p: jax.ShapeDtypeStruct(s.full_shape, s.full_dtype) for p, s in owners.items()})
 
     @functools.cached_property
     def state(self) -> dict[str, dict[str, Any]]:
         """The states' shapes, likewise."""
-        return nest({p: _stacked_struct(s) for p, s in _owners(self.states)})
+        owners = {p: s for p, s in self.states.items() if s.kind == "owned"}
+        return nest({p: jax.tree.map(functools.partial(_in_layers, s), s.value) for p, s in owners.items()})
 
     def report(self, **options: Any) -> str:
         """The ledger as a text table; the options are those of `Ledger.table`."""
         return self.ledger.table(**options)
 
     def __repr__(self) -> str:
-        return (
-            f"Plan({len(self.ledger.owners)} owners, {len(self.ledger.rows)} slots, {self.ledger.count():,} parameters)"
-        )
+        owners, slots = len(self.ledger.owners), len(self.ledger.rows)
+        return f"Plan({owners} owners, {slots} slots, {self.ledger.count():,} parameters)"
 
 
-def _owners(slots: Slots) -> Iterator[tuple[str, Slot]]:
-    return ((p, s) for p, s in slots.items() if s.kind == "owned")
+def _in_layers(slot: Slot, one: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(slot.layers + one.shape, one.dtype)
 
 
-def _stacked_struct(slot: Slot) -> Any:
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(slot.layers + a.shape, a.dtype), slot.request.value)
+Chain = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]  # owners, slots from the user to the owner, views
+
+
+def _ledger_of(slots: Slots, states: Slots) -> Ledger:
+    """The ledger of linked slots."""
+    rows = []
+    for table in (slots, states):
+        chains: dict[str, Chain] = {}
+        for slot in owners_first(table):
+            chains[slot.path] = _chain(slot, chains)
+        rows += [_row(slot, *chains[slot.path]) for slot in table.values()]
+    return Ledger(rows)
+
+
+def _chain(slot: Slot, known: dict[str, Chain]) -> Chain:
+    """The owners of a slot's value, the slots on the way to the (first) owner, and all views on the way."""
+
+    def step(view: View, found: Chain, others: list[Chain]) -> Chain:
+        owners = found[0] + tuple(owner for other in others for owner in other[0])
+        return owners, found[1], (*found[2], str(view))
+
+    if slot.target is None:
+        return (slot.path,), (slot.path,), ()
+    owners, chain, steps = follow(slot.target, lambda ref: known[ref.path], step)
+    return tuple(dict.fromkeys(owners)), (slot.path, *chain), steps
+
+
+def _row(slot: Slot, owners: tuple[str, ...], chain: tuple[str, ...], steps: tuple[str, ...]) -> Row:
+    source, owned, notes = slot.source, slot.kind == "owned", list(slot.notes)
+    if source.hides is not None:
+        notes.append(f"{source.origin} overrides {source.hides.origin}='{source.hides.ref or source.hides.kind}'")
+    if not owned and slot.explicit_init:
+        notes.append("its own initialiser is not used")
+    if any("⟨" in step for step in steps):
+        notes.append("not serialisable: a Python function as view")
+    return Row(
+        path=slot.path,
+        kind=slot.kind,
+        collection=slot.collection,
+        shape=slot.full_shape if owned else slot.shape,
+        dtype=str(slot.full_dtype),
+        owners=owners,
+        chain=chain,
+        views=steps,
+        borrows=str(dataclasses.replace(slot.target, absolute=False)) if slot.target else "",
+        axes=slot.axes,
+        origin=source.origin or ("declare" if slot.declared else ""),
+        asker=slot.asker,
+        site=str(slot.site),
+        notes=tuple(notes),
+        layers=1 if owned else math.prod(slot.layers),
+        stages=(*map(str, slot.stages), *(f"on_use({stage})" for stage in slot.use_stages)),
+        part_of=slot.part_of,
+        stage=slot.stage,
+        frozen=slot.frozen,
+    )

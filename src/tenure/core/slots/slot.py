@@ -1,11 +1,11 @@
-"""Requests and slots: what was asked for, by which line; and what the request came to."""
+"""Requests and slots: what was asked for, by which line; and a request with what it came to."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ import numpy as np
 
 from tenure.core.errors import Party, TenureError, brief
 from tenure.core.notation.refs import Ref
-from tenure.core.notation.stage import Stage
+from tenure.core.notation.stage import Spec, Stage
 from tenure.core.sites import NOWHERE, Site
 from tenure.core.slots.sources import OWN, Source
 
@@ -46,7 +46,7 @@ class Request:
       order: when it was first asked for.
       stack: the layer stacks around it: (path, layers), outermost first.
       axes: logical axis names.
-      stages: what the request itself wants its value to go through.
+      asked_stages: what the request itself wants its value to go through.
       init: the initialiser as handed in.
       explicit_init: whether the program, and not the layer's default, chose `init`.
       make: creates one value, drawing keys as it goes; None if only the forward pass can.
@@ -64,7 +64,7 @@ class Request:
     order: int = 0
     stack: tuple[tuple[str, int], ...] = ()
     axes: tuple[str | None, ...] | None = None
-    stages: tuple[Stage | None, ...] = ()
+    asked_stages: tuple[Stage | None, ...] = ()
     init: Any = None
     explicit_init: bool = False
     make: Callable[[], Any] | None = None
@@ -75,6 +75,12 @@ class Request:
         """The same request with other attributes: as `dataclasses.replace`, at a tenth of the time."""
         new = object.__new__(Request)
         new.__dict__.update(self.__dict__, **changes)
+        return new
+
+    def linked(self, **found: Any) -> Slot:
+        """The slot that it comes to, with what was found out: as `Slot(...)`, at a fraction of the time."""
+        new = object.__new__(Slot)
+        new.__dict__.update(self.__dict__, specs=_NONE, parts=_NONE, **found)
         return new
 
     def __getstate__(self) -> dict[str, Any]:
@@ -93,18 +99,18 @@ class Request:
     def party(self, role: str, through: str = "") -> Party:
         """This request as a row of an error."""
         shape = self.layers + self.shape if role == "owner" else self.shape
-        return Party(role, self.path, f"{shape} {named(self.dtype)}", str(self.site), self.asker, through)
+        what = "" if self.dtype is None else f"{shape} {named(self.dtype)}"
+        return Party(role, self.path, what, str(self.site), self.asker, through)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Slot:
-    """What a request came to, once all requests of the model are known.
+class Slot(Request):
+    """A request with what it came to, once all requests of the model are known.
 
     Attributes:
-      request: the first request for the slot's path.
       kind: "owned", "borrowed" or "given".
       target: what a borrower borrows, with an absolute path.
-      axes: logical axis names: the request's, or those that the owner's views lead to.
+      axes: the request's, or those that the owner's views lead to.
       stages, use_stages: what its value goes through for all users, and for this use.
       leaf: the shape and dtype of what is stored, where stages make that another than the request's.
       specs: stage's name → the shape and dtype that it gives.
@@ -113,13 +119,10 @@ class Slot:
       frozen: whether a stage keeps gradients from it.
       modes: (training, inside of a loop or another transformation) of each request for it.
       notes: what a reader of the ledger should know.
-      path, shape, dtype, collection, source, stack: the request's.
     """
 
-    request: Request
-    kind: str
+    kind: str = "owned"
     target: Ref | None = None
-    axes: tuple[str | None, ...] | None = None
     stages: tuple[Stage, ...] = ()
     use_stages: tuple[Stage, ...] = ()
     leaf: Any = None
@@ -131,27 +134,28 @@ class Slot:
     modes: frozenset[tuple[bool, bool]] = frozenset()
     notes: tuple[str, ...] = ()
 
-    path: str = dataclasses.field(init=False)
-    shape: tuple[int, ...] = dataclasses.field(init=False)
-    dtype: Any = dataclasses.field(init=False)
-    collection: str = dataclasses.field(init=False)
-    source: Source = dataclasses.field(init=False)
-    stack: tuple[tuple[str, int], ...] = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        asked = self.request
-        self.__dict__.update(path=asked.path, shape=asked.shape, dtype=asked.dtype)
-        self.__dict__.update(collection=asked.collection, source=asked.source, stack=asked.stack)
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """The sizes of the layer stacks around it."""
-        return self.request.layers
-
     @property
     def staged(self) -> bool:
         """Whether its value goes through stages, for all users or for this use."""
         return bool(self.stages or self.use_stages)
+
+    @property
+    def spec(self) -> Spec:
+        """The shape and dtype of its value, of one layer."""
+        return Spec(self.shape, self.dtype)
+
+    def parts_of(self, stages: Iterable[Stage]) -> dict[tuple[str, str], str]:
+        """The leaves that some of its stages keep: (stage's name, part's name) → path."""
+        labels = {stage.label for stage in stages}
+        return {part: path for part, path in self.parts.items() if part[0] in labels}
+
+    @property
+    def lenders(self) -> list[Ref]:
+        """The references to the slots that it borrows from: its target, and those inside of the target's views."""
+        refs = [] if self.target is None else [self.target]
+        for ref in refs:  # which grows
+            refs += ref.others()
+        return refs
 
     @functools.cached_property
     def full_shape(self) -> tuple[int, ...]:
@@ -163,9 +167,8 @@ class Slot:
         """The dtype of the leaf."""
         return self.dtype if self.leaf is None else self.leaf.dtype
 
-    def party(self, role: str, through: str = "") -> Party:
-        """This slot as a row of an error."""
-        return self.request.party(role, through)
+
+Slots = dict[str, Slot]
 
 
 def named(dtype: Any) -> str:
@@ -187,7 +190,7 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
     try:
         if isinstance(shape, (str, bytes, set, Mapping)):
             raise TypeError
-        sizes = tuple(map(_size, [shape] if isinstance(shape, (int, np.integer)) else shape))
+        sizes = tuple(map(whole_number, [shape] if isinstance(shape, (int, np.integer)) else shape))
         if sizes and not 0 <= min(sizes) <= max(sizes) < 2**63:
             raise ValueError
         return sizes
@@ -201,10 +204,9 @@ def as_shape(shape: Any, path: str) -> tuple[int, ...]:
         ) from None
 
 
-def _size(value: Any) -> int:
-    if type(value) is int:
-        return value
-    if isinstance(value, (bool, np.bool_)):
+def whole_number(value: Any) -> int:
+    """An int from what stands for one. Raises `TypeError` for anything else, and for a truth value."""
+    if isinstance(value, bool):
         raise TypeError
     return operator.index(value)
 
@@ -237,7 +239,5 @@ def kind_of(dtype: Any) -> str:
     ('floating', 'integer', 'bool')
     """
     kinds = {"floating": jnp.floating, "integer": jnp.integer, "complex": jnp.complexfloating, "bool": jnp.bool_}
-    for kind, abstract in kinds.items():
-        if jnp.issubdtype(dtype, abstract):
-            return kind
-    return "key" if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) else "other"
+    found = [kind for kind, abstract in kinds.items() if jnp.issubdtype(dtype, abstract)]
+    return found[0] if found else "key" if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) else "other"

@@ -33,20 +33,17 @@ class Policy(str):
     def __reduce__(self) -> str:  # one object, whatever copies it
         return repr(self)
 
-    def __copy__(self) -> Policy:
-        return self
-
-    def __deepcopy__(self, memo: Any) -> Policy:
-        return self
-
 
 own = Policy("@own")
 forbid = Policy("@forbid")
 
 
-def _is(word: Policy, value: Any) -> bool:
-    """Whether an entry is the word, or what the word became in JSON."""
-    return isinstance(value, str) and value == word
+_WORDS: dict[Any, str] = {None: "own", own: "own", forbid: "forbid"}
+
+
+def _policy(value: Any) -> str:
+    """ "own" or "forbid", if an entry is one of the words, or what the word became in JSON; else ""."""
+    return _WORDS.get(value, "") if value is None or isinstance(value, str) else ""
 
 
 class Source(NamedTuple):
@@ -81,14 +78,19 @@ OWN = Source("own")
 def read(value: Any, origin: str, key: str, base: str = "", site: Site = NOWHERE) -> Source:
     """The source that an entry of `share=` or `ties=` describes.
 
+    Args:
+      value: as written.
+      origin: "ties" or "share".
+      key: the entry's.
+      base: the module that asks, "" for ties, whose references start at the root.
+      site: the line.
+
     Raises:
       TenureError: the entry is none of the forms.
     """
     common: dict[str, Any] = dict(origin=origin, key=key, base=base, site=site)
-    if value is None or _is(own, value):
-        return Source("own", **common)
-    if _is(forbid, value):
-        return Source("forbid", **common)
+    if policy := _policy(value):
+        return Source(policy, **common)
     if isinstance(value, (Ref, str)):
         try:
             ref = Ref.parse(value)
@@ -130,13 +132,11 @@ def read_wildcard(value: Any, origin: str, base: str, site: Site) -> Source:
       PathSyntaxError: it is none of these.
     """
     or_own = False
-    if isinstance(value, (list, tuple)) and len(value) == 2 and (value[1] is None or _is(own, value[1])):
+    if isinstance(value, (list, tuple)) and len(value) == 2 and _policy(value[1]) == "own":
         value, or_own = value[0], True
     common: dict[str, Any] = dict(origin=origin, key="*", base=base, site=site, or_own=or_own)
-    if value is None or _is(own, value):
-        return Source("own", **common)
-    if _is(forbid, value):
-        return Source("forbid", **common)
+    if policy := _policy(value):
+        return Source(policy, **common)
     if (lender := _module_path(value)) is not None:
         return Source("borrow", Ref(lender, (), True), **common)
     if isinstance(value, str):
@@ -164,7 +164,7 @@ class Sources:
 
     Attributes:
       ties, shares: path → source; `module/*` → that of the module's other parameters.
-      declared: module's path → what `tn.declare` noted there.
+      declared: (module's path, local name) → the request that `tn.declare` made there, and its scope.
       used: (origin, key) of the entries that slots asked for.
     """
 
@@ -172,7 +172,7 @@ class Sources:
         self.stages = Rules(stages, on_borrowed, call_site() if stages else NOWHERE)
         self.ties: dict[str, Source] = {}
         self.shares: dict[str, Source] = {}
-        self.declared: dict[str, dict[str, Any]] = {}
+        self.declared: dict[tuple[str, str], tuple[Any, Any]] = {}
         self.used: set[tuple[str, str]] = set()
         if ties is not None and not isinstance(ties, Mapping):
             raise PathSyntaxError(f"ties= is a dict, not {type(ties).__name__}", ways=["ties={'head/w': 'embed/w'}"])
@@ -231,7 +231,13 @@ class Sources:
         return (inside or OWN) if tied is None else tied._replace(hides=inside)
 
     def _found(self, origin: str, entries: Mapping[str, Source], path: str, plain: str) -> Source | None:
-        """The entry for a slot, or the nearest one for the rest of a module around it."""
+        """The entry for a slot, or the nearest one for the rest of a module around it, which is then used.
+
+        Args:
+          origin: "ties" or "share".
+          entries: all of them.
+          path, plain: the slot's, with and without method segments.
+        """
         key = path if path in entries else plain
         if key in entries:
             self.used.add((origin, key))
@@ -252,8 +258,5 @@ class Sources:
 
     def unused(self) -> list[tuple[str, Source]]:
         """The entries that no slot asked for; `share={"*": tn.own}` need not be."""
-        every = [*self.ties.items(), *self.shares.items()]
-        silent = [k for k, s in self.shares.items() if k.endswith("/*") and s.kind != "borrow"]
-        return [
-            (k, s) for k, s in every if (s.origin, k) not in self.used and not (s.origin == "share" and k in silent)
-        ]
+        found = [(k, s) for k, s in (*self.ties.items(), *self.shares.items()) if (s.origin, k) not in self.used]
+        return [(k, s) for k, s in found if s.origin == "ties" or s.kind == "borrow" or not k.endswith("/*")]

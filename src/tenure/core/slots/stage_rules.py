@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Mapping
 from typing import Any
 
 from tenure.core.errors import Party, TenureError, brief
@@ -63,15 +65,8 @@ def read_rules(stages: Any, module: str | None, site: Site) -> tuple[Rule, ...]:
             paths.matches(glob, "")
             if not paths.is_glob(glob):
                 paths.check(glob, "name in stages=")
-            rules.append(
-                Rule(
-                    glob if module is None else f"{paths.plain(module)}/{glob}",
-                    read_list(value, what),
-                    key,
-                    module,
-                    site,
-                )
-            )
+            whole = glob if module is None else f"{paths.plain(module)}/{glob}"
+            rules.append(Rule(whole, read_list(value, what), key, module, site))
         except TenureError as e:
             raise e.again(parties=e.parties or [Party("stages", brief(key), "", str(site))]) from None
     return tuple(rules)
@@ -95,8 +90,8 @@ class Rules:
 
     def fresh(self) -> Rules:
         """The model's rules, nothing built yet: for a new run."""
-        new = Rules.__new__(Rules)
-        new.model, new.on_borrowed, new.modules = self.model, self.on_borrowed, {}
+        new = copy.copy(self)
+        new.modules = {}
         return new
 
     def add(self, module: str, stages: Any, site: Site) -> None:
@@ -105,18 +100,15 @@ class Rules:
 
     def of(self, path: str) -> list[Rule]:
         """The rules for a slot, from its module outwards, the model's last; of each level the first that matches."""
-        found = []
+        levels = []
         module = paths.plain(path)
         while self.modules and "/" in module:
             module = module.rpartition("/")[0]
-            found += _first(self.modules.get(module, ()), path)
-        return found + _first(self.model, path)
+            levels.append(self.modules.get(module, ()))
+        matching = ([rule for rule in level if paths.matches(rule.glob, path)] for level in (*levels, self.model))
+        return [rules[0] for rules in matching if rules]
 
     def unused(self, used: set[Rule]) -> list[Rule]:
         """The rules that selected nothing."""
-        every = [*self.model, *(rule for rules in self.modules.values() for rule in rules)]
+        every = [*self.model, *itertools.chain(*self.modules.values())]
         return [rule for rule in every if rule not in used]
-
-
-def _first(rules: Sequence[Rule], path: str) -> list[Rule]:
-    return next(([rule] for rule in rules if paths.matches(rule.glob, path)), [])

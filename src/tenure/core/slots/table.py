@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
-from typing import Any
+import itertools
+from collections.abc import Iterator
 
-from tenure.core.notation.refs import Ref, follow
+from tenure.core.notation.refs import follow
 from tenure.core.notation.stage import STRUCTURAL, Stage
 from tenure.core.notation.view import View
-from tenure.core.slots.slot import Slot
+from tenure.core.slots.link import owners_first
+from tenure.core.slots.slot import Slot, Slots
 
 # How far through a slot's stages: before all, before noise and dropout, after all, and after those of the use as well.
 STORED, WEIGHT, FINAL, USE = "stored", "weight", "final", "use"
@@ -83,18 +84,20 @@ How = Stored | Given | Viewed | PerLayer | Staged
 class Table:
     """The ways of all slots, by (path, tap, training)."""
 
-    def __init__(self, slots: Mapping[str, Slot]):
+    def __init__(self, slots: Slots):
         self.slots = slots
         self._ways: dict[tuple[str, str, bool], How] = {}
-        targets = [slot.target for slot in slots.values() if slot.target is not None]
-        self._tapped = {ref.path for target in targets for ref in _all(target) if ref.tap == WEIGHT}
+        lenders = [ref for slot in slots.values() for ref in slot.lenders]
+        self._tapped = {ref.path for ref in lenders if ref.tap == WEIGHT}
+        for slot in owners_first(slots) if lenders else ():  # without recursion: chains may be long
+            for tap, training in itertools.product((STORED, WEIGHT, FINAL), (True, False)):
+                self.how(slot.path, tap, training)
 
     def how(self, path: str, tap: str, training: bool) -> How:
         """How a slot's value is made, as far through its stages as `tap`."""
         key = path, tap, training
-        for one in reversed(self._needed(key) if key not in self._ways else ()):
-            if one not in self._ways:
-                self._ways[one] = self._resolved(self.slots[one[0]], *one[1:])
+        if key not in self._ways:
+            self._ways[key] = self._resolved(self.slots[path], tap, training)
         return self._ways[key]
 
     def handed(self, slot: Slot, tap: str, training: bool) -> Staged:
@@ -105,21 +108,6 @@ class Table:
             self._ways[key] = Staged(slot, tap, training, Given(slot, STORED), stages, training)
         return self._ways[key]  # type: ignore[return-value]
 
-    def _needed(self, key: tuple[str, str, bool]) -> list[tuple[str, str, bool]]:
-        """The way itself and those that it goes on from: owners last. Without recursion, as chains may be long."""
-        found, todo = [], [key]
-        while todo:
-            path, tap, training = one = todo.pop()
-            if one in self._ways:
-                continue
-            found.append(one)
-            target = self.slots[path].target
-            if tap == USE:
-                todo.append((path, FINAL, training))
-            elif target is not None:
-                todo += [(ref.path, ref.tap or tap, training) for ref in _all(target)]
-        return found
-
     def _resolved(self, slot: Slot, tap: str, training: bool) -> How:
         if slot.kind == "given":
             return Given(slot, tap)
@@ -127,11 +115,15 @@ class Table:
             final = self.how(slot.path, FINAL, training)
             return Staged(slot, USE, training, final, slot.use_stages, training) if slot.use_stages else final
         if slot.target is not None:
-            seen = follow(slot.target, lambda ref: self.how(ref.path, ref.tap or tap, training), _viewed)
+            seen: How = follow(
+                slot.target,
+                lambda ref: self.how(ref.path, ref.tap or tap, training),
+                lambda view, base, others: Viewed(base, view, tuple(others)),
+            )
             return PerLayer(slot, seen) if slot.stack else seen
-        if not slot.stages:
-            return Stored(slot)
         stored = Stored(slot)
+        if not slot.stages:
+            return stored
         structural = tuple(s for s in slot.stages if s.kind == STRUCTURAL)
         if tap == STORED:  # through no stage, but made once as well: a layer of a stack gets its slice of it
             return Staged(slot, tap, training, stored, (), draws=False)
@@ -152,26 +144,17 @@ class Table:
         return found
 
 
-def _all(ref: Ref) -> Iterator[Ref]:
-    yield ref
-    for other in ref.others():
-        yield from _all(other)
-
-
-def _viewed(view: View, base: How, others: list[Any]) -> How:
-    return Viewed(base, view, tuple(others))
-
-
 def _staged_in(way: How) -> Iterator[Staged]:
     """The staged values that a value is made of, those that others are made of first."""
-    todo: list[tuple[How, bool]] = [(way, False)]
-    while todo:
-        one, ready = todo.pop()
-        if isinstance(one, Staged) and ready:
-            yield one
-        elif isinstance(one, Staged):
-            todo += [(one, True), (one.source, False)]
+    found: list[Staged] = []
+    todo: list[How] = [way]
+    while todo:  # without recursion: chains may be long
+        one = todo.pop()
+        if isinstance(one, Staged):
+            found.append(one)
+            todo.append(one.source)
         elif isinstance(one, Viewed):
-            todo += [(part, False) for part in (*reversed(one.others), one.base)]
+            todo += [one.base, *one.others]
         elif isinstance(one, PerLayer):
-            todo.append((one.inner, False))
+            todo.append(one.inner)
+    return reversed(found)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from tenure.core.model.pure import Pure
+from tenure.core.model.kinds import Pure
 
 
 def half(name: str, signature: Callable[[Any], inspect.Signature]) -> Callable[..., Any]:

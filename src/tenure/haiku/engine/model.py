@@ -116,7 +116,7 @@ class HaikuModel(Model):
         saved = None if rng is None else rng.internal_state
         params, state, planned = self._create(rng, args, kwargs)
         if not (self.ties or self.stages or made_of_borrowers(planned.args[0])):
-            if not any(asked.stages for asked in planned.args[0].requests.values()):
+            if not any(asked.asked_stages for asked in planned.args[0].requests.values()):
                 self.plans.assume_plain(args, kwargs)
             return params, state
         linked = planned()

@@ -24,7 +24,6 @@ from tenure.core.run import state as core_state
 from tenure.core.run.frame import NOTHING, Frame, Mode, current_frame, maybe_frame
 from tenure.core.run.hooks import DO_NOT_STORE
 from tenure.core.run.initialisers import alike_of, drawn
-from tenure.core.run.requests import context, maker, request
 from tenure.core.sites import Site, call_site
 from tenure.core.slots.requests import check_repeated, same_init
 from tenure.core.slots.slot import Request, as_shape, named
@@ -73,7 +72,7 @@ def is_repeated(frame: HaikuFrame, earlier: Request, asked: Request) -> bool:
       RequestConflictError: the later request has another initialiser; see `tenure.haiku.ownership`.
     """
     if asked.kind != "owned":
-        check_repeated(earlier, frame.makers[asked.path], asked, maker(frame))
+        check_repeated(earlier, frame.makers[asked.path], asked, frame.maker())
         return True
     if frame.stored_value(asked.path) is None:
         return False
@@ -146,7 +145,7 @@ def _made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype
     init = _no_initializer if init is None else init
     creators = hooks.chain(kind)
     if creators:
-        return hooks.run_creators(creators, shape, dtype, init, context(frame, path, shape, dtype, init))
+        return hooks.run_creators(creators, shape, dtype, init, frame.told(path, shape, dtype, init))
     alike = None
     if kind == "param_creator" and type(frame.rng) is PRNGSequence and draws_one_key(init, dtype):
         alike = alike_of(init, shape, dtype)
@@ -190,7 +189,7 @@ def check_answer(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: An
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
     if value.shape != shape and value.shape != tuple(shape):
-        asked = request(frame, path, as_shape(shape, path), dtype)
+        asked = frame.request(path, as_shape(shape, path), dtype)
         role = "first" if frame.creating else "params"
         raise ParameterShapeError(
             f"'{path}' with retrieved shape {value.shape!r} does not match shape={shape!r} dtype={dtype!r}",
@@ -208,7 +207,7 @@ def first_state(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any)
     """The first value of a state, which any run may make."""
     module, _, name = path.rpartition("/")
     if init is None:
-        have = list(frame.made("state"))
+        have = [p for kind, p in frame.visible() if kind == "state"]
         raise MissingParameterError(
             f"No value for {name!r} in {module!r}, perhaps set an init function?",
             parties=[Party("asker", path, "", str(call_site())), Party("state", f"{len(have)} entries")],
@@ -232,7 +231,7 @@ def check_outlived(frame: HaikuFrame, path: str) -> None:
 def note_param(frame: HaikuFrame, path: str, value: Any) -> None:
     """Notes the owner of a parameter that an inner function has made."""
     frame.note_mode(path)
-    frame.requests[path] = request(frame, path, tuple(value.shape), value.dtype)
+    frame.requests[path] = frame.request(path, tuple(value.shape), value.dtype)
 
 
 def note_state(frame: HaikuFrame, path: str, value: Any) -> None:

@@ -25,6 +25,7 @@ from tenure.network.layers.stepwise import kept
 from tenure.network.loop import mask_around
 from tenure.network.output import Output, tensors
 from tenure.network.tensor import Tensor
+from tenure.nn.traced import traced_once
 
 FIRST = 16  # steps of the first block
 FEW = 64  # hypotheses, up to which comparing each with the keys of all is faster
@@ -102,33 +103,17 @@ def step_together(layer: Layer, x: Tensor, qkv: Any, key_shift: Tensor | None, o
     state = {"ancestors": Tensor(ancestors, (*x.dims[:2], layer.new_dim("steps", n)))}
     q, keys, values = (jnp.moveaxis(y, 0, 2) for y in (q, k, v))  # [B, heads, beam, n]
     keys = jnp.swapaxes(keys, 2, 3)
-    parts, blocks = list(_blocks(n)), []
+    parts, stored, dims = tuple(_blocks(n)), [], []
     for start, size in parts:
-        place, inside = jnp.clip(t - start, 0, size - 1) * beam, (t >= start) & (t < start + size)
-        block = []
         for name, new, axis in (("keys", keys, 3), ("values", values, 2)):
-            name, shape = f"{name}{start}", list(new.shape)
-            shape[axis] = size * beam
-            found = kept(layer, name)
-            array = jnp.zeros(shape, new.dtype) if found is None else found.data
-            if len(parts) > 1:
-                new = jnp.where(inside, new, jax.lax.dynamic_slice_in_dim(array, place, beam, axis))
-            array = jax.lax.dynamic_update_slice_in_dim(array, new, place, axis)
-            sizes_ = [Dim(s, f"{name}:{i}") for i, s in enumerate(shape) if i]
-            state[name] = Tensor(array, (x.dims[1], *sizes_) if found is None else found.dims)
-            block.append(array)
-        blocks.append(tuple(block))
+            shape = [size * beam if i == axis else length for i, length in enumerate(new.shape)]
+            found = kept(layer, f"{name}{start}")
+            sizes_ = [Dim(s, f"{name}{start}:{i}") for i, s in enumerate(shape) if i]
+            dims.append((f"{name}{start}", (x.dims[1], *sizes_) if found is None else found.dims))
+            stored.append(jnp.zeros(shape, new.dtype) if found is None else found.data)
     shift = None if key_shift is None else key_shift.data.reshape(-1, q.shape[-1])
-    given = (q, jnp.swapaxes(ancestors, 0, 1), t, shift, blocks)
-    ways = [_over(parts[: i + 1]) for i in range(len(parts))]
-
-    def needed(*given: Any) -> Any:
-        return jax.lax.switch(sum((t >= start).astype(jnp.int32) for start, _ in parts[1:]), ways, *given)
-
-    if len(ways) == 1:
-        y = ways[0](*given)
-    else:
-        y = jax.lax.platform_dependent(*given, cpu=needed, default=ways[-1])
+    y, stored = _stepped(q, keys, values, jnp.swapaxes(ancestors, 0, 1), t, shift, stored, parts=parts)
+    state |= {name: Tensor(array, of) for (name, of), array in zip(dims, stored, strict=True)}
     y = jnp.moveaxis(y, 2, 0).reshape(beam, batch, -1)
     return Output(Tensor(y, (*x.dims[:2], out), None, None, 2), state=state)
 
@@ -142,7 +127,54 @@ def _blocks(n: int) -> Any:
         start += size
 
 
-def _over(parts: list[tuple[int, int]]) -> Callable[..., Any]:
+@traced_once("parts")
+def _stepped(
+    q: Any,
+    keys: Any,
+    values: Any,
+    ancestors: Any,
+    t: Any,
+    shift: Any,
+    stored: list[Any],
+    parts: tuple[tuple[int, int], ...],
+) -> tuple[Any, list[Any]]:
+    """Stores the keys and values of step `t`, and gives what hypotheses see of the steps so far [B, heads, beam, n].
+
+    Args:
+      q: queries [B, heads, beam, n].
+      keys: of this step [B, heads, n, beam].
+      values: of this step [B, heads, beam, n].
+      ancestors: of each hypothesis at each step [B, beam, steps].
+      t: the step.
+      shift: [steps, n], what keys are moved by, if they are.
+      stored: keys and values of each block, in turn; their steps and hypotheses are one axis.
+      parts: the first step and the size of each block.
+
+    Returns:
+      what they see, and what is stored then.
+    """
+    beam, arrays = q.shape[2], iter(stored)
+    blocks = []
+    for start, size in parts:
+        place, inside = jnp.clip(t - start, 0, size - 1) * beam, (t >= start) & (t < start + size)
+        block = []
+        for new, axis in ((keys, 3), (values, 2)):
+            array = next(arrays)
+            if len(parts) > 1:
+                new = jnp.where(inside, new, jax.lax.dynamic_slice_in_dim(array, place, beam, axis))
+            block.append(jax.lax.dynamic_update_slice_in_dim(array, new, place, axis))
+        blocks.append(tuple(block))
+    given = (q, ancestors, t, shift, blocks)
+    ways = [_over(parts[: i + 1]) for i in range(len(parts))]
+
+    def needed(*given: Any) -> Any:  # on CPUs, of as many blocks as there are steps
+        return jax.lax.switch(sum((given[2] >= start).astype(jnp.int32) for start, _ in parts[1:]), ways, *given)
+
+    y = ways[0](*given) if len(ways) == 1 else jax.lax.platform_dependent(*given, cpu=needed, default=ways[-1])
+    return y, [array for block in blocks for array in block]
+
+
+def _over(parts: tuple[tuple[int, int], ...]) -> Callable[..., Any]:
     """What hypotheses see of the steps in some blocks [B, heads, beam, n]."""
 
     def attend(q: Any, ancestors: Any, t: Any, shift: Any, blocks: Any) -> Any:

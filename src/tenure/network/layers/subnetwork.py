@@ -28,6 +28,7 @@ class Subnetwork(Layer):
     def expand(cls, graph: Graph, node: Node) -> None:
         net = node.get("subnetwork")
         if not isinstance(net, Mapping):
+            graph.check_options(node)  # it may be there under another name
             raise option_error(node.key, "subnetwork", "subnetwork", net, "a dict of layers is needed")
         scope = f"{node.scope}/" if node.scope else ""
         level = Level(f"{node.key}/", scope, net, node.level, owner=node)

@@ -9,10 +9,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.network.tf import shapes
+from tenure.network.tf import random, shapes
 from tenure.network.tf.algebra import identity
 from tenure.network.tf.control import cond
-from tenure.network.tf.static import array, shape_of
+from tenure.network.tf.static import UnknownTensorFlowError, array, shape_of
 
 
 def get_shape(x: Any) -> list[int]:
@@ -23,6 +23,39 @@ def get_shape(x: Any) -> list[int]:
 def get_shape_dim(x: Any, axis: int, name: str | None = None) -> int:
     """The size of one axis."""
     return jnp.shape(x)[axis]
+
+
+def dropout(
+    x: Any,
+    keep_prob: Any,
+    noise_shape: Any = None,
+    seed: Any = None,
+    name: str | None = None,
+    cond_on_train: bool = False,
+    apply_correction_factor: bool = True,
+    grad_checkpointing: bool = False,
+) -> Any:
+    """`x` with entries set to zero, and the others scaled up.
+
+    Args:
+      x: an array.
+      keep_prob: how probably an entry stays.
+      noise_shape: of the mask; None in it, or for it, is as large as `x`.
+      seed, name: not used.
+      cond_on_train: refused: `network.cond_on_train` says when.
+      apply_correction_factor: False: what stays is as it was.
+      grad_checkpointing: changes no value.
+    """
+    if cond_on_train:
+        raise UnknownTensorFlowError(
+            "dropout(…, cond_on_train=True) is not done here",
+            ways=["network.cond_on_train(lambda: dropout(x, keep_prob=…), lambda: x)"],
+        )
+    x = jnp.asarray(x)
+    if noise_shape is not None:
+        noise_shape = [x.shape[i] if n is None else n for i, n in enumerate(noise_shape)]
+    kept = random.dropout(x, keep_prob, noise_shape)
+    return kept if apply_correction_factor else jnp.where(kept == 0, kept, x)
 
 
 def expand_dims_unbroadcast(x: Any, axis: int, dim: Any, name: str | None = None) -> Any:
@@ -111,6 +144,7 @@ UTILITIES: dict[str, Callable[..., Any]] = {
     "check_input_ndim": identity,
     "cond": cond,
     "dimshuffle": dimshuffle,
+    "dropout": dropout,
     "expand_dims_unbroadcast": expand_dims_unbroadcast,
     "expand_multiple_dims": expand_multiple_dims,
     "get_ndim": jnp.ndim,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tenure.network.dims import BATCH, FEATURE, SPATIAL, Dim, batch_dim, feature
 from tenure.network.tf import tf
 from tenure.network.tf.elementwise import OWN
 from tenure.network.tf.names import Namespace
+from tenure.network.tf.utilities import UTILITIES
 from tenure.training.config.alignments import linear_alignment
 from tenure.training.config.config import Config
 from tenure.training.config.unavailable import Unavailable
@@ -96,28 +98,12 @@ def cleanup_env_var_path(name: str, remove: str) -> None:
         os.environ[name] = ":".join(part for part in value.split(":") if part and not part.startswith(remove))
 
 
-def _tensor_functions() -> dict[str, Any]:
-    import jax.numpy as jnp
-
-    return {
-        **OWN,
-        "dropout": tf.nn.dropout,
-        "get_rnnt_linear_aligned_output": linear_alignment,
-        "get_shape": lambda x: [x.shape[i] for i in range(x.ndim)],
-        "get_shape_dim": lambda x, axis: x.shape[axis],
-        "expand_dims_unbroadcast": lambda x, axis, dim, name=None: jnp.repeat(jnp.expand_dims(x, axis), dim, axis),
-        "nd_indices": nd_indices,
-        "tile_transposed": lambda x, axis, multiples: jnp.repeat(x, multiples, axis),
-    }
-
-
-def nd_indices(indices: Any, indices_batch_major: bool = True) -> Any:
-    """[batch, time] indices with the batch's own index before each: [batch, time, 2], for `tf.gather_nd`."""
-    import jax.numpy as jnp
-
-    rows = jnp.arange(indices.shape[0 if indices_batch_major else 1])
-    rows = jnp.expand_dims(rows, 1 if indices_batch_major else 0)
-    return jnp.stack([jnp.broadcast_to(rows, indices.shape), indices], axis=-1)
+def get_login_username() -> str:
+    """The name of the user whose process this is; the number where the system has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def rnnt_loss(acts: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank_label: int = 0) -> Any:
@@ -143,7 +129,7 @@ _DIMS: Mapping[str, Any] = {
     "Data": Data,
     "Tensor": Data,
 }
-_EVERYWHERE = ("WrapEpochValue", "get_global_config", "cleanup_env_var_path")
+_EVERYWHERE = ("WrapEpochValue", "get_global_config", "cleanup_env_var_path", "get_login_username")
 
 
 def members(module: str, config: Config) -> dict[str, Any]:
@@ -155,6 +141,7 @@ def members(module: str, config: Config) -> dict[str, Any]:
         "WrapEpochValue": EpochValue,
         "get_global_config": lambda *args, **keywords: config,
         "cleanup_env_var_path": cleanup_env_var_path,
+        "get_login_username": get_login_username,
         "PY3": True,
         "BackendEngine": SimpleNamespace(is_tensorflow_selected=lambda: True, is_torch_selected=lambda: False),
         "tf": tf,
@@ -162,7 +149,7 @@ def members(module: str, config: Config) -> dict[str, Any]:
         "batch_dim": batch_dim(),
     }
     if last in ("TFUtil", "basic", "util", "data", "returnn", "tf", "tensor"):
-        given |= _tensor_functions()
+        given |= {**OWN, **UTILITIES, "get_rnnt_linear_aligned_output": linear_alignment}
     if module.startswith("returnn.extern"):
         given["rnnt_loss"] = rnnt_loss
     if last in ("GeneratingDataset", "generating", "vocabulary", "datasets", "LmDataset", "lm"):

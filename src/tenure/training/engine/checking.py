@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from tenure.core.errors import TenureError, brief, nearest
@@ -70,7 +71,9 @@ def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     training: list[Training] = []
     yield _tried("settings", lambda: _settings(given, training))
     networks: dict[int, Network] = {}
-    for epoch in _epochs(training[0], given) if training and "extern_data" not in wrong else ():
+    for epoch in (
+        _different(training[0], _epochs(training[0], given)) if training and "extern_data" not in wrong else ()
+    ):
         yield _tried(f"network of epoch {epoch}", lambda: _network(training[0], epoch, networks, task))  # noqa: B023
     layer = given.get("search_output_layer")
     if networks and task == "train" and isinstance(layer, str) and not callable(given.get("get_model")):
@@ -79,8 +82,8 @@ def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     for name, options, defaults in _data_sets(given, task):
         missing = list(missing_files(options))
         if missing:
-            says = "\n".join([*_wrong_classes(options), _told(missing)])
-            yield Finding(f"data set {name!r}", says, wrong=True)
+            for says in (*_wrong_classes(options), _told(missing)):
+                yield Finding(f"data set {name!r}", says, wrong=True)
         else:
             network = networks[max(networks)] if networks and "batch_size" not in wrong else None
             fed: list[tuple[Feed, Padded]] = []
@@ -154,6 +157,35 @@ def _epochs(training: Training, given: Mapping[str, Any]) -> list[int]:
     last = int(given.get("num_epochs") or 5)
     changes = callable(given.get("get_network")) and training.pretraining is None and last > 1
     return [*found, last] if changes else found
+
+
+def _different(training: Training, epochs: list[int]) -> Iterator[int]:
+    """The epochs whose networks are not like those of an epoch before, but for files, real numbers and what is no layer."""
+    seen: list[Mapping[str, Any]] = []
+    for epoch in epochs:
+        try:
+            net = training.network_of(epoch)
+        except (TenureError, OSError):
+            yield epoch  # the error is told where the network is built
+            continue
+        if not any(_alike(net, other) for other in seen):
+            seen.append(net)
+            yield epoch
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two parts of dictionaries of layers make the same layers."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = [{k for k in x if not str(k).startswith("#") and k != "filename"} for x in (a, b)]
+        return keys[0] == keys[1] and all(_alike(a[k], b[k]) for k in keys[0])
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    if isinstance(a, FunctionType) and isinstance(b, FunctionType):
+        bound = [[x.__defaults__ or (), [cell.cell_contents for cell in x.__closure__ or ()]] for x in (a, b)]
+        return a.__code__ is b.__code__ and _alike(*bound)
+    if isinstance(a, float) and isinstance(b, float):
+        return True
+    return a is b or (type(a) is type(b) and isinstance(a, str | int) and a == b)
 
 
 def _searched(training: Training, epoch: int, layer: str) -> str:

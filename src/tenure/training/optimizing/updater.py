@@ -27,7 +27,6 @@ _NOT_DONE = (
     "maximize_grad_norm",
     "gradient_clip_global_norm_tag",
     "extra_updates",
-    "debug_grad_summaries",
     "reset_updater_vars_mod_step",
 )
 DECOUPLED = 1.0  # RETURNN's default of decouple_constraints_factor
