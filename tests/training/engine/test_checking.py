@@ -54,7 +54,12 @@ def test_what_a_later_epoch_alone_has_wrong_is_told():
 
     def reading(epoch):
         unit = {"output": {"class": "linear", "n_out": 3}}
-        first = {"class": "subnetwork", "from": "data", "load_on_init": {"filename": f"none-{epoch}"}, "subnetwork": unit}
+        first = {
+            "class": "subnetwork",
+            "from": "data",
+            "load_on_init": {"filename": f"none-{epoch}"},
+            "subnetwork": unit,
+        }
         return {"first": first, **softmax("first")}
 
     assert [(about, wrong) for about, _, wrong in networks(failing)] == [
