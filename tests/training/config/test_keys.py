@@ -23,3 +23,12 @@ def test_a_key_that_is_not_done_is_refused_only_when_it_says_something(tmp_path)
     check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = False\nhorovod_reduce_type = 'param'\n"))
     with pytest.raises(ConfigError, match=r"'use_horovod', which is not done(.|\n)*devices"):
         check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = True\n"))
+
+
+def test_what_is_not_done_in_training_hinders_no_other_task(tmp_path):
+    text = "#!rnn.py\nsearch_train_network_layers = ['output']\ntask = config.value('task', 'train')\n"
+    with pytest.raises(ConfigError, match="'search_train_network_layers', which is not done"):
+        check_keys(config_of(tmp_path, text))
+    assert check_keys(config_of(tmp_path, text, "++task", "search")) == []
+    with pytest.raises(ConfigError, match="'use_horovod', which is not done"):
+        check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = True\n", "++task", "search"))

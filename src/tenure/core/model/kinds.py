@@ -85,6 +85,12 @@ class Pure:
     """
 
     def __init__(self, run: Callable[..., Any], model: Any):
+        """Fills in the model.
+
+        Args:
+          run: a function of a module, which another process can find.
+          model: its first argument.
+        """
         self.run, self.model = run, model
         self.__name__ = self.__qualname__ = run.__name__.strip("_")
         self.__doc__ = run.__doc__

@@ -210,6 +210,12 @@ _NOT_DONE = {
     "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 
+_OF_EVERY_TASK = (
+    "use_horovod",
+    "torch_distributed",
+    "custom_get_net_dict",
+)  # of what is not done; the rest says how to train
+
 
 def _table() -> dict[str, Key]:
     found, group = {}, ""
@@ -265,7 +271,8 @@ def wrong_keys(config: Config) -> dict[str, ConfigError]:
 def _check_key(config: Config, name: str) -> None:
     key = KEYS.get(name)
     check_kind(name, _value(config, name))
-    if key is not None and key.state == NOT_DONE and _says_something(config, name):
+    matters = name in _OF_EVERY_TASK or (config.opt_typed_value("task") or "train") == "train"
+    if key is not None and key.state == NOT_DONE and matters and _says_something(config, name):
         raise ConfigError(f"the config sets {name!r}, which is not done here", ways=[key.says, f"remove {name!r}"])
     if key is None and name not in config.asked and (near := _near_miss(name)):
         raise ConfigError(

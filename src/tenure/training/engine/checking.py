@@ -82,8 +82,8 @@ def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     for name, options, defaults in _data_sets(given, task):
         missing = list(missing_files(options))
         if missing:
-            says = "\n".join([*_wrong_classes(options), _told(missing)])
-            yield Finding(f"data set {name!r}", says, wrong=True)
+            for says in (*_wrong_classes(options), _told(missing)):
+                yield Finding(f"data set {name!r}", says, wrong=True)
         else:
             network = networks[max(networks)] if networks and "batch_size" not in wrong else None
             fed: list[tuple[Feed, Padded]] = []
