@@ -85,9 +85,12 @@ def test_a_class_that_cannot_be_had_is_told_before_the_files_that_it_lacks(tmp_p
         "extern_data": {"data": {"dim": 1}},
         "network": {"output": {"class": "copy", "from": "data"}},
     }
-    (found,) = (f.says for f in findings(Config({**config, "train": train})) if f.about == "data set 'train'")
-    assert "class 'ExternSprintDataset' cannot be had" in found and "class 'Mine' is not known" in found
-    assert found.endswith("not there: 'none', 'none'")
+    found = [f.says for f in findings(Config({**config, "train": train})) if f.about == "data set 'train'"]
+    assert [text.splitlines()[0] for text in found] == [
+        "the data set class 'ExternSprintDataset' cannot be had here",
+        "the data set class 'Mine' is not known",
+        "not there: 'none', 'none'",
+    ]
 
 
 @pytest.mark.parametrize(
