@@ -103,7 +103,7 @@ _ABOVE = """\
 
 Made by `tenure keys --markdown`. [Training](training.md) shows how they go together, and `tenure keys WORD` finds one in the terminal.
 
-A key that is not done is refused by name, as a training without it would not be what the config means. A name that is almost a key is an
+A key that is not done is refused by name, as a training without it would not be what the config means; one that says how to train hinders no other task. A name that is almost a key is an
 error with the suggestion, unless the config itself reads it; any other name is the config's own.
 """
 

@@ -57,9 +57,13 @@ def _cut(net: Net, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[set[s
                 continue
             if name not in net:
                 raise PretrainError(
-                    f"pretrain from_output: the output would read '{name}', which is cut away already",
+                    f"pretrain from_output: the output would read '{name}', which is no layer that is left",
                     parties=[Party("layer", out, f"reads {sorted(front)}")],
-                    ways=["use 'from_input'", "give a function as 'construction_algo'"],
+                    ways=[
+                        "name what is no layer:  pretrain = {'input_layers': […], …}",
+                        "use 'from_input'",
+                        "give a function as 'construction_algo'",
+                    ],
                 )
             found.update(_from(name, net.pop(name)))
             cut.append(name)
