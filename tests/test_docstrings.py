@@ -12,7 +12,8 @@ from tenure.network.layers.refused import REFUSED
 
 ROOMS = """tenure tenure.nn tenure.nets tenure.functional tenure.initializers tenure.surgery.merging
     tenure.surgery.ties tenure.surgery.weights tenure.stages tenure.checkpoints
-    tenure.convert tenure.network tenure.training tenure.functional.decoding tenure.core.ledger.ledger tenure.core.model.kinds
+    tenure.convert tenure.network tenure.training tenure.functional.decoding tenure.core.ledger.ledger
+    tenure.core.ledger.rows tenure.core.ledger.rules tenure.core.model.kinds
     tenure.core.notation.refs tenure.core.notation.view tenure.core.notation.stage tenure.checkpoints.report""".split()
 COMMON = {"self", "cls", "name", "share", "stages", "args", "kwargs"}  # what is documented where it is defined
 

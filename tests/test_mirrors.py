@@ -27,7 +27,7 @@ network/losses/outputs network/nodes network/options network/output network/outp
 network/run network/typing
 nn/over_time
 returnn/checkpoints/conversion returnn/checkpoints/on_init returnn/replay/steps
-training/data/base training/data/joined training/data/text_corpus
+training/data/base training/data/joined
 training/engine/dumped training/engine/feeds training/errors training/exported training/watching/watch
 """.split()
 

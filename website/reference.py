@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import types
@@ -70,11 +71,28 @@ def _entry(package: str, name: str, value: Any, homes: dict[int, str]) -> Iterat
     elif documented and _reachable(home, path, value):
         homes[id(value)] = f"{package}.{name}"
         yield f"::: {home}.{path}"
-        yield f"    options: {{heading: '{name}', toc_label: '{name}'}}"
+        inherited = _inherited(value) if isinstance(value, type) else []
+        more = f", inherited_members: {inherited}" if inherited else ""
+        yield f"    options: {{heading: '{name}', toc_label: '{name}'{more}}}"
     else:  # a value, or a name of JAX itself
         yield f"## {name} {{#{package}.{name}}}"
         yield ""
         yield f"`{type(value).__name__}`: {_first_line(value)}"
+
+
+@functools.cache
+def _every() -> set[int]:
+    """All that some package makes public, by identity."""
+    return {id(getattr(importlib.import_module(package), name)) for package in PACKAGES for name in public(package)}
+
+
+def _inherited(cls: type) -> list[str]:
+    """What a class has from bases that no page describes."""
+    described = [base for base in cls.__mro__[1:] if id(base) in _every()]
+    hidden = [base for base in cls.__mro__[1:] if not any(base in other.__mro__ for other in described)]
+    members = [(n, v) for base in hidden if base.__module__.startswith("tenure.") for n, v in vars(base).items()]
+    kinds = (types.FunctionType, classmethod, staticmethod, property, functools.cached_property)
+    return sorted({n for n, v in members if isinstance(v, kinds) and n[0] != "_" and n not in vars(cls)})
 
 
 def _reachable(home: str | None, path: str, value: Any) -> bool:

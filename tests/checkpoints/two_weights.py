@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 
 import tenure as tn
-from tenure.checkpoints.save import flat
 from tenure.checkpoints.source import Held, Side
+from tenure.core.trees import flat
 
 X = jnp.ones(2)
 # view → the shapes of embed/w and head/w, and the way back
@@ -66,7 +66,7 @@ def saved(view, file, path):
 
 def values(plan, params):
     """The values of both slots in a model."""
-    held = {p: Held(p, v) for p, v in flat(params).items()}
+    held = {p: Held(p, v) for p, v in flat(params, "params").items()}
     both = Side({r.path: r for r in plan.ledger.rows}, held)
     return both.value("embed/w"), both.value("head/w")
 

@@ -26,6 +26,12 @@ def test_what_two_packages_give_is_described_once():
     assert "[`tenure.nn.Linear`][tenure.nn.linear.Linear]" in PAGES["reference/haiku.md"]
 
 
+def test_what_a_class_has_from_a_base_without_a_page_is_described_with_it():
+    ledger = PAGES["reference/tenure.md"].partition("::: tenure.core.ledger.ledger.Ledger\n")[2].partition("\n")[0]
+    assert "'count'" in ledger and "'mask'" in ledger and "'diff'" not in ledger
+    assert "inherited_members" not in PAGES["reference/initializers.md"]
+
+
 def test_every_option_of_every_layer_class_is_listed():
     from tenure.network import registry
 

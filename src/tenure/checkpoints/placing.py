@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from tenure.checkpoints.save import flat
 from tenure.checkpoints.source import Leaf
 from tenure.core.errors import RuleError, TenureError, brief, nearest
+from tenure.core.trees import flat
 
 
 def sharding_of(shardings: Any) -> Callable[[str], Any]:
@@ -25,7 +25,7 @@ def sharding_of(shardings: Any) -> Callable[[str], Any]:
             f"shardings are one sharding, or a tree like params, not {brief(shardings)}",
             ways=["plan.ledger.shardings(mesh, rules)"],
         )
-    table = flat(shardings)
+    table = flat(shardings, "shardings")
 
     def choose(path: str) -> Any:
         if path not in table:

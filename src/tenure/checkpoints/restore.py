@@ -15,7 +15,7 @@ from tenure.checkpoints.opened import Opened
 from tenure.checkpoints.placing import placed, sharding_of
 from tenure.checkpoints.rename import Rules, rename_rows, renaming
 from tenure.checkpoints.report import Notes, Report
-from tenure.checkpoints.save import flat, ledger_of, tie_from_data
+from tenure.checkpoints.save import ledger_of, tie_from_data
 from tenure.checkpoints.source import Leaf, Side
 from tenure.checkpoints.staged import assigner, weight_shapes
 from tenure.checkpoints.training import key_of, optimizer_of, state_of
@@ -24,7 +24,7 @@ from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rules import globs
 from tenure.core.slots.plan import Plan
-from tenure.core.trees import nest
+from tenure.core.trees import flat, nest
 
 log = logging.getLogger("tenure.checkpoints")
 
@@ -125,7 +125,7 @@ def restore(
             take=names(take, "take"),
             strict=strict and only is None,
             partial=bool(opened.body["only"]) or all(p in model and model[p].part_of for p in file.leaves),
-            template=flat(params or {}),
+            template=flat(params, "params"),
             weights=weight_shapes(plan) if isinstance(plan, Plan) else {},
             assign=assigner(plan, params, state) if isinstance(plan, Plan) else None,
         )

@@ -16,12 +16,11 @@ from tenure.checkpoints.errors import CheckpointError, ContentError
 from tenure.core.errors import Party, TenureError, brief, nearest
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.rules import globs
-from tenure.core.notation import paths
 from tenure.core.notation.refs import Ref
 from tenure.core.notation.stage import read_list
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import forbid, own
-from tenure.core.trees import leaf
+from tenure.core.trees import flat, leaf
 
 _OWN, _FORBID = {"own": True}, {"forbid": True}
 
@@ -173,7 +172,7 @@ def ledger_of(plan: Any) -> Ledger:
 
 def _chosen(ledger: Ledger, params: Mapping[str, Any], only: Any) -> list[str]:
     """The owners to be written: all, or those that `only` selects. Their leaves must be there and fit."""
-    given = flat(params)
+    given = flat(params, "params")
     wanted = [p for p in ledger.owners if only is None or any(p in ledger.select(glob) for glob in globs(only))]
     missing = [p for p in wanted if p not in given]
     unknown = [] if only is not None else [p for p in given if p not in ledger.owners]
@@ -217,17 +216,6 @@ def _checked_state(plan: Plan | Ledger, state: Any) -> dict[str, Any]:
             ways=["save the state that init or apply of the plan's model returned", "leave state= out"],
         )
     return given
-
-
-def flat(params: Any) -> dict[str, Any]:
-    """Two-level params by path.
-
-    Raises:
-      ContentError: they are something else.
-    """
-    if not isinstance(params, Mapping) or not all(isinstance(v, Mapping) for v in params.values()):
-        raise ContentError(f"params are {{module: {{name: array}}}}, not {brief(params)}", ways=["give what init gave"])
-    return {paths.join(m, n): v for m, entries in params.items() for n, v in entries.items()}
 
 
 def _identities(ledger: Ledger, chosen: list[str]) -> dict[str, str]:

@@ -15,13 +15,13 @@ from tenure.checkpoints.matching import Matching
 from tenure.checkpoints.rename import Rules, rename_leaf, rename_rows, renaming
 from tenure.checkpoints.report import Notes, Report
 from tenure.checkpoints.resizing import resized
-from tenure.checkpoints.save import flat, ledger_of
+from tenure.checkpoints.save import ledger_of
 from tenure.checkpoints.source import Held, Side, plain_row
 from tenure.checkpoints.staged import assigner, weight_shapes
 from tenure.core.errors import Party, RuleError, brief
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.slots.plan import Plan
-from tenure.core.trees import copied, nest, put
+from tenure.core.trees import copied, flat, nest, put
 from tenure.surgery.belonging import misfit
 
 
@@ -89,10 +89,10 @@ def transfer(
     >>> list(moved.params), moved.report.of("renamed")["new/w"]
     (['new'], "'old/w' before")
     """
-    notes, ledger, given = Notes(), ledger_of(plan), flat(old_params)
+    notes, ledger, given = Notes(), ledger_of(plan), flat(old_params, "old_params")
     file, renamed = _old_side(given, old_plan, rename, notes)
     model = {r.path: r for r in ledger.rows if r.collection == "params"}
-    template = flat(params or {})
+    template = flat(params, "params")
     choices = Choices(
         take=names(take, "take"),
         strict=strict,

@@ -86,10 +86,17 @@ def make(init: Any, shape: Sequence[int], dtype: Any) -> Any:
 
 
 def _drawn(key: Any, low: Any, high: Any, stddev: Any, kind: str, shape: Sequence[int], dtype: Any) -> jax.Array | None:
-    """The sample, by the operations of this file; None where they are not for this case."""
-    if dtype not in (jnp.float32, np.float32) or not all(
-        x is None or isinstance(x, (int, float, np.number)) for x in (low, high, stddev)
-    ):
+    """The sample, by the operations of this file; None where they are not for this case.
+
+    Args:
+      key: a random key.
+      low, high: where the distribution begins and ends, as `_sample` takes them.
+      stddev: a factor, or None.
+      kind: "uniform", "normal" or "truncated_normal".
+      shape, dtype: of the sample.
+    """
+    numbers = all(x is None or isinstance(x, (int, float, np.number)) for x in (low, high, stddev))
+    if dtype not in (jnp.float32, np.float32) or not numbers:
         return None
     if not outermost():  # few operations: tracing a draw takes a third of the time that tracing JAX's takes
         sample = _traced(key, low, high, kind, tuple(shape))
@@ -113,7 +120,7 @@ def _is_threefry(key: Any) -> bool:
     return key.shape == () and str(jax.random.key_impl(key)) in (
         "threefry2x32",
         "fry",
-    )  # its name, and its tag of before
+    )  # its name, or its tag of before
 
 
 @functools.partial(jax.jit, static_argnames=("kind", "shape"))
@@ -128,7 +135,14 @@ def _traced(key: Any, low: Any, high: Any, kind: str, shape: tuple[int, ...]) ->
 
 
 def _sample(bits: jax.Array, low: Any, high: Any, stddev: Any, kind: str) -> jax.Array:
-    """Samples made of random bits [...], by JAX's own sequence of operations."""
+    """Samples made of random bits [...], by JAX's own sequence of operations.
+
+    Args:
+      bits: random 32-bit numbers.
+      low, high: the bounds, before what `kind` makes of them.
+      stddev: a factor of a truncated normal sample, or None.
+      kind: "uniform", "normal" or "truncated_normal".
+    """
     low, high = (jax.lax.convert_element_type(x, jnp.float32) for x in (low, high))
     root: Any = np.array(np.sqrt(2), np.float32)
     if kind == "truncated_normal":
@@ -149,9 +163,8 @@ def _uniform(bits: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
     """Floats in [`low`, `high`): the bits are the mantissa of a number in [1, 2)."""
     one = np.array(1, np.float32)
     mantissa = jax.lax.shift_right_logical(bits, _full_like(bits, np.uint32(9)))
-    floats = jax.lax.bitcast_convert_type(
-        jax.lax.bitwise_or(mantissa, _full_like(bits, one.view(np.uint32))), jnp.float32
-    )
+    above_one = jax.lax.bitwise_or(mantissa, _full_like(bits, one.view(np.uint32)))
+    floats = jax.lax.bitcast_convert_type(above_one, jnp.float32)
     low, width = _full_like(floats, low), _full_like(floats, jax.lax.sub(high, low))
     return jax.lax.max(low, jax.lax.add(jax.lax.mul(jax.lax.sub(floats, _full_like(floats, one)), width), low))
 

@@ -86,12 +86,9 @@ class OwnParameters(Module):
     def _scope(self, name: str) -> Iterator[str]:
         """The scope that a name with "/" stands in; gives the last part of the name."""
         scope, _, last = name.rpartition("/")
-        scopes = current_frame("param").scopes
-        scopes.append(Scope(f"{self.module_name}/{scope}" if scope else self.module_name, "__call__", self))
-        try:
+        path = f"{self.module_name}/{scope}" if scope else self.module_name
+        with current_frame("param").within(Scope(path, "__call__", self)):
             yield last
-        finally:
-            scopes.pop()
 
     @transparent
     def state(self, name: str, dims: Sequence[Dim | int], init: Any = 0.0, dtype: Any = jnp.float32) -> jax.Array:

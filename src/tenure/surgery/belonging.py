@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -22,7 +22,12 @@ def check_belongs(state: Any, params: Mapping[str, Any]) -> None:
     Raises:
       OptimizerStateError: a tree has other modules, other names or other shapes.
     """
-    found = list(_trees(state, params, ""))
+
+    def is_tree(node: Any) -> bool:
+        """Whether a node is like params, or is a dict of dicts of arrays."""
+        return like(node, params) or (_depth(node) == 2 and any(np.ndim(a) for a in jax.tree.leaves(node)))
+
+    found = [(where, node) for where, node in parts([state], "", is_tree) if is_tree(node)]
     alike = [(where, tree) for where, tree in found if like(tree, params)]
     for where, tree in found:
         if not like(tree, params) and (not alike or tree.keys() & params.keys()):
@@ -60,26 +65,17 @@ def misfit(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return len(shape) == len(wanted) and any(n not in (1, m) for n, m in zip(shape, wanted, strict=True))
 
 
-def _trees(node: Any, params: Mapping[str, Any], where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The dicts of dicts of arrays in a state, and what is like params, with their places."""
-    if like(node, params):
-        yield where, node
-        return
-    depth = _depth(node)
-    if depth == 2 and any(np.ndim(a) for a in jax.tree.leaves(node)):
-        yield where, node
-        return
-    if isinstance(node, Mapping) and depth != 2:
-        for key, value in node.items():
-            yield from _trees(value, params, f"{where}/{key}")
-    elif not isinstance(node, Mapping):
-        stop = [
-            (place, part)
-            for place, part in jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: isinstance(n, Mapping))[0]
-            if isinstance(part, Mapping)
-        ]
-        for place, part in stop:
-            yield from _trees(part, params, f"{where}/{jax.tree_util.keystr(place, simple=True, separator='/')}")
+def parts(node: Any, where: str, stop: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    """What is in a node, down to its leaves, with the places.
+
+    Args:
+      node: any pytree.
+      where: its place.
+      stop: says of what is within whether to go no further.
+    """
+    found, _ = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: n is not node and stop(n))
+    for place, part in found:
+        yield "/".join(filter(None, (where, jax.tree_util.keystr(place, simple=True, separator="/")))), part
 
 
 def _depth(node: Any) -> int:
@@ -93,7 +89,13 @@ def _depth(node: Any) -> int:
 
 
 def _odd_one(where: str, tree: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[str, str]:
-    """A leaf that a tree has and the params have not, and a sentence on it."""
+    """A leaf that a tree has and the params have not, and a sentence on it.
+
+    Args:
+      where: the tree's place in the state.
+      tree: the tree.
+      params: the params that it should be like.
+    """
     for module, entries in tree.items():
         for name in entries if isinstance(entries, Mapping) else [""]:
             if module not in params or (name and name not in params[module]):

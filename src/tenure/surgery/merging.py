@@ -12,14 +12,14 @@ import jax.numpy as jnp
 from tenure.core.errors import MergeError, NoInverseError, UnknownStageError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.stage import STRUCTURAL, Spec, Stage, on_use, read
-from tenure.core.run.frame import Frame
-from tenure.core.run.values import offline
+from tenure.core.run.values import evaluate, offline
 from tenure.core.slots import staging
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
-from tenure.core.trees import Params, Tree, copied, in_trees, leaf, put, replaced
+from tenure.core.slots.table import WEIGHT
+from tenure.core.trees import Params, Tree, copied, in_trees, leaf, replaced
 from tenure.surgery.arguments import of_plan_and_params
-from tenure.surgery.weights import backwards, layered, owner_path, step_back, through, weight_of
+from tenure.surgery.weights import backwards, layered, owner_path, step_back, through
 
 
 class Restaged(NamedTuple):
@@ -70,21 +70,28 @@ def merge(
         raise _for_one_use(plan, slot, slot.use_stages[use.index(stage)])
     if stage not in own + use:
         raise _no_stage(plan, slot, stage)
-    stages = slot.stages if stage in own else slot.use_stages
-    chosen = stages[_labels(stages).index(stage)]
+    kept, uses = list(slot.stages), list(slot.use_stages)
+    at = own.index(stage) if stage in own else use.index(stage)
+    before, chosen = (slot.stages[:at], kept.pop(at)) if stage in own else (slot.stages, uses.pop(at))
     if chosen.kind != STRUCTURAL:
         raise MergeError(
             f"'{chosen}' is no part of what '{slot.path}' is: it acts in training only",
             parties=[slot.party("owner")],
             ways=["leave it out: tn.evaluation(model) does"],
         )
-    before = stages[: stages.index(chosen)] if stage in own else slot.stages
     frame = offline(plan, params, state)
-    value = through(frame, slot, before, leaf(params, slot.path))
-    merged = through(frame, slot, (chosen,), value)
-    kept = [s for s in slot.stages if not (s is chosen and stage in own)]
-    uses = [s for s in slot.use_stages if not (s is chosen and stage not in own)]
-    return _restaged(plan, params, slot, _stored_for(frame, slot, before, merged), kept, uses, opt_state)
+    merged = through(frame, slot, (*before, chosen), leaf(params, slot.path))
+    try:
+        made = backwards(frame, slot, [s for s in before if s.kind == STRUCTURAL], merged)
+    except NoInverseError as e:
+        rule = f"the merged weight does not fit what comes before it: {e.rule}"
+        raise MergeError(rule, parties=e.parties, ways=["merge that stage first"]) from None
+    known = _labels(kept) + _labels(uses)
+    gone = {path: suffix for (label, suffix), path in slot.parts.items() if label not in known}
+    removed = {suffix: leaf(params, path) for path, suffix in gone.items() if path in plan.slots}
+    stages = _rules(plan, slot, (*kept, *map(on_use, uses)))
+    changed = in_trees(opt_state, params, lambda tree: replaced(tree, {}, gone))
+    return Restaged(stages, replaced(params, made, gone), changed, removed)
 
 
 @of_plan_and_params
@@ -128,7 +135,7 @@ def unmerge(
     """
     slot, stage = plan.slots[owner_path(plan, path)], read(stage)
     frame = offline(plan, params, state)
-    weight = weight_of(frame, slot)
+    weight = evaluate(frame, slot.path, WEIGHT)
     specs = stage.parts(Spec(slot.shape, slot.dtype))
     if specs.keys() != removed.keys():
         raise MergeError(
@@ -178,12 +185,11 @@ def pack(
             f"no owner that '{glob}' selects has a stage that packs, such as 'quantise'",
             ways=["stages={'**/w': [tn.stages.Quantise(8)]}, and train it, or not", "then pack"],
         )
-    stages, new = dict(plan.stages), copied(params)
+    stages, new, frame = dict(plan.stages), copied(params), offline(plan, params, state)
     for path in found:
         slot = plan.slots[path]
         index, packed = next((i, p) for i, s in enumerate(slot.stages) if (p := s.packed()) is not None)
         before = slot.stages[:index]
-        frame = offline(plan, params, state)
         value = through(frame, slot, before, leaf(params, path))
         stored, parts = layered(lambda v, _, packed=packed: packed.begin(v, lambda _: None), slot)(value, {})
         gone = [where for (label, _), where in slot.parts.items() if label in _labels(before)]
@@ -234,41 +240,22 @@ def activate(plan: Plan, params: Params, adapters: str | Mapping[str, Any] | Non
                 near=nearest(str(name), known),
                 ways=[f"adapters: {', '.join(known) or '(none)'}", "tn.stages.LoRA(4, name='french', switchable=True)"],
             )
-    new = copied(params)
-    for path, label in gates.items():
-        old = leaf(new, path)
-        put(new, path, jnp.full_like(old, chosen.get(label, 0.0)))
-    return new
+    opened = {path: jnp.full_like(leaf(params, path), chosen.get(label, 0.0)) for path, label in gates.items()}
+    return replaced(params, opened, ())
 
 
 def _labels(stages: Any) -> list[str]:
     return [s.label for s in stages]
 
 
-def _stored_for(frame: Frame, slot: Slot, before: Any, merged: Any) -> dict[str, Any]:
-    try:
-        return backwards(frame, slot, [s for s in before if s.kind == STRUCTURAL], merged)
-    except NoInverseError as e:
-        raise MergeError(
-            f"the merged weight does not fit what comes before it: {e.rule}",
-            parties=e.parties,
-            ways=["merge that stage first"],
-        ) from None
-
-
-def _restaged(
-    plan: Plan, params: Params, slot: Slot, made: dict[str, Any], kept: Any, uses: Any, opt_state: Any
-) -> Restaged:
-    known = _labels(kept) + _labels(uses)
-    gone = {path: suffix for (label, suffix), path in slot.parts.items() if label not in known}
-    removed = {suffix: leaf(params, path) for path, suffix in gone.items() if path in plan.slots}
-    stages = _rules(plan, slot, (*kept, *map(on_use, uses)))
-    changed = in_trees(opt_state, params, lambda tree: replaced(tree, {}, gone))
-    return Restaged(stages, replaced(params, made, gone), changed, removed)
-
-
 def _rules(plan: Plan, slot: Slot, stages: Any) -> dict[str, Any]:
-    """The model's `stages=` in which this slot's are the given ones, whatever the model's code says."""
+    """The model's `stages=` in which this slot's are the given ones, whatever the model's code says.
+
+    Args:
+      plan: of the model as it is.
+      slot: the owner, or the user.
+      stages: all that the slot's value is to go through.
+    """
     rest = {k: v for k, v in plan.stages.items() if paths.plain(k.removeprefix("/")) != paths.plain(slot.path)}
     return {slot.path: [None, *stages], **rest}
 

@@ -7,8 +7,7 @@ counterpart is refused, by the name of the leaf; so is the state of other params
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -21,7 +20,7 @@ from tenure.core.notation.refs import Ref, follow
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.slot import Slot
 from tenure.core.trees import leaf
-from tenure.surgery.belonging import check_belongs, empty, like
+from tenure.surgery.belonging import check_belongs, empty, like, parts
 
 _ALIKE = (views.StopGradient, views.Constrain, views.Scale, views.Cast)  # shapes stay, and entries are left alone
 OnTree = Callable[[Mapping[str, Any], str], Any]
@@ -43,13 +42,17 @@ def with_owner(plan: Plan, params: Mapping[str, Any], path: str, opt_state: Any)
     return _walk(opt_state, params, plan.slots[path], adding.tree, adding.factors)
 
 
-def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], opt_state: Any) -> Any:
+def without_owners(plan: Plan, params: Mapping[str, Any], gone: Collection[str], opt_state: Any) -> Any:
     """The state once some owners borrow their values.
+
+    Args:
+      plan, params: of the model as it is.
+      gone: the owners' paths.
+      opt_state: any pytree.
 
     Raises:
       OptimizerStateError: a leaf that has no right counterpart, or is of other params.
     """
-    gone = list(gone)
 
     def drop(tree: Mapping[str, Any], where: str) -> Any:
         new = {}
@@ -63,32 +66,18 @@ def without_owners(plan: Plan, params: Mapping[str, Any], gone: Iterable[str], o
     def factors(node: Any, where: str) -> Any:
         return node._replace(**{f: drop(getattr(node, f), where) for f in ("v_row", "v_col", "v")})
 
-    return _walk(opt_state, params, plan.slots[gone[0]], drop, factors) if gone else opt_state
+    return _walk(opt_state, params, plan.slots[next(iter(gone))], drop, factors) if gone else opt_state
 
 
 # where a state has trees like params
 
 
 def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on_factors: OnFactors) -> Any:
-    _refuse_joint(state, slot)
+    for where, node in _tuples(state, ""):
+        _refuse_joint(node, where, slot)
     check_belongs(state, params)
     leaves = [np.shape(v) for v in jax.tree.leaves(params)]
     total = sum(int(np.prod(s)) for s in leaves)
-
-    def special(node: Any) -> bool:
-        return like(node, params) or "v_row" in _fields(node)
-
-    def visit(node: Any, where: str) -> Any:
-        fields = _fields(node)
-        if {"v_row", "v_col", "v"} <= fields and like(node.v, params):
-            return on_factors(node, where)
-        if fields and not like(node, params):
-            return node._replace(**{f: walk(getattr(node, f), f"{where}/{f}") for f in node._fields})
-        if like(node, params):
-            return on_tree(node, where)
-        if np.shape(node) == (total,) and total > 1 and len(leaves) > 1:
-            raise _refused(where, slot, "it has the numbers of all parameters in one row (optax.flatten)")
-        return node
 
     def in_a_row(node: Any) -> bool:
         """Whether a node has the parameters in the order of their tree, and not by name."""
@@ -96,44 +85,48 @@ def _walk(state: Any, params: Mapping[str, Any], slot: Slot, on_tree: OnTree, on
         return row and [np.shape(v) if hasattr(v, "shape") else None for v in node] == leaves
 
     def walk(node: Any, where: str) -> Any:
-        found, structure = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: special(n) or in_a_row(n))
-        made = []
-        for place, part in found:
-            name = "/".join(filter(None, (where, jax.tree_util.keystr(place, simple=True, separator="/"))))
-            if in_a_row(part):
-                raise _refused(name, slot, "it has the parameters in the order of their tree, and not by name")
-            made.append(visit(part, name))
-        return jax.tree.unflatten(structure, made)
+        if like(node, params):
+            return on_tree(node, where)
+        if {"v_row", "v_col", "v"} <= _fields(node) and like(node.v, params):
+            return on_factors(node, where)
+        if in_a_row(node):
+            raise _refused(where, slot, "it has the parameters in the order of their tree, and not by name")
+        inner = [walk(part, place) for place, part in parts(node, where, lambda _: True) if part is not node]
+        if inner:
+            return jax.tree.unflatten(jax.tree.structure(node, is_leaf=lambda n: n is not node), inner)
+        if np.shape(node) == (total,) and total > 1 and len(leaves) > 1:
+            raise _refused(where, slot, "it has the numbers of all parameters in one row (optax.flatten)")
+        return node
 
     return walk(state, "")
 
 
-def _refuse_joint(state: Any, slot: Slot) -> None:
-    """Raises for states that are about several parameters, or several steps, at once; they are known by their fields."""
-    for where, node in _tuples(state, ""):
-        fields = _fields(node)
-        if "diff_params_memory" in fields:
-            raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
-        if {"base_optimizer_state", "projector"} <= fields:
-            raise _refused(
-                f"{where}/projector/{slot.path}", slot, "GaLore keeps what lies in a subspace of each matrix"
-            )
-        summed = {"mini_step", "acc_grads"} <= fields or {"count", "grad_acc"} == fields
-        if summed and not _is_zero(node.mini_step if "mini_step" in fields else node.count):
-            name = "acc_grads" if "acc_grads" in fields else "grad_acc"
-            raise _refused(f"{where}/{name}", slot, "it sums the gradients of steps that are not finished")
+def _refuse_joint(node: Any, where: str, slot: Slot) -> None:
+    """Raises for what is about several parameters, or several steps, at once, which is known by the fields of its tuple.
+
+    Args:
+      node: a named tuple of the state.
+      where: its place.
+      slot: the one whose owner changes, for the error.
+    """
+    fields = _fields(node)
+    if "diff_params_memory" in fields:
+        raise _refused(f"{where}/diff_params_memory", slot, "L-BFGS remembers inner products of all parameters")
+    if {"base_optimizer_state", "projector"} <= fields:
+        raise _refused(f"{where}/projector/{slot.path}", slot, "GaLore keeps what lies in a subspace of each matrix")
+    summed = {"mini_step", "acc_grads"} <= fields or {"count", "grad_acc"} == fields
+    if summed and not _is_zero(node.mini_step if "mini_step" in fields else node.count):
+        name = "acc_grads" if "acc_grads" in fields else "grad_acc"
+        raise _refused(f"{where}/{name}", slot, "it sums the gradients of steps that are not finished")
 
 
 def _tuples(node: Any, where: str) -> Iterator[tuple[str, Any]]:
     """All named tuples in a state, with their places, from outside to inside."""
-    if fields := getattr(node, "_fields", ()) if isinstance(node, tuple) else ():
+    if _fields(node):
         yield where, node
-        for field in fields:
-            yield from _tuples(getattr(node, field), f"{where}/{field}")
-        return
-    for place, part in jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: bool(_fields(n)))[0]:
-        if _fields(part):
-            yield from _tuples(part, f"{where}/{jax.tree_util.keystr(place, simple=True, separator='/')}")
+    for place, part in parts(node, where, lambda n: bool(_fields(n))):
+        if part is not node:
+            yield from _tuples(part, place)
 
 
 def _fields(node: Any) -> set[str]:
@@ -163,27 +156,20 @@ class _Adding:
 
     def tree(self, tree: Mapping[str, Any], where: str) -> Any:
         """A tree like params, with one entry more."""
-        return tree if self._is_left_out(tree, where) else self._put(tree, lambda: self._entry(tree, where))
+        return tree if self._stays(tree, where) else self._put(tree, self._entry(tree, where))
 
-    def _is_left_out(self, tree: Mapping[str, Any], where: str) -> bool:
-        """Whether the optimizer is one of a part of the params, to which the owners do not belong."""
+    def _stays(self, tree: Mapping[str, Any], where: str) -> bool:
+        """Whether the optimizer is one of a part of the params without the owners, or masks the new leaf's module."""
         absent = [o for o in self.owners if not _has(tree, o)]
         if absent and len(absent) < len(self.owners):
             raise _refused(f"{where}/{absent[0]}", self.slot, "the optimizer has some of its owners, and lacks some")
-        return bool(absent)
+        module = paths.split(self.path)[0]
+        return bool(absent) or (module in tree and empty(tree[module]))
 
-    def _put(self, tree: Mapping[str, Any], entry: Callable[[], Any]) -> Any:
+    def _put(self, tree: Mapping[str, Any], value: Any) -> Any:
         module, name = paths.split(self.path)
-        if module in tree and empty(tree[module]):
-            return tree  # the whole module is masked, and the new leaf with it
-        value = entry()
-        whole = module not in tree and empty(tree.get(paths.split(self.owners[0])[0]))
-        new: dict[str, Any] = {m: dict(e) if isinstance(e, Mapping) else e for m, e in tree.items()}
-        if whole:
-            new[module] = value
-        else:
-            new.setdefault(module, {})[name] = value
-        return _ordered(self.plan, new)
+        whole = module not in tree and empty(tree[paths.split(self.owners[0])[0]])
+        return {**tree, module: value if whole else {**tree.get(module, {}), name: value}}
 
     def _entry(self, tree: Mapping[str, Any], where: str) -> Any:
         found = {o: _entry_of(tree, o) for o in self.owners}
@@ -191,9 +177,7 @@ class _Adding:
         if masked and len(masked) < len(found):
             raise _refused(f"{where}/{masked[0]}", self.slot, "some of its owners are masked, and some are not")
         first = found[self.owners[0]]
-        if masked:
-            return self._checked_mask(first, where)
-        return self._made(first, found, f"{where}/{self.owners[0]}")
+        return self._checked_mask(first, where) if masked else self._made(first, found, f"{where}/{self.owners[0]}")
 
     def _checked_mask(self, entry: Any, where: str) -> Any:
         if self._alike() or len(self.shape) == len(self.owner.full_shape):
@@ -211,7 +195,8 @@ class _Adding:
         if _fields(entry) and len(self.owners) == 1:
             made = {f: getattr(entry, f) for f in entry._fields}
             return entry._replace(**{f: self._made(e, {self.owners[0]: e}, f"{name}/{f}") for f, e in made.items()})
-        raise _refused(name, self.slot, f"its shape is {_shapes(entry)}, and no rule says what the new leaf's is")
+        shapes = ", ".join(str(np.shape(a)) for a in jax.tree.leaves(entry)[:3])
+        raise _refused(name, self.slot, f"its shape is {shapes}, and no rule says what the new leaf's is")
 
     def _alike(self) -> bool:
         """Whether the borrower sees its owner's leaf as it is stored."""
@@ -221,7 +206,7 @@ class _Adding:
     def factors(self, node: Any, where: str) -> Any:
         """Adafactor's three trees, with one entry more in each."""
         owner = self.owners[0]
-        if self._is_left_out(node.v, where):
+        if self._stays(node.v, where):
             return node
         row, column, full = (_entry_of(getattr(node, f), owner) for f in ("v_row", "v_col", "v"))
         if empty(full):
@@ -230,8 +215,8 @@ class _Adding:
             entries = [jnp.array(e, copy=True) for e in (row, column, full)]
         else:
             entries = self._factored(row, column, full, f"{where}/v_row/{owner}")
-        made = dict(zip(("v_row", "v_col", "v"), entries, strict=True))
-        return node._replace(**{f: self._put(getattr(node, f), functools.partial(made.get, f)) for f in made})
+        made = zip(("v_row", "v_col", "v"), entries, strict=True)
+        return node._replace(**{field: self._put(getattr(node, field), entry) for field, entry in made})
 
     def _factored(self, row: Any, column: Any, full: Any, name: str) -> list[Any]:
         stored = tuple(self.owner.full_shape)
@@ -271,10 +256,6 @@ def _is_per_axis(entry: Any, shape: tuple[int, ...]) -> bool:
     )
 
 
-def _shapes(entry: Any) -> str:
-    return ", ".join(str(np.shape(a)) for a in jax.tree.leaves(entry)[:3])
-
-
 def _permutation(plan: Plan, path: str) -> list[int] | None:
     """The order in which a borrower sees its owner's axes; None if views do more than that."""
     slot = plan.slots[path]
@@ -297,7 +278,13 @@ def _permutation(plan: Plan, path: str) -> list[int] | None:
 
 
 def _through(plan: Plan, path: str, take: Callable[[str], Any]) -> Any:
-    """A slot's value in a tree like params, layer by layer where it stands in a stack; scale and cast leave it alone."""
+    """A slot's value in a tree like params, layer by layer where it stands in a stack; scale and cast leave it alone.
+
+    Args:
+      plan: of the model as it is.
+      path: the slot's.
+      take: from an owner's path to its entry.
+    """
     slot = plan.slots[path]
     if slot.target is None:
         stored = take(path)  # an optimizer knows nothing of a weight that is not stored as it is
@@ -324,20 +311,6 @@ def _over_layers(run: Callable[..., Any], inside: list[bool], size: int) -> Call
     if any(inside):
         return jax.vmap(run, in_axes=tuple(0 if i else None for i in inside), axis_size=size)
     return lambda *values: jnp.broadcast_to((out := run(*values))[None], (size, *out.shape))
-
-
-def _ordered(plan: Plan, tree: dict[str, Any]) -> dict[str, Any]:
-    """The same tree with leaves and modules in the order of the model's slots."""
-    order = {p: i for i, p in enumerate(plan.slots)}
-
-    def place(module: str, entries: Any) -> int:
-        names = entries if isinstance(entries, Mapping) else [p for p in order if paths.split(p)[0] == module]
-        return min((order.get(paths.join(module, n), -1) for n in names), default=-1)
-
-    return {
-        m: dict(sorted(e.items(), key=lambda item: order.get(paths.join(m, item[0]), -1))) if isinstance(e, dict) else e
-        for m, e in sorted(tree.items(), key=lambda item: place(*item))
-    }
 
 
 def _refused(name: str, slot: Slot, why: str) -> OptimizerStateError:

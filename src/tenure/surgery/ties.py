@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from tenure.core.compare import distance
-from tenure.core.errors import NoInverseError, Party, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
+from tenure.core.errors import NoInverseError, TieValueError, UnknownSlotError, ViewShapeError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.operation import Misfit
 from tenure.core.notation.refs import NoWayBack, Ref, back, follow
@@ -20,7 +20,7 @@ from tenure.core.slots.link import fitting_view
 from tenure.core.slots.plan import Plan
 from tenure.core.slots.sources import own
 from tenure.core.slots.table import WEIGHT
-from tenure.core.trees import Tree, copied, flat, leaf, nest, put, replaced
+from tenure.core.trees import Tree, flat, leaf, nest, put, replaced
 from tenure.surgery.arguments import of_plan_and_params
 from tenure.surgery.optimizer import with_owner, without_owners
 from tenure.surgery.weights import assign, weights
@@ -129,18 +129,18 @@ def tie(
     >>> tied.ties, list(tied.params)
     ({'b/w': '/a/w'}, ['a'])
     """
-    new, plain = copied(params), weights(plan, params, state)
+    new, plain, gone = params, weights(plan, params, state), []
     if not isinstance(ties, Mapping):
         raise UnknownSlotError(f"ties is {brief(ties)}, not a dict", ways=["{'head/w': 'embed/w | transpose'}"])
-    gone = []
-    sides = {plan.ledger[p].path for user, target in ties.items() for p in (user, Ref.parse(target).path)}
+    refs = {user: Ref.parse(target) for user, target in ties.items()}
+    lenders = {plan.ledger[user].path: plan.ledger[ref.path].path for user, ref in refs.items()}
+    sides = {*lenders, *lenders.values()}
     if take is not None and plan.ledger[take].path not in sides:
         raise UnknownSlotError(
             f"take={brief(take)} is no side of these ties", near=nearest(take, sides), ways=["name the slot to keep"]
         )
-    _check_ends(plan, ties)
-    for user, target in ties.items():
-        ref = Ref.parse(target)
+    _check_ends(lenders)
+    for user, ref in refs.items():
         row, lender = plan.ledger[user], plan.ledger[ref.path]
         for r in (row, lender):
             if r.kind != "owned":
@@ -156,15 +156,13 @@ def tie(
         elif take is None or paths.plain(take) != paths.plain(lender.path):
             _check_equal(row, lender, ref, mine, seen)
         gone += [row.path, *plan.slots[row.path].parts.values()]
-
-    absolute = {user: str(Ref(Ref.parse(t).path, Ref.parse(t).views, True)) for user, t in ties.items()}
+    absolute = {user: str(Ref(ref.path, ref.views, True)) for user, ref in refs.items()}
     opt_state = without_owners(plan, params, gone, opt_state)
     return Retied({**plan.ties, **absolute}, replaced(new, {}, gone), opt_state, plan.stages)
 
 
-def _check_ends(plan: Plan, ties: Mapping[str, Any]) -> None:
-    """No slot borrows from itself, nor in a circle."""
-    lenders = {plan.ledger[user].path: plan.ledger[Ref.parse(target).path].path for user, target in ties.items()}
+def _check_ends(lenders: Mapping[str, str]) -> None:
+    """Raises if a slot would borrow from itself, directly or in a circle; `lenders` are slots → the slots that they borrow from."""
     for user in lenders:
         seen = [user]
         while seen[-1] in lenders:
@@ -176,7 +174,13 @@ def _check_ends(plan: Plan, ties: Mapping[str, Any]) -> None:
 
 
 def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mapping[str, Any] | None) -> Tree:
-    """The params with a leaf for a borrower, the leaves in the order of the model's slots."""
+    """The params with a leaf for a borrower, the leaves in the order of the model's slots.
+
+    Args:
+      plan, params: of the model as it is.
+      path: the borrower's.
+      state: the model's, where stages keep some.
+    """
     value = values.evaluate(offline(plan, params, state), path, WEIGHT)
     leaves = {**flat(params, "params"), path: jnp.array(value, copy=True)}
     order = {p: i for i, p in enumerate(plan.slots)}
@@ -184,7 +188,14 @@ def _with_weight(plan: Plan, params: Mapping[str, Any], path: str, state: Mappin
 
 
 def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
-    """What a reference makes of plain weights."""
+    """What a reference makes of plain weights.
+
+    Args:
+      ref: the reference.
+      tree: plain weights, by module and name.
+      plan: of the model as it is.
+      user: who borrows, for the error.
+    """
 
     def step(view: View, value: Any, others: list[Any]) -> Any:
         view.out(value.shape, value.dtype, *((other.shape, other.dtype) for other in others))
@@ -197,7 +208,14 @@ def _seen(ref: Ref, tree: Tree, plan: Plan, user: str) -> Any:
 
 
 def _back(ref: Ref, mine: Any, theirs: Any, user: str) -> Any:
-    """The lender's weight for which the borrower's is `mine`."""
+    """The lender's weight for which the borrower's is `mine`.
+
+    Args:
+      ref: the reference.
+      mine: the borrower's weight.
+      theirs: the lender's weight as it is.
+      user: who borrows, for the error.
+    """
     try:
         return back(ref, mine, theirs.shape, theirs.dtype)
     except NoWayBack as e:
@@ -225,10 +243,7 @@ def _check_equal(row: Any, lender: Any, ref: Ref, mine: Any, seen: Any) -> None:
     if gap > 0:
         raise TieValueError(
             f"'{row.path}' and '{ref}' have different values: max|Δ| = {gap:.3g}",
-            parties=[
-                row.party("user"),
-                Party("owner", lender.path, f"{lender.shape} {lender.dtype}", lender.site, lender.asker),
-            ],
+            parties=[row.party("user"), lender.party("owner")],
             ways=[
                 f"keep the owner's:     take='{lender.path}'",
                 f"keep the borrower's:  take='{row.path}'",

@@ -40,7 +40,8 @@ def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
     True
     """
     frame = offline(plan, params, state)
-    return nest({s.path: weight_of(frame, s) for s in plain_owners(plan)})
+    owners = [s for s in plan.slots.values() if s.kind == "owned" and not s.part_of]
+    return nest({s.path: evaluate(frame, s.path, WEIGHT) for s in owners})
 
 
 @of_plan_and_params
@@ -65,20 +66,17 @@ def penalty(plan: Plan, params: Params, state: Params | None = None) -> jax.Arra
     frame = offline(plan, params, state)
     terms = []
     for slot in plan.slots.values():
-        for stages, value in (
-            (slot.stages, functools.partial(weight_of, frame, slot)),
-            (slot.use_stages, functools.partial(values.evaluate, frame, slot.path, WEIGHT)),
-        ):
-            found = [s for s in stages if type(s).penalty is not Stage.penalty]
-            terms += [_penalty(frame, slot, stage, value()) for stage in found]
+        if found := [s for s in (*slot.stages, *slot.use_stages) if type(s).penalty is not Stage.penalty]:
+            weight = evaluate(frame, slot.path, WEIGHT)
+            terms += [_penalty(frame, slot, stage, weight) for stage in found]
     return sum(terms, jnp.zeros(()))
 
 
 def _penalty(frame: Frame, slot: Slot, stage: Stage, value: Any) -> Any:
     one: Callable[..., Any] = stage.penalty
     for _ in slot.stack:
-        one = (lambda inner: lambda v, p: jnp.sum(jax.vmap(inner)(v, p)))(one)
-    return one(value, parts_of(frame, slot, stage))
+        one = jax.vmap(one)
+    return jnp.sum(one(value, parts_of(frame, slot, stage)))
 
 
 @of_plan_and_params
@@ -116,7 +114,13 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
                 parties=[slot.party("owner")],
                 ways=["jnp.asarray(value)"],
             )
-        _check_weight(slot, value)
+        wanted = slot.layers + slot.shape
+        if jnp.shape(value) != wanted:
+            raise ParameterShapeError(
+                f"'{slot.path}' needs {wanted} but is given {jnp.shape(value)}",
+                parties=[slot.party("owner"), Party("given", slot.path, str(jnp.shape(value)))],
+                ways=["give a weight of the owner's shape; through a view:  tn.views.parse('transpose')(value)"],
+            )
         for where, array in backwards(frame, slot, slot.stages, jnp.asarray(value, _kept_dtype(params, slot))).items():
             table = params if where in plan.slots else state
             if table is None:
@@ -125,11 +129,6 @@ def assign(plan: Plan, params: Params, new: Mapping[str, Any], state: Params | N
                 )
             put(table, where, array)
     return params if state is None else (params, state)
-
-
-def plain_owners(plan: Plan) -> list[Slot]:
-    """The owners of a plan, without the leaves that stages keep."""
-    return [s for s in plan.slots.values() if s.kind == "owned" and not s.part_of]
 
 
 def owner_path(plan: Plan, path: str) -> str:
@@ -155,21 +154,25 @@ def _kept_dtype(params: Params, slot: Slot) -> Any:
     return stored if jnp.issubdtype(stored, jnp.floating) else slot.dtype
 
 
-def weight_of(frame: Frame, slot: Slot) -> Any:
-    """The owner's plain weight."""
-    if not slot.stages:
-        return values.leaf(frame, slot)
-    return evaluate(frame, slot.path, WEIGHT)
-
-
 def parts_of(frame: Frame, slot: Slot, stage: Stage) -> dict[str, Any]:
-    """What a stage keeps for a slot, by its own names."""
-    found = {suffix: path for (label, suffix), path in slot.parts.items() if label == stage.label}
-    return {suffix: values.part(frame, slot, path) for suffix, path in found.items()}
+    """What a stage keeps for a slot, by its own names.
+
+    Args:
+      frame: the run to read them in.
+      slot: the owner.
+      stage: one of the slot's.
+    """
+    mine = ((suffix, path) for (label, suffix), path in slot.parts.items() if label == stage.label)
+    return {suffix: values.part(frame, slot, path) for suffix, path in mine}
 
 
 def layered(function: Callable[..., Any], slot: Slot) -> Callable[..., Any]:
-    """A function of (value, parts), for each layer of the stacks one after the other, so that it can check values."""
+    """A function of (value, parts), for each layer of the stacks one after the other, so that it can check values.
+
+    Args:
+      function: of one layer's value and parts.
+      slot: whose stacks they are; without any, the function is returned as it is.
+    """
     run = function
     for _, size in reversed(slot.stack):
         run = functools.partial(_each, run, size)
@@ -186,7 +189,14 @@ def _no_draw() -> jax.Array:
 
 
 def through(frame: Frame, slot: Slot, stages: Any, value: Any) -> Any:
-    """What the structural ones among some stages make of a value."""
+    """What the structural ones among some stages make of a value.
+
+    Args:
+      frame: the model's params, to read parts from.
+      slot: the value's.
+      stages: of the slot, in order.
+      value: what the first of them is given.
+    """
     for stage in stages:
         run = Run(True, False, _no_draw, slot.specs[stage.label])
         step = layered(lambda v, p, stage=stage, run=run: stage.forward(v, p, run), slot)
@@ -196,6 +206,12 @@ def through(frame: Frame, slot: Slot, stages: Any, value: Any) -> Any:
 
 def step_back(slot: Slot, stage: Stage, value: Any, parts: Any) -> tuple[Any, dict[str, Any]]:
     """What a stage takes to give `value`: its input, and its parts.
+
+    Args:
+      slot: the weight's.
+      stage: one of the slot's.
+      value: what the stage is to give.
+      parts: the stage's leaves as they are now, by its own names.
 
     Raises:
       NoInverseError: there is no way back.
@@ -211,22 +227,19 @@ def step_back(slot: Slot, stage: Stage, value: Any, parts: Any) -> tuple[Any, di
 
 
 def backwards(frame: Frame, slot: Slot, stages: Any, value: Any) -> dict[str, Any]:
-    """What must be stored, by path, so that these stages give `value`."""
+    """What must be stored, by path, so that these stages give `value`.
+
+    Args:
+      frame: the model's params, to read parts from.
+      slot: the weight's.
+      stages: of the slot, in order.
+      value: what the last of them is to give.
+    """
     made: dict[str, Any] = {}
     for stage in reversed(stages):
         value, parts = step_back(slot, stage, value, parts_of(frame, slot, stage))
         made.update({slot.parts[stage.label, suffix]: array for suffix, array in parts.items()})
     return {slot.path: value, **made}
-
-
-def _check_weight(slot: Slot, value: Any) -> None:
-    wanted = slot.layers + slot.shape
-    if jnp.shape(value) != wanted:
-        raise ParameterShapeError(
-            f"'{slot.path}' needs {wanted} but is given {jnp.shape(value)}",
-            parties=[slot.party("owner"), Party("given", slot.path, str(jnp.shape(value)))],
-            ways=["give a weight of the owner's shape; through a view:  tn.views.parse('transpose')(value)"],
-        )
 
 
 __all__ = ["assign", "penalty", "weights"]

@@ -140,11 +140,11 @@ def parse_orthography(
         text = " ".join(text.split())
     if final_strip:
         text = text.strip()
-    found = _symbols(text, word_based, square_brackets_for_specials)
+    found = symbols_of(text, word_based, square_brackets_for_specials)
     return [*prefix, *found, *postfix]
 
 
-def _symbols(text: str, word_based: bool, specials: bool) -> list[str]:
+def symbols_of(text: str, word_based: bool, specials: bool = True) -> list[str]:
     """Characters, or words, and what is in square brackets, which may be nested. With words, each white space starts a new one, so
     that two in a row make an empty word, and what follows a bracket without space belongs to it."""
     found: list[str] = []

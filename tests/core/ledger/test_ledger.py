@@ -3,7 +3,6 @@
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from tenure.core.ledger import report
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tests.core.ledger.ledgers import Page, of_all, owned
@@ -32,7 +31,7 @@ def ledgers(draw):
 @given(ledgers(), st.integers(60, 200))
 @settings(deadline=None, max_examples=60)
 def test_any_ledger_fits_and_has_a_line_for_each_slot(ledger, width):
-    head, _, *lines = report.table(ledger, width, fold=False).splitlines()
+    head, _, *lines = ledger.table(width, fold=False).splitlines()
     assert all(len(line) <= width for line in [head, *lines])
     assert lines.index("") == len(ledger.rows)
     assert sum(line.lstrip().startswith("↳") for line in lines) == len(ledger.borrowers)

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 
-from tenure.core.ledger import report
 from tenure.core.ledger.ledger import Ledger
 from tenure.core.ledger.row import Row
 from tests.core.ledger.ledgers import EVIL, LEDGERS, Page, borrowed, of_all, owned
@@ -26,7 +25,7 @@ def test_the_page_draws_each_tie_from_its_lender(ledger):
     drawn = {(f"s{lender}", s["id"]) for s in Page(ledger).slots for lender in s.get("data-from", "").split()}
     place = {r.path: f"s{i}" for i, r in enumerate(ledger.rows)}
     direct = {(place[r.chain[1]], place[r.path]) for r in ledger.rows if r.kind == "borrowed"}
-    assert direct <= drawn and len(drawn) == len(report.edges(ledger))
+    assert direct <= drawn and len(drawn) == len(ledger.edges)
 
 
 @of_all

@@ -15,7 +15,7 @@ from tests.core.ledger.ledgers import CORES, EVIL, LEDGERS, Page, borrowed, of_a
 @of_all
 @pytest.mark.parametrize("width", range(60, 201, 7))
 def test_a_table_fits_every_width(ledger, width):
-    lines = report.table(ledger, width, fold=False).splitlines()
+    lines = ledger.table(width, fold=False).splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) >= 2 + len(ledger.rows)
 
@@ -23,7 +23,7 @@ def test_a_table_fits_every_width(ledger, width):
 @of_all
 @pytest.mark.parametrize("width", [60, 75, 90, 120, 200])
 def test_the_columns_of_a_table_are_aligned(ledger, width):
-    head, rule, *lines = report.table(ledger, width, fold=False).splitlines()
+    head, rule, *lines = ledger.table(width, fold=False).splitlines()
     rows = lines[: len(ledger.rows)]
     assert set(rule) == {"─"}
     for title in ("shape", "users"):
@@ -36,7 +36,7 @@ def test_the_columns_of_a_table_are_aligned(ledger, width):
 
 
 def test_a_borrower_stands_below_its_lender_with_its_view():
-    lines = report.table(LEDGERS["translator"], 120).splitlines()
+    lines = LEDGERS["translator"].table(120).splitlines()
     names = [line.split("  (")[0].rstrip() for line in lines[2:6]]
     assert names == ["source_embed/w", "  ↳ target_embed/w", "    ↳ output_prob/w", "output_prob/b"]
     assert "3 users" in lines[2] and "| transpose" in lines[4] and "| transpose" not in lines[3]
@@ -45,8 +45,8 @@ def test_a_borrower_stands_below_its_lender_with_its_view():
 
 def test_a_narrow_table_cuts_long_paths_in_their_middle_and_a_wide_one_shows_them():
     path = "a_rather_long_name_of_a_model/with_an_encoder_of_many_layers/layer_39/w"
-    assert path in report.table(LEDGERS["deep"], 200, fold=False)
-    narrow = report.table(LEDGERS["deep"], 60, fold=False)
+    assert path in LEDGERS["deep"].table(200, fold=False)
+    narrow = LEDGERS["deep"].table(60, fold=False)
     assert path not in narrow
     assert re.search(r"^a_rather\S*…\S*layer_39/w ", narrow, re.MULTILINE)
 
@@ -67,12 +67,12 @@ def test_a_long_chain_stays_in_the_table_and_names_its_lenders():
             )
         )
     ledger = Ledger(rows)
-    assert re.search(r"↳ m1499/w .*← m1498/w", report.table(ledger, 100, fold=False))
+    assert re.search(r"↳ m1499/w .*← m1498/w", ledger.table(100, fold=False))
     assert len(Page(ledger).slots) == 1500
 
 
 def test_a_name_cannot_break_a_line():
-    lines = report.table(Ledger([owned("m/a\nb\x1b[31m")]), 80).splitlines()
+    lines = Ledger([owned("m/a\nb\x1b[31m")]).table(80).splitlines()
     assert lines[2].startswith("m/a�b�[31m") and len(lines) == 5
 
 

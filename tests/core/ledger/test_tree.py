@@ -5,30 +5,29 @@ import re
 import pytest
 
 import tenure as tn
-from tenure.core.ledger import report
 from tests.core.ledger.ledgers import CORES, Embed, Linear, ledger_of, of_all
 
 
 @of_all
 @pytest.mark.parametrize("width", [60, 120])
 def test_a_folded_table_fits_and_counts_the_same(ledger, width):
-    lines = report.table(ledger, width).splitlines()
+    lines = ledger.table(width).splitlines()
     assert max(map(len, lines)) <= width
     assert (
         lines[lines.index("") + 1 :]
-        == report.table(ledger, width, fold=False).splitlines()[-len(lines) + lines.index("") + 1 :]
+        == ledger.table(width, fold=False).splitlines()[-len(lines) + lines.index("") + 1 :]
     )
 
 
 def test_layers_alike_are_one_line_for_each_of_their_slots():
-    lines = report.table(CORES, 140).splitlines()
+    lines = CORES.table(140).splitlines()
     assert lines.index("") - 2 == 10 and len(CORES.rows) == 245
     folded = next(line for line in lines if "block_0…47/b/b" in line)
     assert "48 × (4)" in folded and " 192 " in folded
     assert next(line for line in lines if "block_0…47/a/w" in line).lstrip().startswith("↳")
     assert "← block_7/b/w" in next(line for line in lines if "head/w" in line), "a lender that is not the line above"
     assert next(line for line in lines if "centre/mean" in line).split()[-2] != ""
-    assert str(CORES) == report.table(CORES)
+    assert str(CORES) == CORES.table()
 
 
 def test_what_differs_is_not_folded():
@@ -38,7 +37,7 @@ def test_what_differs_is_not_folded():
             Linear(4, name=f"layer_{i}", share={"w": "one/w" if i % 2 else "two/w"})(one + two)
         return x
 
-    lines = report.table(ledger_of(f), 120).splitlines()
+    lines = ledger_of(f).table(120).splitlines()
     layers = [line for line in lines[: lines.index("")] if "layer_" in line]
     assert len(layers) == 2 * 2, "four of each kind, w and b"
     numbers = [int(re.search(r"(\d) ×", line)[1]) for line in layers]
@@ -52,7 +51,7 @@ def test_layers_that_each_borrow_from_the_one_before_are_alike():
             y = Linear(4, name=f"layer_{i}", share={"w": f"layer_{i - 1}/w"} if i else {})(y)
         return y
 
-    lines = report.table(ledger_of(f), 120).splitlines()
+    lines = ledger_of(f).table(120).splitlines()
     assert [line.split()[1] for line in lines if "↳" in line] == ["layer_1…8/w"]
 
 

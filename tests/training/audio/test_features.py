@@ -95,3 +95,21 @@ def test_functions_of_the_config_draw_by_the_sequence():
 def test_what_cannot_be_is_told(options, says):
     with pytest.raises(DataSetError, match=says):
         made(**options)
+
+
+def test_frames_are_joined_and_the_last_one_is_repeated():
+    plain, joined = made(num_feature_filters=4), made(num_feature_filters=4, join_frames=3)
+    assert joined.shape == (-(-len(plain) // 3), 12)
+    assert np.array_equal(joined[0], plain[:3].ravel()) and np.array_equal(joined[-1, -4:], plain[-1])
+    assert Features("mfcc", num_feature_filters=4, with_delta=1, join_frames=3).dim == 24
+
+
+def test_the_peak_is_that_of_what_preemphasis_leaves():
+    audio = np.array([0.5, 0.5, -0.5, 0.25])
+    found = Features("raw", preemphasis=0.5).make(audio, RATE, 0)[:, 0]
+    assert found.tolist() == pytest.approx([0.5 / 0.75, 0.25 / 0.75, -1.0, 0.5 / 0.75])
+
+
+def test_windows_of_more_samples_than_features_are_told():
+    with pytest.raises(DataSetError, match="linear_spectrogram"):
+        Features("linear_spectrogram", num_feature_filters=10).make(tone(440), RATE, 0)

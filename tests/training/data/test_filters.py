@@ -12,7 +12,8 @@ LENGTHS = [9, 1, 5, 3, 7]
 def test_a_subset_is_drawn_with_its_seed():
     assert random_subset(10, 4, 1) == random_subset(10, 4, 1) != random_subset(10, 4, 2)
     assert len(set(random_subset(10, 0.3, 1))) == 3 and sorted(random_subset(5, 5, 0)) == list(range(5))
-    for size in (0, 11, -1):
+    assert sorted(random_subset(5, 9, 0)) == list(range(5))
+    for size in (0, 0.01, -1):
         with pytest.raises(DataSetError, match="fixed_random_subset"):
             random_subset(10, size, 1)
 

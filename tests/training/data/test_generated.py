@@ -49,3 +49,16 @@ def test_windows_join_frames():
     frames, joined = plain.load(0, 1).data["data"], wide.load(0, 1).data["data"]
     assert wide.streams["data"].dim == 27
     np.testing.assert_array_equal(joined[1:-1], np.concatenate([frames[:-2], frames[1:-1], frames[2:]], axis=1))
+
+
+def test_numbers_go_up_to_a_maximum_and_start_anew():
+    options = {"class": "DummyDataset", "num_seqs": 1, "input_dim": 1, "output_dim": 3, "seq_len": 5}
+    shifted = dataset({**options, "input_max_value": 4.0, "input_shift": 1.0}).epoch(1)[0].data["data"]
+    assert shifted[:, 0].tolist() == [0.25, 0.5, 0.75, 1.0, 0.25]
+    scaled = dataset({**options, "input_scale": 2.0}).epoch(1)[0].data["data"]
+    assert scaled[:, 0].tolist() == [-10.0, -8.0, -6.0, -4.0, -2.0]
+
+
+def test_streams_that_are_not_equally_long():
+    options = {"class": "DummyDatasetMultipleSequenceLength", "num_seqs": 1, "input_dim": 1, "output_dim": 3}
+    assert dataset(options).epoch(1).lengths(0).of == {"data": 10, "classes": 20}

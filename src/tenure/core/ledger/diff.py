@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tenure.core.ledger.row import Row
-from tenure.core.ledger.rows import Rows
 
-_HEAD = ("slot", "what")
 _NOTHING = "–"
 
 
@@ -40,10 +38,7 @@ class Differences:
     """
 
     rows: tuple[Difference, ...]
-    names: tuple[str, str] = ("this", "other")
-
-    def __bool__(self) -> bool:
-        return bool(self.rows)
+    names: tuple[str, str]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,39 +49,27 @@ class Differences:
     def __str__(self) -> str:
         if not self.rows:
             return "no differences"
-        cells = [(*_HEAD, *self.names), *((_path(row), row.what, row.one, row.two) for row in self.rows)]
+        cells = [("slot", "what", *self.names)]
+        cells += [(r.path + " (state)" * (r.collection == "state"), r.what, r.one, r.two) for r in self.rows]
         sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, sizes)).rstrip() for line in cells]
         return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def _path(row: Difference) -> str:
-    return row.path if row.collection == "params" else f"{row.path} (state)"
-
-
-def differences(one: Rows, two: Rows, names: tuple[str, str] = ("this", "other")) -> Differences:
-    """Compares two ledgers; see `Ledger.diff`."""
-    mine, theirs = ({(r.collection, r.path): r for r in rows.rows} for rows in (one, two))
-    found: list[Difference] = []
-    for key in dict.fromkeys([*mine, *theirs]):
-        found += _between(mine.get(key), theirs.get(key))
-    return Differences(tuple(found), names)
-
-
-def _between(one: Row | None, two: Row | None) -> Iterable[Difference]:
+def between(one: Row | None, two: Row | None) -> Iterable[Difference]:
+    """The respects in which one slot differs between two ledgers, whose rows it is; None where a ledger lacks it."""
     row = one or two
     assert row is not None
     if one is None or two is None:
         shown = (_NOTHING if r is None else f"{_kind(r)} {r.shape} {r.dtype}" for r in (one, two))
         return [Difference(row.path, row.collection, "slot", *shown)]
-    respects = {
-        "kind": (_kind(one), _kind(two)) if one.kind != two.kind else ("", ""),
-        "borrows": (_borrowed(one), _borrowed(two)) if one.kind == two.kind == "borrowed" else ("", ""),
-        "shape": (_shape(one), _shape(two)),
-        "dtype": (one.dtype, two.dtype),
-        "stages": (_staged(one), _staged(two)),
-    }
-    return [Difference(row.path, row.collection, what, a, b) for what, (a, b) in respects.items() if a != b]
+    respects = (
+        ("kind", _kind) if one.kind != two.kind else ("borrows", _borrowed),
+        ("shape", lambda r: f"{r.shape} × {r.layers} layers" if r.layers > 1 else str(r.shape)),
+        ("dtype", lambda r: r.dtype),
+        ("stages", lambda r: r.staged or _NOTHING),
+    )
+    return [Difference(row.path, row.collection, w, see(one), see(two)) for w, see in respects if see(one) != see(two)]
 
 
 def _kind(row: Row) -> str:
@@ -98,11 +81,3 @@ def _kind(row: Row) -> str:
 
 def _borrowed(row: Row) -> str:
     return " | ".join([", ".join(row.owners), *row.views])
-
-
-def _shape(row: Row) -> str:
-    return f"{row.shape} × {row.layers} layers" if row.layers > 1 else str(row.shape)
-
-
-def _staged(row: Row) -> str:
-    return " · ".join([*row.stages, *["(frozen)"] * row.frozen]) or _NOTHING

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tenure.core.errors import UnknownSlotError, brief, nearest
 from tenure.core.ledger import page, report
-from tenure.core.ledger.diff import Differences, differences
+from tenure.core.ledger.diff import Differences, between
 from tenure.core.ledger.row import Row
-from tenure.core.ledger.rows import Rows
-from tenure.core.ledger.rules import by_glob, chosen_by, globs, placement, select, sharding
+from tenure.core.ledger.rules import RuledRows
 from tenure.core.notation import paths
 
 
-class Ledger(Rows):
+class Ledger(RuledRows):
     """Who owns, who borrows. Made by `plan`; equal for equal models; `Ledger.from_json(ledger.to_json()) == ledger`.
 
     >>> import jax.numpy as jnp, tenure as tn
@@ -37,9 +36,9 @@ class Ledger(Rows):
         Raises:
           UnknownSlotError: there is none.
         """
-        for table in (self._params, self._state) if isinstance(path, str) else ():
-            if path in table:
-                return table[path]
+        row = self._params.get(path, self._state.get(path)) if isinstance(path, str) else None
+        if row is not None:
+            return row
         everything = [*self._params, *self._state]
         found = [p for p in everything if isinstance(path, str) and paths.plain(p) == paths.plain(path)]
         if len(found) == 1:
@@ -77,78 +76,6 @@ class Ledger(Rows):
         """From the slot to its owner, hop by hop."""
         return self[path].chain
 
-    def labels(self, rule: Callable[[Row], Any] | Mapping[str, Any], default: Any = None) -> dict[str, dict[str, Any]]:
-        """A label for each leaf of `params`, say for `optax.multi_transform`.
-
-        Args:
-          rule: a function of an owner's row, or globs → labels, of which the first match counts; `@lora` selects the
-            leaves that stages of that name keep.
-          default: the label where no glob matches.
-
-        Raises:
-          RuleError: a glob selects no owner: it is written for a borrower, or for nothing.
-        """
-        choose = rule if callable(rule) else by_glob(self._params, rule, default)
-        tree: dict[str, dict[str, Any]] = {}
-        for path in self.owners:
-            module, name = paths.split(path)
-            tree.setdefault(module, {})[name] = choose(self._params[path])
-        return tree
-
-    def mask(self, rule: Callable[[Row], bool] | str | Iterable[str]) -> dict[str, dict[str, bool]]:
-        """True for each leaf of `params` that the rule selects, say for `optax.masked`.
-
-        Args:
-          rule: a function of an owner's row that returns True or False, or a glob, or several. `@lora` selects the
-            leaves that stages of that name keep, `decoder/**@lora` those of some owners.
-
-        Raises:
-          RuleError: as in `labels`; or the function's answer is neither True nor False.
-        """
-        if callable(rule):
-            return self.labels(chosen_by(rule))
-        return self.labels(dict.fromkeys(globs(rule), True), default=False)
-
-    def select(self, glob: str) -> list[str]:
-        """The owners that a glob selects.
-
-        Raises:
-          RuleError: it selects none.
-        """
-        return select(self._params, glob)
-
-    def trainable(self) -> dict[str, dict[str, bool]]:
-        """True for each leaf of `params` that a gradient is meant to reach: False for what a stage freezes."""
-        return self.labels(lambda row: not row.frozen)
-
-    def shardings(self, mesh: Any, rules: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """A `NamedSharding` for each leaf of `params`.
-
-        Args:
-          mesh: a `jax.sharding.Mesh`.
-          rules: logical axis name → mesh axis (or None); or a glob with '/' or '*' → a `PartitionSpec`, or the mesh axis
-            of the first dim. Globs come first.
-
-        Raises:
-          RuleError: a glob that selects no owner, a name that no owner's axes have, a mesh axis that does not exist, a
-            spec with more dims than the parameter, or a dim that the mesh axis does not divide.
-        """
-        return self.labels(sharding(self._params, mesh, rules))
-
-    def placement(self, parts: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
-        """The ties that cross a boundary between the parts of a pipeline, or FSDP units.
-
-        Args:
-          parts: a part's name → glob, or globs, of the slots that it holds; the first match counts.
-
-        Returns:
-          For each: owner, its part, user, its part, the bytes of the owner.
-
-        Raises:
-          RuleError: a slot that no part holds.
-        """
-        return placement(self._params, parts)
-
     def diff(self, other: Ledger, names: tuple[str, str] = ("this", "other")) -> Differences:
         """How another ledger differs from this one: what is owned, borrowed, shaped or staged differently.
 
@@ -170,7 +97,9 @@ class Ledger(Rows):
         ───────────────────────────────────────
         two/w  kind  owned  borrowed from one/w
         """
-        return differences(self, other, names)
+        keys = dict.fromkeys([*self.place, *other.place])
+        pairs = [[r.rows[r.place[key]] if key in r.place else None for r in (self, other)] for key in keys]
+        return Differences(tuple(d for one, two in pairs for d in between(one, two)), names)
 
     def to_json(self) -> str:
         """The ledger as JSON; `Ledger.from_json` reads it back."""
@@ -185,20 +114,20 @@ class Ledger(Rows):
         """
         try:
             data = json.loads(text) if isinstance(text, (str, bytes)) else text
-            rows = [Row(**{k: _frozen(v) for k, v in row.items()}) for row in data["rows"]]
-            known = {r.path for r in rows}
-            if wrong := [r for r in rows if not r.is_valid(known)]:
+            ledger = Ledger(Row(**{k: _frozen(v) for k, v in row.items()}) for row in data["rows"])
+            known = {r.path for r in ledger.rows}
+            if wrong := [r for r in ledger.rows if not r.is_valid(known)]:
                 raise ValueError(f"the row of {brief(wrong[0].path)}")
-            if len({(r.collection, r.path) for r in rows}) < len(rows):
+            if len(ledger.place) < len(ledger.rows):
                 raise ValueError("two rows for one slot")
+            return ledger
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
             raise UnknownSlotError(
                 f"not a ledger as JSON: {str(e)[:200]}", ways=["use the string of ledger.to_json()"]
             ) from None
-        return Ledger(rows)
 
     def __str__(self) -> str:
-        return report.table(self)
+        return self.table()
 
     def table(
         self,
@@ -221,7 +150,7 @@ class Ledger(Rows):
         Raises:
           RuleError: `depth` is no number of levels.
         """
-        return report.table(self, width, depth=depth, shared_only=shared_only, fold=fold, sites=sites)
+        return report.table(self, width, depth, shared_only, fold, sites)
 
     def __repr__(self) -> str:
         return f"Ledger({len(self.owners)} owners, {len(self.rows)} slots)"
@@ -238,7 +167,7 @@ class Ledger(Rows):
         Raises:
           RuleError: `depth` is no number of levels.
         """
-        return report.mermaid(self, depth=depth, shared_only=shared_only, fold=fold)
+        return report.mermaid(self, depth, shared_only, fold)
 
     def to_dot(self) -> str:
         """Owners and borrowers as a Graphviz graph."""

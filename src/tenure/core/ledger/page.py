@@ -27,7 +27,8 @@ _COLOURS = 8
 def html(ledger: Rows, title: str = "Ledger") -> str:
     """The page, as one string."""
     style, script = _file("page.css"), _file("page.js")
-    book = _Book(ledger)
+    book, items = _Book(ledger), tree(ledger.rows)
+    opened = _opened(items)
     return Template(_file("page.html")).substitute(
         title=escape(title),
         style=style,
@@ -35,7 +36,7 @@ def html(ledger: Rows, title: str = "Ledger") -> str:
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         shared="shared" if book.groups else "unshared",
         summary=_summary(ledger),
-        tree=_tree(book),
+        tree="".join(_line(item, book, opened, max(ledger.bytes(), 1)) for item in items),
         total=_numbers(ledger.count(), ledger.bytes(), ledger.bytes()),
         sharing=_sharing(book),
         notes=_notes(ledger),
@@ -47,13 +48,18 @@ def _file(name: str) -> str:
 
 
 class _Book:
-    """The ledger with its rows numbered, and its shared owners as groups."""
+    """The ledger, its shared owners as groups.
+
+    Attributes:
+      lenders: a row's position → those of its lenders.
+      groups: (owner, borrowers), as positions.
+      groups_of: a row's position → the numbers of its groups.
+    """
 
     def __init__(self, ledger: Rows):
-        self.ledger, self.rows = ledger, ledger.rows
-        self.place = {(r.collection, r.path): i for i, r in enumerate(self.rows)}
+        self.ledger, self.rows, self.place = ledger, ledger.rows, ledger.place
         self.lenders: dict[int, list[int]] = {}
-        for lender, user, _ in report.edges(ledger):
+        for lender, user, _ in ledger.edges:
             self.lenders.setdefault(user, []).append(lender)
         users: dict[int, list[int]] = {}
         for i, row in enumerate(self.rows):
@@ -76,9 +82,7 @@ def _letters(group: int) -> str:
 def _summary(ledger: Rows) -> str:
     count, size = ledger.count(), ledger.bytes()
     more, more_bytes = report.saved(ledger)
-    kinds = [(r.collection, r.kind) for r in ledger.rows]
-    given, borrowed = (kinds.count(("params", kind)) for kind in ("given", "borrowed"))
-    states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
+    given, borrowed, states = len(ledger.of("given")), len(ledger.of("borrowed")), ledger.of("owned", "state")
     owners = len(ledger.owners)
     tiles = [("parameters", f"{count:,}", report.size(size)), ("owner" + "s" * (owners != 1), f"{owners:,}", "")]
     tiles += [("borrowed", f"{borrowed:,}", "0 parameters")] if borrowed else []
@@ -87,10 +91,8 @@ def _summary(ledger: Rows) -> str:
     if more:
         tiles.append(("if untied", f"{count + more:,}", report.size(size + more_bytes)))
         tiles.append(("saved by sharing", f"{more / (count + more):.0%}", f"{more:,} parameters"))
-    cells = "".join(
-        f"<div><dt>{name}</dt><dd>{value}</dd><dd class=unit>{unit}</dd></div>" for name, value, unit in tiles
-    )
-    return f"<dl class=tiles>{cells}</dl>{_ratio(count, more)}"
+    cells = [f"<div><dt>{name}</dt><dd>{number}</dd><dd class=unit>{unit}</dd></div>" for name, number, unit in tiles]
+    return f"<dl class=tiles>{''.join(cells)}</dl>{_ratio(count, more)}"
 
 
 def _ratio(count: int, more: int) -> str:
@@ -121,12 +123,6 @@ def _opened(items: Sequence[Item]) -> set[int]:
     return opened
 
 
-def _tree(book: _Book) -> str:
-    items = tree(book.rows)
-    opened, whole = _opened(items), max(book.ledger.bytes(), 1)
-    return f"<ul class=tree>{''.join(_line(item, book, opened, whole) for item in items)}</ul>"
-
-
 def _line(item: Item, book: _Book, opened: set[int], whole: int) -> str:
     if item.slot >= 0:
         return _slot(item, book, whole)
@@ -146,20 +142,17 @@ def _slot(item: Item, book: _Book, whole: int) -> str:
     kind = "state" if row.collection == "state" and row.kind == "owned" else row.kind
     groups = book.groups_of.get(i, [])
     colour = f" g{groups[0] % _COLOURS}" if groups else ""
-    ties = f' data-g="{_join(groups)}"' * bool(groups)
-    ties += f' data-from="{_join(book.lenders[i])}"' if i in book.lenders else ""
+    ties = f' data-g="{" ".join(map(str, groups))}"' * bool(groups)
+    ties += f' data-from="{" ".join(map(str, book.lenders[i]))}"' if i in book.lenders else ""
     head = f'<li class="slot line {kind}{colour}" id="s{i}" data-path="{escape(row.path)}"{ties}'
     head += f' title="{escape(_about(row, kind))}">'
     module, _, name = item.label.rpartition("/")
     label = f"{_breakable(module + '/') if module else ''}<b>{escape(name)}</b>"
     mark = _badge(groups, row.kind) if groups else f"<span class=mark><span class=vh>{kind} </span></span>"
     tags = "".join(f"<em>{tag}</em>" for tag in ("state", "given") if tag == kind or tag == row.collection)
-    tags += f"<em>{escape(report.stages(row))}</em>" * bool(report.stages(row))
+    tags += f"<em>{escape(row.staged)}</em>" * bool(row.staged)
     cells = f"<span class=shape>{escape(report.shape(row))}</span><span class=dtype>{escape(row.dtype)}</span>"
-    if kind == "owned":
-        cells += _numbers(row.count, row.bytes, whole)
-    else:
-        cells += _numbers(0, 0, whole, kind, row.bytes)
+    cells += _numbers(row.count, row.bytes, whole) if kind == "owned" else _numbers(0, 0, whole, row.bytes)
     return f"{head}{mark}<span class=name>{label}{tags}{_borrows(row, book)}</span>{cells}</li>\n"
 
 
@@ -173,8 +166,7 @@ def _borrows(row: Row, book: _Book) -> str:
 
 
 def _chips(row: Row) -> str:
-    view = report.view(row)
-    return f"<span class=chip>{escape(view)}</span>" if view else ""
+    return f"<span class=chip>{escape(row.view)}</span>" if row.view else ""
 
 
 def _link(book: _Book, collection: str, path: str) -> str:
@@ -182,13 +174,19 @@ def _link(book: _Book, collection: str, path: str) -> str:
     return _breakable(path) if place is None else f'<a href="#s{place}">{_breakable(path)}</a>'
 
 
-def _numbers(count: int, size: int, whole: int, kind: str = "", instead: int = 0) -> str:
-    """Count, bytes and bar; hollow for what is not stored here, or is no parameter."""
-    width = min(100.0, 100 * (size or instead) / max(whole, 1))
-    bar = f'<span class="bar{" hollow" * bool(kind)}" style="width:{width:.2f}%"></span>' if size or instead else ""
-    return (
-        f"<span class=count>{count:,}</span><span class=bytes>{report.size(size)}</span><span class=bars>{bar}</span>"
-    )
+def _numbers(count: int, size: int, whole: int, instead: int | None = None) -> str:
+    """Count, bytes and bar; hollow, and of other bytes, for what is not stored here, or is no parameter.
+
+    Args:
+      count, size: of elements, and of bytes.
+      whole: the bytes that are the whole width of a bar.
+      instead: bytes for the bar of what is not stored here; None for what is.
+    """
+    drawn, look = (size, "bar") if instead is None else (instead, "bar hollow")
+    width = min(100.0, 100 * drawn / max(whole, 1))
+    bar = f'<span class="{look}" style="width:{width:.2f}%"></span>' * bool(drawn)
+    cells = ("count", f"{count:,}"), ("bytes", report.size(size)), ("bars", bar)
+    return "".join(f"<span class={name}>{text}</span>" for name, text in cells)
 
 
 def _about(row: Row, kind: str) -> str:
@@ -201,19 +199,19 @@ def _about(row: Row, kind: str) -> str:
 
 
 def _badge(groups: Sequence[int], role: str) -> str:
-    """The letters of the groups: solid for the owner, an outline for a borrower."""
-    letters, owner = "+".join(map(_letters, groups[:3])), role != "borrowed"
-    word = {"in": "shares", "borrowed": "borrows"}.get(role, "shared owner")
-    solid = "solid" if owner and role != "in" else "outline"
-    return f'<span class="badge {solid} g{groups[0] % _COLOURS}"><span class=vh>{word} </span>{letters}</span>'
+    """The letters of the groups: solid for the owner, an outline for a borrower, and for a module ("in") around them.
+
+    Args:
+      groups: numbers of groups of slots that share; the first one's colour is the badge's.
+      role: "in" for a module, else the kind of the slot.
+    """
+    letters = "+".join(map(_letters, groups[:3]))
+    word, look = {"in": ("shares", "outline"), "borrowed": ("borrows", "outline")}.get(role, ("shared owner", "solid"))
+    return f'<span class="badge {look} g{groups[0] % _COLOURS}"><span class=vh>{word} </span>{letters}</span>'
 
 
 def _breakable(path: str) -> str:
     return escape(path).replace("/", "/<wbr>")
-
-
-def _join(numbers: Sequence[int]) -> str:
-    return " ".join(map(str, numbers))
 
 
 def _sharing(book: _Book) -> str:
@@ -232,33 +230,41 @@ def _card(book: _Book, group: int) -> str:
         users.setdefault(lender, []).append(i)
     stored = f"{row.count:,} × {escape(row.dtype)}, {report.size(row.bytes)}"
     what = "a given value, not stored" if row.kind == "given" else stored
-    badge = _badge([group], row.kind)
     link, shape = _link(book, row.collection, row.path), escape(report.shape(row))
-    box = f"<div class=owner>{badge}{link} <span>{shape}</span></div>"
+    box = f"<div class=owner>{_badge([group], row.kind)}{link} <span>{shape}</span></div>"
     head = f"<h3>{report.many(len(borrowers) + 1, 'user')} of {what}</h3>"
     chain = _chain(book, users, owner, 1)
     return f'<section class="card g{group % _COLOURS}" data-g="{group}">{head}{box}{chain}</section>\n'
 
 
 def _chain(book: _Book, users: Mapping[int, Sequence[int]], lender: int, depth: int) -> str:
-    """The borrowers of one lender, each with its views on the arrow, and below each its own borrowers."""
-    drawn = [(i, _hop(book, users, i, depth)) for i in _within(users, lender, depth)]
-    if not drawn:
-        return ""
-    plain: dict[str, list[str]] = {}
-    for i, text in drawn:
-        plain.setdefault(f"{i}" if i in users else "view " + report.view(book.rows[i]), []).append(text)
-    parts = "".join(_folded(texts) for texts in plain.values())
-    return f"<ul>{parts}</ul>"
+    """The borrowers of one lender, each with its views on the arrow, and below each its own borrowers.
+
+    Args:
+      book: the ledger.
+      users: lender → borrowers, of one group.
+      lender: whose borrowers are drawn.
+      depth: how many hops it is from the owner, and one.
+    """
+    deepest = depth >= _DEEPEST
+    alike: dict[object, list[str]] = {}
+    for i in _within(users, lender, deepest):
+        row = book.rows[i]
+        through = f"<small>from {escape(row.chain[1])}</small> " if deepest else ""
+        link = f"{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span>"
+        below = "" if deepest else _chain(book, users, i, depth + 1)
+        text = f"<li><span class=arrow>{_chips(row)}</span>{through}<div class=borrower>{link}</div>{below}</li>"
+        alike.setdefault(i if i in users else row.view, []).append(text)
+    return f"<ul>{''.join(map(_folded, alike.values()))}</ul>" if alike else ""
 
 
-def _within(users: Mapping[int, Sequence[int]], lender: int, depth: int) -> Iterator[int]:
-    """The borrowers to draw at this depth: the direct ones, and at the deepest all that are below."""
+def _within(users: Mapping[int, Sequence[int]], lender: int, all_below: bool) -> Iterator[int]:
+    """The borrowers of one lender, with or without those that borrow from them in turn."""
     todo = list(reversed(users.get(lender, ())))
     while todo:
         i = todo.pop()
         yield i
-        if depth >= _DEEPEST:
+        if all_below:
             todo += reversed(users.get(i, ()))
 
 
@@ -267,14 +273,6 @@ def _folded(texts: Sequence[str]) -> str:
         return "".join(texts)
     first, rest = "".join(texts[:_SIDE_BY_SIDE]), texts[_SIDE_BY_SIDE:]
     return f"{first}<li class=more><details><summary>{len(rest)} more</summary><ul>{''.join(rest)}</ul></details></li>"
-
-
-def _hop(book: _Book, users: Mapping[int, Sequence[int]], i: int, depth: int) -> str:
-    row = book.rows[i]
-    lender = f"<small>from {escape(row.chain[1])}</small> " if depth >= _DEEPEST else ""
-    box = f"<div class=borrower>{_link(book, row.collection, row.path)} <span>{escape(report.shape(row))}</span></div>"
-    below = _chain(book, users, i, depth + 1) if depth < _DEEPEST else ""
-    return f"<li><span class=arrow>{_chips(row)}</span>{lender}{box}{below}</li>"
 
 
 def _notes(ledger: Rows) -> str:

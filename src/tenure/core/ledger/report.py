@@ -7,12 +7,13 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from tenure.core.errors import RuleError, brief
 from tenure.core.ledger.row import Row
 from tenure.core.ledger.rows import Rows
-from tenure.core.ledger.tree import Folded, folded, modules, unfolded
+from tenure.core.ledger.tree import Folded, folded, modules
 
 _HEAD = ("owner", "shape", "dtype", "count", "stages", "users", "asked for at")
 _PATH, _SHAPE, _DTYPE, _COUNT, _STAGES, _USERS, _SITE = range(7)
@@ -24,15 +25,7 @@ _LOOKS = {
 _DEEPEST = 4  # of the indentation; a longer chain names its lenders instead
 
 
-def table(
-    ledger: Rows,
-    width: int | None = None,
-    *,
-    depth: int | None = None,
-    shared_only: bool = False,
-    fold: bool = True,
-    sites: bool = True,
-) -> str:
+def table(ledger: Rows, width: int | None, depth: int | None, shared_only: bool, fold: bool, sites: bool) -> str:
     """One line for each slot: owners, and below each of them its borrowers with their views.
 
     Args:
@@ -44,19 +37,20 @@ def table(
       sites: whether to show which line of the program asked.
     """
     width = max(60, width or shutil.get_terminal_size((120, 24)).columns)
-    if depth is not None:
-        cells = [*_modules(ledger, _level(depth), shared_only, fold)]
-        head = ("module", *_HEAD[1:-1], "")
-    else:
+    if depth is None:
         users = Counter((r.collection, owner) for r in ledger.rows for owner in r.owners)
         lines = _lines(ledger, shared_only, fold)
-        cells = [_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines]
-        head = _HEAD
-    if not sites:
-        head, cells = (*head[:-1], ""), [(*cell[:-1], "") for cell in cells]
-    shown = _align([head, *cells], width)
-    rule = "─" * max(map(len, shown))
-    return "\n".join([shown[0], rule, *shown[1:], "", *_wrap([total(ledger), *_notes(ledger)], width)])
+        cells = [_HEAD, *(_cells(line, users[line.of.row.collection, line.of.row.path]) for line in lines)]
+    else:
+        cells = [("module", *_HEAD[1:-1], ""), *_modules(ledger, _level(depth), shared_only, fold)]
+    shown = _align(cells if sites else [(*cell[:-1], "") for cell in cells], width)
+    wrap = textwrap.TextWrapper(width, subsequent_indent="  ", break_on_hyphens=False).wrap
+    foot = chain.from_iterable(map(wrap, [total(ledger), *_notes(ledger)]))
+    return "\n".join([shown[0], "─" * max(map(len, shown)), *shown[1:], "", *foot])
+
+
+def _times(number: int) -> str:
+    return f"{number} × " if number > 1 else ""
 
 
 def _level(depth: Any) -> int:
@@ -74,28 +68,28 @@ class _Line(NamedTuple):
 
 
 def _lines(ledger: Rows, shared_only: bool, fold: bool) -> Iterator[_Line]:
-    """Each owner, and after it those that borrow from it, directly or through one another."""
-    stand_for, stands = folded(ledger.rows) if fold else unfolded(ledger.rows)
-    shared = {i for edge in edges(ledger) for i in edge[:2]} if shared_only else set(range(len(ledger.rows)))
-    place = {(r.collection, r.path): i for i, r in enumerate(ledger.rows)}
-    below: dict[int, list[tuple[Folded, str]]] = {}
-    tops: list[Folded] = []
+    """Each owner, and after it those that borrow from it, directly or through one another.
+
+    Args:
+      ledger: the ledger.
+      shared_only: leave out what only its owner uses.
+      fold: whether layers alike are one line.
+    """
+    stand_for, stands = folded(ledger.rows, fold)
+    shared = ledger.shared if shared_only else set(range(len(ledger.rows)))
+    below: dict[int, list[tuple[Folded, str]]] = {}  # those that borrow from nothing in the table are below -1
     for one in stand_for:
         row = one.row
         lender = (row.part_of if row.collection == "params" else "") or (row.chain[1] if row.kind == "borrowed" else "")
-        at = place.get((row.collection, lender)) if lender else None
-        if at is None:
-            tops.append(one)
-        else:
-            below.setdefault(stands[at], []).append((one, "" if stands[at] == at else lender))
-    for collection in ("params", "state"):
-        for top in tops:
-            todo = [_Line(top, 0)] if top.row.collection == collection and top.place in shared else []
-            while todo:
-                line = todo.pop()
-                yield line
-                inner = reversed(below.get(line.of.place, []))
-                todo += [_Line(one, line.depth + 1, lender) for one, lender in inner if one.place in shared]
+        at = ledger.place.get((row.collection, lender), -1)
+        below.setdefault(stands.get(at, -1), []).append((one, "" if stands.get(at, -1) == at else lender))
+    tops = sorted(below.get(-1, []), key=lambda top: top[0].row.collection)
+    todo = [_Line(one, 0) for one, _ in reversed(tops) if one.place in shared]
+    while todo:
+        line = todo.pop()
+        yield line
+        inner = reversed(below.get(line.of.place, []))
+        todo += [_Line(one, line.depth + 1, lender) for one, lender in inner if one.place in shared]
 
 
 def _cells(line: _Line, users: int) -> tuple[str, ...]:
@@ -104,33 +98,50 @@ def _cells(line: _Line, users: int) -> tuple[str, ...]:
     if row.part_of and depth:
         indent, through = "  " * min(depth, _DEEPEST) + "+ ", ""
     elif depth:
-        indent, count, through = "  " * min(depth, _DEEPEST) + "↳ ", "0", view(row) and f"| {view(row)}"
+        indent, count, through = "  " * min(depth, _DEEPEST) + "↳ ", "0", row.view and f"| {row.view}"
         lender = line.lender or (row.chain[1] if depth > _DEEPEST else "")
         through = f"← {lender} {through}".rstrip() if lender else through
     else:
         indent, through = "", f"{users} users" if users > 1 else ""
     count = "given" if row.kind == "given" else "state" if row.collection == "state" else count
-    many_of = f"{times} × " if times > 1 else ""
-    cells = (indent + line.of.path, many_of + shape(row), row.dtype, count, stages(row), through, row.site)
+    cells = (indent + line.of.path, _times(times) + shape(row), row.dtype, count, row.staged, through, row.site)
     return tuple(map(_printable, cells))
 
 
 def _modules(ledger: Rows, depth: int, shared_only: bool, fold: bool) -> Iterator[tuple[str, ...]]:
-    """One line for each module at that depth, and for what is above of it."""
-    shared = {i for edge in edges(ledger) for i in edge[:2]}
+    """One line for each module at that depth, and for what is above of it.
+
+    Args:
+      ledger: the ledger.
+      depth: how many levels deep the modules are.
+      shared_only: leave out modules that share nothing.
+      fold: whether modules alike are one line.
+    """
     for label, slots, times in modules(ledger.rows, depth, fold):
         rows = [ledger.rows[i] for i in slots]
-        sharing = sum(i in shared for i in slots)
+        sharing = len(ledger.shared.intersection(slots))
         if shared_only and not sharing:
             continue
-        count = sum(r.count for r in rows if r.kind == "owned" and r.collection == "params") * times
+        count = sum(r.count for r in rows if r.counted) * times
         dtypes = ", ".join(dict.fromkeys(r.dtype for r in rows))
-        slots_of = f"{times} × {many(len(rows), 'slot')}" if times > 1 else many(len(rows), "slot")
-        yield (label, slots_of, dtypes, f"{count:,}", "", f"{sharing} shared" if sharing else "", "")
+        yield (
+            label,
+            _times(times) + many(len(rows), "slot"),
+            dtypes,
+            f"{count:,}",
+            "",
+            f"{sharing} shared" if sharing else "",
+            "",
+        )
 
 
 def _align(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle."""
+    """Columns side by side. Until a line fits, the least telling columns go; then texts are cut in their middle.
+
+    Args:
+      rows: cells, the head first, in the order of the columns `_PATH` to `_SITE`.
+      width: characters of a line.
+    """
     columns = enumerate(zip(*rows, strict=True))
     sizes = {i: max(map(len, column)) for i, column in columns if i != _STAGES or any(column[1:])}
     uniform = len({row[_DTYPE] for row in rows[1:]}) <= 1
@@ -159,33 +170,25 @@ def _fit(text: str, size: int, right: bool) -> str:
     return text.rjust(size) if right else text.ljust(size)
 
 
-def _wrap(texts: Sequence[str], width: int) -> list[str]:
-    wrapped = (textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
-    return [line for lines in wrapped for line in lines]
-
-
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def total(ledger: Rows) -> str:
     """The ledger in one line: how much there is, and how much there would be if nothing were borrowed."""
-    params = [r for r in ledger.rows if r.collection == "params"]
-    dtypes = sorted({r.dtype for r in params if r.kind == "owned"})
-    given, borrowed = (sum(r.kind == kind for r in params) for kind in ("given", "borrowed"))
+    dtypes = sorted({r.dtype for r in ledger.of("owned")})
+    given, borrowed, states = len(ledger.of("given")), len(ledger.of("borrowed")), ledger.of("owned", "state")
     stored = f"{many(ledger.count(), 'parameter')} ({', '.join([size(ledger.bytes()), *dtypes])})"
     untied = f" ({ledger.count() + saved(ledger)[0]:,} if untied)" if borrowed else ""
     parts = [f"{stored} in {many(len(ledger.owners), 'owner')}"] + [f"{given} given"] * bool(given)
     parts += [f"{borrowed or 'none'} borrowed{untied}"]
-    states = [r for r in ledger.rows if r.collection == "state" and r.kind == "owned"]
     parts += [f"{many(len(states), 'state')} ({size(sum(r.bytes for r in states))})"] if states else []
     return ", ".join(parts)
 
 
 def saved(ledger: Rows) -> tuple[int, int]:
     """Parameters and bytes that the borrowers would own if they were untied."""
-    borrowed = [r for r in ledger.rows if r.collection == "params" and r.kind == "borrowed"]
-    return sum(r.count for r in borrowed), sum(r.bytes for r in borrowed)
+    return sum(r.count for r in ledger.of("borrowed")), sum(r.bytes for r in ledger.of("borrowed"))
 
 
 def notes(ledger: Rows) -> dict[str, list[str]]:
@@ -208,16 +211,6 @@ def shape(row: Row) -> str:
     return "(" + ", ".join(map(str, row.shape)) + ")" if row.dtype != "tree" else "tree"
 
 
-def view(row: Row) -> str:
-    """A borrower's own views: what it does to the value of its lender, the next slot of its chain."""
-    return row.borrows.partition(" | ")[2]
-
-
-def stages(row: Row) -> str:
-    """What the value goes through: `weight_norm · noise(0.05)`; of a stage's leaf, whether it is frozen."""
-    return " ".join([*[" · ".join(row.stages)] * bool(row.stages), *["(frozen)"] * row.frozen])
-
-
 def many(number: int, noun: str) -> str:
     """`1 owner`, `2 owners`."""
     return f"{number:,} {noun}" + "s" * (number != 1)
@@ -234,84 +227,70 @@ def size(amount: float) -> str:
     return f"{amount / 1024:,.1f} TiB"
 
 
-def edges(ledger: Rows) -> list[tuple[int, int, str]]:
-    """(lender, borrower, view), as positions in `ledger.rows`: what each borrower names, and what it is joined with."""
-    place = {(r.collection, r.path): i for i, r in enumerate(ledger.rows)}
-    found = []
-    for i, row in enumerate(ledger.rows):
-        lender = place.get((row.collection, row.chain[1])) if row.kind == "borrowed" else None
-        if lender is not None:
-            joined = (place.get((row.collection, o)) for o in row.owners if o not in ledger.rows[lender].owners)
-            found += [(k, i, view(row)) for k in (lender, *joined) if k is not None]
-    return found
-
-
 _DRAWN = 50_000  # characters of a diagram that Mermaid still draws
 
 
-def mermaid(ledger: Rows, *, depth: int | None = None, shared_only: bool = True, fold: bool = True) -> str:
+def mermaid(ledger: Rows, depth: int | None, shared_only: bool, fold: bool) -> str:
     """A flowchart from owners to borrowers, the views on the arrows; what it shows is said at `Ledger.to_mermaid`."""
-    if depth is not None:
-        return _modules_drawn(ledger, _level(depth), fold)
-    text = _slots_drawn(ledger, shared_only, fold)
-    deepest = max((len(r.path.split("/")) for r in ledger.rows), default=1)
-    for level in range(deepest, 0, -1) if len(text) > _DRAWN and fold else ():
-        text = _modules_drawn(ledger, level, fold)
-        if len(text) <= _DRAWN:
-            return text
-    return text if len(text) <= _DRAWN or not fold else _cut(text)
-
-
-def _cut(diagram: str) -> str:
-    """The beginning of a diagram of modules, as much of it as is drawn, and how many modules are left out."""
-    head, *lines = diagram.split("\n")
-    boxes = [line for line in lines if re.match(r"  s\d+\[", line)]
-    arrows = [(line, re.match(r'  (s\d+) -->(?:\|".*"\|)? (s\d+)$', line)) for line in lines]
-    looks = [line for line in lines if line.startswith("  classDef")]
-    kept, text = len(boxes), diagram
-    while len(text) > _DRAWN:
+    chart = _slots_drawn(ledger, shared_only, fold) if depth is None else _modules_drawn(ledger, _level(depth), fold)
+    if depth is not None or not fold:
+        return chart.text()
+    level = max((len(r.path.split("/")) for r in ledger.rows), default=1)
+    while len(chart.text()) > _DRAWN and level:
+        chart, level = _modules_drawn(ledger, level, fold), level - 1
+    kept = len(chart.boxes)
+    while len(text := chart.text(kept)) > _DRAWN:
         kept = kept * 3 // 4
-        names = {box.split("[")[0].strip() for box in boxes[:kept]}
-        drawn = [line for line, ends in arrows if ends and names.issuperset(ends.groups())]
-        more = f'  more["… and {len(boxes) - kept:,} modules more"]'
-        text = "\n".join([head, *boxes[:kept], *drawn, more, *looks])
     return text
 
 
-def _slots_drawn(ledger: Rows, shared_only: bool, fold: bool) -> str:
-    stand_for, stands = folded(ledger.rows) if fold else unfolded(ledger.rows)
-    arrows = dict.fromkeys((stands[a], stands[b], through) for a, b, through in edges(ledger))
+class _Chart(NamedTuple):
+    """A flowchart.
+
+    Attributes:
+      boxes: its number → its line.
+      arrows: (lender, user, view), of boxes.
+    """
+
+    boxes: dict[int, str]
+    arrows: Iterable[tuple[int, int, str]]
+
+    def text(self, kept: int | None = None) -> str:
+        """As Mermaid reads it; of the first boxes only if it is said how many."""
+        boxes = dict(islice(self.boxes.items(), kept))
+        lines = ["flowchart LR", *boxes.values()]
+        for lender, user, through in self.arrows:
+            if lender in boxes and user in boxes:
+                lines.append(f"  s{lender} -->" + (f'|"{_entities(through)}"| ' if through else " ") + f"s{user}")
+        if left := len(self.boxes) - len(boxes):
+            lines.append(f'  more["… and {left:,} modules more"]')
+        return "\n".join([*lines, *(f"  classDef {kind} {look},color:#16191d" for kind, look in _LOOKS.items())])
+
+
+def _slots_drawn(ledger: Rows, shared_only: bool, fold: bool) -> _Chart:
+    stand_for, stands = folded(ledger.rows, fold)
+    arrows = dict.fromkeys((stands[a], stands[b], through) for a, b, through in ledger.edges)
     some = {i for arrow in arrows for i in arrow[:2]} if shared_only and arrows else set(stands.values())
-    boxes = []
+    boxes = {}
     for one in stand_for:
-        row, times = one.row, f"{one.times} × " if one.times > 1 else ""
-        left, right = ("([", "])") if row.kind == "borrowed" else ("[", "]")
+        left, right = ("([", "])") if one.row.kind == "borrowed" else ("[", "]")
         if one.place in some:
-            text = f"{_entities(one.path)}<br/>{_entities(times + shape(row))}"
-            boxes.append(f'  s{one.place}{left}"{text}"{right}:::{row.kind}')
-    return _flowchart(boxes, arrows)
+            text = f"{_entities(one.path)}<br/>{_entities(_times(one.times) + shape(one.row))}"
+            boxes[one.place] = f'  s{one.place}{left}"{text}"{right}:::{one.row.kind}'
+    return _Chart(boxes, arrows)
 
 
-def _modules_drawn(ledger: Rows, depth: int, fold: bool) -> str:
-    boxes, box_of = [], {}
-    shared = {i for edge in edges(ledger) for i in edge[:2]}
+def _modules_drawn(ledger: Rows, depth: int, fold: bool) -> _Chart:
+    boxes, box_of = {}, dict[int, int]()
     for number, (label, slots, times) in enumerate(modules(ledger.rows, depth, fold)):
         box_of.update(dict.fromkeys(slots, number))
-        count = sum(
-            r.count for r in map(ledger.rows.__getitem__, slots) if r.kind == "owned" and r.collection == "params"
-        )
-        if shared.intersection(slots) or not shared:
-            boxes.append(f'  s{number}["{_entities(label)}<br/>{_entities(many(count * times, "parameter"))}"]:::owned')
-    stands = folded(ledger.rows)[1] if fold else {}
-    found = ((box_of.get(stands.get(a, a)), box_of.get(stands.get(b, b)), through) for a, b, through in edges(ledger))
-    return _flowchart(boxes, dict.fromkeys(arrow for arrow in found if arrow[0] != arrow[1]))
-
-
-def _flowchart(boxes: Sequence[str], arrows: Iterable[tuple[Any, Any, str]]) -> str:
-    lines = ["flowchart LR", *boxes]
-    for lender, user, through in arrows:
-        lines.append(f"  s{lender} -->" + (f'|"{_entities(through)}"| ' if through else " ") + f"s{user}")
-    return "\n".join([*lines, *(f"  classDef {kind} {look},color:#16191d" for kind, look in _LOOKS.items())])
+        count = sum(ledger.rows[i].count for i in slots if ledger.rows[i].counted)
+        if ledger.shared.intersection(slots) or not ledger.shared:
+            text = f"{_entities(label)}<br/>{_entities(many(count * times, 'parameter'))}"
+            boxes[number] = f'  s{number}["{text}"]:::owned'
+    stands = folded(ledger.rows, fold)[1]
+    found = ((box_of[stands[a]], box_of[stands[b]], through) for a, b, through in ledger.edges)
+    return _Chart(boxes, dict.fromkeys(arrow for arrow in found if arrow[0] != arrow[1]))
 
 
 def _entities(text: str) -> str:
@@ -322,13 +301,13 @@ def _entities(text: str) -> str:
 def dot(ledger: Rows) -> str:
     """A Graphviz digraph from owners to borrowers; slots that share nothing are left out."""
     lines = ["digraph ledger {", "  rankdir=LR; node [shape=box, fontname=Helvetica];"]
-    for i in sorted({i for edge in edges(ledger) for i in edge[:2]}) or range(len(ledger.rows)):
+    for i in sorted(ledger.shared) or range(len(ledger.rows)):
         row = ledger.rows[i]
         style = {"owned": "", "borrowed": ", style=dashed", "given": ", style=dotted"}[row.kind]
         lines.append(f"  {_dot(row.path)} [label={_dot(f'{row.path} {shape(row)}')}{style}];")
     lines += [
         f"  {_dot(ledger.rows[lender].path)} -> {_dot(ledger.rows[user].path)} [label={_dot(through)}];"
-        for lender, user, through in edges(ledger)
+        for lender, user, through in ledger.edges
     ]
     return "\n".join([*lines, "}"])
 

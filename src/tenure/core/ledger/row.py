@@ -54,25 +54,41 @@ class Row:
     frozen: bool = False
 
     def is_valid(self, known: set[str]) -> bool:
-        """Whether all values are of their types, and all owners among the `known` paths: for rows from a file."""
+        """Whether all values are of their types, and all owners among the `known` paths: for rows from a file.
+
+        Args:
+          known: the paths of all rows.
+        """
         texts = self.path, self.dtype, self.borrows, self.origin, self.asker, self.site, self.part_of, self.stage
-        many = self.owners, self.chain, self.views, self.notes, self.stages
-        sizes = isinstance(self.shape, tuple) and all(type(n) is int and 0 <= n < 2**63 for n in self.shape[:64])
+        many = texts, self.owners, self.chain, self.views, self.notes, self.stages
+        axes = () if self.axes is None else self.axes
         return (
             self.kind in ("owned", "borrowed", "given")
             and self.collection in ("params", "state")
-            and all(isinstance(text, str) for text in texts)
-            and all(isinstance(item, tuple) and all(isinstance(text, str) for text in item) for item in many)
-            and (
-                self.axes is None
-                or (isinstance(self.axes, tuple) and all(isinstance(a, str | None) for a in self.axes))
-            )
-            and (type(self.layers) is int and 0 <= self.layers < 2**63 and type(self.frozen) is bool)
+            and all(isinstance(item, tuple) for item in (*many, axes, self.shape))
+            and all(isinstance(text, str) for item in many for text in item)
+            and all(isinstance(axis, str | None) for axis in axes)
+            and (len(self.shape) <= 64 and all(type(n) is int and 0 <= n < 2**63 for n in (*self.shape, self.layers)))
+            and (type(self.frozen) is bool and self.bytes >= 0)
             and (not self.part_of or self.part_of in known)
-            and (sizes and len(self.shape) <= 64 and self.bytes >= 0)
             and (self.chain[:1] == (self.path,) and (len(self.chain) > 1) == (self.kind == "borrowed"))
             and (bool(self.owners) and known.issuperset((*self.owners, *self.chain)))
         )
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a leaf of `params`, whose elements are counted."""
+        return self.kind == "owned" and self.collection == "params"
+
+    @property
+    def view(self) -> str:
+        """A borrower's own views: what it does to the value of its lender, the next slot of its chain."""
+        return self.borrows.partition(" | ")[2]
+
+    @property
+    def staged(self) -> str:
+        """What the value goes through: `weight_norm · noise(0.05)`; of a stage's leaf, whether it is frozen."""
+        return " ".join([*[" · ".join(self.stages)] * bool(self.stages), *["(frozen)"] * self.frozen])
 
     @property
     def stage_kind(self) -> str:
@@ -87,9 +103,9 @@ class Row:
     @property
     def bytes(self) -> int:
         """What the elements take in memory."""
-        return self.count * (
-            0 if self.dtype == "tree" else jnp.dtype(self.dtype).itemsize if not self.dtype.startswith("key") else 8
-        )
+        if self.dtype == "tree":
+            return 0
+        return self.count * (8 if self.dtype.startswith("key") else jnp.dtype(self.dtype).itemsize)
 
     def party(self, role: str) -> Party:
         """This row as a row of an error."""

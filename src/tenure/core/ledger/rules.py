@@ -1,7 +1,4 @@
-"""Rules that go by owner: globs, labels, shardings, placement. `Ledger` has them as methods.
-
-`rows` are the slots of `params`, by path.
-"""
+"""Rules that go by owner: globs, labels, masks, shardings, placement."""
 
 from __future__ import annotations
 
@@ -14,9 +11,187 @@ import numpy as np
 
 from tenure.core.errors import RuleError, brief, nearest
 from tenure.core.ledger.row import Row
+from tenure.core.ledger.rows import Rows
 from tenure.core.notation import paths
+from tenure.core.trees import nest
 
-Rows = Mapping[str, Row]
+
+class RuledRows(Rows):
+    """The rows of a ledger, and the rules that go by owner."""
+
+    def labels(self, rule: Callable[[Row], Any] | Mapping[str, Any], default: Any = None) -> dict[str, dict[str, Any]]:
+        """A label for each leaf of `params`, say for `optax.multi_transform`.
+
+        Args:
+          rule: a function of an owner's row, or globs → labels, of which the first match counts; `@lora` selects the
+            leaves that stages of that name keep.
+          default: the label where no glob matches.
+
+        Raises:
+          RuleError: a glob selects no owner: it is written for a borrower, or for nothing.
+        """
+        choose = rule if callable(rule) else self._by_glob(rule, default)
+        return nest({path: choose(self._params[path]) for path in self.owners})
+
+    def _by_glob(self, rules: Mapping[str, Any], default: Any) -> Callable[[Row], Any]:
+        """The value of the first glob that selects a row."""
+        if not isinstance(rules, Mapping):
+            raise RuleError(
+                f"labels are a function of a row, or globs → labels, not {brief(rules)}",
+                ways=["{'**/b': 'bias'}, or a mask"],
+            )
+        chosen = {glob: set(self.select(glob)) for glob in rules}
+        return lambda row: next((v for g, v in rules.items() if row.path in chosen[g]), default)
+
+    def mask(self, rule: Callable[[Row], bool] | str | Iterable[str]) -> dict[str, dict[str, bool]]:
+        """True for each leaf of `params` that the rule selects, say for `optax.masked`.
+
+        Args:
+          rule: a function of an owner's row that returns True or False, or a glob, or several. `@lora` selects the
+            leaves that stages of that name keep, `decoder/**@lora` those of some owners.
+
+        Raises:
+          RuleError: as in `labels`; or the function's answer is neither True nor False.
+        """
+        if not callable(rule):
+            return self.labels(dict.fromkeys(globs(rule), True), default=False)
+
+        def choose(row: Row) -> bool:
+            answer = rule(row)
+            if not isinstance(answer, (bool, np.bool_)):
+                raise RuleError(
+                    f"the mask's rule says {brief(answer)} of '{row.path}', not True or False",
+                    parties=[row.party("owner")],
+                    ways=["lambda row: row.path.endswith('/b')", "ledger.labels(…) for other answers"],
+                )
+            return bool(answer)
+
+        return self.labels(choose)
+
+    def trainable(self) -> dict[str, dict[str, bool]]:
+        """True for each leaf of `params` that a gradient is meant to reach: False for what a stage freezes."""
+        return self.labels(lambda row: not row.frozen)
+
+    def select(self, glob: str) -> list[str]:
+        """The owners that a glob selects.
+
+        Raises:
+          RuleError: it selects none.
+        """
+        if not isinstance(glob, str):
+            raise RuleError(
+                f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"]
+            )
+        glob, at, stage = glob.partition("@")
+        if at:
+            return self._kept_by(glob or "**", stage)
+        if found := paths.select(glob, self.owners):
+            return found
+        if users := paths.select(glob, self.borrowers):
+            user = self._params[users[0]]
+            owner = self._params.get(user.owners[0], user)
+            raise RuleError(
+                f"the rule '{glob}' is written for '{user.path}', which is borrowed: rules go by owner",
+                parties=[user.party("user"), owner.party("owner")],
+                ways=[
+                    f"write it for the owner:  '{owner.path}'",
+                    f"for this use only:  a view, such as '{user.borrows or owner.path} | stop_gradient'",
+                ],
+            )
+        raise RuleError(
+            f"the rule {brief(glob)} selects nothing",
+            near=nearest(glob, [*self.owners, *self.borrowers]),
+            ways=["'**' matches across '/', '*' within a name", "print(ledger) shows all paths"],
+        )
+
+    def _kept_by(self, glob: str, stage: str) -> list[str]:
+        """Leaves that stages of a name keep for the owners that a glob matches.
+
+        Args:
+          glob: of the owners.
+          stage: the stage's name, or its kind.
+        """
+        kept = [r for r in self._params.values() if r.part_of]
+        if found := [r.path for r in kept if stage in (r.stage, r.stage_kind) and paths.matches(glob, r.part_of)]:
+            return found
+        names = dict.fromkeys(name for r in kept for name in (r.stage, r.stage_kind))
+        raise RuleError(
+            f"no stage {brief(stage)} keeps a leaf for what '{glob}' selects",
+            near=nearest(stage, names),
+            ways=[f"stages that keep leaves: {', '.join(names) or '(none)'}", "'@lora', 'decoder/**@lora'"],
+        )
+
+    def shardings(self, mesh: Any, rules: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """A `NamedSharding` for each leaf of `params`.
+
+        Args:
+          mesh: a `jax.sharding.Mesh`.
+          rules: logical axis name → mesh axis (or None); or a glob with '/' or '*' → a `PartitionSpec`, or the mesh axis
+            of the first dim. Globs come first.
+
+        Raises:
+          RuleError: a glob that selects no owner, a name that no owner's axes have, a mesh axis that does not exist, a
+            spec with more dims than the parameter, or a dim that the mesh axis does not divide.
+        """
+        if not isinstance(mesh, (jax.sharding.Mesh, jax.sharding.AbstractMesh)):
+            raise RuleError(f"{brief(mesh)} is no mesh", ways=["jax.make_mesh((4,), ('model',))"])
+        if not isinstance(rules, Mapping) or not all(isinstance(key, str) for key in rules):
+            key = next((k for k in rules if not isinstance(k, str)), rules) if isinstance(rules, Mapping) else rules
+            raise RuleError(
+                f"rules for shardings are a dict of axis names or globs, not {brief(key)}",
+                ways=["{'vocab': 'model', '**/w': jax.P(None, 'model')}"],
+            )
+        names = {k: v for k, v in rules.items() if "/" not in k and "*" not in k}
+        used = {a for path in self.owners for a in self._params[path].axes or ()}
+        for name, axis in names.items():
+            if name not in used:
+                raise RuleError(
+                    f"no owner has an axis named '{name}'",
+                    near=nearest(name, [u for u in used if u]),
+                    ways=["name axes where the parameter is asked for: get_parameter(..., axes=('vocab', 'embed'))"],
+                )
+            _check_axes(_parts(axis), mesh)
+        by_glob = self._by_glob({k: v for k, v in rules.items() if k not in names}, None)
+
+        def choose(row: Row) -> jax.sharding.NamedSharding:
+            chosen = by_glob(row)
+            spec = _as_spec([names.get(a) if a else None for a in row.axes or ()] if chosen is None else chosen, row)
+            _check_spec(spec, row, mesh)
+            return jax.sharding.NamedSharding(mesh, spec)
+
+        return self.labels(choose)
+
+    def placement(self, parts: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
+        """The ties that cross a boundary between the parts of a pipeline, or FSDP units.
+
+        Args:
+          parts: a part's name → glob, or globs, of the slots that it holds; the first match counts.
+
+        Returns:
+          For each: owner, its part, user, its part, the bytes of the owner.
+
+        Raises:
+          RuleError: a slot that no part holds.
+        """
+        if not isinstance(parts, Mapping):
+            raise RuleError(
+                f"parts are names → globs, not {brief(parts)}", ways=["{'first': 'embed/**', 'second': '**'}"]
+            )
+        patterns = {name: globs(g) for name, g in parts.items()}
+
+        def part(path: str) -> str:
+            for name, some in patterns.items():
+                if any(paths.matches(g, path) for g in some):
+                    return name
+            party = self._params[path].party("slot")
+            raise RuleError(f"no part holds '{path}'", parties=[party], ways=["add a glob for it, or a last part '**'"])
+
+        return [
+            {"owner": o, "owner_part": part(o), "user": u, "user_part": part(u), "bytes": self._params[o].bytes}
+            for u in self.borrowers
+            for o in self._params[u].owners
+            if part(o) != part(u)
+        ]
 
 
 def globs(rule: Any) -> list[str]:
@@ -32,138 +207,13 @@ def globs(rule: Any) -> list[str]:
     raise RuleError(f"a rule is a glob, or several, not {brief(rule)}", ways=["'**/w', or ['embed/w', '**/b']"])
 
 
-def select(rows: Rows, glob: str) -> list[str]:
-    """The owners that a glob selects.
-
-    Raises:
-      RuleError: it selects none.
-    """
-    if not isinstance(glob, str):
-        raise RuleError(f"a rule is a glob such as '**/w', not {brief(glob)}", ways=["'**/w', 'encoder/**', 'embed/w'"])
-    glob, at, stage = glob.partition("@")
-    if at:
-        return _kept_by(rows, glob or "**", stage)
-    owners, borrowers = ([p for p, r in rows.items() if r.kind == kind] for kind in ("owned", "borrowed"))
-    found = paths.select(glob, owners)
-    if found:
-        return found
-    users = paths.select(glob, borrowers)
-    if users:
-        user = rows[users[0]]
-        owner = rows.get(user.owners[0], user)
-        raise RuleError(
-            f"the rule '{glob}' is written for '{user.path}', which is borrowed: rules go by owner",
-            parties=[user.party("user"), owner.party("owner")],
-            ways=[
-                f"write it for the owner:  '{owner.path}'",
-                f"for this use only:  a view, such as '{user.borrows or owner.path} | stop_gradient'",
-            ],
-        )
-    raise RuleError(
-        f"the rule {brief(glob)} selects nothing",
-        near=nearest(glob, [*owners, *borrowers]),
-        ways=["'**' matches across '/', '*' within a name", "print(ledger) shows all paths"],
-    )
-
-
-def _kept_by(rows: Rows, glob: str, stage: str) -> list[str]:
-    """Leaves that stages of a name keep for some owners."""
-    kept = [r for r in rows.values() if r.part_of]
-    found = [r.path for r in kept if stage in (r.stage, r.stage_kind) and paths.matches(glob, r.part_of)]
-    if found:
-        return found
-    names = dict.fromkeys(name for r in kept for name in (r.stage, r.stage_kind))
-    raise RuleError(
-        f"no stage {brief(stage)} keeps a leaf for what '{glob}' selects",
-        near=nearest(stage, names),
-        ways=[f"stages that keep leaves: {', '.join(names) or '(none)'}", "'@lora', 'decoder/**@lora'"],
-    )
-
-
-def by_glob(rows: Rows, rules: Mapping[str, Any], default: Any) -> Callable[[Row], Any]:
-    """The value of the first glob that selects a row.
-
-    Raises:
-      RuleError: as `select`.
-    """
-    if not isinstance(rules, Mapping):
-        raise RuleError(
-            f"labels are a function of a row, or globs → labels, not {brief(rules)}",
-            ways=["{'**/b': 'bias'}, or a mask"],
-        )
-    chosen = {glob: set(select(rows, glob)) for glob in rules}
-    return lambda row: next((v for g, v in rules.items() if row.path in chosen[g]), default)
-
-
-def chosen_by(rule: Callable[[Row], Any]) -> Callable[[Row], bool]:
-    """The rule of a mask, whose answers are checked.
-
-    Raises:
-      RuleError: an answer is neither True nor False.
-    """
-
-    def choose(row: Row) -> bool:
-        answer = rule(row)
-        if not isinstance(answer, (bool, np.bool_)):
-            raise RuleError(
-                f"the mask's rule says {brief(answer)} of '{row.path}', not True or False",
-                parties=[row.party("owner")],
-                ways=["lambda row: row.path.endswith('/b')", "ledger.labels(…) for other answers"],
-            )
-        return bool(answer)
-
-    return choose
-
-
-def sharding(rows: Rows, mesh: Any, rules: Mapping[str, Any]) -> Callable[[Row], jax.sharding.NamedSharding]:
-    """The sharding of an owner; see `Ledger.shardings`.
+def _as_spec(chosen: Any, row: Row) -> jax.sharding.PartitionSpec:
+    """What a rule says of an owner, as a spec; one string is the mesh axis of the first dim.
 
     Args:
-      rows: of the ledger.
-      mesh: the devices' mesh.
-      rules: axis names or globs of paths, and the mesh axes for each.
-
-    Returns:
-      A function of a row.
-
-    Raises:
-      RuleError: what is given is no mesh or no rules, a name is none of an owner's axes, or (the returned function) the mesh
-        lacks an axis or does not divide a size.
+      chosen: a `PartitionSpec`, its entries, or one mesh axis.
+      row: the owner's, for the error.
     """
-    if not isinstance(mesh, (jax.sharding.Mesh, jax.sharding.AbstractMesh)):
-        raise RuleError(f"{brief(mesh)} is no mesh", ways=["jax.make_mesh((4,), ('model',))"])
-    if not isinstance(rules, Mapping) or not all(isinstance(key, str) for key in rules):
-        key = next((k for k in rules if not isinstance(k, str)), rules) if isinstance(rules, Mapping) else rules
-        raise RuleError(
-            f"rules for shardings are a dict of axis names or globs, not {brief(key)}",
-            ways=["{'vocab': 'model', '**/w': jax.P(None, 'model')}"],
-        )
-    patterns = {k: v for k, v in rules.items() if "/" in k or "*" in k}
-    names = {k: v for k, v in rules.items() if k not in patterns}
-    used = {a for r in rows.values() if r.kind == "owned" for a in r.axes or ()}
-    for name, axis in names.items():
-        if name not in used:
-            raise RuleError(
-                f"no owner has an axis named '{name}'",
-                near=nearest(name, [u for u in used if u]),
-                ways=["name axes where the parameter is asked for: get_parameter(..., axes=('vocab', 'embed'))"],
-            )
-        _check_axes(_parts(axis), mesh)
-    pattern = by_glob(rows, patterns, None)
-
-    def choose(row: Row) -> jax.sharding.NamedSharding:
-        chosen = pattern(row)
-        if chosen is None:
-            chosen = [names.get(a) if a else None for a in row.axes or ()]
-        spec = _as_spec(chosen, row)
-        _check_spec(spec, row, mesh)
-        return jax.sharding.NamedSharding(mesh, spec)
-
-    return choose
-
-
-def _as_spec(chosen: Any, row: Row) -> jax.sharding.PartitionSpec:
-    """What a rule says of an owner, as a spec; one string is the mesh axis of the first dim."""
     if isinstance(chosen, jax.sharding.PartitionSpec):
         return chosen
     if isinstance(chosen, str):
@@ -215,36 +265,3 @@ def _check_spec(spec: jax.sharding.PartitionSpec, row: Row, mesh: Any) -> None:
         rule = f"splits dim {uneven[0]} of size {size} over {n} devices, and {n} does not divide {size}"
         way = "shard another dim, or leave this one whole: None"
     raise RuleError(f"the spec {spec} of '{row.path}' {rule}", parties=[row.party("owner")], ways=[way])
-
-
-def placement(rows: Rows, parts: Mapping[str, str | Iterable[str]]) -> list[dict[str, Any]]:
-    """The ties that cross a boundary; see `Ledger.placement`.
-
-    Args:
-      rows: of the ledger.
-      parts: name of a part → globs of the slots that it holds.
-
-    Raises:
-      RuleError: no part holds a slot that is borrowed across, or what is given are no parts.
-    """
-    if not isinstance(parts, Mapping):
-        raise RuleError(f"parts are names → globs, not {brief(parts)}", ways=["{'first': 'embed/**', 'second': '**'}"])
-    patterns = {name: globs(g) for name, g in parts.items()}
-
-    def part(path: str) -> str:
-        for name, some in patterns.items():
-            if any(paths.matches(g, path) for g in some):
-                return name
-        raise RuleError(
-            f"no part holds '{path}'",
-            parties=[rows[path].party("slot")],
-            ways=["add a glob for it, or a last part '**'"],
-        )
-
-    return [
-        {"owner": o, "owner_part": part(o), "user": r.path, "user_part": part(r.path), "bytes": rows[o].bytes}
-        for r in rows.values()
-        if r.kind == "borrowed"
-        for o in r.owners
-        if part(o) != part(r.path)
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,8 +58,7 @@ class Item:
     @cached_property
     def owned(self) -> tuple[Row, ...]:
         """The rows that count."""
-        rows = (self.rows[s] for s in self.slots)
-        return tuple(r for r in rows if r.kind == "owned" and r.collection == "params")
+        return tuple(self.rows[s] for s in self.slots if self.rows[s].counted)
 
     @cached_property
     def lines(self) -> int:
@@ -89,22 +89,11 @@ def tree(rows: Sequence[Row]) -> tuple[Item, ...]:
         for segment in _segments(paths.split(row.path)[0]):
             module = module.parts.setdefault(segment, _Module())
         module.slots.append(i)
-    return _items(root, rows, "")
-
-
-def _segments(module: str) -> list[str]:
-    """`lm/~/embed` → `lm`, `~/embed`: a method is not a level of its own."""
-    return re.findall(r"(?:~[^/]*/)*[^/]+", module)
-
-
-def _items(root: _Module, rows: Sequence[Row], path: str) -> tuple[Item, ...]:
-    """The items of a module; written without recursion, as programs nest modules a thousand deep."""
-    order = [(root, path)]
-    for module, where in order:
-        order += [(part, f"{where}/{name}" if where else name) for name, part in module.parts.items()]
+    order = [(root, "")]  # without recursion, as programs nest modules a thousand deep
+    for module, around in order:
+        order += [(part, f"{around}{name}/") for name, part in module.parts.items()]
     made: dict[int, tuple[Item, ...]] = {}
-    for module, where in reversed(order):
-        around = f"{where}/" if where else ""
+    for module, around in reversed(order):
         names = [paths.split(rows[s].path)[1] for s in module.slots]
         slots = [Item(n, rows, around + n, around, slot=s) for n, s in zip(names, module.slots, strict=True)]
         parts = [_part(name, made[id(part)], rows, around) for name, part in module.parts.items()]
@@ -112,15 +101,32 @@ def _items(root: _Module, rows: Sequence[Row], path: str) -> tuple[Item, ...]:
     return made[id(root)]
 
 
+def _segments(module: str) -> list[str]:
+    """`lm/~/embed` → `lm`, `~/embed`: a method is not a level of its own."""
+    return re.findall(r"(?:~[^/]*/)*[^/]+", module)
+
+
 def _part(name: str, items: tuple[Item, ...], rows: Sequence[Row], around: str) -> Item:
-    """A module; one with a single part shares its item with it."""
+    """A module; one with a single part shares its item with it.
+
+    Args:
+      name: the module's own.
+      items: what is in it.
+      rows: all rows of the ledger.
+      around: the path before the name: empty, or it ends in "/".
+    """
     if len(items) == 1 and not items[0].alike:
         return Item(f"{name}/{items[0].label}", rows, around + name, around, items[0].slot, items[0].items)
     return Item(name, rows, around + name, around, items=items)
 
 
 def _gather(items: Sequence[Item], rows: Sequence[Row]) -> tuple[Item, ...]:
-    """Siblings alike become one item where the first of them is."""
+    """Siblings alike become one item where the first of them is.
+
+    Args:
+      items: siblings.
+      rows: all rows of the ledger.
+    """
     if len(items) < _ALIKE:
         return tuple(items)
     first, rest = _alike(items, rows, lambda item: item.lenders)
@@ -131,25 +137,33 @@ def _gather(items: Sequence[Item], rows: Sequence[Row]) -> tuple[Item, ...]:
 def _alike(
     items: Sequence[Item], rows: Sequence[Row], lenders: Callable[[Item], object]
 ) -> tuple[list[Item], list[Item]]:
-    """The groups of items alike, and the items that are in none."""
-    kinds: dict[object, list[Item]] = {}
+    """The groups of items alike, and the items that are in none.
+
+    Args:
+      items: siblings.
+      rows: all rows of the ledger.
+      lenders: what is to be equal of whom the borrowers in an item borrow from.
+    """
+    kinds = Counter((item.stem, len(item.slots)) for item in items)  # comparing contents takes longer
+    same: dict[object, list[Item]] = {}
     for item in items:
-        kinds.setdefault((item.stem, len(item.slots)), []).append(item)
-    groups, single = [], []
-    for same in kinds.values():
-        finer: dict[object, list[Item]] = {}
-        for item in same if len(same) >= _ALIKE else ():
-            finer.setdefault((item.content, lenders(item)), []).append(item)
-        single += same if len(same) < _ALIKE else [i for group in finer.values() if len(group) < _ALIKE for i in group]
-        for group in finer.values():
-            if len(group) >= _ALIKE:
-                label = f"{group[0].label} … {group[-1].label}"
-                groups.append(Item(label, rows, group[0].path, group[0].around, items=tuple(group), alike=len(group)))
-    return groups, single
+        often = kinds[item.stem, len(item.slots)] >= _ALIKE
+        same.setdefault((item.stem, item.content, lenders(item)) if often else id(item), []).append(item)
+    groups = [
+        Item(f"{g[0].label} … {g[-1].label}", rows, g[0].path, g[0].around, items=tuple(g), alike=len(g))
+        for g in same.values()
+        if len(g) >= _ALIKE
+    ]
+    return groups, [item for group in same.values() if len(group) < _ALIKE for item in group]
 
 
 def _shift(item: Item, lender: str) -> object:
-    """A lender in a sibling: how far before, and where in it. Layers that each borrow from the one before are alike."""
+    """A lender in a sibling: how far before, and where in it. Layers that each borrow from the one before are alike.
+
+    Args:
+      item: the module that borrows.
+      lender: a path, as in `Item.lenders`.
+    """
     head, _, rest = lender.removeprefix(item.around).partition("/")
     mine = re.search(r"(\d+)(?=/|$)", item.label)
     its = re.fullmatch(r"(.*?)_?(\d+)?", head)
@@ -175,8 +189,15 @@ class Folded:
     times: int
 
 
-def folded(rows: Sequence[Row]) -> tuple[list[Folded], dict[int, int]]:
-    """The rows of which others are alike once; and for each row the position of the one that stands for it."""
+def folded(rows: Sequence[Row], fold: bool) -> tuple[list[Folded], dict[int, int]]:
+    """The rows of which others are alike once; and for each row the position of the one that stands for it.
+
+    Args:
+      rows: of a ledger.
+      fold: False for each row by itself.
+    """
+    if not fold:
+        return [Folded(row, i, row.path, 1) for i, row in enumerate(rows)], {i: i for i in range(len(rows))}
     found: dict[int, Folded] = {}
     stands: dict[int, int] = {}
     todo = [(item, "", 1) for item in reversed(tree(rows))]
@@ -199,20 +220,16 @@ def folded(rows: Sequence[Row]) -> tuple[list[Folded], dict[int, int]]:
     return [found[i] for i in sorted(found)], {i: _last(stands, i) for i in range(len(rows))}
 
 
-def unfolded(rows: Sequence[Row]) -> tuple[list[Folded], dict[int, int]]:
-    """As `folded`, each row for itself."""
-    return [Folded(row, i, row.path, 1) for i, row in enumerate(rows)], {i: i for i in range(len(rows))}
-
-
 def modules(rows: Sequence[Row], depth: int, fold: bool) -> list[tuple[str, tuple[int, ...], int]]:
-    """The modules at a depth, and the slots above of it: their path as shown, their rows, and how many are alike."""
-    if not fold:
-        found: dict[str, list[int]] = {}
-        for i, row in enumerate(rows):
-            found.setdefault("/".join(row.path.split("/")[:depth]), []).append(i)
-        return [(path, tuple(slots), 1) for path, slots in found.items()]
+    """The modules at a depth, and the slots above of it: their path as shown, their rows, and how many are alike.
+
+    Args:
+      rows: of a ledger.
+      depth: how many segments of the paths count.
+      fold: whether modules alike are one.
+    """
     groups: dict[str, tuple[list[int], int]] = {}
-    for one in folded(rows)[0]:
+    for one in folded(rows, fold)[0]:
         groups.setdefault("/".join(one.path.split("/")[:depth]), ([], one.times))[0].append(one.place)
     return [(path, tuple(slots), times) for path, (slots, times) in groups.items()]
 

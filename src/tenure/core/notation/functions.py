@@ -13,23 +13,7 @@ import jax.numpy as jnp
 
 from tenure.core.errors import ViewSyntaxError, brief
 from tenure.core.notation import converters
-from tenure.core.notation.view import Axes, Misfit, Shape, View, define, not_serialisable, parse, registry
-
-
-def _traced(view: View, fn: Callable[..., Any], specs: Sequence[Any]) -> tuple[Shape, Any]:
-    """The shape and dtype that a function makes of arrays like `specs`; `Misfit` if it fails."""
-    try:
-        out = jax.eval_shape(fn, *specs)
-    except Exception as e:
-        given = ", ".join(f"{spec.shape} {spec.dtype}" for spec in specs)
-        raise Misfit(f"{view} fails on {given}: {type(e).__name__}: {str(e).partition(chr(10))[0]}") from e
-    if not isinstance(out, jax.ShapeDtypeStruct):
-        raise Misfit(f"{view} returns {type(out).__name__}, not an array")
-    return tuple(out.shape), out.dtype
-
-
-def _name_of(fn: Any) -> str:
-    return getattr(fn, "__name__", type(fn).__name__).strip("<>")
+from tenure.core.notation.view import Axes, Misfit, View, define, not_serialisable, parse, registry
 
 
 class _Function(View):
@@ -39,7 +23,15 @@ class _Function(View):
         return self.out(shape, jnp.float32)[0]
 
     def out(self, shape, dtype, *others):
-        return _traced(self, lambda x: self(x), [jax.ShapeDtypeStruct(shape, dtype)])
+        specs = [jax.ShapeDtypeStruct(*spec) for spec in ((shape, dtype), *others)]
+        try:
+            out = jax.eval_shape(lambda *arrays: self(*arrays), *specs)
+        except Exception as e:
+            given = ", ".join(f"{spec.shape} {spec.dtype}" for spec in specs)
+            raise Misfit(f"{self} fails on {given}: {type(e).__name__}: {str(e).partition(chr(10))[0]}") from e
+        if not isinstance(out, jax.ShapeDtypeStruct):
+            raise Misfit(f"{self} returns {type(out).__name__}, not an array")
+        return tuple(out.shape), out.dtype
 
     def axes(self, axes):
         return ()
@@ -63,10 +55,6 @@ class Opaque(_Function):
     def __call__(self, x, *others):
         return self.arguments["fn"](x, *others)
 
-    def out(self, shape, dtype, *others):
-        specs = [jax.ShapeDtypeStruct(*spec) for spec in ((shape, dtype), *others)]
-        return _traced(self, self.arguments["fn"], specs)
-
     def references(self):
         return self.arguments["others"]
 
@@ -80,13 +68,12 @@ class Opaque(_Function):
         return hash((id(self.arguments["fn"]), self.arguments["others"]))
 
     def __str__(self) -> str:
-        others = self.arguments["others"]
-        return f"⟨{_name_of(self.arguments['fn'])}⟩" + (f"({', '.join(map(repr, others))})" if others else "")
+        fn, others = self.arguments["fn"], self.arguments["others"]
+        name = getattr(fn, "__name__", type(fn).__name__).strip("<>")
+        return f"⟨{name}⟩" + (f"({', '.join(map(repr, others))})" if others else "")
 
     def __reduce__(self) -> Any:
         return Opaque, (self.arguments["fn"], self.arguments["others"])
-
-    __repr__ = __str__
 
 
 def register(
@@ -128,7 +115,8 @@ def register(
         def __init__(self, /, *args: Any, **kwargs: Any):
             try:
                 given = takes.bind(*args, **kwargs)
-                self.arguments = MappingProxyType({k: converters.plain(v) for k, v in sorted(_flat(given).items())})
+                named = {**dict(zip(takes.parameters, given.args, strict=False)), **given.kwargs}
+                self.arguments = MappingProxyType({k: converters.plain(v) for k, v in sorted(named.items())})
             except (TypeError, ValueError, OverflowError, RecursionError) as e:
                 raise ViewSyntaxError(f"view '{name}': {e}", ways=[f"write {name}{takes}"]) from None
 
@@ -163,10 +151,6 @@ def _signature_of(name: str, fn: Callable[..., Any]) -> inspect.Signature:
     return inspect.Signature(further)
 
 
-def _flat(given: inspect.BoundArguments) -> dict[str, Any]:
-    return {**dict(zip(given.signature.parameters, given.args, strict=False)), **given.kwargs}
-
-
 class _Inverse(Opaque):
     """The way back through a registered view."""
 
@@ -179,8 +163,6 @@ class _Inverse(Opaque):
 
     def __str__(self) -> str:
         return f"⟨inverse of {self.of}⟩"
-
-    __repr__ = __str__
 
 
 def as_view(view: Any) -> View:

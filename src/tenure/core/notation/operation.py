@@ -12,7 +12,7 @@ import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from tenure.core.errors import TenureError, brief, nearest
 from tenure.core.notation import converters
@@ -59,6 +59,19 @@ class Operation:
         """The term as JSON; `from_json` of its family reads it back."""
         return json.dumps(self.to_data())
 
+    @classmethod
+    def from_json(cls, text: str | Sequence[Any]) -> Self:
+        """A view (of `View`), or a stage (of `Stage`), from `to_json`'s string, or from the same as data.
+
+        Raises:
+          ViewSyntaxError, UnknownViewError, StageSyntaxError, UnknownStageError: what is wrong with it.
+
+        >>> import tenure as tn
+        >>> tn.views.View.from_json(tn.views.Transpose().to_json()), tn.stages.Stage.from_json('["noise", {"std": 0.1}]')
+        (transpose, noise(0.1))
+        """
+        return from_data(cls, text)
+
     def __str__(self) -> str:
         parts: list[str] = []
         by_position = True
@@ -73,7 +86,8 @@ class Operation:
                 parts.append(f"{key}={value!r}")
         return f"{self.name}({', '.join(parts)})" if parts else self.name
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Operation) and type(self) is type(other) and self.arguments == other.arguments
@@ -193,7 +207,7 @@ def _parsed(kind: type[Operation], text: str) -> Any:
     return lookup(kind, name)(*args, **kwargs)
 
 
-def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
+def _read(text: str) -> tuple[str, list[Any], dict[Any, Any]]:
     """Name, arguments, keyword arguments."""
     if not isinstance(text, str):
         raise TypeError(f"a string is needed, not {type(text).__name__}")
@@ -205,16 +219,12 @@ def _read(text: str) -> tuple[str, list[Any], dict[str, Any]]:
     call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
     if not isinstance(call.func, ast.Name):
         raise ValueError("a name, or a name with arguments, is needed")
-    keywords = {_keyword(k): _value(k.value) for k in call.keywords}
+    keywords = {k.arg: _value(k.value) for k in call.keywords}
+    if None in keywords:
+        raise ValueError("'**' has no place in it")
     if len(keywords) < len(call.keywords):
         raise ValueError("an argument is given twice")
     return call.func.id, [_value(a) for a in call.args], keywords
-
-
-def _keyword(node: ast.keyword) -> str:
-    if node.arg is None:
-        raise ValueError("'**' has no place in it")
-    return node.arg
 
 
 def _value(node: ast.expr) -> Any:

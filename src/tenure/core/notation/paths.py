@@ -55,13 +55,10 @@ def check(path: str, what: str = "path") -> str:
         )
     for segment in path.split("/"):
         if not _SEGMENT.fullmatch(segment):
-            why = (
-                f"{brief(segment, 30)} has a character that no name has"
-                if segment
-                else "there is nothing between two '/'"
-            )
+            odd = f"{brief(segment, 30)} has a character that no name has"
+            why = odd if segment else "there is nothing between two '/'" if path else "it is empty"
             raise PathSyntaxError(
-                f"{brief(path)} is not a {what}: {why if path else 'it is empty'}",
+                f"{brief(path)} is not a {what}: {why}",
                 ways=["write it like 'encoder/layer_0/w': names with '/' between them, no white space, no brackets"],
             )
     return path

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from tenure.core.errors import brief
+from tenure.core.notation.operation import Misfit
 
 Group = tuple[str, ...]
 
@@ -48,17 +49,17 @@ class Rearrange:
         """The size of each name, given the shape of the left side.
 
         Raises:
-          ValueError: the shape does not fit the pattern.
+          Misfit: the shape does not fit the pattern.
         """
         if len(shape) != len(self.left):
-            raise ValueError(f"the pattern has {len(self.left)} axes on its left, {shape} has {len(shape)}")
+            raise Misfit(f"the pattern has {len(self.left)} axes on its left, {shape} has {len(shape)}")
         sizes = {"1": 1}
         for size, group in zip(shape, self.left, strict=True):
             free = [n for n in group if n != "1" and n not in self.sizes]
             rest = math.prod(self.sizes.get(n, 1) for n in group)
             if len(free) > 1 or size % rest or (not free and rest != size):
                 given = ", ".join(f"{n}={self.sizes[n]}" for n in group if n in self.sizes)
-                raise ValueError(f"an axis of size {size} is not ({' '.join(group)}){' with ' if given else ''}{given}")
+                raise Misfit(f"an axis of size {size} is not ({' '.join(group)}){' with ' if given else ''}{given}")
             sizes.update({n: self.sizes.get(n, size // rest) for n in group if n != "1"})
         return sizes
 

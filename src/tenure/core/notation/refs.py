@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 from tenure.core.errors import PathSyntaxError, TenureError, ViewSyntaxError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.notation.functions import as_view
-from tenure.core.notation.view import Shape, View
+from tenure.core.notation.view import Shape, View, lookup
 from tenure.core.notation.view import parse as parse_view
 
 TAPS = ("weight", "stored")
 T = TypeVar("T")
 _LONGEST = 100_000  # characters of a reference's string
+_QUOTED = re.compile(r"""(['"])(?:\\.|(?!\1).)*(\1?)""", re.DOTALL)  # to its end, or that of the text
 
 
 @dataclass(frozen=True)
@@ -90,26 +91,27 @@ class Ref:
         >>> Ref.parse("att/qkv")[:, 40:80], Ref.parse("stack/w")[3]
         (att/qkv | slice(40, 80, axis=1), stack/w | index(3))
         """
-        entries = list(index) if isinstance(index, tuple) else [index]
+        entries = index if isinstance(index, tuple) else (index,)
         dots = [i for i, entry in enumerate(entries) if entry is ...]
         slices, indices = [], []
         for i, entry in enumerate(entries):
             axis = i - len(entries) if dots and i > dots[0] else i
-            place = f", axis={axis}" * (axis != 0)
-            if len(dots) > 1 or not _is_index(entry):
+            try:
+                if len(dots) > 1:
+                    raise ViewSyntaxError("it has two '...'")
+                if isinstance(entry, slice) and entry.step in (None, 1):
+                    if (entry.start, entry.stop) != (None, None):
+                        first = 0 if entry.start is None else entry.start
+                        slices.append(lookup("slice")(first, entry.stop, axis=axis))
+                elif entry is not ...:
+                    indices.append((axis < 0, -abs(axis), lookup("index")(entry, axis=axis)))
+            except ViewSyntaxError:
                 raise ViewSyntaxError(
                     f"'{self}' is indexed with {brief(entry)}: a reference takes whole numbers, slices without a step, and '...'",
                     ways=["ref[3], ref[:, :40], ref[..., 40:80]", "another view:  ref | 'reshape(3, -1)'"],
-                )
-            if isinstance(entry, slice) and (entry.start is not None or entry.stop is not None):
-                stop = "" if entry.stop is None else f", {operator.index(entry.stop)}"
-                slices.append(f"slice({operator.index(entry.start or 0)}{stop}{place})")
-            elif not isinstance(entry, slice) and entry is not ...:
-                indices.append((axis < 0, -abs(axis), f"index({operator.index(entry)}{place})"))
-        found = self  # an index takes its axis away: from the back, so that the others stay where they are
-        for step in [*slices, *(text for *_, text in sorted(indices))]:
-            found = found | step
-        return found
+                ) from None
+        # an index takes its axis away: from the back, so that the others stay where they are
+        return replace(self, views=(*self.views, *slices, *(view for *_, view in sorted(indices, key=lambda i: i[:2]))))
 
     def __iter__(self) -> Iterator[Any]:
         return self.__array__()
@@ -165,19 +167,6 @@ def _parsed(text: str) -> Ref:
             ways=["'@weight': before noise and dropout", "'@stored': the owner's leaf", "neither: the final value"],
         )
     return Ref(paths.check(path, "reference"), tuple(map(parse_view, steps)), text.lstrip().startswith("/"), tap)
-
-
-def _is_index(entry: Any) -> bool:
-    """Whether an entry of an index is one that a view stands for."""
-    if isinstance(entry, slice):
-        return entry.step in (None, 1) and all(e is None or _is_index(e) for e in (entry.start, entry.stop))
-    if entry is ...:
-        return True
-    try:
-        operator.index(entry)
-    except TypeError:
-        return False
-    return not isinstance(entry, bool)
 
 
 def follow(ref: Ref, start: Callable[[Ref], T], step: Callable[[View, T, list[T]], T]) -> T:
@@ -249,22 +238,14 @@ def pipeline(text: str) -> list[str]:
             f"{brief(text)} is no reference: it has more than {_LONGEST:,} characters",
             ways=["register a view of your own"],
         )
-    steps, depth, quote, start, i = [], 0, "", 0, -1
-    while (i := i + 1) < len(text):
-        c = text[i]
-        if quote:
-            i += c == "\\"  # what follows is part of the string
-            quote = "" if c == quote else quote
-        elif c in "'\"":
-            quote = c
-        elif c in "([":
-            depth += 1
-        elif c in ")]":
-            depth -= 1
-        elif c == "|" and depth == 0:
+    bare = _QUOTED.sub(lambda found: "_" * len(found[0]) if found[2] else found[1], text)
+    steps, depth, start = [], 0, 0
+    for i, c in enumerate(bare):
+        depth += (c in "([") - (c in ")]")
+        if c == "|" and depth == 0:
             steps.append(text[start:i].strip())
             start = i + 1
-    if quote or depth:
+    if depth or "'" in bare or '"' in bare:
         raise ViewSyntaxError(
             f"{brief(text)} has a quote or a bracket without its partner",
             ways=["write it like 'embed/w | slice(0, 4)'"],

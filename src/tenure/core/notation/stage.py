@@ -189,15 +189,6 @@ class Stage(operation.Operation):
         """
         return None
 
-    @staticmethod
-    def from_json(text: str | Sequence[Any]) -> Stage:
-        """A stage from `to_json`'s string, or from the same as data.
-
-        Raises:
-          StageSyntaxError, UnknownStageError: what is wrong with it.
-        """
-        return read(text) if not isinstance(text, str) else operation.from_data(Stage, text)
-
 
 class OnUse(Stage):
     """A stage for one use only: applied after the owner's stages and the view, and seen by nobody else."""
@@ -215,8 +206,6 @@ class OnUse(Stage):
 
     def __str__(self) -> str:
         return f"on_use({self.inner})"
-
-    __repr__ = __str__
 
 
 define(OnUse)
@@ -255,31 +244,31 @@ def read(value: Any) -> Stage:
         return value
     if isinstance(value, str):
         return parse(value)
-    if isinstance(value, (list, tuple)) and len(value) in (1, 2) and isinstance(value[0], str):
-        name, options = value[0], value[1] if len(value) == 2 else {}
-        if isinstance(options, Mapping):
-            return operation.from_data(Stage, [name, options])
+    data = [*value, {}] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if _is_data(data):
+        return Stage.from_json(data)
     raise StageSyntaxError(f"{brief(value)} is not a stage", ways=[Stage.example, "tn.stages.Noise(0.05)"])
+
+
+def _is_data(value: Any) -> bool:
+    """Whether `value` is one stage as data: `[name, {option: value}]`."""
+    pair = isinstance(value, (list, tuple)) and len(value) == 2
+    return pair and isinstance(value[0], str) and isinstance(value[1], Mapping)
 
 
 def read_list(value: Any, what: str) -> tuple[Stage | None, ...]:
     """The stages of an entry: a list, or one alone. `None` in front: forget what the inside says.
 
-    Raises:
-      StageSyntaxError, UnknownStageError, StageOrderError: what is wrong with it.
-
     Args:
       value: as written.
       what: it is, for messages: "stages= of 'a/w'".
+
+    Raises:
+      StageSyntaxError, UnknownStageError, StageOrderError: what is wrong with it.
     """
     if value is None:
         return ()
-    alone = isinstance(value, (Stage, str)) or (
-        isinstance(value, (list, tuple))
-        and len(value) == 2
-        and isinstance(value[0], str)
-        and isinstance(value[1], Mapping)
-    )
+    alone = isinstance(value, (Stage, str)) or _is_data(value)
     if not alone and not isinstance(value, (list, tuple)):
         raise StageSyntaxError(
             f"{what}: {brief(value)} is not a list of stages",
@@ -297,24 +286,21 @@ def read_list(value: Any, what: str) -> tuple[Stage | None, ...]:
 
 def check_order(stages: Sequence[Stage], what: str) -> None:
     """Raises `StageOrderError` for a structural stage after a stochastic one, or two stages of one name."""
-    random = None
+    random, seen = None, set()
     for stage in stages:
-        if isinstance(stage, OnUse):
-            continue
-        if stage.kind == STRUCTURAL and random is not None:
+        of_owner, label = not isinstance(stage, OnUse), (stage.inner if isinstance(stage, OnUse) else stage).label
+        if (of_owner, label) in seen:
+            raise StageOrderError(
+                f"{what}: two stages are named '{label}'",
+                ways=["keep one of them", f"give one of them another name:  {label}(…, name='{label}_2')"],
+            )
+        seen.add((of_owner, label))
+        if of_owner and stage.kind == STRUCTURAL and random is not None:
             raise StageOrderError(
                 f"{what}: '{stage}' defines what the weight is, and comes after '{random}', which disturbs it",
                 ways=[f"write '{stage.name}' before '{random.name}'", f"for one use only:  tn.on_use({stage})"],
             )
-        random = stage if stage.kind == STOCHASTIC else random
-    labels = [stage.inner.label + "\0" if isinstance(stage, OnUse) else stage.label for stage in stages]
-    for i, label in enumerate(labels):
-        if label in labels[:i]:
-            shown = label.rstrip("\0")
-            raise StageOrderError(
-                f"{what}: two stages are named '{shown}'",
-                ways=["keep one of them", f"give one of them another name:  {shown}(…, name='{shown}_2')"],
-            )
+        random = stage if of_owner and stage.kind == STOCHASTIC else random
 
 
 __all__ = ["Misfit", "OnUse", "Part", "Run", "Stage", "define", "on_use", "parse", "read", "read_list"]

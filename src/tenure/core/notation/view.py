@@ -76,19 +76,6 @@ class View(operation.Operation):
         """The same view on other further slots."""
         return self
 
-    @staticmethod
-    def from_json(text: str | Sequence[Any]) -> View:
-        """A view from `to_json`'s string, or from the same as data.
-
-        Raises:
-          ViewSyntaxError, UnknownViewError: as in `parse`.
-
-        >>> from tenure.core.notation import views
-        >>> views.View.from_json(views.Transpose().to_json())
-        transpose
-        """
-        return operation.from_data(View, text)
-
 
 registry = View.registry
 

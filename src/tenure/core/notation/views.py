@@ -119,52 +119,50 @@ class Index(View):
         return _replace(axes, self.arguments["axis"] % len(axes))
 
 
+class _Range(View):
+    """Some of an axis, from a first to a last one."""
+
+    def _bounds(self, shape: Shape, axis: int) -> tuple[int, int]:
+        raise NotImplementedError
+
+    def __call__(self, x):
+        axis = _axis(self.arguments["axis"], x.shape)
+        return jax.lax.slice_in_dim(x, *self._bounds(x.shape, axis), axis=axis)
+
+    def shape(self, shape):
+        axis = _axis(self.arguments["axis"], shape)
+        first, last = self._bounds(shape, axis)
+        return _replace(shape, axis, last - first)
+
+
 @define
-class Slice(View):
+class Slice(_Range):
     """`start:stop` of an axis, within bounds."""
 
-    name = "slice"
+    name, defaults = "slice", {"stop": None, "axis": 0}
     signature = {"start": converters.maybe_integer, "stop": converters.maybe_integer, "axis": converters.integer}
-    defaults = {"stop": None, "axis": 0}
 
-    def _bounds(self, size: int) -> tuple[int, int]:
-        start, stop = self.arguments["start"], self.arguments["stop"]
+    def _bounds(self, shape, axis):
+        start, stop, size = self.arguments["start"], self.arguments["stop"], shape[axis]
         first = 0 if start is None else start + size if start < 0 else start
         last = size if stop is None else stop + size if stop < 0 else stop
         if not 0 <= first < last <= size:
             raise Misfit(f"{start}:{stop} is not within an axis of size {size}")
         return first, last
 
-    def __call__(self, x):
-        axis = self.arguments["axis"]
-        return jax.lax.slice_in_dim(x, *self._bounds(x.shape[axis]), axis=axis)
-
-    def shape(self, shape):
-        axis = _axis(self.arguments["axis"], shape)
-        first, last = self._bounds(shape[axis])
-        return _replace(shape, axis, last - first)
-
 
 @define
-class Split(View):
+class Split(_Range):
     """Part `i` of `n` equal parts of an axis."""
 
-    name, signature, defaults = (
-        "split",
-        {"n": converters.integer, "i": converters.integer, "axis": converters.integer},
-        {"axis": 0},
-    )
+    name, defaults = "split", {"axis": 0}
+    signature = {"n": converters.integer, "i": converters.integer, "axis": converters.integer}
 
-    def __call__(self, x):
-        n, i, axis = self.arguments["n"], self.arguments["i"], self.arguments["axis"]
-        size = x.shape[axis] // n
-        return jax.lax.slice_in_dim(x, i * size, (i + 1) * size, axis=axis)
-
-    def shape(self, shape):
-        n, i, axis = self.arguments["n"], self.arguments["i"], _axis(self.arguments["axis"], shape)
+    def _bounds(self, shape, axis):
+        n, i = self.arguments["n"], self.arguments["i"]
         if n < 1 or shape[axis] % n or not 0 <= i < n:
             raise Misfit(f"axis {axis} of {shape} has no part {i} of {n} equal parts")
-        return _replace(shape, axis, shape[axis] // n)
+        return shape[axis] // n * i, shape[axis] // n * (i + 1)
 
 
 @define
@@ -212,16 +210,14 @@ class Concat(View):
     defaults = {"axis": 0}
 
     def __call__(self, x, *others):
-        if not others:
-            raise Misfit(self._alone())
-        return jnp.concatenate([x, *others], self.arguments["axis"])
+        return jnp.concatenate([x, *others], self.arguments["axis"]) if others else self.shape(x.shape)
 
     def shape(self, shape):
-        raise Misfit(self._alone())
+        raise Misfit(f"{self} needs the values of other parameters: it works in share=, ties= and tn.borrow only")
 
     def out(self, shape, dtype, *others):
         if not others:
-            raise Misfit(self._alone())
+            return self.shape(shape), dtype
         axis = _axis(self.arguments["axis"], shape)
         for reference, (further, other) in zip(self.references(), others, strict=True):
             if len(further) != len(shape) or _replace(further, axis) != _replace(shape, axis):
@@ -235,9 +231,6 @@ class Concat(View):
 
     def with_references(self, references):
         return Concat(*references, axis=self.arguments["axis"])
-
-    def _alone(self) -> str:
-        return f"{self} needs the values of other parameters: it works in share=, ties= and tn.borrow only"
 
 
 @define
@@ -296,10 +289,7 @@ class Einops(View):
         return self._plan(x)
 
     def shape(self, shape):
-        try:
-            return self._plan.shape(shape)
-        except ValueError as e:
-            raise Misfit(str(e)) from None
+        return self._plan.shape(shape)
 
     def axes(self, axes):
         return self._plan.axes(axes)

@@ -212,6 +212,15 @@ class Frame:
             _current.reset(token)
             self.trace = self.outer = None
 
+    @contextlib.contextmanager
+    def within(self, scope: Scope) -> Iterator[None]:
+        """Within, what is built has its name from this scope."""
+        self.scopes.append(scope)
+        try:
+            yield
+        finally:
+            self.scopes.pop()
+
     def release(self) -> None:
         """Forgets what belongs to the trace that ends; the recorded requests live on."""
         self.keys = None

@@ -136,12 +136,8 @@ def name_scope(name: str, *, method_name: str = "__call__") -> Iterator[None]:
     frame = current_frame("name_scope")
     paths.check(str(name), "scope name")
     origin = Construction(frame, (), {}, None, call_site())
-    scope = Scope(unique_name(frame, name, origin.site), method_name, origin=origin)
-    frame.scopes.append(scope)
-    try:
+    with frame.within(Scope(unique_name(frame, name, origin.site), method_name, origin=origin)):
         yield
-    finally:
-        frame.scopes.pop()
 
 
 def transparent(method: T) -> T:

@@ -210,6 +210,11 @@ def current_name() -> str:
 def custom_creator(creator: Callable[..., Any], *, params: bool = True, state: bool = False) -> Context:
     """Within, `creator(next_creator, shape, dtype, init, context)` makes each new parameter (or state).
 
+    Args:
+      creator: see above; `context` says the path, the module, the shape, the dtype and the initialiser.
+      params: whether it makes parameters.
+      state: whether it makes states.
+
     >>> import tenure.haiku as hk
     >>> def zeros(next_creator, shape, dtype, init, context):
     ...     return next_creator(shape, dtype, jnp.zeros)
@@ -225,6 +230,11 @@ def custom_creator(creator: Callable[..., Any], *, params: bool = True, state: b
 
 def custom_getter(getter: Callable[..., Any], *, params: bool = True, state: bool = False) -> Context:
     """Within, `getter(next_getter, value, context)` answers each read of a parameter (or state).
+
+    Args:
+      getter: see above; `context` says the path, the module, the shape, the dtype and the initialiser.
+      params: whether it answers reads of parameters.
+      state: whether it answers reads of states.
 
     >>> import tenure.haiku as hk
     >>> def f():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -30,9 +31,8 @@ class Deferred(Generic[T]):
         self._factory: Any = factory
         self._target: Any = None
         self._scope = current_frame("Deferred").scope
-        for name in call_methods:
-            if name != "__call__":
-                setattr(self, name, _building(self, name))
+        for name in {*call_methods} - {"__call__"}:
+            setattr(self, name, functools.partial(self._call, name))
 
     @property
     def target(self) -> T:
@@ -42,6 +42,9 @@ class Deferred(Generic[T]):
                 target = self._factory()
             self._factory, self._target = None, target
         return self._target
+
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.target, method)(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.target(*args, **kwargs)  # type: ignore[operator]
@@ -82,15 +85,5 @@ def _within(scope: Scope):
         return
     here = Scope(scope.path, scope.method, scope.module, scope.origin)
     here.counters, here.used = frame.scope.counters, frame.scope.used
-    frame.scopes.append(here)
-    try:
+    with frame.within(here):
         yield
-    finally:
-        frame.scopes.pop()
-
-
-def _building(deferred: Deferred[Any], name: str) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(deferred.target, name)(*args, **kwargs)
-
-    return call

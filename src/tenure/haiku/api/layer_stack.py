@@ -33,7 +33,13 @@ class LayerStackTransparencyMapping(Protocol):
 
 
 def _split(stacked: Bundles, size: int, names: LayerStackTransparencyMapping) -> Bundles:
-    """One entry for each layer."""
+    """One entry for each layer.
+
+    Args:
+      stacked: values with a leading axis of layers, by stacked module and name.
+      size: how many layers there are.
+      names: from stacked names to those of layers.
+    """
     flat: Bundles = {}
     for module, bundle in stacked.items():
         for i in range(size):
@@ -45,7 +51,13 @@ def _split(stacked: Bundles, size: int, names: LayerStackTransparencyMapping) ->
 
 
 def _stack(flat: Any, size: int, names: LayerStackTransparencyMapping) -> Bundles:
-    """One entry for all layers."""
+    """One entry for all layers.
+
+    Args:
+      flat: values by module and name.
+      size: how many layers there are.
+      names: from names of layers to stacked ones; modules that it does not know are left out.
+    """
     layers: list[Bundles] = [{} for _ in range(size)]
     for module, bundle in flat.items():
         found = names.flat_to_stacked(module)

@@ -104,6 +104,10 @@ def lift(init_fn: Callable[..., Params], *, allow_reuse: bool = False, name: str
 def transparent_lift(init_fn: Callable[..., Params], *, allow_reuse: bool = False) -> Callable[..., Params]:
     """As `lift`, with no scope around the inner names.
 
+    Args:
+      init_fn: the inner function's `init`.
+      allow_reuse: whether names that are there already may be stored again.
+
     Raises:
       ValueError: the inner function uses a module that was built outside of it.
     """
@@ -172,6 +176,14 @@ def lift_with_state(
 ) -> tuple[Callable[..., Both], LiftWithStateUpdater]:
     """As `lift`, for an inner function with state.
 
+    As in Haiku, the updater stores the new state under `name` as it is given, although a second scope of that name is
+    `name_1`: give two lifts in one function two names.
+
+    Args:
+      init_fn: the inner function's `init`, which returns parameters and state.
+      allow_reuse: whether names that are there already may be stored again.
+      name: of the scope around the inner names.
+
     Returns:
       A function that returns the inner parameters and state; and an updater, for the inner function's new state.
     """
@@ -185,7 +197,12 @@ def lift_with_state(
 def transparent_lift_with_state(
     init_fn: Callable[..., Both], *, allow_reuse: bool = False
 ) -> tuple[Callable[..., Both], LiftWithStateUpdater]:
-    """As `lift_with_state`, with no scope around the inner names."""
+    """As `lift_with_state`, with no scope around the inner names.
+
+    Args:
+      init_fn: the inner function's `init`, which returns parameters and state.
+      allow_reuse: whether names that are there already may be stored again.
+    """
     frame = the_frame("lift_with_state")
     module = LiftingModule(init_fn, transparent=True, allow_reuse=allow_reuse)
     name = frame.scope.path if frame.scope.module is not None else None

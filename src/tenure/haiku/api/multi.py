@@ -20,26 +20,21 @@ from tenure.haiku.api.transforms import (
 )
 
 
-class MultiTransformed(NamedTuple):
-    """`init(rng, *args) -> params`, and a tree of `apply(params, rng, *args) -> out`."""
-
+class _Multi(NamedTuple):
     init: Callable[..., Any]
     apply: Any
 
-    @property
-    def stateful(self) -> bool:
-        return False
+
+class MultiTransformed(_Multi):
+    """`init(rng, *args) -> params`, and a tree of `apply(params, rng, *args) -> out`."""
+
+    stateful = False
 
 
-class MultiTransformedWithState(NamedTuple):
+class MultiTransformedWithState(_Multi):
     """`init(rng, *args) -> (params, state)`, and a tree of `apply(params, state, rng, *args) -> (out, state)`."""
 
-    init: Callable[..., tuple[Any, Any]]
-    apply: Any
-
-    @property
-    def stateful(self) -> bool:
-        return True
+    stateful = True
 
 
 def _structure(f: Callable[[], Any]) -> Any:

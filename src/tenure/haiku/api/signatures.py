@@ -39,7 +39,13 @@ def of_apply(function: inspect.Signature) -> inspect.Signature:
 
 
 def replace_leading(function: Any, count: int, new: list[inspect.Parameter]) -> inspect.Signature:
-    """The function's signature with other parameters in place of the first `count` positional ones."""
+    """The function's signature with other parameters in place of the first `count` positional ones.
+
+    Args:
+      function: anything with a signature.
+      count: how many go.
+      new: what stands there instead.
+    """
     signature = inspect.signature(function)
     old = list(signature.parameters.values())
     positional = 0

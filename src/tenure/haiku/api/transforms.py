@@ -51,6 +51,11 @@ def takes_ties(transform: Callable[..., Any]) -> Callable[..., Any]:
 def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
     """The sequence that `rng` starts.
 
+    Args:
+      rng: a key, a seed, a sequence's state, or None.
+      call: the signature, for the error.
+      position: of `rng` in it, as a word.
+
     Raises:
       ValueError: it is no key; the message shows the signature of the call.
     """
@@ -64,7 +69,12 @@ def _keys(rng: Any, call: str, position: str) -> PRNGSequence | None:
 
 
 def _mapping(name: str, value: Any) -> Any:
-    """`value`, a dict of dicts; None stands for an empty one."""
+    """`value`, a dict of dicts; None stands for an empty one.
+
+    Args:
+      name: of the argument, for the error.
+      value: the argument.
+    """
     if value is None:
         return {}
     if isinstance(value, Mapping) or type(value).__name__ == "_DictWrapper":
@@ -85,24 +95,18 @@ def _check_function(f: Any) -> None:
         )
 
 
-def _of_init(model: HaikuModel) -> inspect.Signature:
-    return signatures.of_init(inspect.signature(model.function))
-
-
-def _of_apply(model: HaikuModel) -> inspect.Signature:
-    return signatures.of_apply(inspect.signature(model.function))
-
-
-@half("init_fn", _of_init)
+@half("init_fn", lambda model: signatures.of_init(inspect.signature(model.function)))
 def _init(model: HaikuModel, rng: Any, *args: Any, **kwargs: Any) -> Any:
     return model.init(_keys(rng, "init(rng, *a, **k)", "first"), args, kwargs)
 
 
-@half("apply_fn", _of_apply)
+@half("apply_fn", lambda model: signatures.of_apply(inspect.signature(model.function)))
 def _apply(model: HaikuModel, params: Any, state: Any, rng: Any, *args: Any, **kwargs: Any) -> Any:
-    call, position = "apply(params, state, rng, *a, **k)", "third"
-    if state is None:
-        call, position = "apply(params, rng, *a, **k)", "second"
+    call, position = (
+        ("apply(params, state, rng, *a, **k)", "third")
+        if state is not None
+        else ("apply(params, rng, *a, **k)", "second")
+    )
     params, state = _mapping("params", params), _mapping("state", state)
     return model.apply(params, state, _keys(rng, call, position), args, kwargs)
 

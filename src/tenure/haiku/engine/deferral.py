@@ -62,7 +62,12 @@ class CountedKeys(PRNGSequence):
         return self.stand_in(self.count - 1, self._key.shape, self._key.dtype)
 
     def stand_in(self, for_what: int | Deferred, shape: Any, dtype: Any) -> jax.Array:
-        """An array without a value."""
+        """An array without a value.
+
+        Args:
+          for_what: the number of a key, or the value that is left for afterwards.
+          shape, dtype: of the array.
+        """
         if get_opaque_trace_state(convention="tenure") != self.trace:
             raise AbandonedError
         self.stand_ins.append(for_what)
@@ -121,7 +126,13 @@ def draws_one_key(init: Any, dtype: Any) -> bool:
 
 
 def defer(keys: CountedKeys, init: Any, shape: Any, dtype: Any) -> Deferred | None:
-    """The value that a known initialiser will make, or None."""
+    """The value that a known initialiser will make, or None.
+
+    Args:
+      keys: which count what is drawn.
+      init: the initialiser.
+      shape, dtype: as asked for.
+    """
     draws = 0 if init is jnp.zeros or init is jnp.ones else _DRAWS.get(type(init))
     if draws is None or (draws and jnp.issubdtype(dtype, jnp.complexfloating)):
         return None
@@ -134,15 +145,16 @@ def defer(keys: CountedKeys, init: Any, shape: Any, dtype: Any) -> Deferred | No
 
 @jax.jit
 def _chunk(key: Any) -> Any:
-    def step(key: Any, _: None) -> Any:
-        following, drawn = jax.random.split(key, 2)
-        return following, drawn
-
-    return jax.lax.scan(step, key, None, length=_CHUNK)
+    return jax.lax.scan(lambda key, _: tuple(jax.random.split(key, 2)), key, None, length=_CHUNK)
 
 
 def first_keys(key: Any, count: int) -> list[Any]:
-    """The first keys of a sequence. They are integers: nothing is rounded, however they are computed."""
+    """The first keys of a sequence. They are integers: nothing is rounded, however they are computed.
+
+    Args:
+      key: that the sequence starts from.
+      count: how many are needed; more may be made.
+    """
     found: list[Any] = []
     while len(found) < count:
         key, drawn = _chunk(key)

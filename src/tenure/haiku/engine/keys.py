@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,17 +27,13 @@ def assert_is_prng_key(key: Any) -> None:
     if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
         expected = (), key.dtype
     elif impl != "threefry2x32":
-        expected = _raw_shape(), jnp.dtype(jnp.uint32)
+        expected = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape, jnp.dtype(jnp.uint32)
         hint = f"\nHint: jax_default_prng_impl has been set to '{impl}': was the key made before?"
     if (tuple(key.shape), key.dtype) != expected:
         raise ValueError(
             "Provided key did not have expected shape and/or dtype: "
             f"expected=(shape={expected[0]}, dtype={expected[1]}), actual=(shape={key.shape}, dtype={key.dtype}){hint}"
         )
-
-
-def _raw_shape() -> tuple[int, ...]:
-    return jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0))).shape
 
 
 class PRNGSequence(Iterator[jax.Array]):
@@ -76,15 +73,13 @@ class PRNGSequence(Iterator[jax.Array]):
 
     @staticmethod
     def _split(key: Any, num: int) -> Any:
-        traced = isinstance(key, jax.core.Tracer)
-        return jax.random.split(key, num) if traced else _compiled_split(key, num)
+        return (jax.random.split if isinstance(key, jax.core.Tracer) else _compiled_split)(key, num)
 
     def reserve_up_to_full(self) -> None:
         """Has exactly `rng_reserve_size` keys in store."""
         size = get_config().rng_reserve_size
         self.reserve(size - len(self._subkeys))
-        while len(self._subkeys) > size:
-            self._subkeys.pop()
+        self._subkeys = collections.deque(itertools.islice(self._subkeys, size))
 
     @property
     def internal_state(self) -> PRNGSequenceState:

@@ -110,7 +110,9 @@ class HaikuModel(Model):
             except (Exception, output.Printed):  # it looks at values, or it is wrong: the function itself says what
                 made = None
             if not around.restore() and made is not None:
-                self._remember(args, kwargs, made)
+                self.plans.remember(args, kwargs, made.plan)
+                if made.values.leaves_little_out and made.plan.plain:  # next time the function runs as it is
+                    self.as_it_is.add(made.plan)
                 params, state = made.initial(rng, args, kwargs)
                 return begin_stages(made.plan, params, state, rng)
         saved = None if rng is None else rng.internal_state
@@ -127,16 +129,17 @@ class HaikuModel(Model):
         params, state, _ = self._create(rng, args, kwargs, lender)
         return begin_stages(linked, params, state, rng)
 
-    def _remember(self, args: Any, kwargs: Any, made: Made) -> None:
-        """Keeps the plan. If nearly all has to be computed, tracing is a detour: next time the function runs as it is."""
-        self.plans.remember(args, kwargs, made.plan)
-        if made.values.leaves_little_out and made.plan.plain:
-            self.as_it_is.add(made.plan)
-
     def _create(
         self, rng: PRNGSequence | None, args: Any, kwargs: Any, lender: Frame | None = None, plan: Plan | None = None
     ) -> tuple[Bundles, Bundles, Any]:
-        """Runs the function as it is, by its plan if that is known. Returns params, first states, and a function that plans."""
+        """Runs the function as it is, by its plan if that is known. Returns params, first states, and a function that plans.
+
+        Args:
+          rng: the keys.
+          args, kwargs: the function's.
+          lender: a frame with all owners' values, in a second run.
+          plan: the one that is known.
+        """
         frame = self.frame(Mode.PLAN if plan is None else Mode.INIT, None, None, rng, plan)
         frame.lender = lender
         with without_collection():
@@ -159,7 +162,13 @@ class HaikuModel(Model):
         return self._trace(rng, args, kwargs)
 
     def _trace(self, rng: PRNGSequence | None, args: Any, kwargs: Any, counted: bool = False) -> Made:
-        """Runs the function abstractly."""
+        """Runs the function abstractly.
+
+        Args:
+          rng: the keys, of which only the state is read.
+          args, kwargs: the function's.
+          counted: whether keys are counted and initialisers left for afterwards.
+        """
         state = None if rng is None else rng.internal_state
         specs, filled = opened((state, args, kwargs), _TRACED)
         found: list[Any] = []
@@ -211,7 +220,13 @@ class _BorrowedAtInit(Exception):
 
 
 def begin_stages(plan: Plan, params: Bundles, state: Bundles, rng: PRNGSequence | None) -> tuple[Bundles, Bundles]:
-    """The initial values with those of the stages' own leaves, drawn by path: they change no other value."""
+    """The initial values with those of the stages' own leaves, drawn by path: they change no other value.
+
+    Args:
+      plan: of the model.
+      params, state: the function's initial values; stages' leaves are put into them.
+      rng: the keys, or None.
+    """
     if not plan.staged:
         return params, state
     key = None if rng is None else rng.internal_state[0]

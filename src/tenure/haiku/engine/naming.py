@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from tenure.core.errors import Party, PathConflictError, PathSyntaxError, brief
@@ -72,43 +71,31 @@ class NameScopeModule(Module):
     """Stands for a name scope among the modules."""
 
 
-@contextmanager
-def _as_method(frame: Frame, module: Module, method: str) -> Iterator[None]:
-    frame.scopes.append(Scope(module.module_name, method, module))
-    try:
-        yield
-    finally:
-        frame.scopes.pop()
-
-
 class NameScope:
     """A context that puts a name before those of all modules, parameters and states inside. It can be used once."""
 
     def __init__(self, name: str, method_name: str):
         if not name or name[0] == "/":
             raise PathSyntaxError("Name scopes must not start with /", ways=["hk.name_scope('encoder')"])
-        self._frame = frame = the_frame("name_scope")
-        self._method, self._entered = method_name, False
-        self._stack: ExitStack | None = ExitStack()
+        frame, self._entered = the_frame("name_scope"), False
+        self._around: AbstractContextManager[None] | None = None
         with ExitStack() as stack:
             for part in [name] if isinstance(name, ForcedName) else name.split("/"):
-                self._module = NameScopeModule(name=part)
-                stack.enter_context(_as_method(frame, self._module, method_name))
+                module = NameScopeModule(name=part)
+                stack.enter_context(frame.within(Scope(module.module_name, method_name, module)))
+                self._around = frame.within(Scope(module.module_name, method_name, module))
 
     def __enter__(self) -> None:
-        if self._stack is None:
+        if self._around is None:
             raise ValueError("name_scope is not reusable")
         if self._entered:
             raise ValueError("name_scope is not reentrant")
         self._entered = True
-        self._stack.enter_context(_as_method(self._frame, self._module, self._method))
+        self._around.__enter__()
 
     def __exit__(self, *error: Any) -> bool | None:
-        assert self._stack is not None
-        try:
-            return self._stack.__exit__(*error)
-        finally:
-            self._entered, self._stack = False, None
+        around, self._around, self._entered = self._around, None, False
+        return around.__exit__(*error) if around is not None else None
 
 
 def name_scope(name: str, *, method_name: str = "__call__") -> AbstractContextManager[None]:

@@ -46,27 +46,27 @@ def scope_name(frame: HaikuFrame) -> str:
     """The name of the current module or scope; `~` outside of any.
 
     Raises:
-      ValueError: the module has no name yet.
+      ValueError: the module has no name yet, or was built outside of the transparently lifted function that uses it.
     """
     scope = frame.scope
     if not scope.path and scope.module is not None:
         raise ValueError("The super constructor must be called before you create parameters or submodules.")
-    if _closed.get() >= 0 and scope.module is not None:
-        check_boundary(scope.module)
-    return scope.path or "~"
-
-
-def check_boundary(module: Any) -> None:
-    """Raises if a module was built outside of the transparently lifted function that uses it."""
-    if module.__dict__["_construction"].epoch < _closed.get():
+    closed = _closed.get()
+    if closed >= 0 and scope.module is not None and scope.module.__dict__["_construction"].epoch < closed:
         raise ValueError(
             "You can't functionally close over a module which has been intitialized outside of the function wrapped in "
-            f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{module.module_name}'."
+            f"hk.transparent_lift or hk.layer_stack.\nThe module you closed over is called '{scope.module.module_name}'."
         )
+    return scope.path or "~"
 
 
 def is_repeated(frame: HaikuFrame, earlier: Request, asked: Request) -> bool:
     """Whether there is a value for a path: what a body made whose results are dropped is made again.
+
+    Args:
+      frame: the run.
+      earlier: the first request for the path.
+      asked: the request made now.
 
     Raises:
       RequestConflictError: the later request has another initialiser; see `tenure.haiku.ownership`.
@@ -99,7 +99,14 @@ def planned_value(frame: HaikuFrame, asked: Request, source: Source) -> Any:
 def first_answer(
     frame: HaikuFrame, asked: Request, source: Source, shape: Any, dtype: Any
 ) -> tuple[Request | None, Any]:
-    """The first value of a parameter, and its request with the shape that it came to have; see `core.run.parameters`."""
+    """The first value of a parameter, and its request with the shape that it came to have; see `core.run.parameters`.
+
+    Args:
+      frame: the run.
+      asked: the request.
+      source: where the request's value comes from.
+      shape, dtype: as asked for, before `asked` made them a tuple and a dtype.
+    """
     if asked.kind != "owned":
         return asked, planned_value(frame, asked, source)
     value = _outer_value(frame, asked.path)
@@ -141,6 +148,12 @@ def _made_by_creators(kind: str, frame: HaikuFrame, path: str, shape: Any, dtype
     """A first value, as the creators around answer, or the initialiser.
 
     In a trace, there is one trace for all initialisers that draw the same distribution and shape.
+
+    Args:
+      kind: "param_creator" or "state_creator".
+      frame: the run.
+      path: the slot's.
+      shape, dtype, init: as asked for.
     """
     init = _no_initializer if init is None else init
     creators = hooks.chain(kind)
@@ -157,7 +170,14 @@ def _no_initializer(shape: Any, dtype: Any) -> Any:
 
 
 def absent_value(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any, slot: Any) -> Any:
-    """What a run has for a parameter that is not there: what is outside of a stack, what `init` makes, what nobody stores."""
+    """What a run has for a parameter that is not there: what is outside of a stack, what `init` makes, what nobody stores.
+
+    Args:
+      frame: the run.
+      path: the parameter's.
+      shape, dtype, init: as asked for.
+      slot: of the plan; not needed here.
+    """
     value = _outer_value(frame, path)
     if value is not None:
         return value
@@ -185,7 +205,14 @@ def check_stored(*_: Any) -> None:
 
 
 def check_answer(frame: HaikuFrame, path: str, shape: Any, dtype: Any, value: Any) -> None:
-    """Raises unless a parameter, as the getters answer, has the shape that is asked for."""
+    """Raises unless a parameter, as the getters answer, has the shape that is asked for.
+
+    Args:
+      frame: the run.
+      path: the parameter's.
+      shape, dtype: as asked for.
+      value: what the getters answer.
+    """
     if value is None:
         raise ValueError("Parameters cannot be `None`.")
     if value.shape != shape and value.shape != tuple(shape):
@@ -204,7 +231,13 @@ def planned_state(frame: HaikuFrame, asked: Request) -> Any:
 
 
 def first_state(frame: HaikuFrame, path: str, shape: Any, dtype: Any, init: Any) -> Any:
-    """The first value of a state, which any run may make."""
+    """The first value of a state, which any run may make.
+
+    Args:
+      frame: the run.
+      path: the state's.
+      shape, dtype, init: as asked for.
+    """
     module, _, name = path.rpartition("/")
     if init is None:
         have = [p for kind, p in frame.visible() if kind == "state"]

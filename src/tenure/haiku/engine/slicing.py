@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal
 
 Bundles = dict[str, dict[str, Any]]
-_PLACEHOLDER = "empty"  # the primitive behind `core.frame.placeholder`
+_PLACEHOLDER = "empty"  # the primitive behind `core.run.frame.placeholder`
 
 
 class Sliced(NamedTuple):

@@ -132,12 +132,8 @@ def scope(layer: Layer) -> Iterator[None]:
     if layer.node.get("name_scope") is not None:
         yield
         return
-    scopes = current_frame("state").scopes
-    scopes.append(Scope(f"{layer.module_name}/rec", "__call__", layer))
-    try:
+    with current_frame("state").within(Scope(f"{layer.module_name}/rec", "__call__", layer)):
         yield
-    finally:
-        scopes.pop()
 
 
 def _kept_name(part: str) -> str:

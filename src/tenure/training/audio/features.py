@@ -28,6 +28,8 @@ class Features:
       sample_rate: that the audio must have; None for any.
       peak_normalization: whether audio is scaled to a peak of 1.
       num_channels: of the audio; None for one.
+      join_frames: so many frames become one.
+      preemphasis: each sample is lessened by so much of the one before.
       pre_process: a function (audio, sample_rate, random_state) -> audio.
       feature_options: further options, such as "fmin".
 
@@ -63,16 +65,16 @@ class Features:
             if key not in cls.__dataclass_fields__:
                 raise DataSetError(f"audio has no option {key!r}", near=nearest(key, cls.__dataclass_fields__))
         made = cls(**options)
-        for key in ("window_len", "step_len", "num_feature_filters", "sample_rate", "num_channels"):
+        for key in ("window_len", "step_len", "num_feature_filters", "sample_rate", "num_channels", "join_frames"):
             value = getattr(made, key)
             whole = not key.endswith("_len")
             if value is not None and (
                 isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value <= 0
             ):
                 raise DataSetError(f"audio: {key} is {brief(value)}, and no {'whole ' if whole else ''}number above 0")
-        if made.random_permute or made.join_frames:
+        if made.random_permute:
             raise DataSetError(
-                "audio: random_permute and join_frames are not done here",
+                "audio: random_permute is not done here",
                 ways=["give a function as 'pre_process' or 'post_process'"],
             )
         return made
@@ -87,7 +89,7 @@ class Features:
     @property
     def dim(self) -> int:
         """The size of a frame."""
-        return self.count * (int(self.with_delta) + 1)
+        return self.count * (int(self.with_delta) + 1) * (self.join_frames or 1)
 
     def make(self, audio: np.ndarray, rate: int, seed: int, name: str = "") -> np.ndarray:
         """The features of a piece of audio.
@@ -114,11 +116,11 @@ class Features:
                 ways=[f"'num_channels': {channels}"],
             )
         random = np.random.RandomState(seed)
+        if self.preemphasis:
+            audio = np.concatenate([audio[:1], audio[1:] - self.preemphasis * audio[:-1]])
         if self.peak_normalization:
             peak = np.max(np.abs(audio), initial=0)
             audio = audio / peak if peak else audio
-        if self.preemphasis:
-            audio = np.append(audio[:1], audio[1:] - self.preemphasis * audio[:-1])
         if self.pre_process is not None:
             audio = self.pre_process(audio=audio, sample_rate=rate, random_state=random)
         return self._finished(self._features(audio, rate, random)).astype(np.float32)
@@ -160,7 +162,15 @@ class Features:
             features = features - _numbers(self.norm_mean, features, np.mean, "norm_mean")
         if self.norm_std_dev is not None:
             features = features / _numbers(self.norm_std_dev, features, np.std, "norm_std_dev")
+        features = features if self.join_frames is None else _joined(features, self.join_frames)
         return features if self.post_process is None else self.post_process(features)
+
+
+def _joined(features: np.ndarray, size: int) -> np.ndarray:
+    """So many frames as one, the last frame repeated to fill the last one."""
+    rest = -len(features) % size
+    full = np.pad(features, [(0, rest), *[(0, 0)] * (features.ndim - 1)], mode="edge")
+    return full.reshape(len(full) // size, *features.shape[1:-1], features.shape[-1] * size)
 
 
 def _numbers(option: Any, features: np.ndarray, measure: Callable[..., np.ndarray], name: str) -> Any:
@@ -226,6 +236,11 @@ def db_mel(
 
 def linear(audio: np.ndarray, rate: int, n_fft: int, hop: int, count: int) -> np.ndarray:
     """Amplitudes of the Fourier transform, without the mean."""
+    if n_fft > count * 2:
+        raise DataSetError(
+            f"linear_spectrogram: {count} features are of {count * 2} samples, and a window has {n_fft}",
+            ways=[f"'num_feature_filters': {n_fft // 2 + n_fft % 2}, or more"],
+        )
     return np.abs(spectra.stft(audio, count * 2, hop, n_fft))[:, 1:]
 
 

@@ -175,8 +175,8 @@ class DataSet(ABC):
 
     @cached_property
     def by_tag(self) -> Mapping[str, int]:
-        """Indices by tag."""
-        return {tag: index for index, tag in reversed(list(enumerate(self.tags)))}
+        """Indices by tag, the last one of several."""
+        return {tag: index for index, tag in enumerate(self.tags)}
 
     def find(self, tag: str) -> int:
         """The index of a sequence.
@@ -217,6 +217,10 @@ class DataSet(ABC):
             indices = [self.find(tag) for tag in tags]
         elif indices is None:
             indices = self.indices(number)
+        elif wrong := [index for index in indices if not 0 <= index < self.count()]:
+            raise DataSetError(
+                f"{self.name or type(self).__name__}: there is no sequence {wrong[0]}, as there are {self.count()}, counted from 0"
+            )
         return Epoch(
             *(lambda i: self.load(i, number), indices, lambda i: self.measure(i, number)),
             lambda i: self.guess(i, number),

@@ -25,7 +25,7 @@ _PLAIN: dict[str, type[DataSet]] = {
     "TaskNumberBaseConvertDataset": generated.NumberBaseConvert,
     "CopyTaskDataset": generated.CopyTask,
     "DummyDataset": generated.Dummy,
-    "DummyDatasetMultipleSequenceLength": generated.Dummy,
+    "DummyDatasetMultipleSequenceLength": generated.DummyOfLengths,
     "DummyDatasetMultipleDataKeys": generated.DummyKeys,
     "SourceDataset": SourceDataset,
     "StaticDataset": StaticDataset,

@@ -16,9 +16,9 @@ _LIMITS = ("max_mean_len", "debug_msg_prefix", "max_len", "min_len", "use_new_fi
 
 
 def random_subset(count: int, size: float, seed: int) -> list[int]:
-    """So many, or such a share, of `count` sequences, drawn with a seed."""
+    """So many, or such a share, of `count` sequences, drawn with a seed; all of them if they are fewer."""
     number = int(count * size) if 0 < size < 1 else int(size)
-    if not 0 < number <= count:
+    if number < 1:
         raise DataSetError(f"fixed_random_subset is {brief(size)}, and there are {count} sequences")
     order = list(range(count))
     np.random.RandomState(seed).shuffle(order)

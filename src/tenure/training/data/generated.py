@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -258,18 +258,37 @@ class CopyTask(Generated):
         random = self.generator(index, epoch)
         least = int(self.minlen + self.minlen_epoch_factor * epoch)
         most = int(self.maxlen + self.maxlen_epoch_factor * epoch)
+        if least > most:
+            raise DataSetError(f"CopyTaskDataset: lengths from {least} to {most} in epoch {epoch}")
         symbols = [int(random.randint(0, self.nsymbols)) for _ in range(random.randint(least, most + 1))]
         array = np.array(symbols, "int8" if self.nsymbols <= 128 else "int32")
         return {"data": array, "classes": array.copy()}
 
 
-def _ramp(start: int, length: int, dim: int, dtype: str) -> np.ndarray:
-    """Numbers from -0.5 to 0.4, again and again."""
-    return ((np.arange(start, start + length * dim) % 10) / 10.0 - 0.5).astype(dtype).reshape(length, dim)
+@dataclass
+class Ramps(Generated):
+    """Base of data sets of counted numbers.
+
+    Args:
+      input_max_value: where counting starts anew.
+      input_shift: added to each number, minus half of `input_max_value` if not given …
+      input_scale: … before it is multiplied by this, one part of `input_max_value` if not given.
+    """
+
+    input_max_value: float = 10.0
+    input_shift: float | None = None
+    input_scale: float | None = None
+
+    def ramp(self, start: int, length: int, dim: int, dtype: str) -> np.ndarray:
+        """Numbers that go up, again and again: [length, dim]."""
+        shift = -self.input_max_value / 2.0 if self.input_shift is None else self.input_shift
+        scale = 1.0 / self.input_max_value if self.input_scale is None else self.input_scale
+        numbers = (np.arange(start, start + length * dim) % self.input_max_value + shift) * scale
+        return numbers.astype(dtype).reshape(length, dim)
 
 
 @dataclass
-class Dummy(Generated):
+class Dummy(Ramps):
     """Numbers that only look like data.
 
     Args:
@@ -290,13 +309,20 @@ class Dummy(Generated):
         start = index + data * self.input_dim
         float_type, int_type = ("float64", "int64") if lengths.of else ("float32", "int32")
         return {
-            "data": _ramp(index, data, self.input_dim, float_type),
+            "data": self.ramp(index, data, self.input_dim, float_type),
             "classes": (np.arange(start, start + classes) % self.output_dim).astype(int_type),
         }
 
 
 @dataclass
-class DummyKeys(Generated):
+class DummyOfLengths(Dummy):
+    """Numbers that only look like data, in streams that are not equally long. Options as of `Dummy`."""
+
+    seq_len: Any = field(default_factory=lambda: {"data": 10, "classes": 20})
+
+
+@dataclass
+class DummyKeys(Ramps):
     """Numbers that only look like data, in streams of any name.
 
     Args:
@@ -325,6 +351,6 @@ class DummyKeys(Generated):
             if stream.sparse:
                 found[key] = np.arange(start, start + length) % stream.dim
             else:
-                found[key] = _ramp(start, length, stream.dim, "float64")
+                found[key] = self.ramp(start, length, stream.dim, "float64")
             start += length * (1 if stream.sparse else stream.dim)
         return found

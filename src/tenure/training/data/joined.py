@@ -54,8 +54,16 @@ class MetaDataset(DataSet):
                     f"MetaDataset: data_map has {name!r} for '{key}', which is no data set",
                     near=nearest(name, self.datasets),
                 )
-        used = {name for name, _ in self.data_map.values()} | ({self.seq_order_control_dataset} - {None})
+        control = self.seq_order_control_dataset
+        if control is not None and control not in self.datasets:
+            raise DataSetError(
+                f"MetaDataset: seq_order_control_dataset is {control!r}, which is no data set",
+                near=nearest(control, self.datasets),
+            )
+        used = {name for name, _ in self.data_map.values()} | ({control} - {None})
         self.parts = _parts(self.datasets, used)  # type: ignore[arg-type]
+        for name, key in self.data_map.values():
+            self._stream(name, key)
         self._lens = read_value(self.seq_lens_file, "seq_lens_file") if self.seq_lens_file else None
 
     @property
@@ -251,7 +259,7 @@ class CombinedDataset(DataSet):
         if self.sampling_sizes is not None:
             own = [self._sampled(name, list_, epoch) for name, list_ in zip(self.parts, own, strict=True)]
         listed, order = _arranged(own, self.order, epoch)
-        lengths = None if order.method == "default" else lambda: np.array([self._sort_length(i, epoch) for i in listed])
+        lengths = None if order.method == "default" else lambda: self._sort_lengths(listed, epoch)
         return listed, order.indices(epoch, len(listed), lengths, lambda: [self.tag(i) for i in listed])
 
     def _sampled(self, name: str, own: Sequence[int], epoch: int) -> list[int]:
@@ -262,8 +270,10 @@ class CombinedDataset(DataSet):
         first = (epoch - 1) * size
         return [own[(first + i) % len(own)] for i in range(size)]
 
-    def _sort_length(self, index: int, epoch: int) -> float:
-        return self.measure(index, epoch)[next(iter(self.streams))]
+    def _sort_lengths(self, listed: Sequence[int], epoch: int) -> np.ndarray:
+        """The lengths of sequences as their own data sets sort them."""
+        lengths = {name: part.sort_lengths(epoch) for name, part in self.parts.items()}
+        return np.array([lengths[name][inside] for name, inside in map(self._find, listed)])
 
     @property
     def knows_lengths(self) -> bool:

@@ -164,7 +164,7 @@ class OggZipDataset(DataSet):
             found["data"] = 1 + int(self._frames_a_second * self.entries[index][1]["duration"])
         if self.vocab is not None:
             found["classes"] = len(self.vocab.get_seq(text, seed_of(epoch, index)))
-        return Frames({**found, "orth": len(text.encode("utf-8"))})
+        return Frames({**found, "orth": len(self._raw(index).encode("utf-8"))})
 
     @cached_property
     def _frames_a_second(self) -> float:
@@ -173,8 +173,11 @@ class OggZipDataset(DataSet):
         return max(len(self._audio(longest, 1)) - 1, 0) / self.entries[longest][1]["duration"]
 
     def text(self, index: int) -> str:
-        """The text of a sequence."""
-        return self._clean(self.entries[index][1].get("text", ""))
+        """The text of a sequence, as it is labelled."""
+        return self._clean(self._raw(index))
+
+    def _raw(self, index: int) -> str:
+        return str(self.entries[index][1].get("text", ""))
 
     def indices(self, epoch: int) -> Indices:
         found = super().indices(epoch)
@@ -187,8 +190,9 @@ class OggZipDataset(DataSet):
             data["data"] = self._audio(index, epoch)
         if self.vocab is not None:
             data["classes"] = np.array(self.vocab.get_seq(text, seed_of(epoch, index)), "int32")
-        data["orth"] = np.frombuffer(text.encode("utf-8"), np.uint8)
-        data["raw"] = np.array(text, dtype=object)
+        raw = self._raw(index)
+        data["orth"] = np.frombuffer(raw.encode("utf-8"), np.uint8)
+        data["raw"] = np.array(raw, dtype=object)
         return Item(self.tag(index), data, index)
 
     def _audio(self, index: int, epoch: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tenure.core.errors import nearest
 from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Item, Stream
 from tenure.training.errors import DataSetError
@@ -20,6 +21,8 @@ class StaticDataset(DataSet):
 
     Args:
       data: a dictionary of arrays for each sequence, time first.
+      input_dim: the size of the stream "data", to check it.
+      target_list: the streams that are targets; else all but "data".
       output_dim: (size, number of axes) by stream; else it is taken from the arrays, and the size of sparse streams is 0: not known.
 
     >>> data = StaticDataset([{"data": np.zeros((3, 2), "float32"), "classes": np.array([1, 0, 1])}])
@@ -29,6 +32,8 @@ class StaticDataset(DataSet):
 
     data: Sequence[Mapping[str, np.ndarray]]
     output_dim: Mapping[str, Any] | None = None
+    input_dim: int | None = None
+    target_list: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.data):
@@ -40,6 +45,13 @@ class StaticDataset(DataSet):
                     f"StaticDataset: sequence {index} has the streams {sorted(item)}, the first one {sorted(keys)}"
                 )
 
+        for key in self.target_list or ():
+            if key not in keys:
+                raise DataSetError(f"StaticDataset: target_list has '{key}'", near=nearest(key, keys))
+        if self.input_dim is not None and self.input_dim != self.streams["data"].dim:
+            raise DataSetError(
+                f"StaticDataset: input_dim is {self.input_dim}, and 'data' has {self.streams['data'].dim}"
+            )
         if self.output_dim is not None and not keys <= set(self.output_dim):
             missing = sorted(keys - set(self.output_dim))
             raise DataSetError(f"StaticDataset: output_dim says nothing of {missing}", ways=["leave output_dim out"])
@@ -57,6 +69,10 @@ class StaticDataset(DataSet):
         if array.ndim > 1:
             return Stream.like(array)
         return Stream.like(array, 0)
+
+    @property
+    def target_streams(self) -> list[str]:
+        return super().target_streams if self.target_list is None else list(self.target_list)
 
     def count(self) -> int:
         return len(self.data)

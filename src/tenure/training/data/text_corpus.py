@@ -16,19 +16,23 @@ from tenure.training.batching.frames import Frames
 from tenure.training.data.base import DataSet, Item, Stream, seed_of
 from tenure.training.errors import DataSetError
 from tenure.training.literals import read_bytes, read_lines, read_text, read_value
-from tenure.training.text import cleaner, parse_orthography
+from tenure.training.text import cleaner, parse_orthography, symbols_of
 from tenure.training.vocab import Vocabulary, vocabulary
 
 
-def read_corpus(path: str) -> list[str]:
-    """The sentences of a text file, one a line, or of a corpus in XML, one a segment; empty ones are left out.
+def read_corpus(path: str, *, skip_empty: bool = True) -> list[str]:
+    """The sentences of a text file, one a line, or of a corpus in XML, one a segment.
+
+    Args:
+      path: of the file.
+      skip_empty: empty lines are left out, as are empty segments in any case.
 
     Raises:
       DataSetError: the file is missing or cannot be read.
     """
     text = read_text(path, "corpus_file")
     if not text.lstrip().startswith("<?xml"):
-        return [line for line in text.splitlines() if line.strip()]
+        return [line for line in text.splitlines() if line.strip() or not skip_empty]
     try:
         root = ElementTree.fromstring(read_bytes(path, "corpus_file"))
     except ElementTree.ParseError as error:
@@ -59,7 +63,7 @@ class LmDataset(DataSet):
       orth_symbols_map_file: {symbol: index}.
       orth_vocab: options of a vocabulary, instead of symbols.
       word_based: symbols are words, not characters.
-      orth_replace_map_file: {text: text} in JSON, replaced before all.
+      orth_replace_map_file: {symbol: text} in JSON; the text's symbols are put in the symbol's place.
       orth_post_process: cleaning of sentences.
       auto_replace_unknown_symbol: unknown symbols become `unknown_symbol`; else they are an error.
       seq_end_symbol: is added; None adds nothing.
@@ -93,15 +97,22 @@ class LmDataset(DataSet):
     def __post_init__(self) -> None:
         files = _called(self.corpus_file)
         self._files = [_called(f) for f in ([files] if isinstance(files, str) else files or ())]
-        self.lines = [line for f in self._files for line in read_corpus(f)]
+        self.lines = [line for f in self._files for line in read_corpus(f, skip_empty=self.skip_empty_lines)]
         if not self.lines:
             raise DataSetError(f"LmDataset: corpus_file {brief(files)} has no sentences")
         self.vocab: Vocabulary | None = None if self.orth_vocab is None else vocabulary(_called(self.orth_vocab))
         self.symbols = self._symbols()
-        self._replace: dict[str, str] = (
-            read_value(_called(self.orth_replace_map_file)) if self.orth_replace_map_file else {}
-        )
+        replaced = read_value(_called(self.orth_replace_map_file)) if self.orth_replace_map_file else {}
+        self._replace = {old: symbols_of(new, self.word_based) for old, new in replaced.items()}
+        if self._space is not None:
+            self._replace[" "] = [self._space]
         self._clean = cleaner(self.orth_post_process)
+        for name in self.parse_orth_opts or ():
+            if name not in (parse_orthography.__kwdefaults__ or {}):
+                raise DataSetError(
+                    f"LmDataset: parse_orth_opts has no option {name!r}",
+                    near=nearest(name, parse_orthography.__kwdefaults__ or {}),
+                )
         if self.vocab is None and self.auto_replace_unknown_symbol:
             self._index(self.unknown_symbol)
 
@@ -112,7 +123,7 @@ class LmDataset(DataSet):
             names = [line for line in read_lines(_called(self.orth_symbols_file), "orth_symbols_file") if line]
             return {name: index for index, name in reversed(list(enumerate(names)))}
         if self.orth_symbols_map_file is not None:
-            return dict(read_value(_called(self.orth_symbols_map_file), "orth_symbols_map_file"))
+            return _numbered_symbols(_called(self.orth_symbols_map_file))
         raise DataSetError(
             "LmDataset needs symbols", ways=["orth_symbols_file", "orth_symbols_map_file", "orth_vocab = {'class': …}"]
         )
@@ -164,23 +175,24 @@ class LmDataset(DataSet):
         return Item(self.tag(index), data, index)
 
     def _sequence(self, line: str, seed: int) -> list[int]:
-        for old, new in self._replace.items():
-            if not old.startswith("["):  # special symbols are no text
-                line = line.replace(old, new)
         line = self._clean(line.strip())
         if self.vocab is not None:
             return self.vocab.get_seq(line, seed)
-        options: dict[str, Any] = {"word_based": self.word_based}
-        options["postfix"] = [] if self.seq_end_symbol is None else [self.seq_end_symbol]
-        symbols = parse_orthography(line, **{**options, **(self.parse_orth_opts or {})})
-        if self.word_end_symbol and not self.word_based:
-            symbols = self._with_word_ends(symbols)
+        symbols = parse_orthography(line, **self._parsing)
+        space = self._space or " "
+        symbols = [s for symbol in symbols for s in self._replace.get(symbol, [symbol])]
+        symbols = [s for i, s in enumerate(symbols) if not (s == space and symbols[i - 1 : i] == [space])]
         return [self._index(symbol) for symbol in symbols]
 
-    def _with_word_ends(self, symbols: Sequence[str]) -> list[str]:
-        tail = 1 if self.seq_end_symbol is not None and symbols and symbols[-1] == self.seq_end_symbol else 0
-        body, end = symbols[: len(symbols) - tail], symbols[len(symbols) - tail :]
-        return [*(str(self.word_end_symbol) if s == " " else s for s in body), str(self.word_end_symbol), *end]
+    @property
+    def _space(self) -> str | None:
+        """The symbol that ends words, where symbols are characters."""
+        return None if self.word_based else self.word_end_symbol or None
+
+    @cached_property
+    def _parsing(self) -> dict[str, Any]:
+        ends = [symbol for symbol in (self._space, self.seq_end_symbol) if symbol is not None]
+        return {"word_based": self.word_based, "postfix": ends, **(self.parse_orth_opts or {})}
 
     def _index(self, symbol: str) -> int:
         found = self.symbols.get(symbol)
@@ -193,6 +205,15 @@ class LmDataset(DataSet):
                 ways=["auto_replace_unknown_symbol = True", "add it to the symbols"],
             )
         return found
+
+
+def _numbered_symbols(path: str) -> dict[str, int]:
+    """Symbols of a dictionary, or of lines "symbol index"."""
+    lines = [] if path.endswith((".pkl", ".pickle")) else read_text(path, "orth_symbols_map_file").splitlines()
+    pairs = [line.split(None, 1) for line in lines]
+    if pairs and all(len(pair) == 2 and pair[1].strip().isdigit() for pair in pairs):
+        return {symbol: int(index) for symbol, index in pairs}
+    return dict(read_value(path, "orth_symbols_map_file"))
 
 
 def _called(value: Any) -> Any:

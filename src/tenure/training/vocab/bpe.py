@@ -76,18 +76,18 @@ class Codes:
             version = re.sub(r"(\.0+)*$", "", lines.pop(0).split()[-1])
         if version not in ("0.1", "0.2"):
             raise DataSetError(f"bpe_file '{path}' is of version {version}; versions 0.1 and 0.2 are known")
-        ranks: dict[tuple[str, ...], int] = {}
-        for number, line in enumerate(lines):
+        ranks: dict[tuple[str, ...], int] = {}  # in reverse order, and of equal pairs the first counts
+        for number, line in reversed(list(enumerate(lines))):
             parts = line.split()
             if parts and len(parts) != 2:
                 raise DataSetError(f"bpe_file '{path}': a line is two parts of words, not {line!r}")
-            ranks.setdefault(tuple(parts), number)
+            ranks[tuple(parts)] = number
         return cls(ranks, ends_apart=version == "0.1")
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """What each part was joined of, by the first pair that makes it."""
-        return {"".join(pair): pair for pair in sorted(self.ranks, key=self.ranks.__getitem__, reverse=True) if pair}
+        """What each part was joined of: of several pairs that make it, the last one in `ranks`, which is the first one of a file."""
+        return {"".join(pair): pair for pair in self.ranks if pair}
 
 
 def segments(word: str, codes: Codes, labels: Container[str] | None = None) -> list[str]:
