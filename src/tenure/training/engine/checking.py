@@ -315,6 +315,10 @@ def _data(
     fed: list[tuple[Feed, Padded]],
 ) -> str:
     """Opens a data set, and has the network, if there is one, take the shapes of its first batch, which goes to `fed`."""
+    if options is None:
+        raise ConfigError(
+            f"the config has no data set {name!r}", ways=[f"{name} = {{'class': 'HDFDataset', 'files': […]}}"]
+        )
     if network is None:
         return f"{dataset(options, **defaults).count():,} sequences"
     training = name == "train"
