@@ -121,3 +121,12 @@ def test_layers_of_absent_targets_are_left_out():
     assert set(without) == {"h", "output"}
     result, _ = model.apply(without, state, None, BATCH, losses=False, layers=("*",))
     assert "output" in result.outputs and "both" not in result.outputs
+
+
+def test_a_layer_of_words_is_refused_where_it_is_needed():
+    """TensorFlow computes with strings, to compare hypotheses by what they say; arrays here are numbers."""
+    words = {"class": "eval", "from": "data", "eval": "source(0)", "out_type": {"shape": (), "dtype": "string"}}
+    net = {"words": words, "output": {"class": "copy", "from": "data"}}
+    network.network(net, {"data": {"dim": 2}})  # nobody needs it
+    with pytest.raises(tn.TenureError, match="layer 'words'.*there are numbers here, and no words"):
+        network.network({**net, "output": {"class": "copy", "from": "words"}}, {"data": {"dim": 2}})

@@ -63,3 +63,24 @@ def test_a_function_is_given_layers_and_says_all_of_the_output():
 
     with pytest.raises(TenureError, match="lengths that are those of an input"):
         output({**options, "out_type": other})
+
+
+@pytest.mark.parametrize(
+    "given, eval, dims",
+    [
+        ({}, "source(0)", ("batch", "time", "feature")),
+        ({"time_dim_axis": None}, "source(0)[:, 0]", ("batch", "feature")),
+        ({"batch_dim_axis": None}, "source(0)[0, 0]", ("feature",)),
+        ({"size_placeholder": {0: np.array([1])}, "shape": (5,)}, "source(0)[:, 0]", None),
+    ],
+)
+def test_the_axes_that_a_function_does_not_name_are_those_of_an_object_data(given, eval, dims):
+    """RETURNN's own rules; `size_placeholder` must be lengths of an input."""
+    options = {"class": "eval", "eval": eval, "from": "data", "out_type": lambda **keywords: {"dim": 5, **given}}
+    if dims is None:
+        with pytest.raises(TenureError, match="lengths that are those of an input"):
+            output(options)
+        return
+    sizes = {"batch": 3, "time": 6, "feature": 5}
+    _, tensor = output(options)
+    assert tensor.shape == tuple(sizes[name] for name in dims)

@@ -148,9 +148,7 @@ def _says(error: Exception) -> str | None:
     loading = sys.modules.get("tenure.training.config.loading")
     if loading is not None and (failed := loading.failure(error)) is not None:
         return str(failed)
-    if isinstance(
-        error, OSError
-    ):  # a disk that is full, or a file that may not be read, wherever nobody says more of it
+    if isinstance(error, OSError):  # such as a full disk, where nobody says more of it
         return f"{error.strerror or error}{f': {error.filename!r}' if error.filename else ''}"
     return None
 

@@ -59,10 +59,10 @@ def _whole(layer: Layer, given: Any) -> Any:
     found = dict(given)
     lengths = found.pop("size_placeholder", None) or {}
     if not reshapes(found) and "dim" in found:
-        found["shape"] = (None,) if found.get("sparse") else (None, found["dim"])
+        timed = found.get("time_dim_axis", found.get("batch_dim_axis", 0)) is not None
+        found["shape"] = (*[None] * timed, *[found["dim"]] * (not found.get("sparse")))
     if "shape" in found:
         found.setdefault("batch_dim_axis", 0)
-    if lengths:
         found["shape"] = [_of_lengths(layer, lengths[i]) if i in lengths else n for i, n in enumerate(found["shape"])]
     return found
 

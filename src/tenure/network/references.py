@@ -58,7 +58,7 @@ def _target(graph: Graph, node: Node, name: Any) -> Key | None:
     try:
         return graph.refer(node, "target", f"data:{name}")
     except LayerNotFoundError:
-        if graph.flags.train or (graph.flags.eval and node.get("loss")):
+        if graph.flags.eval and (not graph.flags.search or node.get("loss")):
             raise
         return None  # nothing is compared with it
 

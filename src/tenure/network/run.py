@@ -199,11 +199,25 @@ class Run:
 
         try:
             return over_lanes(time, given, one, split_rng=True, as_time=True)
-        except (TenureError, *_FAULTS):
-            whole = layer.of_all_steps()
+        except (TenureError, *_FAULTS) as error:
+            try:
+                whole = layer.of_all_steps()
+            except (TenureError, *_FAULTS) as other:
+                raise self._of_both(layer.node, error, other) from other
             if whole is None:
                 raise
             return whole
+
+    def _of_both(self, node: Node, error: Exception, other: Exception) -> TenureError:
+        """The error of one step of a layer, with that of all its steps at once where that is another."""
+        told = self._named(node, error) if isinstance(error, TenureError) else self._failed(node, error)
+        reason = (str(other) or repr(other)).partition("\n")[0]
+        if reason in str(told):
+            return told
+        parties = [*told.parties, Party("all steps at once", node.key, f"{type(other).__name__}: {reason}")]
+        found = told.again(parties=parties)
+        found.layer = node.key  # type: ignore[attr-defined]
+        return found
 
     def _view(self, given: Mapping[str, Output], states: Any) -> Run:
         """This pass as one layer sees it that is called for one of many lanes."""

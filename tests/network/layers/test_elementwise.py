@@ -66,3 +66,18 @@ def test_a_function_that_needs_all_steps_of_a_loop_gets_them():
     found = np.asarray(result.outputs["loop"].batch_first().data) * KEEP[..., None]
     wanted = (h + np.arange(2) + h.sum(1, keepdims=True)) * KEEP[..., None]
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_a_mistake_in_a_function_that_needs_all_steps_is_told():
+    """One step fails as there is no time axis, which is not what is wrong."""
+
+    def total(source, **keywords):
+        x = source(0, as_data=True)
+        return x.get_sequence_mask() + [][0]
+
+    unit = {
+        "total": {"class": "eval", "eval": total, "from": "data:source", "out_type": {"shape": (5,)}},
+        "output": {"class": "copy", "from": "total"},
+    }
+    with pytest.raises(TenureError, match=r"no time axis(.|\n)*all steps at once +loop/total +IndexError: list index"):
+        run({"loop": {"class": "rec", "from": "data", "unit": unit}})

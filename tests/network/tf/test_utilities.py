@@ -2,11 +2,13 @@
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tenure import TenureError
+from tenure.network.tf import random
 from tenure.network.tf.utilities import UTILITIES
 from tests.network.functions_of_configs import outputs
 from tests.network.layers import running
@@ -41,6 +43,14 @@ def test_what_dropout_leaves_is_scaled_up_unless_told():
     assert (columns == columns[:1, :1]).all()
     with pytest.raises(TenureError, match="cond_on_train"):
         call("dropout", X, 0.5, cond_on_train=True)
+
+
+def test_what_dropout_leaves_as_it_was_has_its_own_gradient_at_zero_too(monkeypatch):
+    monkeypatch.setattr(random, "key", lambda: jax.random.key(0))
+    x = jnp.array([0.0, 1.0] * 20)
+    kept = call("dropout", x + 1, 0.5, apply_correction_factor=False) != 0
+    gradient = jax.grad(lambda x: call("dropout", x, 0.5, apply_correction_factor=False).sum())(x)
+    assert 0 < kept.sum() < 40 and (gradient == kept).all()
 
 
 def test_entries_several_times_in_a_row():

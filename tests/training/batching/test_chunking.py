@@ -63,3 +63,13 @@ def test_a_variance_keeps_the_ratio_to_the_stream_with_the_smallest_step():
 def test_streams_of_one_step_must_be_equally_long():
     with pytest.raises(BatchError, match="equally many chunks"):
         spans(({"data": 10, "classes": 4}, {"data": 5, "classes": 5}), {"data": 7, "classes": 6})
+
+
+@pytest.mark.parametrize(
+    "step, rule", [({"data": 5}, "no size or step"), ({"data": 0, "classes": 5}, "no stream 'data'")]
+)
+def test_a_stream_without_a_step_is_told_with_a_variance_too(step, rule):
+    size = dict.fromkeys(step, 5)
+    with pytest.raises(BatchError, match=rule):
+        lengths = {"data": 9, "classes": 9} if "classes" not in step else {"data": 9}
+        spans((size, step), lengths, list(lengths), random.Random(1), variance=0.5)

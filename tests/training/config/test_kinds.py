@@ -63,3 +63,10 @@ def test_numbers_as_texts_are_numbers_and_names_of_files_are_none():
     found = values(config)
     assert [found[key] for key in typed] == [3, 1e-3, float("inf"), {3: 0.5}, "7"]
     assert [found[key] for key in config.texts] == ["2024", "5", "12", None, 7]
+
+
+def test_options_with_a_comma_after_them():
+    """Python reads a tuple of one."""
+    config = Config({"cleanup_old_models": ({"keep_last_n": 3},)})
+    check_keys(config)
+    assert values(config)["cleanup_old_models"] == {"keep_last_n": 3}

@@ -42,7 +42,7 @@ def test_layers_are_cut_away_in_front_of_all_output_layers():
     assert reads(together, "output") == [["a"]] and reads(together, "out2") == [
         ["c"]
     ]  # a network on the data is no step
-    with pytest.raises(PretrainError, match="cut away already"):
+    with pytest.raises(PretrainError, match="no layer that is left"):
         from_output(net(a=["data"], b=["a"], output=["b"], out2=["b"]), outputs=["output", "out2"])
 
 

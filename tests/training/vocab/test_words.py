@@ -79,3 +79,13 @@ def test_a_file_of_special_symbols(tmp_path):
     assert vocabulary(given).get_seq("x") == [1] and vocabulary({**given, "bos_label": 1}).bos_label_id == 1
     with pytest.raises(DataSetError, match="unknown key 'unk_label'"):
         vocabulary({"labels": ["a"], "special_symbols_via_file": written(tmp_path, "s", "{'unk_label': 'a'}")})
+
+
+def test_a_vocabulary_without_labels_is_told():
+    for given in ({}, {"vocab_file": ""}):
+        with pytest.raises(DataSetError, match="needs 'vocab_file' or 'labels'"):
+            vocabulary(given)
+
+
+def test_labels_that_are_not_all_texts():
+    assert vocabulary({"labels": {"a": 1, 7: 0, "b": 2}, "unknown_label": None}).labels == [7, "a", "b"]

@@ -103,7 +103,7 @@ _ABOVE = """\
 
 Made by `tenure keys --markdown`. [Training](training.md) shows how they go together, and `tenure keys WORD` finds one in the terminal.
 
-A key that is not done is refused by name, as a training without it would not be what the config means. A name that is almost a key is an
+A key that is not done is refused by name, as a training without it would not be what the config means; one that says how to train hinders no other task. A name that is almost a key is an
 error with the suggestion, unless the config itself reads it; any other name is the config's own.
 """
 
@@ -175,7 +175,7 @@ def _options_of(name: str, cls: Any) -> list[str]:
     width = max(map(len, options), default=0)
     return [
         f"{name}:",
-        *(f"  {line}".rstrip() for line in inspect.getdoc(cls).splitlines()),
+        *(f"  {line}".rstrip() for line in (inspect.getdoc(cls) or "").splitlines()),
         "",
         *["  options:"][: len(options)],
         *(f"    {option.ljust(width)}  {default}" for option, default in options.items()),

@@ -45,6 +45,12 @@ class BatchNorm(Layer):
 
     more_options = _OPTIONS
 
+    @property
+    @transparent
+    def sees_beams(self) -> bool:
+        """Hypotheses are rows of the batch: there is one mean over all of them."""
+        return True
+
     def forward(self, source: Tensor) -> Tensor:
         return normalise(self, source, {k: v for k, v in self.node.options.items() if k in _OPTIONS})
 
@@ -97,7 +103,8 @@ class _Normaliser:
         self.axis = x.feature_axis
         n = x.shape[self.axis]
         self.shape = [n if i == self.axis else 1 for i in range(x.ndim)]
-        self.stored = [n] if options["param_version"] >= 2 else self.shape
+        without_beams = [m for m, dim in zip(self.shape, x.dims, strict=True) if dim != x.beam_dim]
+        self.stored = [n] if options["param_version"] >= 2 else without_beams
         prefix = {0: f"{layer.node.name}_{layer.node.name}_output_", 1: ""}.get(options["param_version"], "v2_")
         self.prefix = f"batch_norm/{prefix}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import itertools
@@ -224,13 +223,13 @@ class Eval(_Arithmetic):
     @transparent
     def of_all_steps(self) -> Output | None:
         """The value of a function that needs all steps, such as a transducer's loss; some functions want the batch axis first."""
-        expression, more = self.node.get("eval"), self.node.get("eval_locals")
-        for sources in (self.sources, [x.batch_first() for x in self.sources]) if callable(expression) else ():
-            with contextlib.suppress(Exception):  # the error of one step tells what is wrong
-                frame = self.frame(sources, None)
-                value = evaluate(self, sources, frame, expression, more)
-                return self.result(frame, value, bool(self.node.get("with_bias")), self.node.get("activation"))
-        return None
+        if not callable(self.node.get("eval")):
+            return None
+        options = self.resolved_options()
+        try:
+            return self.forward(self.sources, **options)
+        except Exception:
+            return self.forward([x.batch_first() for x in self.sources], **options)
 
 
 def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression: Any, more: Any) -> Any:

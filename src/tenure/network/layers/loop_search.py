@@ -118,8 +118,7 @@ class Search:
         if self.beam is None:
             if not self.graph.open_ended:
                 return None
-            end = forms.zeros(self.end)
-            zeros = jnp.zeros(end.shape)
+            zeros = jnp.zeros(self._over(forms.zeros(self.end)).shape)
             return Hypotheses(zeros, zeros > 0, zeros.astype(jnp.int32), zeros.astype(jnp.int32))
         size = self.beam.size or 1
         index = jnp.arange(size, dtype=jnp.int32)[:, None]
@@ -137,6 +136,15 @@ class Search:
         """The key of the layer that says who has ended."""
         return f"{self.graph.root.path}end"
 
+    @staticmethod
+    def _over(end: Tensor) -> Tensor:
+        """What the layer `end` gives, without features of size 1."""
+        axis = end.feature_axis
+        if axis is None or end.dims[axis].root.size != 1:
+            return end
+        rest = end.without(axis)
+        return rest if end.data is None else rest.like(jnp.squeeze(end.data, axis))
+
     def after(
         self, run: Run, carry: Carry, last: Dim | None, number: Any, forms: Forms
     ) -> tuple[Hypotheses | None, Any]:
@@ -145,7 +153,8 @@ class Search:
         if old is None:
             return None, None
         if last is None:
-            end = ops.aligned(run.outputs[self.end].tensor, forms.outputs[self.end].tensor.dims)
+            wanted = self._over(forms.outputs[self.end].tensor).dims
+            end = ops.aligned(self._over(run.outputs[self.end].tensor), wanted)
             ended = old.ended | jnp.broadcast_to(end, old.ended.shape)
             return self._counted(old, ended), None
         assert self.beam is not None
@@ -165,7 +174,7 @@ class Search:
         old = Hypotheses(scores.astype(jnp.float32), follow(old.ended), follow(old.lengths), follow(old.origin))
         ended = old.ended
         if self.graph.open_ended:
-            over = self.label(run.beams.read(run.outputs[self.end].tensor, last))
+            over = self.label(run.beams.read(self._over(run.outputs[self.end].tensor), last))
             ended = ended | jnp.broadcast_to(ops.aligned(over, (self.beam, batch_dim())), ended.shape)
         else:
             ended = jnp.broadcast_to(self._behind(number + 1), ended.shape)

@@ -54,8 +54,9 @@ def dropout(
     x = jnp.asarray(x)
     if noise_shape is not None:
         noise_shape = [x.shape[i] if n is None else n for i, n in enumerate(noise_shape)]
-    kept = random.dropout(x, keep_prob, noise_shape)
-    return kept if apply_correction_factor else jnp.where(kept == 0, kept, x)
+    if apply_correction_factor:
+        return random.dropout(x, keep_prob, noise_shape)
+    return jnp.where(random.dropout(jnp.ones_like(x), keep_prob, noise_shape) == 0, 0, x)
 
 
 def expand_dims_unbroadcast(x: Any, axis: int, dim: Any, name: str | None = None) -> Any:

@@ -116,7 +116,11 @@ class Chunking:
     def _varied(self, used: Frames, keys: Sequence[str] | None, generator: random.Random | None) -> Span:
         if keys is None or self.variance <= 0 or generator is None:
             return self.size, self.step
-        return _scaled(self.size, self.step, list(used.of), 1 - generator.random() * self.variance)
+        factor = 1 - generator.random() * self.variance
+        known = [key for key in used.of if None not in (self.size.get(key), self.step.get(key))]
+        return (
+            _scaled(self.size, self.step, known, factor) if any(map(self.step.get, known)) else (self.size, self.step)
+        )
 
 
 def _scaled(size: Frames, step: Frames, keys: Sequence[str], factor: float) -> Span:

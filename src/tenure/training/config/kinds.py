@@ -63,11 +63,13 @@ def read(name: str, text: str) -> Any:
 
 
 def plain(name: str, value: Any) -> Any:
-    """A typed value; a text where the key takes numbers is read, as RETURNN does.
+    """A typed value; a text where the key takes numbers is read, and of options in a list the first counts, as RETURNN does.
 
-    >>> plain("num_epochs", "5"), plain("learning_rates", "{3: 0.5}"), plain("target", "5")
-    (5, {3: 0.5}, '5')
+    >>> plain("num_epochs", "5"), plain("learning_rates", "{3: 0.5}"), plain("cleanup_old_models", (True,))
+    (5, {3: 0.5}, True)
     """
+    if name == "cleanup_old_models" and isinstance(value, list | tuple) and value:
+        return value[0]
     takes_numbers = name in _WHOLE | _NUMBERS | _FRAMES or name == "learning_rates"
     return read(name, value) if takes_numbers and isinstance(value, str) else value
 

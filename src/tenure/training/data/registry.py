@@ -84,9 +84,10 @@ def check_class(name: Any) -> None:
     Raises:
       DataSetError: it is not known, or cannot be had.
     """
-    if name in _REFUSED:
+    known = isinstance(name, str)
+    if known and name in _REFUSED:
         raise DataSetError(f"the data set class {name!r} cannot be had here", ways=_REFUSED[name])
-    if name not in CLASSES:
+    if not known or name not in CLASSES:
         raise DataSetError(
             f"the data set class {brief(name)} is not known",
             near=nearest(str(name), CLASSES),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
@@ -71,9 +71,8 @@ def findings(config: Config, measure: bool = False) -> Iterator[Finding]:
     training: list[Training] = []
     yield _tried("settings", lambda: _settings(given, training))
     networks: dict[int, Network] = {}
-    for epoch in (
-        _different(training[0], _epochs(training[0], given)) if training and "extern_data" not in wrong else ()
-    ):
+    epochs = _epochs(training[0], given) if training and "extern_data" not in wrong else []
+    for epoch in _different(epochs, training):
         yield _tried(f"network of epoch {epoch}", lambda: _network(training[0], epoch, networks, task))  # noqa: B023
     layer = given.get("search_output_layer")
     if networks and task == "train" and isinstance(layer, str) and not callable(given.get("get_model")):
@@ -159,33 +158,56 @@ def _epochs(training: Training, given: Mapping[str, Any]) -> list[int]:
     return [*found, last] if changes else found
 
 
-def _different(training: Training, epochs: list[int]) -> Iterator[int]:
-    """The epochs whose networks are not like those of an epoch before, but for files, real numbers and what is no layer."""
+def _different(epochs: Sequence[int], training: Sequence[Training]) -> Iterator[int]:
+    """The epochs whose networks are not like those of an epoch before, but for real numbers and the files that layers write."""
     seen: list[Mapping[str, Any]] = []
     for epoch in epochs:
         try:
-            net = training.network_of(epoch)
-        except (TenureError, OSError):
-            yield epoch  # the error is told where the network is built
+            net = training[0].network_of(epoch)
+        except Exception:  # is told where the network is built
+            yield epoch
             continue
         if not any(_alike(net, other) for other in seen):
             seen.append(net)
             yield epoch
 
 
-def _alike(a: Any, b: Any) -> bool:
-    """Whether two parts of dictionaries of layers make the same layers."""
+def _alike(a: Any, b: Any, around: frozenset[tuple[int, int]] = frozenset()) -> bool:
+    """Whether two parts of dictionaries of layers make the same layers, with the same `#config`.
+
+    Args:
+      a, b: the parts.
+      around: the pairs that are compared already, by identity: a function may refer to itself.
+    """
+    if a is b or (id(a), id(b)) in around:
+        return True
+    around |= {(id(a), id(b))}
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        keys = [{k for k in x if not str(k).startswith("#") and k != "filename"} for x in (a, b)]
-        return keys[0] == keys[1] and all(_alike(a[k], b[k]) for k in keys[0])
+        keys = [{k for k in x if _matters(k, x)} for x in (a, b)]
+        return keys[0] == keys[1] and all(_alike(a[k], b[k], around) for k in keys[0])
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(_alike, a, b))
+        return len(a) == len(b) and all(_alike(x, y, around) for x, y in zip(a, b, strict=True))
     if isinstance(a, FunctionType) and isinstance(b, FunctionType):
-        bound = [[x.__defaults__ or (), [cell.cell_contents for cell in x.__closure__ or ()]] for x in (a, b)]
-        return a.__code__ is b.__code__ and _alike(*bound)
+        return a.__code__ is b.__code__ and _alike(_bound(a), _bound(b), around)
     if isinstance(a, float) and isinstance(b, float):
         return True
-    return a is b or (type(a) is type(b) and isinstance(a, str | int) and a == b)
+    return type(a) is type(b) and isinstance(a, str | int) and a == b
+
+
+def _matters(key: Any, of: Mapping[Any, Any]) -> bool:
+    """Whether an entry of a network, a layer or an option may change what is built."""
+    if str(key).startswith("#"):
+        return key == "#config"
+    return key != "filename" or "class" not in of  # a layer's own file is one that it writes
+
+
+def _bound(function: FunctionType) -> list[Any]:
+    """The values that a function was made with."""
+    found = [function.__defaults__, function.__kwdefaults__]
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not assigned yet
+            found.append(cell.cell_contents)
+    return found
 
 
 def _searched(training: Training, epoch: int, layer: str) -> str:
@@ -262,8 +284,9 @@ def _wrong_classes(options: Any) -> Iterator[str]:
     """What is wrong with the class of a data set, or of those that it is made of."""
     if not isinstance(options, Mapping):
         return
-    parts = options.get("datasets") or ()
-    for part in (options.get("dataset"), *(parts.values() if isinstance(parts, Mapping) else parts)):
+    parts = options.get("datasets")
+    parts = parts.values() if isinstance(parts, Mapping) else parts if isinstance(parts, list | tuple) else ()
+    for part in (options.get("dataset"), *parts):
         yield from _wrong_classes(part)
     try:
         check_class(options.get("class"))
@@ -292,6 +315,10 @@ def _data(
     fed: list[tuple[Feed, Padded]],
 ) -> str:
     """Opens a data set, and has the network, if there is one, take the shapes of its first batch, which goes to `fed`."""
+    if options is None:
+        raise ConfigError(
+            f"the config has no data set {name!r}", ways=[f"{name} = {{'class': 'HDFDataset', 'files': […]}}"]
+        )
     if network is None:
         return f"{dataset(options, **defaults).count():,} sequences"
     training = name == "train"

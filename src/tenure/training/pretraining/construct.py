@@ -57,9 +57,13 @@ def _cut(net: Net, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[set[s
                 continue
             if name not in net:
                 raise PretrainError(
-                    f"pretrain from_output: the output would read '{name}', which is cut away already",
+                    f"pretrain from_output: the output would read '{name}', which is no layer that is left",
                     parties=[Party("layer", out, f"reads {sorted(front)}")],
-                    ways=["use 'from_input'", "give a function as 'construction_algo'"],
+                    ways=[
+                        "name what is no layer:  pretrain = {'input_layers': […], …}",
+                        "use 'from_input'",
+                        "give a function as 'construction_algo'",
+                    ],
                 )
             found.update(_from(name, net.pop(name)))
             cut.append(name)
@@ -80,7 +84,7 @@ def from_input(
     >>> [sorted(n) for n in from_input(net)]
     [['a', 'output'], ['a', 'b', 'output']]
     """
-    nets = []
+    nets: list[Net] = []
     while (part := _part(net, len(nets) + 1, outputs)) is not None:
         nets.append(part)
     return _with_new_parameters([*nets, copy.deepcopy(dict(net))], outputs)

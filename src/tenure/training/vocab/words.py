@@ -170,13 +170,13 @@ def _labels_and_spaces(labels: Sequence[str]) -> re.Pattern[str]:
 
 def _numbered(vocab_file: str | None, labels: Any, name: str) -> tuple[dict[str, int], list[str]]:
     """The index of each label, the last one of a label that is there more than once; and the labels by index."""
-    if labels is None and vocab_file is None:
+    if labels is None and not vocab_file:
         raise DataSetError("a vocabulary needs 'vocab_file' or 'labels'")
-    found = _read(vocab_file) if labels is None and vocab_file else labels() if callable(labels) else labels
+    found = _read(vocab_file) if labels is None else labels() if callable(labels) else labels  # type: ignore[arg-type]
     if not isinstance(found, Mapping):
         names = list(found)
         return {label: index for index, label in enumerate(names)}, names
-    by_index = {index: label for label, index in sorted(found.items())}
+    by_index = {found[label]: label for label in sorted(found, key=str)}
     if sorted(by_index) != list(range(len(by_index))):
         raise DataSetError(f"vocabulary '{name}': its indices are not 0 to {len(by_index) - 1}")
     return dict(found), [by_index[index] for index in range(len(by_index))]
