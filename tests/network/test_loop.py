@@ -97,3 +97,19 @@ def test_the_target_data_of_a_loop_over_another_input_is_the_input_of_that_name(
     scores = np.asarray(jax.nn.log_softmax(w[delayed] + b))
     expected = -sum(scores[i, t, data[i, t]] for i, n in enumerate(lengths) for t in range(n))
     np.testing.assert_allclose(next(iter(found.values())).loss, expected, rtol=1e-5)
+
+
+def test_the_input_of_a_network_keeps_its_name_in_a_loop_over_a_layer(batch):
+    unit = {
+        name: {"class": "copy", "from": f"data{of}"} for name, of in {"a": "", "b": ":data", "c": ":source"}.items()
+    }
+    unit["output"] = {"class": "copy", "from": ["a", "b", "c"]}
+    net = {
+        "twice": {"class": "eval", "eval": "2 * source(0)", "from": "data"},
+        "output": {"class": "rec", "from": "twice", "unit": unit},
+    }
+    model = tn.network(net, DATA)
+    params, state = model.init(jax.random.key(0), batch)
+    found, x = model.apply(params, state, None, batch)[0].outputs["output"].batch_first().data, batch["data"][0]
+    within = np.arange(6) < LENGTHS[:, None]
+    np.testing.assert_array_equal(found[within], jnp.concatenate([x, x, 2 * x], -1)[within])

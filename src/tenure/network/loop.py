@@ -101,11 +101,10 @@ class LoopGraph(Graph):
             if (key or "data") in at.data:
                 return at.data[key or "data"]
             at = at.parent
-        source = key in (None, "source") or (key == self.default_input and option != "target")
-        sources = self.owner.sources
-        if source and sources:
+        if key == "source" and self.owner.sources:
             return self._frame("data:source", "source")
-        outer = self._import(self.owner.level, f"data:{key or self.default_input}", asker, option)
+        key = key or self.default_input
+        outer = self._import(self.owner.level, f"data:{key}", asker, option)
         return self._frame(f"data:{key}", outer.removeprefix("base:"))
 
     def _frame(self, key: str, outside: str) -> str:
