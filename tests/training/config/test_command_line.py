@@ -33,3 +33,7 @@ def test_options(arguments, values):
 def test_what_cannot_be_read(arguments, says):
     with pytest.raises(ConfigError, match=says):
         parse(["a.config", *arguments])
+
+
+def test_only_a_plus_before_a_minus_is_taken_away():
+    assert parse(["c", "++a", "+-5", "++b", "+5"]).values == (("a", "-5"), ("b", "+5"))

@@ -17,3 +17,12 @@ def test_json_has_comments_and_typed_values(tmp_path):
     config = config_of(tmp_path, '{// lr\n"lr": 0.5, "page": "http://x", "n": null}', "++lr", "2")
     assert (config.typed["lr"], config.typed["page"], config.typed["n"]) == (2, "http://x", None)
     assert config_of(tmp_path, '// of 2016\n{"lr": 0.5}').typed["lr"] == 0.5
+
+
+def test_a_value_that_is_no_python_is_a_text_in_the_place_of_a_typed_one(tmp_path):
+    (tmp_path / "c").write_text("#!rnn.py\nchunking = None\nrate = 0.5\n")
+    with pytest.warns(UserWarning, match="so it is a text"):
+        config = from_command_line([str(tmp_path / "c"), "++chunking", "50:25", "++rate", "0.25"])
+    assert config.typed["chunking"] == "50:25" and config.typed["rate"] == 0.25
+    with pytest.raises(ConfigError, match="no Python"):
+        from_command_line([str(tmp_path / "c"), "++rate", "abc"])

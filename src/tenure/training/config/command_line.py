@@ -73,7 +73,8 @@ def parse(arguments: Sequence[str]) -> Given:
     while rest:
         name = rest.pop(0)
         if name.startswith("++"):
-            plus.append((name[2:], _value(name, rest).removeprefix("+")))
+            value = _value(name, rest)
+            plus.append((name[2:], value[1:] if value.startswith("+-") else value))
         elif name.startswith("-"):
             options.append(_option(name, rest))
         else:

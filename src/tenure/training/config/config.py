@@ -99,7 +99,9 @@ class Config:
         return self._one(key, default, index, (int, float, str), float)
 
     def bool(self, key: str, default: Any = None, index: builtins.int = 0) -> Any:
-        """The value as yes or no."""
+        """The value as yes or no; an empty text says nothing."""
+        if key not in self.typed and key in self.texts and self.texts[key][index : index + 1] == [""]:
+            return default
         value = self._one(key, default, index, int, _truth)
         return bool(value) if key in self.typed and value is not None else value
 
@@ -110,7 +112,7 @@ class Config:
         try:
             return self.bool(key, default, index)
         except ConfigError:
-            return self.texts[key][index]
+            return self.texts[key][index] or default
 
     def is_true(self, key: str, default: Any = False) -> Any:
         """Whether the value is set to something that counts as true."""

@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 import types
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,7 @@ def from_command_line(arguments: Sequence[str]) -> Config:
 
 
 def _override(config: Config, key: str, value: str) -> None:
-    """A value of the command line in the place of a config's: evaluated, unless a text is there."""
+    """A value of the command line in the place of a config's: evaluated, unless a text is there, or it is no Python."""
     if key not in config.typed:
         config.texts[key] = texts(value)
         return
@@ -178,6 +179,12 @@ def _override(config: Config, key: str, value: str) -> None:
         return
     try:
         config.typed[key] = eval(value, {"inf": float("inf"), "nan": float("nan")})
+    except SyntaxError:  # such as ++chunking 50:25 where the config has None
+        said = brief(config.typed[key])
+        warnings.warn(
+            f"++{key} {value}: the config has {said} there; the new value is no Python, so it is a text", stacklevel=3
+        )
+        config.typed[key] = value
     except Exception as error:
         raise ConfigError(
             f"++{key} {value}: the config has {brief(config.typed[key])} there, and the new value is no Python: {error}",
