@@ -22,7 +22,7 @@ class Clipping:
       gradient_clip: the largest absolute value.
       gradient_clip_norm: the largest norm of one parameter's gradient.
       gradient_clip_avg_norm: the largest norm divided by the number of values.
-      gradient_clip_global_norm: the largest norm of all gradients together.
+      gradient_clip_global_norm: the largest norm of all gradients together, before they are clipped one by one.
       gradient_nan_inf_filter: whether NaN and infinity become zero.
       grad_norm_to_clip_to_zero: all gradients become zero if their norm is larger.
     """
@@ -52,8 +52,9 @@ class Clipping:
         >>> float(Clipping(gradient_clip=0.5)(jnp.float32(-2)))
         -0.5
         """
+        norm = optax.tree.norm(grads)  # of the gradients as they come, whatever else is done to them
         if self.grad_norm_to_clip_to_zero:
-            small = optax.tree.norm(grads) <= self.grad_norm_to_clip_to_zero
+            small = norm <= self.grad_norm_to_clip_to_zero
             grads = jax.tree.map(lambda g: jnp.where(small, g, 0), grads)
         if self.gradient_noise and key is not None:
             grads = _noisy(grads, key, self.gradient_noise, step)
@@ -65,7 +66,6 @@ class Clipping:
             limit = self.gradient_clip_avg_norm
             grads = jax.tree.map(lambda g: _within(g, jnp.linalg.norm(g.ravel()) / g.size, limit), grads)
         if self.gradient_clip_global_norm:
-            norm = optax.tree.norm(grads)
             grads = jax.tree.map(lambda g: _within(g, norm, self.gradient_clip_global_norm), grads)
         if self.gradient_nan_inf_filter:
             grads = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), grads)
