@@ -80,3 +80,20 @@ def test_a_whole_decoder_is_moved_out_with_the_same_numbers(batch):
     np.testing.assert_allclose(a, b, rtol=1e-5)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5), da, db)
     assert "W" not in params["output/rec/embed"] and np.abs(da["words"]["W"]).max() > 0
+
+
+def test_the_target_data_of_a_loop_over_another_input_is_the_input_of_that_name():
+    """A language model reads the words so far, and its labels are the words themselves."""
+    unit = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data:source"}}
+    net = {"output": {"class": "rec", "from": "data:delayed", "target": "data", "unit": unit}}
+    words = {"dim": 4, "sparse": True}
+    made = tn.network(net, {"data": words, "delayed": words})
+    data, delayed, lengths = np.array([[1, 2, 3], [3, 1, 0]]), np.array([[0, 1, 2], [0, 3, 0]]), np.array([3, 2])
+    batch = {"data": (data, lengths), "delayed": (delayed, lengths)}
+    params, state = made.init(jax.random.key(0), batch)
+    params = jax.tree.map(lambda x: jax.random.normal(jax.random.key(x.size), x.shape), params)
+    found = made.apply(params, state, None, batch)[0].losses
+    w, b = (np.asarray(next(of[n] for of in params.values() if n in of)) for n in ("W", "b"))
+    scores = np.asarray(jax.nn.log_softmax(w[delayed] + b))
+    expected = -sum(scores[i, t, data[i, t]] for i, n in enumerate(lengths) for t in range(n))
+    np.testing.assert_allclose(next(iter(found.values())).loss, expected, rtol=1e-5)

@@ -76,4 +76,5 @@ def test_further_rows_change_nothing(name):
     found = step(params, {key: with_rows(fed, 2) for key, fed in batch.items()}, 3)
     assert jax.tree.structure(expected) == jax.tree.structure(found)
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(found), strict=True):
-        np.testing.assert_allclose(b, a, rtol=2e-5, atol=1e-6, err_msg=f"{name}: {jax.tree_util.keystr(path)}")
+        # the gradient of a bias ahead of batch norm is zero, but for the rounding of summands of size 1, in another order here
+        np.testing.assert_allclose(b, a, rtol=2e-5, atol=4e-6, err_msg=f"{name}: {jax.tree_util.keystr(path)}")

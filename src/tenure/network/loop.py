@@ -101,7 +101,7 @@ class LoopGraph(Graph):
             if (key or "data") in at.data:
                 return at.data[key or "data"]
             at = at.parent
-        source = key in (None, "source", self.default_input)
+        source = key in (None, "source") or (key == self.default_input and option != "target")
         sources = self.owner.sources
         if source and sources:
             return self._frame("data:source", "source")

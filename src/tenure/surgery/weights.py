@@ -41,7 +41,7 @@ def weights(plan: Plan, params: Params, state: Params | None = None) -> Tree:
     """
     frame = offline(plan, params, state)
     owners = [s for s in plan.slots.values() if s.kind == "owned" and not s.part_of]
-    return nest({s.path: evaluate(frame, s.path, WEIGHT) for s in owners})
+    return nest({s.path: evaluate(frame, s.path, WEIGHT) if s.stages else values.leaf(frame, s) for s in owners})
 
 
 @of_plan_and_params

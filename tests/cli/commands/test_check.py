@@ -55,6 +55,7 @@ eval = {"class": "ExternSprintDataset"}
         ("num_inputs = 7\ndel network['b']['reuse_params']\n", "wrong  data set 'train'"),
         ("num_outputs = 1\n", "'seq-0' has the label 1 in the stream 'classes', and the network has 1 labels"),
         ("optimizer = {'class': 'adm'}\n", "nearest names: adam"),
+        ("train = None\n", "the config has no data set 'train'"),
         ("train = 'train.hdf'\n", "there is no HDF file 'train.hdf'"),
         ("network = [network]\n", "and no dictionary of layers"),
         ("target = 'text'\n", "the streams of extern_data: 'classes', 'data'"),

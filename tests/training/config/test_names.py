@@ -19,7 +19,7 @@ tensorflow.control_dependencies tensorflow.summary tensorflow.segment_min tensor
 returnn.tf.util.data.FeatureDim returnn.tf.util.data.batch_dim returnn.tensor.Dim returnn.tensor.batch_dim
 """.split()  # what configs import, and Tenure has
 REFUSED = """
-TFUtil.OpCodeCompiler TFUtil.create_random_warp_flow_2d TFUtil.dense_image_warp LmDataset.Lexicon
+TFUtil.OpCodeCompiler TFUtil.create_random_warp_flow_2d TFUtil.dense_image_warp LmDataset.Lexicon HyperParamTuning.HyperParam
 TFNetworkRecLayer.SelectSearchSourcesLayer TFNetworkLayer.register_layer_class returnn.tf.layers.basic.auto_register_layer_classes
 """.split()
 GENERAL = "write it with jax.numpy"  # the way out of a name that nobody publishes

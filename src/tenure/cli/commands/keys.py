@@ -175,7 +175,7 @@ def _options_of(name: str, cls: Any) -> list[str]:
     width = max(map(len, options), default=0)
     return [
         f"{name}:",
-        *(f"  {line}".rstrip() for line in inspect.getdoc(cls).splitlines()),
+        *(f"  {line}".rstrip() for line in (inspect.getdoc(cls) or "").splitlines()),
         "",
         *["  options:"][: len(options)],
         *(f"    {option.ljust(width)}  {default}" for option, default in options.items()),

@@ -21,7 +21,7 @@ from tenure.training.vocab import CLASSES
 
 _OLD = """TFUtil TFNetwork TFNetworkLayer TFNetworkRecLayer TFNetworkSigProcLayer TFEngine TFNativeOp TFCompat TFUpdater TFHorovod
     Pretrain Util Config Dataset GeneratingDataset LmDataset HDFDataset MetaDataset Log NativeOp Engine Network NetworkDescription
-    SprintDataset SprintInterface TranslationDataset LearningRateControl Debug better_exchook returnn_import crnn"""
+    SprintDataset SprintInterface TranslationDataset LearningRateControl Debug better_exchook returnn_import crnn HyperParamTuning"""
 ROOTS = frozenset((*_OLD.split(), "returnn", "tensorflow", "tensorflow_addons"))
 
 

@@ -14,6 +14,7 @@ _WAYS = {
     "create_random_warp_flow_2d": "time warping has no counterpart here: SpecAugment's masks alone do most of its work",
     "dense_image_warp": "time warping has no counterpart here: SpecAugment's masks alone do most of its work",
     "Lexicon": "LmDataset reads text with 'orth_symbols_file' or a vocabulary; of a lexicon, write the symbols to a file",
+    "HyperParam": "give it one value, and run several trainings",
     "register_layer_class": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
 }
 

@@ -34,6 +34,7 @@ from tenure.training.errors import ConfigError, DataSetError
 from tenure.training.optimizing.updater import Updater, layers_with_options
 
 _FILES = ("files", "path", "segment_file")  # and all options that end in "_file"
+_DATA_SETS = ("train", "dev", "eval", "eval_datasets")  # of `#config`, of which no network depends
 _SHAPES, _SECONDS = 4, 10.0  # of batches whose memory is estimated
 _MOST = 5  # missing files of one data set that are named
 
@@ -167,6 +168,8 @@ def _different(epochs: Sequence[int], training: Sequence[Training]) -> Iterator[
         except Exception:  # is told where the network is built
             yield epoch
             continue
+        if isinstance(config := net.get("#config"), Mapping):
+            net = {**net, "#config": {k: v for k, v in config.items() if k not in _DATA_SETS}}
         if not any(_alike(net, other) for other in seen):
             seen.append(net)
             yield epoch
@@ -315,6 +318,10 @@ def _data(
     fed: list[tuple[Feed, Padded]],
 ) -> str:
     """Opens a data set, and has the network, if there is one, take the shapes of its first batch, which goes to `fed`."""
+    if options is None:
+        raise ConfigError(
+            f"the config has no data set {name!r}", ways=[f"{name} = {{'class': 'HDFDataset', 'files': […]}}"]
+        )
     if network is None:
         return f"{dataset(options, **defaults).count():,} sequences"
     training = name == "train"

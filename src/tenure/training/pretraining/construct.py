@@ -84,7 +84,7 @@ def from_input(
     >>> [sorted(n) for n in from_input(net)]
     [['a', 'output'], ['a', 'b', 'output']]
     """
-    nets = []
+    nets: list[Net] = []
     while (part := _part(net, len(nets) + 1, outputs)) is not None:
         nets.append(part)
     return _with_new_parameters([*nets, copy.deepcopy(dict(net))], outputs)
