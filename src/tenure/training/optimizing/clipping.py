@@ -41,18 +41,19 @@ class Clipping:
         fields: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(cls)}
         return cls(**{name: type(default)(config.get(name) or default) for name, default in fields.items()})
 
-    def __call__(self, grads: Tree, key: jax.Array | None = None, step: Any = 0) -> Tree:
+    def __call__(self, grads: Tree, key: jax.Array | None = None, step: Any = 0, norm: Any = None) -> Tree:
         """The gradients after all that.
 
         Args:
           grads: a tree of them.
           key: for noise.
           step: how many steps there were.
+          norm: of all gradients of the step, those of other layers included; that of `grads` if it is not given.
 
         >>> float(Clipping(gradient_clip=0.5)(jnp.float32(-2)))
         -0.5
         """
-        norm = optax.tree.norm(grads)  # of the gradients as they come, whatever else is done to them
+        norm = optax.tree.norm(grads) if norm is None else norm  # as gradients come, whatever else is done to them
         if self.grad_norm_to_clip_to_zero:
             small = norm <= self.grad_norm_to_clip_to_zero
             grads = jax.tree.map(lambda g: jnp.where(small, g, 0), grads)
