@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from tenure.core.errors import Party, TenureError, brief
 from tenure.core.notation import paths
 from tenure.core.run.frame import current_frame
+from tenure.core.sites import raised_at
 from tenure.network import sizes as sizes_
 from tenure.network import versions
 from tenure.network.beams import Beams
@@ -40,6 +42,13 @@ _FAULTS = (
     RecursionError,
     ImportError,
 )
+
+
+def _raised(error: Exception) -> list[Party]:
+    """The line of a function of the dictionary's that failed, if it was one."""
+    site = raised_at(error)
+    known = site.file and not site.file.startswith((sys.prefix, sys.base_prefix))  # not a library's line
+    return [Party("raised at", str(site))] if known else []
 
 
 class Run:
@@ -214,8 +223,8 @@ class Run:
         reason = (str(other) or repr(other)).partition("\n")[0]
         if reason in str(told):
             return told
-        parties = [*told.parties, Party("all steps at once", node.key, f"{type(other).__name__}: {reason}")]
-        found = told.again(parties=parties)
+        at_once = Party("all steps at once", node.key, f"{type(other).__name__}: {reason}", str(raised_at(other)))
+        found = told.again(parties=[*told.parties, at_once])
         found.layer = node.key  # type: ignore[attr-defined]
         return found
 
@@ -274,7 +283,7 @@ class Run:
             ways = [f"x.get_shape().{error.name} instead of x.shape.{error.name}", *ways]
         raised = LayerError(
             f"layer '{node.key}' ({node.class_name}) cannot be computed: {type(error).__name__}: {reason}",
-            parties=[Party("options", node.key, options), *self._inputs(node)],
+            parties=[Party("options", node.key, options), *self._inputs(node), *_raised(error)],
             ways=ways,
         )
         raised.layer = node.key  # type: ignore[attr-defined]

@@ -81,3 +81,14 @@ def test_a_mistake_in_a_function_that_needs_all_steps_is_told():
     }
     with pytest.raises(TenureError, match=r"no time axis(.|\n)*all steps at once +loop/total +IndexError: list index"):
         run({"loop": {"class": "rec", "from": "data", "unit": unit}})
+
+
+def test_the_line_of_a_function_that_fails_is_told():
+    def wrong(source, **keywords):
+        return [][source(0).ndim]
+
+    with pytest.raises(TenureError, match=r"IndexError(.|\n)*raised at +\S*test_elementwise\.py:\d+"):
+        output({"class": "eval", "eval": wrong})
+    with pytest.raises(TenureError) as raised:
+        output({"class": "combine", "kind": "no such kind"})
+    assert "raised at" not in str(raised.value)

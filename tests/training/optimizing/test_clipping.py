@@ -1,7 +1,9 @@
 """What happens to gradients before an optimizer sees them."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from tenure.training.optimizing.clipping import Clipping
 
@@ -21,3 +23,9 @@ def test_noise_gets_less_with_the_steps():
     grads, key = {"a": np.zeros(10_000, "float32")}, jax.random.key(0)
     first, later = (Clipping(gradient_noise=1.0)(grads, key, step)["a"].std() for step in (0, 99))
     np.testing.assert_allclose([first, later], [1, 100**-0.275], rtol=0.05)
+
+
+def test_the_norm_of_all_gradients_is_that_before_each_is_clipped():
+    grads = {"a": jnp.array([3.0, 0.0]), "b": jnp.array([4.0])}
+    found = Clipping(gradient_clip=2.0, gradient_clip_global_norm=1.0)(grads)
+    assert found["a"].tolist() == pytest.approx([2 / 5, 0.0]) and found["b"].tolist() == pytest.approx([2 / 5])

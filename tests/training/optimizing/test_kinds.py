@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenure.training.optimizing.kinds import LAZY
+from tenure.training.optimizing.kinds import LAZY, kind
 from tenure.training.optimizing.updater import Updater
 from tests.training.optimizing.embedding_rows import PATH
 
@@ -49,3 +49,13 @@ def test_rows_have_the_numbers_of_tensorflow(name):
     options = {"momentum": 0.9} if name in ("momentum", "rmsprop") else {"epsilon": 0.01} if name == "adadelta" else {}
     found, _ = after_two_steps({"class": name, **options}, {PATH: ("data",)})
     np.testing.assert_allclose(found[:, 0], TENSORFLOW[name], rtol=1e-6)
+
+
+def test_normalised_gradients_have_a_norm_of_one():
+    direction, _ = kind({"class": "NormalizedSGD"})
+    params = {"w": jnp.zeros(2), "b": jnp.zeros(1)}
+    moved, _ = direction.update(
+        {"w": jnp.array([3.0, 4.0]), "b": jnp.array([-2.0])}, direction.init(params), params, learning_rate=0.5
+    )
+    np.testing.assert_allclose(moved["w"], [-0.3, -0.4], rtol=1e-6)
+    np.testing.assert_allclose(moved["b"], [0.5], rtol=1e-6)

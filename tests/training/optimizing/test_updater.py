@@ -38,3 +38,18 @@ def test_what_only_writes_summaries_is_taken():
 def test_options_of_a_layer_that_are_none_are_refused():
     with pytest.raises(ConfigError, match="updater_opts of layer 'h' have no 'learning_rate_multiplier'"):
         Updater({}, {"h": {"W": True}}, {"h": {"learning_rate_multiplier": 2}})
+
+
+def test_the_norm_that_clips_is_that_of_all_layers_in_this_step_alone():
+    trainable = {"a": {"W": True}, "b": {"W": True}}
+    config, own = (
+        {"gradient_clip_global_norm": 1.0, "accum_grad_multiple_step": 2},
+        {"b": {"accum_grad_multiple_step": 1}},
+    )
+    updater = Updater(config, trainable, own)
+    params = {"a": {"W": jnp.zeros(1)}, "b": {"W": jnp.zeros(1)}}
+    grads, state = {"a": {"W": jnp.array([3.0])}, "b": {"W": jnp.array([4.0])}}, updater.init(params)
+    for step in range(2):
+        params, state = updater.update(grads, state, params, learning_rate=1.0, step=step)
+    np.testing.assert_allclose(params["a"]["W"], [-(3 + 3) / 5], rtol=1e-6)
+    np.testing.assert_allclose(params["b"]["W"], [-2 * 4 / 5], rtol=1e-6)

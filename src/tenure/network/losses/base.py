@@ -91,7 +91,11 @@ class View:
 
     @property
     def classes(self) -> int:
-        """How many classes the target has: where it does not say, and the output's features are as many as there are frames, so many."""
+        """How many classes the target has. Where it does not say, and the output has a feature for each frame: how many those are.
+
+        Raises:
+          LossError: nothing says it.
+        """
         assert self.target is not None
         dim, features = self.target.feature_or_sparse_dim, self.output.feature_dim
         if dim is not None and dim.root.size is None and features is not None and features.is_dynamic:

@@ -22,7 +22,7 @@ class Clipping:
       gradient_clip: the largest absolute value.
       gradient_clip_norm: the largest norm of one parameter's gradient.
       gradient_clip_avg_norm: the largest norm divided by the number of values.
-      gradient_clip_global_norm: the largest norm of all gradients together.
+      gradient_clip_global_norm: the largest norm of all gradients together, before they are clipped one by one.
       gradient_nan_inf_filter: whether NaN and infinity become zero.
       grad_norm_to_clip_to_zero: all gradients become zero if their norm is larger.
     """
@@ -41,19 +41,21 @@ class Clipping:
         fields: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(cls)}
         return cls(**{name: type(default)(config.get(name) or default) for name, default in fields.items()})
 
-    def __call__(self, grads: Tree, key: jax.Array | None = None, step: Any = 0) -> Tree:
+    def __call__(self, grads: Tree, key: jax.Array | None = None, step: Any = 0, norm: Any = None) -> Tree:
         """The gradients after all that.
 
         Args:
           grads: a tree of them.
           key: for noise.
           step: how many steps there were.
+          norm: of all gradients of the step, those of other layers included; that of `grads` if it is not given.
 
         >>> float(Clipping(gradient_clip=0.5)(jnp.float32(-2)))
         -0.5
         """
+        norm = optax.tree.norm(grads) if norm is None else norm  # as gradients come, whatever else is done to them
         if self.grad_norm_to_clip_to_zero:
-            small = optax.tree.norm(grads) <= self.grad_norm_to_clip_to_zero
+            small = norm <= self.grad_norm_to_clip_to_zero
             grads = jax.tree.map(lambda g: jnp.where(small, g, 0), grads)
         if self.gradient_noise and key is not None:
             grads = _noisy(grads, key, self.gradient_noise, step)
@@ -65,7 +67,6 @@ class Clipping:
             limit = self.gradient_clip_avg_norm
             grads = jax.tree.map(lambda g: _within(g, jnp.linalg.norm(g.ravel()) / g.size, limit), grads)
         if self.gradient_clip_global_norm:
-            norm = optax.tree.norm(grads)
             grads = jax.tree.map(lambda g: _within(g, norm, self.gradient_clip_global_norm), grads)
         if self.gradient_nan_inf_filter:
             grads = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), grads)

@@ -103,9 +103,17 @@ def _by_agreement(beta1: float, factor: float) -> Direction:
     return _of(_zeros, update)
 
 
+def _normalised() -> optax.GradientTransformation:
+    """Each parameter's gradient divided by its norm."""
+    return optax.stateless(
+        lambda grads, _: jax.tree.map(lambda g: g / jnp.sqrt(jnp.maximum(jnp.sum(g * g), 1e-12)), grads)
+    )
+
+
 # Name → (its options with their values where a config says nothing, what makes it of them).
 _KINDS: dict[str, tuple[dict[str, Any], Callable[..., Direction]]] = {
     "gradientdescent": ({}, lambda: _scaled(optax.identity())),
+    "normalizedsgd": ({}, lambda: _scaled(_normalised())),
     "momentum": (
         {"momentum": 0.0, "use_nesterov": False},
         lambda momentum, use_nesterov: _scaled(optax.trace(momentum, use_nesterov)),

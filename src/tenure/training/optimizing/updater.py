@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from tenure.core.errors import brief, nearest
 from tenure.training.errors import ConfigError
@@ -159,7 +160,7 @@ class Updater:
     def _updated(
         self, grads: Params, state: Any, params: Params, rate: Any, step: Any, key: Any, constraints: Any, labels: Any
     ) -> tuple[Params, Any]:
-        read = self._rows_read(params, grads, labels or {})
+        read, norm = self._rows_read(params, grads, labels or {}), optax.tree.norm(_chosen(grads, self.paths))
         result = {module: dict(names) for module, names in params.items()}
         after = []
         for number, (part, before) in enumerate(zip(self.parts, state, strict=True)):
@@ -167,7 +168,7 @@ class Updater:
             pulls = None if constraints is None else _chosen(constraints, part.paths)
             new, now = self._of_part(
                 *(part, before, _chosen(grads, part.paths), _chosen(params, part.paths)),
-                *(rate, step, own, pulls, read),
+                *(rate, step, own, pulls, read, norm),
             )
             after.append(now)
             for (module, name), value in new.items():
@@ -191,12 +192,22 @@ class Updater:
         return found
 
     def _of_part(
-        self, part: Part, state: Any, grads: Any, params: Any, rate: Any, step: Any, key: Any, pulls: Any, read: Any
+        self,
+        part: Part,
+        state: Any,
+        grads: Any,
+        params: Any,
+        rate: Any,
+        step: Any,
+        key: Any,
+        pulls: Any,
+        read: Any,
+        norm: Any,
     ) -> tuple[Any, Any]:
         rate = rate * part.multiplier
 
         def moved(state: Any) -> Any:
-            clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step)
+            clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step, norm)
             updates, optimizer = part.direction.update(clipped, state["optimizer"], params, learning_rate=rate)
             if part.lazy and part.every == 1:
                 updates = {path: jnp.where(read[path], u, 0) if path in read else u for path, u in updates.items()}
