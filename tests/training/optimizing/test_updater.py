@@ -53,3 +53,12 @@ def test_the_norm_that_clips_is_that_of_all_layers_in_this_step_alone():
         params, state = updater.update(grads, state, params, learning_rate=1.0, step=step)
     np.testing.assert_allclose(params["a"]["W"], [-(3 + 3) / 5], rtol=1e-6)
     np.testing.assert_allclose(params["b"]["W"], [-2 * 4 / 5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [{}, {"decouple_constraints_factor": 0.5}])
+def test_decoupled_constraints_move_parameters_by_their_gradient_whatever_the_factor(factor):
+    updater = Updater({"decouple_constraints": True, **factor}, {"h": {"W": True}})
+    params, pulls = {"h": {"W": jnp.ones(1)}}, {"h": {"W": jnp.array([0.25])}}
+    grads = {"h": {"W": jnp.array([1.0])}}
+    new, _ = updater.update(grads, updater.init(params), params, learning_rate=0.1, step=0, constraints=pulls)
+    np.testing.assert_allclose(new["h"]["W"], [1 - 0.1 - 0.25], rtol=1e-6)

@@ -110,8 +110,8 @@ gradient_noise: standard deviation of noise on gradients
 accum_grad_multiple_step: gradients of so many steps are added up
 grad_norm_to_clip_to_zero: gradients with a greater norm count as zero
 gradient_nan_inf_filter: entries that are no numbers count as zero
-decouple_constraints: L2 is a decay of the weights
-decouple_constraints_factor: of that decay
+decouple_constraints: L2 is a decay of the weights, by 2 · L2 of them in each step
+decouple_constraints_factor: is taken and changes nothing, as in RETURNN, which reads it and does not apply it
 stop_on_nonfinite_train_score: stop when a score is no number
 # learning rate
 learning_rate: of the first epoch

@@ -184,7 +184,7 @@ class Steps:
             result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=read)
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
-            value = jnp.asarray(result.loss if updater.decoupled is not None else result.objective, jnp.float32)
+            value = jnp.asarray(result.loss if updater.decoupled else result.objective, jnp.float32)
             return value * updater.scale(state.optimizer), (value, result, new)
 
         def pull(params: Any) -> Any:
@@ -192,7 +192,7 @@ class Steps:
             return jnp.asarray(result.constraints, jnp.float32)
 
         (_, (value, result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
-        pulls = None if updater.decoupled is None else jax.grad(pull)(state.params)
+        pulls = jax.grad(pull)(state.params) if updater.decoupled else None
         params, optimizer = updater.update(
             *(grads, state.optimizer, state.params),
             learning_rate=rate,

@@ -30,7 +30,6 @@ _NOT_DONE = (
     "extra_updates",
     "reset_updater_vars_mod_step",
 )
-DECOUPLED = 1.0  # RETURNN's default of decouple_constraints_factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +59,8 @@ class Updater:
 
     Attributes:
       parts: of the parameters, by their optimizer.
-      decoupled: whether constraints stay out of the objective, and how much of them is applied by themselves.
+      decoupled: whether constraints stay out of the objective, and their gradients move the parameters by themselves. RETURNN
+        does not apply its `decouple_constraints_factor`.
       loss_scale: how the objective is scaled, if it is: then the gradients are those of the scaled one.
       read_by_labels: layers whose outputs `update` wants as `labels`.
     """
@@ -87,9 +87,7 @@ class Updater:
         for name in _NOT_DONE:
             if config.get(name):
                 raise ConfigError(f"{name} is not done here", ways=[f"remove {name}"])
-        self.decoupled = (
-            float(config.get("decouple_constraints_factor", DECOUPLED)) if config.get("decouple_constraints") else None
-        )
+        self.decoupled = bool(config.get("decouple_constraints"))
         self.loss_scale = LossScale.from_config(config)
         self._embeddings = dict(embeddings or {})
         groups: dict[str, tuple[dict[str, Any], set[Path]]] = {}
@@ -214,7 +212,7 @@ class Updater:
                 optimizer = _of_rows(read, optimizer, state["optimizer"]) if part.lazy == "state" else optimizer
             new = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates)
             if pulls is not None:
-                new = jax.tree.map(lambda p, c: (p - self.decoupled * c).astype(p.dtype), new, pulls)
+                new = jax.tree.map(lambda p, c: (p - c).astype(p.dtype), new, pulls)
             rest = {"sum": jax.tree.map(jnp.zeros_like, state["sum"])} if part.every > 1 else {}
             return new, {"optimizer": optimizer, **rest}
 
