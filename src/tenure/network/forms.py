@@ -196,6 +196,8 @@ class _Search:
     def _dtype(node: Any) -> Any:
         described = node.get("out_type")
         given = described.get("dtype") if isinstance(described, Mapping) else None
+        if given == "string":  # of which hashes are kept
+            return "uint32"
         start = node.get("initial_output")
         whole = isinstance(start, int) and not isinstance(start, bool)
         return given if given in _DTYPES else "int32" if whole else "float32"

@@ -275,11 +275,9 @@ class Graph:
         add_default_target(node, self.default_target)
         cls, options, level = node.cls, node.options, node.level
         described = options.get("out_type")
-        if isinstance(described, Mapping) and described.get("dtype") == "string":
-            ways = ["compare labels instead of words", "leave 'custom_score_combine' out, if only that needs words"]
-            raise option_error(
-                node.key, node.class_name, "out_type", described, "there are numbers here, and no words", ways
-            )
+        if isinstance(described, Mapping) and described.get("dtype") == "string" and node.class_name != "eval":
+            ways = ["{'class': 'eval', …}  joins words: tf.gather(TFUtil.get_shared_vocab(labels), source(0))"]
+            raise option_error(node.key, node.class_name, "out_type", described, "only 'eval' gives words", ways)
         signature = cls.signature  # type: ignore[attr-defined]
         self.check_options(node)
         node.sources = [self.resolve(level, r, node.key, "from") for r in self._from(node)]

@@ -13,13 +13,13 @@ from tenure.training.errors import ConfigError
 
 IMPORTED = """
 Pretrain.WrapEpochValue TFUtil.where_bc TFUtil.Data TFUtil.DimensionTag TFUtil.nd_indices TFUtil.tile_transposed TFUtil.get_shape TFUtil.dropout
-TFUtil.get_rnnt_linear_aligned_output
+TFUtil.get_rnnt_linear_aligned_output TFUtil.OpCodeCompiler TFUtil.get_shared_vocab
 GeneratingDataset.Vocabulary Util.cleanup_env_var_path Util.get_login_username returnn.config.get_global_config returnn.tf.compat.v1.while_loop tensorflow.device
 tensorflow.control_dependencies tensorflow.summary tensorflow.segment_min tensorflow.TensorShape tensorflow.name_scope tensorflow.meshgrid returnn.tf.util.data.SpatialDim
 returnn.tf.util.data.FeatureDim returnn.tf.util.data.batch_dim returnn.tensor.Dim returnn.tensor.batch_dim
 """.split()  # what configs import, and Tenure has
 REFUSED = """
-TFUtil.OpCodeCompiler TFUtil.create_random_warp_flow_2d TFUtil.dense_image_warp LmDataset.Lexicon HyperParamTuning.HyperParam
+TFUtil.create_random_warp_flow_2d TFUtil.dense_image_warp LmDataset.Lexicon HyperParamTuning.HyperParam
 TFNetworkRecLayer.SelectSearchSourcesLayer TFNetworkLayer.register_layer_class returnn.tf.layers.basic.auto_register_layer_classes
 """.split()
 GENERAL = "write it with jax.numpy"  # the way out of a name that nobody publishes

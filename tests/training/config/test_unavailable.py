@@ -3,13 +3,13 @@
 import pytest
 
 from tenure.training.errors import ConfigError
-from tests.training.config.written import IMPORTS, config_of
+from tests.training.config.written import config_of
 
 
 def test_what_cannot_be_had_is_refused_by_name_when_it_is_used(tmp_path):
-    config = config_of(tmp_path, IMPORTS)
-    with pytest.raises(ConfigError, match=r"uses 'TFUtil.OpCodeCompiler'(.|\n)*jax\.numpy"):
-        config.typed["OpCodeCompiler"](base_name="x")
+    config = config_of(tmp_path, "#!rnn.py\nfrom TFUtil import dense_image_warp\n")
+    with pytest.raises(ConfigError, match=r"uses 'TFUtil.dense_image_warp'(.|\n)*time warping has no counterpart"):
+        config.typed["dense_image_warp"]("x")
 
 
 def test_a_class_of_tensorflow_can_be_written_but_not_made(tmp_path):

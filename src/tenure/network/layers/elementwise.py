@@ -6,14 +6,14 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tenure.core.run.naming import transparent
-from tenure.network import activations, bounds, ops, out_type, proxies
+from tenure.network import activations, bounds, ops, out_type, proxies, sizes
 from tenure.network.array_methods import taught
 from tenure.network.data_proxy import DataProxy
 from tenure.network.dims import batch_dim
@@ -25,6 +25,8 @@ from tenure.network.tensor import AUTO, Tensor
 from tenure.network.tf import tf
 from tenure.network.tf.elementwise import OWN
 from tenure.network.tf.imports import with_tensorflow
+from tenure.network.tf.words import Words
+from tenure.network.typing import Run
 
 Fn = Callable[..., jax.Array]
 
@@ -205,6 +207,13 @@ class Eval(_Arithmetic):
         if graph.root.kind == "loop" and "get_rec_step" in str(node.get("eval")):  # it depends on the step
             node.deps.append(graph.resolve(node.level, ":i", node.key, "eval"))
 
+    @classmethod
+    def likely_output(cls, run: Run, node: Node) -> Tensor | None:
+        described = node.get("out_type")
+        if isinstance(described, Mapping) and described.get("shape") == () and described.get("dtype") == "string":
+            return Tensor(jnp.zeros((sizes.current().padded(batch_dim()),), jnp.uint32), (batch_dim(),))
+        return super().likely_output(run, node)
+
     def forward(
         self,
         sources: Sequence[Tensor],
@@ -261,7 +270,7 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
     if callable(expression):
         with taught():
             found = with_tensorflow(expression)(**{k: names[k] for k in ("source", "self", *(more or {}))})
-        return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
+        return _array(found)
     if not isinstance(expression, str):
         raise layer.error("eval", expression, "an expression is needed", ["'eval': 'source(0) + source(1)'"])
     largest = max((math.prod(n for n in x.shape if isinstance(n, int)) for x in sources), default=0)
@@ -270,8 +279,14 @@ def evaluate(layer: Layer, sources: Sequence[Tensor], frame: Tensor, expression:
         taught(),
         jax.numpy_dtype_promotion("strict"),
     ):  # as TensorFlow: what is of different dtypes has to be cast
-        found = parse(expression)(names)
-        return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
+        return _array(parse(expression)(names))
+
+
+def _array(found: Any) -> Any:
+    """What an expression gives, as an array; of texts their hashes."""
+    if isinstance(found, Words):
+        return found.hashes
+    return found.placeholder if isinstance(found, DataProxy) else jnp.asarray(found)
 
 
 def _as_frame_feature(x: Tensor, frame: Tensor) -> Tensor:

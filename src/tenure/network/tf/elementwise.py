@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenure.network.tf.static import UnknownTensorFlowError, dtype_of, either, is_static, on_jax, plain
+from tenure.network.tf.words import Words, choose
 
 Function = Callable[..., Any]
 
@@ -146,6 +147,8 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
                 ways=["tf.where(condition, x, y)", "tf.reduce_sum(tf.cast(condition, tf.int32)) is how often it holds"],
             )
         return jnp.argwhere(jnp.asarray(condition))
+    if isinstance(x, Words) or isinstance(y, Words):
+        return choose(condition, x, y)
     if x is None or y is None:
         raise UnknownTensorFlowError("tf.where with one of 'x' and 'y' alone", ways=["tf.where(condition, x, y)"])
     condition = jnp.asarray(condition)
@@ -206,5 +209,5 @@ OWN: dict[str, Function] = {
     "safe_exp": safe_exp,
     "safe_log": safe_log,
     "py_print": lambda x, *_, **__: x,
-    "where_bc": jnp.where,
+    "where_bc": choose,
 }

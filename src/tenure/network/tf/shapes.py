@@ -13,6 +13,7 @@ from jax.export import is_symbolic_dim
 from tenure.core.errors import brief
 from tenure.network import bounds
 from tenure.network.tf.static import UnknownTensorFlowError, array, dtype_of, either, is_static, on_jax, plain, shape_of
+from tenure.network.tf.words import Words
 
 Function = Callable[..., Any]
 
@@ -47,7 +48,9 @@ def fill(dims: Any, value: Any, name: str | None = None) -> jax.Array:
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
-    """A value as an array, repeated to fill a shape if one is given."""
+    """A value as an array, repeated to fill a shape if one is given; texts as words."""
+    if isinstance(value, str | bytes):
+        return Words.of(value)
     found = jnp.asarray(value, None if dtype is None else dtype_of(dtype))
     return found if shape is None else jnp.broadcast_to(found, shape_of(shape))
 
@@ -121,6 +124,8 @@ def gather(
     name: Any = None,
 ) -> Any:
     """Slices of an axis at `indices`, row by row for the first `batch_dims` axes."""
+    if isinstance(params, Words):
+        return params.map(lambda array: gather(array, indices, None, axis, batch_dims))
     params, indices = jnp.asarray(params), jnp.asarray(indices)
     batch_dims = batch_dims + indices.ndim if batch_dims < 0 else batch_dims
     axis = batch_dims if axis is None else axis % params.ndim

@@ -13,6 +13,7 @@ from tenure.network.tf import random, shapes
 from tenure.network.tf.algebra import identity
 from tenure.network.tf.control import cond
 from tenure.network.tf.static import UnknownTensorFlowError, array, shape_of
+from tenure.network.tf.words import OpCodeCompiler, Words
 
 
 def get_shape(x: Any) -> list[int]:
@@ -140,6 +141,7 @@ def sequence_mask_time_major(lengths: Any, maxlen: Any = None, name: str | None 
 
 UTILITIES: dict[str, Callable[..., Any]] = {
     "batch_gather": batch_gather,
+    "OpCodeCompiler": OpCodeCompiler,
     "check_dim_equal": lambda x, *others, **more: x,
     "check_input_dim": identity,
     "check_input_ndim": identity,
@@ -151,6 +153,7 @@ UTILITIES: dict[str, Callable[..., Any]] = {
     "get_ndim": jnp.ndim,
     "get_shape": get_shape,
     "get_shape_dim": get_shape_dim,
+    "get_shared_vocab": Words.of,
     "identity": identity,
     "move_axis": move_axis,
     "optional_add": _optional(operator.add),

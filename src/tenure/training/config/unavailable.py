@@ -7,7 +7,6 @@ from typing import Any
 from tenure.training.errors import ConfigError
 
 _WAYS = {
-    "OpCodeCompiler": "TensorFlow operators in C++ cannot be built here: write the operation with jax.numpy in a layer class of your own",
     "SelectSearchSourcesLayer": "search selects states itself: read the layer's own output",
     "LayerBase": "write the layer class for Tenure: `@tenure.network.registry.layer('name')`",
     "auto_register_layer_classes": "write the layer classes for Tenure: `@tenure.network.registry.layer('name')`",
@@ -22,9 +21,9 @@ _WAYS = {
 class Unavailable:
     """A placeholder for a name that Tenure does not have.
 
-    >>> Unavailable("TFUtil.OpCodeCompiler")("x")
+    >>> Unavailable("TFUtil.dense_image_warp")("x")
     Traceback (most recent call last):
-    tenure.training.errors.ConfigError: the config uses 'TFUtil.OpCodeCompiler', which Tenure does not have
+    tenure.training.errors.ConfigError: the config uses 'TFUtil.dense_image_warp', which Tenure does not have
     ...
     """
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tenure.core.errors import brief, nearest
-from tenure.training.errors import DataSetError
 from tenure.training.vocab.bpe import BytePairEncoding
 from tenure.training.vocab.characters import CharacterTargets, Utf8ByteTargets
 from tenure.training.vocab.pieces import SentencePieces
@@ -38,16 +36,7 @@ def vocabulary(options: Mapping[str, Any]) -> Vocabulary:
     >>> vocabulary({"class": "Utf8ByteTargets"}).get_seq("é")
     [195, 169]
     """
-    given = dict(options)
-    name = given.pop("class", "BytePairEncoding" if "bpe_file" in given else "Vocabulary")
-    if name not in CLASSES:
-        raise DataSetError(
-            f"vocabulary class {brief(name)} is not known", near=nearest(str(name), CLASSES), ways=[", ".join(CLASSES)]
-        )
-    try:
-        return CLASSES[name](**given)
-    except TypeError as error:
-        raise DataSetError(f"{name}: {error}") from None
+    return Vocabulary.create_vocab(**options)
 
 
 __all__ = ["CLASSES", "Vocabulary", "vocabulary"]

@@ -36,6 +36,27 @@ class Vocabulary:
     default_unknown: Label = "UNK"
     joint = " "
 
+    @classmethod
+    def create_vocab(cls, **options: Any) -> Vocabulary:
+        """A vocabulary from its options, of any class; functions of configs call it by RETURNN's name.
+
+        Args:
+          **options: as of `tenure.training.vocab.vocabulary`.
+
+        Raises:
+          DataSetError: the class is not known, an option is none of it, or a file cannot be read.
+        """
+        known = {kind.__name__: kind for kind in (Vocabulary, *Vocabulary.__subclasses__())}
+        name = options.pop("class", "BytePairEncoding" if "bpe_file" in options else cls.__name__)
+        if name not in known:
+            raise DataSetError(
+                f"vocabulary class {brief(name)} is not known", near=nearest(str(name), known), ways=[", ".join(known)]
+            )
+        try:
+            return known[name](**options)
+        except TypeError as error:
+            raise DataSetError(f"{name}: {error}") from None
+
     def __init__(
         self,
         vocab_file: str | None = None,
