@@ -46,7 +46,8 @@ class Vocabulary:
         Raises:
           DataSetError: the class is not known, an option is none of it, or a file cannot be read.
         """
-        known = {kind.__name__: kind for kind in (Vocabulary, *Vocabulary.__subclasses__())}
+        kinds: list[type[Vocabulary]] = [Vocabulary, *Vocabulary.__subclasses__()]
+        known = {kind.__name__: kind for kind in kinds}
         name = options.pop("class", "BytePairEncoding" if "bpe_file" in options else cls.__name__)
         if name not in known:
             raise DataSetError(
