@@ -38,7 +38,11 @@ NETWORKS = {
     "frames": ({"a": LSTM, "output": {**SOFTMAX, "from": "a"}}, "frames"),
     "batch norm": ({"a": {**SMALL, "batch_norm": True}, "output": {**SOFTMAX, "from": "a"}}, "frames"),
     "batch norm over padding": (
-        {"a": {**SMALL, "batch_norm": {"masked_time": False, "param_version": 2}}, "output": {**SOFTMAX, "from": "a"}},
+        # without a bias, whose gradient ahead of batch norm is nothing but rounding
+        {
+            "a": {**SMALL, "with_bias": False, "batch_norm": {"masked_time": False, "param_version": 2}},
+            "output": {**SOFTMAX, "from": "a"},
+        },
         "frames",
     ),
     "ctc": ({"a": LSTM, "output": {**SOFTMAX, "n_out": 7, "loss": "ctc", "from": "a"}}, "text"),
@@ -76,5 +80,4 @@ def test_further_rows_change_nothing(name):
     found = step(params, {key: with_rows(fed, 2) for key, fed in batch.items()}, 3)
     assert jax.tree.structure(expected) == jax.tree.structure(found)
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(found), strict=True):
-        # the gradient of a bias ahead of batch norm is zero, but for the rounding of summands of size 1, in another order here
-        np.testing.assert_allclose(b, a, rtol=2e-5, atol=4e-6, err_msg=f"{name}: {jax.tree_util.keystr(path)}")
+        np.testing.assert_allclose(b, a, rtol=2e-5, atol=1e-6, err_msg=f"{name}: {jax.tree_util.keystr(path)}")
