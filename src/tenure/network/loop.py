@@ -28,8 +28,6 @@ class LoopGraph(Graph):
         scope = f"{owner.scope}/rec/" if owner.get("name_scope") is None else f"{owner.scope}/" if owner.scope else ""
         level = Level(f"{owner.key}/", scope, unit, owner=owner, kind="loop")
         searches = owner.key.startswith("extra.") and "search" in owner.key.partition(":")[0]
-        # where the search is a part of training, which has the targets:
-        self.counts_losses = searches and outer.flags.eval and not outer.flags.search
         super().__init__(
             level,
             dataclasses.replace(outer.flags, search=True) if searches else outer.flags,
@@ -39,6 +37,12 @@ class LoopGraph(Graph):
             outer=outer,
         )
         self.owner = owner
+        whole = outer
+        while whole.outer is not None:
+            whole = whole.outer
+        self.counts_losses = (
+            outer.counts_losses and not whole.flags.search
+        )  # as in RETURNN; `extra.search` is in training
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
@@ -57,7 +61,7 @@ class LoopGraph(Graph):
 
     def _labels_read(self) -> Iterator[str]:
         """The frames of labels that are read: by choices that cheat or do not search, and where losses count by all layers."""
-        search, counts = self.flags.search, self.counts_losses if self.flags.search else self.flags.eval
+        search, counts = self.flags.search, self.counts_losses
         for node in self.nodes.values():
             given = node.get("search")
             searches = node.class_name == "choice" and (search if given is None else given)
@@ -67,16 +71,16 @@ class LoopGraph(Graph):
                     yield str(key)
 
     def _wanted_in_loop(self, name: Any, entry: Any) -> bool:
-        if (
-            not isinstance(name, str)
-            or name.startswith("#")
-            or not isinstance(entry, Mapping)
-            or not self.active(entry)
-        ):
+        if not isinstance(name, str) or name.startswith("#") or not isinstance(entry, Mapping):
             return False
         ends = name == "end" and self.open_ended
-        kept = entry.get("is_output_layer") or entry.get("need_last") or (entry.get("loss") and self.flags.eval)
-        return name == "output" or ends or bool(kept)
+        return name == "output" or ends or bool(entry.get("need_last")) or self.is_output(entry)
+
+    def active(self, entry: Mapping[str, Any]) -> bool:
+        return True  # `only_on_search` and `only_on_eval` are for the layers outside of loops, as in RETURNN
+
+    def is_output(self, entry: Mapping[str, Any]) -> bool:
+        return bool(entry.get("is_output_layer") or (entry.get("loss") and self.counts_losses))
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
         if ref == STEP:
