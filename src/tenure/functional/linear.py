@@ -78,7 +78,7 @@ def product(x: jax.Array, w: jax.Array, precision: jax.lax.PrecisionLike = None)
     return _with_rule(precision)(x, w)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _with_rule(precision: Any) -> Any:
     """The product of rows and a matrix, with a gradient of its own."""
 
