@@ -19,6 +19,7 @@ from tenure.core.ledger.ledger import Ledger
 from tenure.returnn.checkpoints import entries, load, on_init, preload_all
 from tenure.training.engine import log_lines
 from tenure.training.engine.averaging import averaged, epochs_to_average
+from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
 from tenure.training.engine.model import (
@@ -60,7 +61,7 @@ class Learner:
       models: its checkpoints.
       rates: learning rates and scores, which checkpoints hold too.
       pretraining: of the config, or None.
-      network, steps, plan, state: of the epoch that `set_network` was called for last.
+      network, steps, plan, state, dumps: of the epoch that `set_network` was called for last.
     """
 
     def __init__(self, config: Config, log: Log | None = None):
@@ -78,6 +79,7 @@ class Learner:
         self.key = jax.random.key(int(config.get("random_seed") or 42))
         self._net: Mapping[str, Any] | None = None
         self._made_of: Any = None
+        self.dumps: Dumps | None = None
         self._saved = time.monotonic()
 
     # the network of an epoch
@@ -111,6 +113,9 @@ class Learner:
         before = None if self._net is None else (self._net, flat(self.state.params, self.state.state))
         old = None if self._net is None else self.state
         self.network = build(config, net)
+        if self.dumps is not None:
+            self.dumps.__exit__(None, None, None)
+        self.dumps = None if self.searching else Dumps(self.network, TRAINING, self.log)
         self.plan = self.network.plan(train=not self.searching, search=self.searching)
         if old is not None and same:
             params, state = old.params, old.state
@@ -134,7 +139,12 @@ class Learner:
 
         updater = None if self.searching else self._updater(config, frozen)
         self.steps = Steps(
-            self.network, updater, mesh_of(config), self.with_rules(config, epoch, self.plan.ledger), self.log.say
+            self.network,
+            updater,
+            mesh_of(config),
+            self.with_rules(config, epoch, self.plan.ledger),
+            self.log.say,
+            () if self.dumps is None else self.dumps.layers,
         )
         optimizer = updater.init(params) if updater is not None else ()
         if old is not None and updater is not None and (same or not self.config.get("reset_optimizer")):
