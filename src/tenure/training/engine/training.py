@@ -233,8 +233,10 @@ class Training(Learner):
         place = position.epoch, position.done
         self._trail = followed(feed, sequences, place, before, self._basis, self.models.unfinished)
         trains = bool(self.network_of(position.epoch).get("#trainable", True))
-        prepared = {"training": trains, "layers": self.dumps.layers}
-        self.steps.prepare(self.state, feed.abstract(), **prepared, then=lambda: self._stop_before(position))
+        layers, abstract = self.dumps.layers, feed.abstract()
+        self.steps.prepare(
+            self.state, abstract, training=trains, layers=layers, then=lambda: self._stop_before(position)
+        )
         self._stop_before(position)
         batches = feed.batches(position.epoch, position.done, sequences)
         fed = ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2)
