@@ -190,7 +190,7 @@ class Run:
             outputs, kept = inputs
             return hide(self._within(layer, outputs, kept, layer, losses), losses)
 
-        out, summed = unhide(over_lanes(beam, (given, states), one), losses)
+        out, summed = unhide(over_lanes(beam, (given, states), one, lengths=self.beams.lengths(beam)), losses)
         self.losses.update(summed)
         return out
 
