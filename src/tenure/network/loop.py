@@ -153,16 +153,29 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
-    behind = _reached(needs, stuck)
     users: dict[str, list[str]] = {key: [] for key in needs}
     for key, of in needs.items():
         for d in of:
             users[d].append(key)
+    if move_out:
+        stuck -= _recurrent_over_what_never_changes(graph, users, stuck)
+    behind = _reached(needs, stuck)
     ahead = _reached(users, stuck)  # what the stuck ones are needed by
     order = _order(needs, graph)
     inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def _recurrent_over_what_never_changes(graph: LoopGraph, users: Mapping[str, list[str]], stuck: set[str]) -> set[str]:
+    """Those of the stuck layers that see nothing of the loop, and are kept in it by their states alone."""
+    found = {
+        key
+        for key in stuck
+        if graph.nodes[key].cls.recurs_outside(graph.nodes[key]) and not mask_around(graph.nodes[key])  # type: ignore[attr-defined]
+    }
+    changes = _reached(users, {*graph.frames, *graph.previous, *(stuck - found)})
+    return found - changes
 
 
 def mask_around(node: Node) -> str | None:

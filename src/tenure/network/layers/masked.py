@@ -8,10 +8,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from tenure.core.run.naming import transparent
 from tenure.network import ops, registry, sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import option_error
-from tenure.network.graph import Graph, Key, Level, Node
+from tenure.network.graph import Flags, Graph, Key, Level, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic
 from tenure.network.layers.stepwise import kept
@@ -51,6 +52,15 @@ class MaskedComputation(Layer):
 
     container = True
     stepwise = True
+
+    @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        return node.get("mask") is None  # without one it is its unit
+
+    @property
+    @transparent
+    def over_all_steps(self) -> bool:
+        return True
 
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:
@@ -180,7 +190,10 @@ class Unmask(Layer):
     Inputs [B, T', …] and `mask` [B, T], output [B, T, …].
     """
 
-    stepwise = True
+    @property
+    @transparent
+    def over_all_steps(self) -> bool:
+        return True
 
     def forward(self, sources: Sequence[Tensor], *, mask: Tensor, skip_initial: bool = True) -> Tensor:
         (x,) = sources
