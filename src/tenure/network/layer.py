@@ -146,15 +146,6 @@ class Layer(OwnParameters):
         return not cls.stepwise
 
     @classmethod
-    def recurs_outside(cls, node: Node) -> bool:
-        """Whether it may be computed once for a whole loop, although it has a state, where its inputs are the same in all steps.
-
-        Args:
-          node: the layer.
-        """
-        return False
-
-    @classmethod
     def chooses(cls, node: Node, flags: Flags) -> bool:
         """Whether it, or a layer inside of it, chooses hypotheses in a search.
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from tenure.core.run.naming import transparent
 from tenure.network import ops, registry, sizes
 from tenure.network.dims import Dim
 from tenure.network.errors import option_error
-from tenure.network.graph import Flags, Graph, Key, Level, Node
+from tenure.network.graph import Graph, Key, Level, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import dynamic
 from tenure.network.layers.stepwise import kept
@@ -47,20 +46,12 @@ class _MaskedNames(Mapping[str, Any]):
 class MaskedComputation(Layer):
     """A layer computed over the frames that a mask selects, put side by side; a new, shorter time dim.
 
-    Input [B, T, …], `mask` [B, T], output [B, T', …], T' the number of frames that are selected.
+    Input [B, T, …], `mask` [B, T], output [B, T', …], T' the number of frames that are selected. `masked_from` [B, T', …]
+    has those frames, and no mask is asked.
     """
 
     container = True
     stepwise = True
-
-    @classmethod
-    def moves_out(cls, node: Node, flags: Flags) -> bool:
-        return node.get("mask") is None  # without one it is its unit
-
-    @property
-    @transparent
-    def over_all_steps(self) -> bool:
-        return True
 
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:
@@ -83,6 +74,7 @@ class MaskedComputation(Layer):
         level = Level(f"{node.key}/", node.scope, _MaskedNames(node.level.layers, options), node.level, owner=node)
         graph.levels[level.path] = level
         if base is not None:
+            node.options.pop("mask", None)  # the masked frames are there already
             level.data["data"] = graph.resolve(node.level, base, node.key, "masked_from")
         elif names:
             key = f"{node.key}/:masked"
@@ -190,8 +182,9 @@ class Unmask(Layer):
     Inputs [B, T', …] and `mask` [B, T], output [B, T, …].
     """
 
+    stepwise = True
+
     @property
-    @transparent
     def over_all_steps(self) -> bool:
         return True
 

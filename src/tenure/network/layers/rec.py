@@ -144,10 +144,6 @@ class Rec(CellLayer):
         axis = node.get("axis")
         return isinstance(axis, Dim) and axis == single_step_dim and not states_are_read(node)
 
-    @classmethod
-    def recurs_outside(cls, node: Node) -> bool:
-        return node.get("axis") is None and not states_are_read(node)
-
     @property
     def over_all_steps(self) -> bool:
         return True
@@ -198,8 +194,7 @@ class Rec(CellLayer):
             "weights": weights,
             "bias": 0.0 if bias_init is None else bias_init,
         }
-        step = source.time_axis is None if axis is None else isinstance(axis, Dim) and axis == single_step_dim
-        if step and self.run.all_steps and self.run.loop_time is not None:
+        if isinstance(axis, Dim) and axis == single_step_dim and self.run.all_steps and self.run.loop_time is not None:
             source, axis = self.over_loop(source), self.run.loop_time
         at = self._axis(source, axis)
         out = self.unroll(cell, source, at, inits, out_dim, reverse=direction == -1, remat=remat)
