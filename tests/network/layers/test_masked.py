@@ -1,8 +1,10 @@
 """Layers on the frames that a mask keeps."""
 
+import jax
 import numpy as np
 
-from tests.network.layers.running import BATCH, KEEP, LABELS, lengths, run
+from tenure import network
+from tests.network.layers.running import BATCH, KEEP, LABELS, data, lengths, run
 from tests.network.layers.sequences import SEQUENCES, per_sequence
 from tests.network.objectives import LINEAR, objective, squares
 
@@ -135,3 +137,43 @@ def test_labels_of_another_length_than_a_loop_are_a_sequence_of_their_own():
     found, emitted = (result.outputs[name].batch_first() for name in names[::2])
     assert found.data.tolist() == labels.tolist() and lengths(found, 1).tolist() == count.tolist()
     assert emitted.data[0].tolist() == [True, False, True]
+
+
+def test_a_label_model_that_sees_nothing_of_the_loop_runs_over_all_labels_once():
+    """A loop whose labels are known computes an LSTM over the masked labels, with no mask of its own, and spreads it over the steps."""
+    lstm = {"class": "subnetwork", "from": "data", "subnetwork": {"output": {"class": "rec", "unit": "lstm", "n_out": 3, "from": "data"}}}  # fmt: skip
+
+    def model(of: str, where: str) -> dict:
+        return {
+            "e": {"class": "linear", "activation": None, "n_out": 2, "from": where + "labels"},
+            "pad": {"class": "pad", "axes": "T", "padding": (1, 0), "value": 0, "mode": "constant", "from": "e"},
+            "lm": {"class": "masked_computation", "mask": None, "masked_from": "pad", "from": [], "unit": lstm},
+            "flag": {"class": "shift_axis", "axis": "T", "amount": 1, "from": where + "mask"},
+            "u": {"class": "unmask", "from": "lm", "mask": "flag"},
+            "s": {"class": "reinterpret_data", "from": "u", "size_base": "data:classes"},
+            "output": {"class": "linear", "activation": "tanh", "n_out": 2, "from": [of, "s"]},
+        }
+
+    net = {
+        "mask": {"class": "compare", "kind": "greater", "value": 1, "from": "data:classes"},
+        "labels": {
+            "class": "masked_computation",
+            "mask": "mask",
+            "from": "data:classes",
+            "unit": {"class": "copy", "from": "data"},
+        },
+        "frames": {"class": "reinterpret_data", "size_base": "data:classes", "from": "data"},
+    }
+    inside = net | {"output": {"class": "rec", "from": "frames", "target": "classes", "unit": model("data:source", "base:")}}  # fmt: skip
+
+    def computed(whole: dict) -> np.ndarray:
+        net = network.Network(whole, data())
+        params, state = net.init(jax.random.key(0), BATCH)
+        rngs = {(m, k): np.random.RandomState(len(k) + x.size) for m, of in params.items() for k, x in of.items()}
+        params = {m: {k: rngs[m, k].normal(size=x.shape).astype("float32") for k, x in of.items()} for m, of in params.items()}  # fmt: skip
+        return np.asarray(net.apply(params, state, None, BATCH)[0].outputs["output"].batch_first().data)
+
+    found, expected = computed(inside), computed(net | model("frames", ""))
+    for i, s in enumerate(SEQUENCES):
+        assert np.allclose(found[i, : len(s)], expected[i, : len(s)], atol=1e-5)
+    assert np.std(found) > 0.1
