@@ -125,8 +125,9 @@ def to_keep(
       fixed: values where the option says nothing.
     """
     given = {**(fixed or {}), **(option if isinstance(option, Mapping) else {})}
-    for key in given.keys() - {"keep_last_n", "keep_best_n", "keep"}:
-        raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=["keep_last_n, keep_best_n, keep"])
+    known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
+    for key in given.keys() - set(known):
+        raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
     keep = given.get("keep")
     always = set(keep) if isinstance(keep, list | tuple | set | range) else {10, 20, 40, 80, 160, 240}
     if callable(keep):
