@@ -33,7 +33,7 @@ from tenure.training.engine.model import (
     flat,
     network_of,
 )
-from tenure.training.engine.models import Models, is_ours, read
+from tenure.training.engine.models import Models, epoch_of, is_ours, read
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.carry import carried_states, fitted
@@ -67,9 +67,7 @@ class Learner:
     def __init__(self, config: Config, log: Log | None = None):
         self.config = dict(config)
         self.log = log or Log.from_config(config)
-        if not config.get("model"):
-            raise ConfigError("'model' says where checkpoints go, and is not set", ways=["model = 'net/model'"])
-        self.models = Models(Path(config["model"]))
+        self.models = Models.of(config)
         name = config.get("learning_rate_file")
         self.rates = LearningRates.from_config(config, Path(name) if name else None)
         if name:
@@ -288,8 +286,8 @@ class Learner:
             self.rates.save()
 
     def load_epoch(self) -> int:
-        """For tasks other than training: takes the values of `load`, of the means of `average_epochs`, of the epoch `load_epoch`, or of
-        the newest one.
+        """For tasks other than training: takes the values of `load`, whose name has an epoch unless `load_epoch` says it, of the means of
+        `average_epochs`, of the epoch `load_epoch`, or of the newest one.
 
         Returns:
           The epoch.
@@ -298,8 +296,10 @@ class Learner:
           ConfigError: there are none.
         """
         existing = self.models.existing()
-        epoch = int(self.config.get("load_epoch") or self.config.get("epoch") or max(existing, default=0))
-        path = Path(self.config["load"]) if self.config.get("load") else existing.get(epoch)
+        given = Path(self.config["load"]) if self.config.get("load") else None
+        named = epoch_of(given) if given is not None else None
+        epoch = int(self.config.get("load_epoch") or self.config.get("epoch") or named or max(existing, default=0))
+        path = given or existing.get(epoch)
         files, chosen = self.config.get("preload_from_files"), epochs_to_average(self.config, self.rates, existing)
         if chosen:
             epoch = max(chosen)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -431,16 +431,19 @@ class Training(Learner):
         if not option:
             return
         existing = self.models.existing()
-        keep = to_keep(existing, option, self._best)
+        ignored = option.get("ignore_score_keys", ()) if isinstance(option, Mapping) else ()
+        keep = to_keep(existing, option, lambda count: self._best(count, ignored))
         for epoch, path in existing.items():
             if epoch not in keep:
                 self.models.remove(path)
 
-    def _best(self, count: int) -> list[int]:
-        """The best epochs of every score but those of training."""
+    def _best(self, count: int, ignored: Collection[str] = ()) -> list[int]:
+        """The best epochs of every score but those of training, and those that are not to count."""
         found: list[int] = []
         known = {e: s.scores for e, s in self.rates.epochs.items()}
-        keys = {k for scores in known.values() for k in scores if not k.startswith((":", "train_"))}
+        keys = {
+            k for scores in known.values() for k in scores if not k.startswith((":", "train_")) and k not in ignored
+        }
         for key in keys:
             ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
             found += [-e for _, e in ranked[:count]]
