@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,16 @@ class Models:
 
     @staticmethod
     def of(config: Mapping[str, Any]) -> Models:
-        """Those of a config.
+        """The checkpoints that a config names: by `model`, or by `load` for tasks that only read a checkpoint.
 
         Raises:
-          ConfigError: it has no `model`, nor a task that only loads.
+          ConfigError: the config has no `model`, which its task needs.
         """
         if config.get("model"):
             return Models(Path(config["model"]))
         if not config.get("load") or (config.get("task") or "train") in _WRITING:
             raise ConfigError("'model' says where checkpoints go, and is not set", ways=["model = 'net/model'"])
-        loaded = Path(config["load"])
-        return Models(loaded.with_name(re.sub(r"(\.pretrain)?\.\d+$", "", loaded.name)))
+        return Models(Path(re.sub(r"(\.pretrain)?\.\d+(\.index)?$", "", str(Path(config["load"])))))
 
     def path(self, epoch: int, pretraining: bool = False) -> Path:
         """The name of an epoch's checkpoint."""
@@ -70,17 +69,13 @@ class Models:
 
 
 def epoch_of(path: Path) -> int | None:
-    """The epoch in a checkpoint's name; a link's is that of what it stands for.
+    """The epoch in the name of a checkpoint, or of the one that a link leads to; None without one.
 
     >>> epoch_of(Path("net/model.pretrain.012")), epoch_of(Path("net/best"))
     (12, None)
     """
-    for ending in ("", ".index", ".meta"):
-        file = path.with_name(path.name + ending)
-        if file.is_symlink():
-            path = file.resolve()
-            break
-    match = re.match(r".*\.(\d+)", path.name)
+    links = (file for ending in ("", ".index", ".meta") if (file := Path(f"{path}{ending}")).is_symlink())
+    match = re.match(r".*\.(\d+)", next((link.resolve() for link in links), path).name)
     return int(match[1]) if match else None
 
 
@@ -105,8 +100,8 @@ def read(path: Any) -> Mapping[str, Any]:
         opened = Opened(path)
         found = {name: leaf.read() for group in ("params", "state") for name, leaf in opened.leaves(group).items()}
         return {**found, "global_step": opened.body["step"] or 0}
-    prefix = path.with_name(path.name.removesuffix(".index"))
-    if not prefix.with_name(f"{prefix.name}.index").exists():
+    prefix = Path(str(path).removesuffix(".index"))
+    if not Path(f"{prefix}.index").exists():
         raise ConfigError(
             f"there is no checkpoint {brief(str(path))}", ways=["a folder of tenure's", "NAME of NAME.index"]
         )
@@ -114,23 +109,28 @@ def read(path: Any) -> Mapping[str, Any]:
 
 
 def to_keep(
-    existing: Mapping[int, Path], option: Any, best: Callable[[int], list[int]], fixed: Mapping[str, Any] | None = None
+    existing: Mapping[int, Path], option: Any, best: Callable[[int, Collection[str]], Iterable[int]]
 ) -> set[int]:
     """The epochs whose checkpoints `cleanup_old_models` keeps.
 
     Args:
       existing: all checkpoints.
       option: True, or a dictionary.
-      best: the n best epochs.
-      fixed: values where the option says nothing.
+      best: the n best epochs by each score, but for scores with these names.
+
+    Raises:
+      ConfigError: it has another option, or one with a value that it does not take.
     """
-    given = {**(fixed or {}), **(option if isinstance(option, Mapping) else {})}
+    given = option if isinstance(option, Mapping) else {}
     known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
     for key in given.keys() - set(known):
         raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
+    ignored = given.get("ignore_score_keys")
+    if not isinstance(ignored, list | tuple | set | None):
+        raise ConfigError(f"ignore_score_keys of cleanup_old_models is {brief(ignored)}", ways=['["dev_error"]'])
     keep = given.get("keep")
     always = set(keep) if isinstance(keep, list | tuple | set | range) else {10, 20, 40, 80, 160, 240}
     if callable(keep):
         always = {epoch for epoch in existing if keep(epoch)}
     last = sorted(existing)[-max(int(given.get("keep_last_n", 2)), 1) :]
-    return (always | set(last) | set(best(int(given.get("keep_best_n", 4))))) & set(existing)
+    return (always | set(last) | set(best(int(given.get("keep_best_n", 4)), ignored or ()))) & set(existing)

@@ -431,20 +431,17 @@ class Training(Learner):
         if not option:
             return
         existing = self.models.existing()
-        ignored = option.get("ignore_score_keys", ()) if isinstance(option, Mapping) else ()
-        keep = to_keep(existing, option, lambda count: self._best(count, ignored))
+        keep = to_keep(existing, option, self._best)
         for epoch, path in existing.items():
             if epoch not in keep:
                 self.models.remove(path)
 
-    def _best(self, count: int, ignored: Collection[str] = ()) -> list[int]:
-        """The best epochs of every score but those of training, and those that are not to count."""
+    def _best(self, count: int, ignored: Collection[str]) -> list[int]:
+        """The best epochs by every score, but for scores of training and ignored ones."""
         found: list[int] = []
         known = {e: s.scores for e, s in self.rates.epochs.items()}
-        keys = {
-            k for scores in known.values() for k in scores if not k.startswith((":", "train_")) and k not in ignored
-        }
-        for key in keys:
+        keys = {k for scores in known.values() for k in scores if not k.startswith((":", "train_"))}
+        for key in keys.difference(ignored):
             ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
             found += [-e for _, e in ranked[:count]]
         return found
