@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tenure.core.errors import Party, brief
@@ -67,15 +66,17 @@ class Dumps:
         for file in self._files:
             file.take(tags, outputs)
 
+    def end(self, error: BaseException | None = None) -> None:
+        """Moves the files of the passes until now into their places; after an error, removes them."""
+        with contextlib.ExitStack() as all_of_them:
+            for file in self._files:
+                all_of_them.callback(file.end, error)
+
     def __enter__(self) -> Dumps:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with contextlib.ExitStack() as all_of_them:
-            for file in self._files:
-                all_of_them.callback(file.end, kind, error, trace)
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self.end(error)
 
 
 class _File:
@@ -96,7 +97,7 @@ class _File:
             return
         self.end()
         self._path = path = _path(self._key, self._options, told)
-        own = path == self._written and not per_run  # a file for all passes, which was ended between two
+        own = path == self._written and not per_run  # it was ended between two passes
         self._extends = goes_on or own or bool(self._options.get("extend_existing_file"))
         if path.exists() is not self._extends:
             ways = ["remove it", "another 'filename'", "'extend_existing_file': True"]
@@ -149,12 +150,12 @@ class _File:
             writer.add(item.tag, item.data)
         return writer
 
-    def end(self, kind: Any = None, error: Any = None, trace: Any = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         writer, path = self._writer, self._path
         self._writer = self._path = None
         if writer is not None:
-            writer.__exit__(kind, error, trace)
-            if kind is None:
+            writer.__exit__(None if error is None else type(error), error, None)
+            if error is None:
                 self._written = path
                 self._log.say(f"layer {self._key!r}: {writer.sequences} sequences written to {str(path)!r}")
 

@@ -123,21 +123,16 @@ class Training(Learner):
         with lock.held(self.models.prefix):
             try:
                 self._run()
-            except Stopped:
-                self._end_dumps(None)
-                raise
             except BaseException as error:
-                self._end_dumps(error)
+                self._end_dumps(None if isinstance(error, Stopped) else error)
                 raise
-            else:
-                self._end_dumps(None)
             finally:
                 self.watch("end", {"training": self})
 
-    def _end_dumps(self, error: BaseException | None) -> None:
-        """Files of `hdf_dump` get their names, those of an epoch that is stopped too, and none after an error."""
+    def _end_dumps(self, error: BaseException | None = None) -> None:
+        """Moves the files of `hdf_dump` into their places; after an error, removes them."""
         if self.dumps is not None:
-            self.dumps.__exit__(None if error is None else type(error), error, None)
+            self.dumps.end(error)
 
     def _alone(self) -> None:
         """Says that there are no other processes; refuses where some were started."""
@@ -207,7 +202,6 @@ class Training(Learner):
             if not saved:
                 self._save_epoch(position)
             raise
-        self._end_dumps(None)  # what is dumped may be what the next epoch is trained on
         if self.config.get("padding_legacy"):
             self._save_what_evaluation_changed(position, final)
         self.cleanup()
@@ -374,6 +368,7 @@ class Training(Learner):
             self.rates.record(epoch, scores.told(name))
             self._say_key(epoch)
             found[name] = scores.shown()
+        self._end_dumps()  # what is dumped may be what the next epoch is trained on
         self.rates.save()
         if found:
             self.log.say(log_lines.evaluation_scores(found))
