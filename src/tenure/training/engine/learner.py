@@ -32,7 +32,7 @@ from tenure.training.engine.model import (
     flat,
     network_of,
 )
-from tenure.training.engine.models import Models, is_ours, read
+from tenure.training.engine.models import Models, epoch_of_file, is_ours, read
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.carry import carried_states, fitted
@@ -190,14 +190,28 @@ class Learner:
         """The shapes of all values by name."""
         return {name: value.shape for name, value in flat(self.state.params, self.state.state).items()}
 
-    def initial(self) -> int:
-        """The values of the first epoch: of `import_model_train_epoch1`, `preload_from_files`, and `load_on_init` of sub-networks."""
-        step = 0
+    def initial(self, *, first_epoch: bool = True) -> int:
+        """The values that a training starts with: of `import_model_train_epoch1` or `load`, `preload_from_files`, and `load_on_init` of
+        sub-networks.
+
+        Args:
+          first_epoch: whether it starts with its first epoch; else entries of `preload_from_files` are not due.
+
+        Returns:
+          The number of steps that the checkpoint has had.
+        """
+        files = self.config.get("preload_from_files")
+        loaded = {}
+        if files and first_epoch:
+            loaded = preload_all(files, self.shapes(), read, training=True, first_epoch=True)
+        loaded, step = {**loaded, **self._own}, 0
         if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
             self.log.say(log_lines.load_model(str(given)))
-            self.fill(load(self._without(self._own), read(given), path=str(given)))
-        if files := self.config.get("preload_from_files"):
-            self.fill({**preload_all(files, self.shapes(), read, training=True, first_epoch=True), **self._own})
+            values = read(given)
+            loaded = {**load(self._without(loaded), values, path=str(given)), **loaded}
+            step = int(np.asarray(values.get("global_step", 0)))
+        if loaded:
+            self.fill(loaded)
         return step
 
     def _without(self, names: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -288,7 +302,8 @@ class Learner:
           ConfigError: there are none.
         """
         existing = self.models.existing()
-        epoch = int(self.config.get("load_epoch") or self.config.get("epoch") or max(existing, default=0))
+        given = self.config.get("load_epoch") or self.config.get("epoch") or epoch_of_file(self.config.get("load"))
+        epoch = int(given or max(existing, default=0))
         path = Path(self.config["load"]) if self.config.get("load") else existing.get(epoch)
         files, chosen = self.config.get("preload_from_files"), epochs_to_average(self.config, self.rates, existing)
         if chosen:

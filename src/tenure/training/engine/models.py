@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,16 @@ class Models:
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
+def epoch_of_file(name: Any) -> int:
+    """The epoch that the name of a checkpoint ends with, or 0.
+
+    >>> epoch_of_file("net/model.pretrain.012.index"), epoch_of_file("init/model"), epoch_of_file(None)
+    (12, 0, 0)
+    """
+    number = re.match(r".*\.(\d+)", Path(str(name or "")).name)
+    return int(number[1]) if number else 0
+
+
 def metadata(path: Path) -> Mapping[str, Any]:
     """What was saved beside the arrays of one of our checkpoints."""
     return Opened(path).body["metadata"] or {}
@@ -83,23 +93,51 @@ def read(path: Any) -> Mapping[str, Any]:
     return tensorflow.read(prefix)
 
 
-def to_keep(
-    existing: Mapping[int, Path], option: Any, best: Callable[[int], list[int]], fixed: Mapping[str, Any] | None = None
-) -> set[int]:
-    """The epochs whose checkpoints `cleanup_old_models` keeps.
+def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The epochs whose checkpoints `cleanup_old_models` keeps: the last ones, the best ones by each score, and some in between, as in
+    RETURNN. While there are no more than one of these alone asks for, all are kept.
 
     Args:
-      existing: all checkpoints.
+      existing: the epochs that have checkpoints.
       option: True, or a dictionary.
-      best: the n best epochs.
-      fixed: values where the option says nothing.
+      scores: epoch → name → value.
+
+    Raises:
+      ConfigError: an option that there is not.
+
+    >>> dev = {epoch: {"dev_score": score} for epoch, score in enumerate([3, 1, 2, 4], 1)}
+    >>> sorted(to_keep(dev, {"keep_last_n": 1, "keep_best_n": 2, "keep": []}, dev))
+    [2, 3, 4]
     """
-    given = {**(fixed or {}), **(option if isinstance(option, Mapping) else {})}
+    given = dict(option) if isinstance(option, Mapping) else {}
     for key in given.keys() - {"keep_last_n", "keep_best_n", "keep"}:
         raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=["keep_last_n, keep_best_n, keep"])
-    keep = given.get("keep")
-    always = set(keep) if isinstance(keep, list | tuple | set | range) else {10, 20, 40, 80, 160, 240}
+    epochs, keep = sorted(existing), given.get("keep")
+    newest, best = max(int(given.get("keep_last_n", 2)), 1), int(given.get("keep_best_n", 4))
+    if max(newest, best) >= len(epochs):
+        return set(epochs)
     if callable(keep):
-        always = {epoch for epoch in existing if keep(epoch)}
-    last = sorted(existing)[-max(int(given.get("keep_last_n", 2)), 1) :]
-    return (always | set(last) | set(best(int(given.get("keep_best_n", 4))))) & set(existing)
+        always = {epoch for epoch in epochs if keep(epoch)}
+    else:
+        always = set(keep) if isinstance(keep, list | tuple | set | range) else _in_between(epochs[-1])
+    return (always | set(epochs[-newest:]) | _best(epochs, best, scores)) & set(epochs)
+
+
+def _in_between(last: int) -> set[int]:
+    """The epochs that are kept where nothing says which: multiples of one number, and doublings of another."""
+    if last <= 100:
+        every, doubled = (4, 5) if last <= 10 else (20, 5) if last <= 50 else (40, 10)
+    else:
+        every, doubled = 80 * 2 ** (last // 240).bit_length(), 20
+    return {*range(every, last + 1, every), *(doubled * 2**i for i in range(last.bit_length()))}
+
+
+def _best(epochs: Sequence[int], count: int, scores: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The best epochs of every score: of those with checkpoints, the earlier of equal ones; one without the score counts as the worst."""
+    found: set[int] = set()
+    for key in {key for of in scores.values() for key in of if not key.startswith(":")}:
+        known = {epoch: float(scores[epoch][key]) for epoch in epochs if key in scores.get(epoch, {})}
+        if len(set(known.values())) > 1:
+            ranked = sorted((known.get(epoch, max(known.values())), epoch) for epoch in epochs)
+            found.update(epoch for _, epoch in ranked[:count])
+    return found
