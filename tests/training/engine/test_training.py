@@ -49,6 +49,15 @@ def test_a_training_that_has_ended_says_so(tmp_path, capsys):
     assert "No epochs to train, start_epoch: 2, final_epoch: 1" in said and "start training" not in said
 
 
+def test_with_horovod_one_process_trains_alone_and_says_so(tmp_path, capsys, monkeypatch):
+    given = config(tmp_path, num_epochs=1, use_horovod=True)
+    tasks.run(given, Log(3))
+    assert "this process trains alone" in capsys.readouterr().out
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="2 processes were started"):
+        tasks.run(given, Log(0))
+
+
 def test_an_epoch_that_was_trained_but_not_evaluated_is_evaluated_first(tmp_path):
     given = config(tmp_path, num_epochs=1)
     training = Training(given, Log(0))

@@ -12,7 +12,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer
 from tenure.network.layers.first_output import first_output
 from tenure.network.layers.loop_frames import turned
-from tenure.network.loop import LoopGraph, parts
+from tenure.network.loop import LoopGraph, own_labels, parts
 from tenure.network.output import Output, map_tensors
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
@@ -27,6 +27,7 @@ class Pass:
       time: the dim that it goes over.
       run: the pass over what is moved out.
       split: which layers run when.
+      apart: what is computed of labels that need not be as long as the loop, over a time of their own.
       forms: what the layers inside give, as far as dims and dtypes go; known once the steps are looked at.
       new_lengths: the lengths of dims that only steps know of.
     """
@@ -51,8 +52,10 @@ class Pass:
         self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
         self.run.loop_dim = self.outer_time
         known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
+        self.apart = own_labels(graph, self.split)
         self.frames = {
-            k: self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time)) for k, x in frames.items()
+            k: x if k in self.apart else self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time))
+            for k, x in frames.items()
         }
 
     def step_run(self) -> Run:
@@ -92,9 +95,9 @@ class Pass:
         if run.outputs[target].tensor.has(self.outer_time):  # frames of the steps, if there is a step before
             run.outputs[target] = map_tensors(self._frames, run.outputs[target])
         x = run.outputs[target].tensor
-        if not x.has(self.time):
+        axis = x.time_axis if target in self.apart else x.axis(self.time) if x.has(self.time) else None
+        if axis is None:
             raise self.loop.error("unit", "…", f"'{target}' is the same in all steps; name it without 'prev:'")
-        axis = x.axis(self.time)
         one = x.without(axis)
         shape = tuple(n for i, n in enumerate(x.shape) if i != axis)
         start = self.first_output(target, one.like(jnp.zeros(shape, x.dtype)))

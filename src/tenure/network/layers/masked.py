@@ -46,7 +46,8 @@ class _MaskedNames(Mapping[str, Any]):
 class MaskedComputation(Layer):
     """A layer computed over the frames that a mask selects, put side by side; a new, shorter time dim.
 
-    Input [B, T, …], `mask` [B, T], output [B, T', …], T' the number of frames that are selected.
+    Input [B, T, …], `mask` [B, T], output [B, T', …], T' the number of frames that are selected. `masked_from` [B, T', …]
+    has those frames, and no mask is asked.
     """
 
     container = True
@@ -73,6 +74,7 @@ class MaskedComputation(Layer):
         level = Level(f"{node.key}/", node.scope, _MaskedNames(node.level.layers, options), node.level, owner=node)
         graph.levels[level.path] = level
         if base is not None:
+            node.options.pop("mask", None)  # the masked frames are there already
             level.data["data"] = graph.resolve(node.level, base, node.key, "masked_from")
         elif names:
             key = f"{node.key}/:masked"
@@ -181,6 +183,10 @@ class Unmask(Layer):
     """
 
     stepwise = True
+
+    @property
+    def over_all_steps(self) -> bool:
+        return True
 
     def forward(self, sources: Sequence[Tensor], *, mask: Tensor, skip_initial: bool = True) -> Tensor:
         (x,) = sources

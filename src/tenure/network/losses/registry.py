@@ -134,11 +134,9 @@ def _from_options(node: Node, cls: type[Loss], options: dict[str, Any]) -> Loss:
 def add_loss(layer: Layer, out: Output) -> None:
     """Computes the layer's loss, and keeps it for the pass."""
     node, run = layer.node, layer.run
-    if (node.get("loss_only_on_non_search") and run.flags.search) or run.dry:
+    if not run.graph.counts_losses or (node.get("loss_only_on_non_search") and run.flags.search) or run.dry:
         return
     beam = out.tensor.beam_dim
-    if beam is not None and run.loop_time is not None and not run.graph.counts_losses:
-        return  # inside of a search, there are the labels that it found, and none of a target
     if beam is None or loss_class(node).of_beams:
         run.losses[loss_name(node)] = compute(layer, out)
         return

@@ -43,6 +43,7 @@ behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict 
 compile_cache: the folder where compiled programs are kept, by default one in the user's folder for caches; False: none
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
+use_horovod: True: this process trains alone, and says so
 mesh: sizes of the axes of devices, {"data": 2, "model": 4}; batches are spread over "data"
 sharding: which dims of which parameters lie along which axis of the mesh, by globs of owners: {"ff*/W": (None, "model")}
 mixed_precision: True: training steps compute in bfloat16, "float16": in that, with a scaled loss; parameters, optimizer states and losses stay float32
@@ -100,6 +101,7 @@ nadam: True: Adam with Nesterov's momentum
 adadelta: True: Adadelta
 adagrad: True: Adagrad
 rmsprop: RMSprop, with this decay
+smorms3: True: SMORMS3
 momentum: of plain gradient descent
 nesterov_momentum: Nesterov's momentum of plain gradient descent
 optimizer_epsilon: in the denominator of Adam and its relatives
@@ -193,10 +195,8 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     horovod_dataset_distribution horovod_reduce_type horovod_param_sync_step horovod_param_sync_time_diff horovod_scale_lr
     horovod_avg_grad"""
 _NOT_DONE = {
-    "use_horovod": "several devices are the keys 'devices' and 'mesh'",
     "torch_distributed": "several devices are the keys 'devices' and 'mesh'",
     "adasecant": "use optimizer = {'class': 'adam'}",
-    "smorms3": "use optimizer = {'class': 'adam'}",
     "momentum2": "use momentum",
     "mean_normalized_sgd": "use momentum",
     "update_multiple_models": "train one model",
@@ -213,7 +213,6 @@ _NOT_DONE = {
 }
 
 _OF_EVERY_TASK = (
-    "use_horovod",
     "torch_distributed",
     "custom_get_net_dict",
 )  # of what is not done; the rest says how to train

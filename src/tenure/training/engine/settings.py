@@ -8,7 +8,7 @@ from typing import Any
 from tenure.core.errors import brief
 from tenure.training.config.config import Config
 from tenure.training.config.kinds import plain, read
-from tenure.training.data.defaults import evaluation_options
+from tenure.training.data.defaults import evaluation_options, training_options
 from tenure.training.engine.models import epoch_of_file
 from tenure.training.errors import ConfigError
 

@@ -7,6 +7,7 @@ keys are folded from the number of the step. So a training that was stopped anyw
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,11 +142,23 @@ class Training(Learner):
         Raises:
           TrainingError: another process trains the same model.
         """
+        if self.config.get("use_horovod"):
+            self._alone()
         with lock.held(self.models.prefix):
             try:
                 self._run()
             finally:
                 self.watch("end", {"training": self})
+
+    def _alone(self) -> None:
+        """Says that there are no other processes; refuses where some were started."""
+        for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "HOROVOD_SIZE"):
+            if os.environ.get(name, "1") != "1":
+                raise ConfigError(
+                    f"use_horovod: {name} says that {os.environ[name]} processes were started; each would train a model of its own",
+                    ways=["start one process", "several devices of one process are the keys 'devices' and 'mesh'"],
+                )
+        self.log.say("use_horovod: this process trains alone, as there is no Horovod here", 1)
 
     def _run(self) -> None:
         final = int(self.config.get("num_epochs") or 5)
