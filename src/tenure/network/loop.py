@@ -138,7 +138,7 @@ class Parts:
     after: list[str]
 
 
-def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
+def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = ()) -> Parts:
     """What has to run step by step, and what is moved out of the loop.
 
     Step by step run the layers that need what they gave a step ago, that keep a state, or that are between such layers.
@@ -146,6 +146,8 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
     Args:
       graph: the body.
       move_out: whether layers may leave the loop at all.
+      over_whole: the layers that go over a whole sequence, and keep no state from step to step: one that needs nothing of
+        the loop leaves it.
     """
     needs = _needs(graph)
     end = f"{graph.root.path}end"
@@ -155,12 +157,25 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
+    stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
     behind = _reached(needs, stuck)
     ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
     order = _order(needs, graph)
     inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def _the_same(graph: LoopGraph, needs: Mapping[str, list[str]], stuck: set[str], over_whole: set[str]) -> set[str]:
+    """Those of the layers over whole sequences that need nothing of any step, and are the same in all of them."""
+    steps = {k for k, n in graph.nodes.items() if n.class_name in ("frame", "prev", "step_index", "rec_unstack")}
+    found = over_whole - {*graph.previous.values()}
+    while True:
+        moving = steps | (stuck - found)
+        fewer = {k for k in found if not moving & _reached(needs, needs[k])}
+        if fewer == found:
+            return found
+        found = fewer
 
 
 def mask_around(node: Node) -> str | None:

@@ -3,6 +3,7 @@
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import Models, to_keep
+from tenure.training.engine.training import Training
 from tests.training.engine.small import config
 
 
@@ -13,6 +14,17 @@ def test_old_models_are_removed_and_nothing_else(tmp_path):
         config(tmp_path, num_epochs=3, cleanup_old_models={"keep_last_n": 1, "keep_best_n": 0, "keep": []}), Log(0)
     )
     assert sorted(p.name for p in (tmp_path / "net").iterdir()) == ["model.003", "model.notes"]
+
+
+def test_the_best_epochs_of_a_score_that_does_not_count_are_removed(tmp_path):
+    for ignored, kept in ([], {1, 3}), (["dev_score"], {3}):
+        few = {"keep_last_n": 1, "keep_best_n": 1, "keep": [], "ignore_score_keys": ignored}
+        tasks.run(config(tmp_path, num_epochs=3), Log(0))
+        training = Training(config(tmp_path, cleanup_old_models=few), Log(0))
+        for epoch, known in training.rates.epochs.items():
+            known.scores.update(dev_score=epoch, dev_error=-epoch)
+        training.cleanup()
+        assert training.models.existing().keys() == kept
 
 
 def test_what_others_put_beside_and_into_checkpoints_stays(tmp_path):

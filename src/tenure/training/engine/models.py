@@ -15,6 +15,7 @@ from tenure.core.errors import brief
 from tenure.training.errors import ConfigError
 
 UNFINISHED = "unfinished"
+_WRITING = ("train", "initialize_model", "cleanup_old_models")
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,24 @@ class Models:
     """The checkpoints under one prefix: "net/model" has "net/model.001", "net/model.pretrain.001", …
 
     Attributes:
-      prefix: the key `model`.
+      prefix: the key `model`; where a config has none, what the checkpoint that it loads has before its epoch.
     """
 
     prefix: Path
+
+    @staticmethod
+    def of(config: Mapping[str, Any]) -> Models:
+        """Those of a config.
+
+        Raises:
+          ConfigError: it has no `model`, nor a task that only loads.
+        """
+        if config.get("model"):
+            return Models(Path(config["model"]))
+        if not config.get("load") or (config.get("task") or "train") in _WRITING:
+            raise ConfigError("'model' says where checkpoints go, and is not set", ways=["model = 'net/model'"])
+        loaded = Path(config["load"])
+        return Models(loaded.with_name(re.sub(r"(\.pretrain)?\.\d+$", "", loaded.name)))
 
     def path(self, epoch: int, pretraining: bool = False) -> Path:
         """The name of an epoch's checkpoint."""
@@ -54,14 +69,19 @@ class Models:
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
-def epoch_of_file(name: Any) -> int:
-    """The epoch that the name of a checkpoint ends with, or 0.
+def epoch_of(path: Path) -> int | None:
+    """The epoch in a checkpoint's name; a link's is that of what it stands for.
 
-    >>> epoch_of_file("net/model.pretrain.012.index"), epoch_of_file("init/model"), epoch_of_file(None)
-    (12, 0, 0)
+    >>> epoch_of(Path("net/model.pretrain.012")), epoch_of(Path("net/best"))
+    (12, None)
     """
-    number = re.match(r".*\.(\d+)", Path(str(name or "")).name)
-    return int(number[1]) if number else 0
+    for ending in ("", ".index", ".meta"):
+        file = path.with_name(path.name + ending)
+        if file.is_symlink():
+            path = file.resolve()
+            break
+    match = re.match(r".*\.(\d+)", path.name)
+    return int(match[1]) if match else None
 
 
 def metadata(path: Path) -> Mapping[str, Any]:
@@ -110,8 +130,9 @@ def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping
     [2, 3, 4]
     """
     given = dict(option) if isinstance(option, Mapping) else {}
-    for key in given.keys() - {"keep_last_n", "keep_best_n", "keep"}:
-        raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=["keep_last_n, keep_best_n, keep"])
+    known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
+    for key in given.keys() - set(known):
+        raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
     epochs, keep = sorted(existing), given.get("keep")
     newest, best = max(int(given.get("keep_last_n", 2)), 1), int(given.get("keep_best_n", 4))
     if max(newest, best) >= len(epochs):
@@ -120,7 +141,9 @@ def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping
         always = {epoch for epoch in epochs if keep(epoch)}
     else:
         always = set(keep) if isinstance(keep, list | tuple | set | range) else _in_between(epochs[-1])
-    return (always | set(epochs[-newest:]) | _best(epochs, best, scores)) & set(epochs)
+    ignored = given.get("ignore_score_keys") or ()
+    kept = {e: {k: v for k, v in of.items() if k not in ignored} for e, of in scores.items()}
+    return (always | set(epochs[-newest:]) | _best(epochs, best, kept)) & set(epochs)
 
 
 def _in_between(last: int) -> set[int]:

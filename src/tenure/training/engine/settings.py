@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tenure.core.errors import brief
 from tenure.training.config.config import Config
 from tenure.training.config.kinds import plain, read
 from tenure.training.data.defaults import evaluation_options, training_options
-from tenure.training.engine.models import epoch_of_file
+from tenure.training.engine.models import epoch_of
 from tenure.training.errors import ConfigError
 
 
@@ -79,7 +80,7 @@ def epoch_to_go_on_from(config: Mapping[str, Any]) -> int:
     """
     if not config.get("load") or config.get("import_model_train_epoch1"):
         return 0
-    return int(config.get("load_epoch") or 0) or epoch_of_file(config["load"])
+    return int(config.get("load_epoch") or 0) or epoch_of(Path(config["load"])) or 0
 
 
 def named(config: Mapping[str, Any], name: Any) -> Any:

@@ -38,6 +38,7 @@ from tenure.training.engine.settings import (
     training_options,
 )
 from tenure.training.engine.signals import Signals, Stopped
+from tenure.training.engine.step import counted
 from tenure.training.engine.trail import followed
 from tenure.training.errors import ConfigError
 from tenure.training.rates.dynamic import dynamic
@@ -147,8 +148,21 @@ class Training(Learner):
         with lock.held(self.models.prefix):
             try:
                 self._run()
+            except Stopped:
+                self._end_dumps(None)
+                raise
+            except BaseException as error:
+                self._end_dumps(error)
+                raise
+            else:
+                self._end_dumps(None)
             finally:
                 self.watch("end", {"training": self})
+
+    def _end_dumps(self, error: BaseException | None) -> None:
+        """Files of `hdf_dump` get their names, those of an epoch that is stopped too, and none after an error."""
+        if self.dumps is not None:
+            self.dumps.__exit__(None if error is None else type(error), error, None)
 
     def _alone(self) -> None:
         """Says that there are no other processes; refuses where some were started."""
@@ -192,7 +206,8 @@ class Training(Learner):
         overrides = self.network_of(epoch).get("#config") or {}
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
         self.log.say(log_lines.start_epoch(epoch, rate, pretraining))
-        began, first = time.monotonic(), position.step - position.done
+        trains = self.network_of(epoch).get("#trainable", True)
+        began, first = time.monotonic(), position.step - (position.done if trains else 0)
         self.log.say(log_lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         if epoch == 1 and not position.done and self.config.get("save_epoch1_initial_model"):
@@ -219,6 +234,7 @@ class Training(Learner):
             if not saved:
                 self._save_epoch(position)
             raise
+        self._end_dumps(None)  # what is dumped may be what the next epoch is trained on
         if self.config.get("padding_legacy"):
             self._save_what_evaluation_changed(position, final)
         self.cleanup()
@@ -243,6 +259,8 @@ class Training(Learner):
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
+        assert self.dumps is not None
+        self.dumps.begin("train", position.epoch, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -254,7 +272,11 @@ class Training(Learner):
         self._basis = functools.cache(lambda: basis(config, config.get("train"), options, feed.data, sequences))
         place = position.epoch, position.done
         self._trail = followed(feed, sequences, place, before, self._basis, self.models.unfinished)
-        self.steps.prepare(self.state, feed.abstract(), training=True, then=lambda: self._stop_before(position))
+        trains = bool(self.network_of(position.epoch).get("#trainable", True))
+        layers, abstract = self.dumps.layers, feed.abstract()
+        self.steps.prepare(
+            self.state, abstract, training=trains, layers=layers, then=lambda: self._stop_before(position)
+        )
         self._stop_before(position)
         batches = feed.batches(position.epoch, position.done, sequences)
         fed = ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2)
@@ -262,10 +284,11 @@ class Training(Learner):
             self._trail.add(batch.planned)
             self._maybe_reset_optimizer(position.done)
             effective = float(self.dynamic(np.float32(rate), position.step))
-            self.state, losses, objective = self.steps.train(self.state, given, effective, position.step, self.key)
+            losses, objective, outputs = self._step(given, effective, position, trains)
             more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
-            waiting.append((position.done, batch, losses, objective, more))
-            position.done, position.step = position.done + 1, position.step + 1
+            dumped = {name: counted(x, given) for name, x in outputs.items()}
+            waiting.append((position.done, batch, losses, objective, more, dumped))
+            position.done, position.step = position.done + 1, position.step + int(trains)
             if len(waiting) > 1:  # the device computes one step while the one before is looked at
                 self._tell(position.epoch, waiting.pop(0), scores, pretraining)
             self._maybe_save(position, scores, waiting)
@@ -287,8 +310,24 @@ class Training(Learner):
             fresh = self.steps.updater.init(self.state.params) if self.steps.updater is not None else ()
             self.state = self.steps.placed(self.state._replace(optimizer=fresh))
 
+    def _step(self, given: Any, rate: float, position: Position, trains: bool) -> tuple[Any, Any, Any]:
+        """The losses of a batch, their sum, and what is dumped; parameters stay as they are where `#trainable` is False."""
+        if trains:
+            self.state, losses, objective, outputs = self.steps.train(self.state, given, rate, position.step, self.key)
+            return losses, objective, outputs
+        assert self.dumps is not None
+        key = jax.random.fold_in(self.key, position.done)
+        losses, outputs, state = self.steps.evaluate(
+            self.state, given, position.step, layers=self.dumps.layers, key=key
+        )
+        if self.config.get("padding_legacy"):
+            self.state = self.state._replace(state=state)
+        return losses, sum(value for value, _, _ in losses.values() if value is not None), outputs
+
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
-        number, batch, losses, objective, more = step
+        number, batch, losses, objective, more, dumped = step
+        assert self.dumps is not None
+        self.dumps.take(batch.tags, dumped)
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
             raise nonfinite(epoch, number, costs["loss"], batch, self._broken())
@@ -357,7 +396,12 @@ class Training(Learner):
         config = self.config_of(epoch)
         found = {}
         for name, options in evaluation_sets(config).items():
-            scores = self.evaluated(epoch, name, options)
+            seen = None if self.dumps is None else self.dumps.begin(name, epoch)
+            try:
+                scores = self.evaluated(epoch, name, options, seen)
+            except Stopped as stopped:  # is done from the start when the training goes on
+                self._end_dumps(stopped)
+                raise
             self.rates.record(epoch, scores.told(name))
             self._say_key(epoch, scores.told(name))
             found[name] = scores.shown()
@@ -380,15 +424,17 @@ class Training(Learner):
         """
         config = self.config_of(epoch)
         feed = self._evaluation_feed(config, name, options)
-        if seen is None:
+        layers = seen.layers if seen is not None else ()
+        if seen is self.dumps:
             stop = f"before {name!r} was evaluated after epoch {epoch}, which is saved"
-            self.steps.prepare(self.state, feed.abstract(), training=False, then=lambda: self._stop(stop))
+            self.steps.prepare(
+                self.state, feed.abstract(), training=False, layers=layers, then=lambda: self._stop(stop)
+            )
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = epoch if config.get("dev_epochs") or config.get("padding_legacy") else 1
         sequences = feed.data.epoch(of)
         for batch in self.signals.until(feed.batches(of, order=sequences)):
             key = jax.random.fold_in(self.key, count)
-            layers = seen.layers if seen is not None else ()
             losses, outputs, state = self.steps.evaluate(self.state, feed.fed(batch), layers=layers, key=key)
             if seen is not None:
                 seen.take(batch.tags, outputs)
