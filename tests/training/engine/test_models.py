@@ -1,9 +1,12 @@
 """The files of a training: which are removed, and which are not."""
 
+import pytest
+
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.engine.models import Models, to_keep
 from tenure.training.engine.training import Training
+from tenure.training.errors import ConfigError
 from tests.training.engine.small import config
 
 
@@ -25,6 +28,8 @@ def test_the_best_epochs_of_a_score_that_does_not_count_are_removed(tmp_path):
             known.scores.update(dev_score=epoch, dev_error=-epoch)
         training.cleanup()
         assert training.models.existing().keys() == kept
+    with pytest.raises(ConfigError, match="ignore_score_keys of cleanup_old_models is 'dev_score'"):
+        to_keep((), {"ignore_score_keys": "dev_score"}, {})
 
 
 def test_what_others_put_beside_and_into_checkpoints_stays(tmp_path):

@@ -30,17 +30,16 @@ class Models:
 
     @staticmethod
     def of(config: Mapping[str, Any]) -> Models:
-        """Those of a config.
+        """The checkpoints that a config names: by `model`, or by `load` for tasks that only read a checkpoint.
 
         Raises:
-          ConfigError: it has no `model`, nor a task that only loads.
+          ConfigError: the config has no `model`, which its task needs.
         """
         if config.get("model"):
             return Models(Path(config["model"]))
         if not config.get("load") or (config.get("task") or "train") in _WRITING:
             raise ConfigError("'model' says where checkpoints go, and is not set", ways=["model = 'net/model'"])
-        loaded = Path(config["load"])
-        return Models(loaded.with_name(re.sub(r"(\.pretrain)?\.\d+$", "", loaded.name)))
+        return Models(Path(re.sub(r"(\.pretrain)?\.\d+(\.index)?$", "", str(Path(config["load"])))))
 
     def path(self, epoch: int, pretraining: bool = False) -> Path:
         """The name of an epoch's checkpoint."""
@@ -70,17 +69,13 @@ class Models:
 
 
 def epoch_of(path: Path) -> int | None:
-    """The epoch in a checkpoint's name; a link's is that of what it stands for.
+    """The epoch in the name of a checkpoint, or of the one that a link leads to; None without one.
 
     >>> epoch_of(Path("net/model.pretrain.012")), epoch_of(Path("net/best"))
     (12, None)
     """
-    for ending in ("", ".index", ".meta"):
-        file = path.with_name(path.name + ending)
-        if file.is_symlink():
-            path = file.resolve()
-            break
-    match = re.match(r".*\.(\d+)", path.name)
+    links = (file for ending in ("", ".index", ".meta") if (file := Path(f"{path}{ending}")).is_symlink())
+    match = re.match(r".*\.(\d+)", next((link.resolve() for link in links), path).name)
     return int(match[1]) if match else None
 
 
@@ -105,8 +100,8 @@ def read(path: Any) -> Mapping[str, Any]:
         opened = Opened(path)
         found = {name: leaf.read() for group in ("params", "state") for name, leaf in opened.leaves(group).items()}
         return {**found, "global_step": opened.body["step"] or 0}
-    prefix = path.with_name(path.name.removesuffix(".index"))
-    if not prefix.with_name(f"{prefix.name}.index").exists():
+    prefix = Path(str(path).removesuffix(".index"))
+    if not Path(f"{prefix}.index").exists():
         raise ConfigError(
             f"there is no checkpoint {brief(str(path))}", ways=["a folder of tenure's", "NAME of NAME.index"]
         )
@@ -123,7 +118,7 @@ def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping
       scores: epoch → name → value.
 
     Raises:
-      ConfigError: an option that there is not.
+      ConfigError: it has another option, or one with a value that it does not take.
 
     >>> dev = {epoch: {"dev_score": score} for epoch, score in enumerate([3, 1, 2, 4], 1)}
     >>> sorted(to_keep(dev, {"keep_last_n": 1, "keep_best_n": 2, "keep": []}, dev))
@@ -133,6 +128,9 @@ def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping
     known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
     for key in given.keys() - set(known):
         raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
+    ignored = given.get("ignore_score_keys") or ()
+    if not isinstance(ignored, list | tuple | set):
+        raise ConfigError(f"ignore_score_keys of cleanup_old_models is {brief(ignored)}", ways=['["dev_error"]'])
     epochs, keep = sorted(existing), given.get("keep")
     newest, best = max(int(given.get("keep_last_n", 2)), 1), int(given.get("keep_best_n", 4))
     if max(newest, best) >= len(epochs):
@@ -141,7 +139,6 @@ def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping
         always = {epoch for epoch in epochs if keep(epoch)}
     else:
         always = set(keep) if isinstance(keep, list | tuple | set | range) else _in_between(epochs[-1])
-    ignored = given.get("ignore_score_keys") or ()
     kept = {e: {k: v for k, v in of.items() if k not in ignored} for e, of in scores.items()}
     return (always | set(epochs[-newest:]) | _best(epochs, best, kept)) & set(epochs)
 
