@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,29 +108,56 @@ def read(path: Any) -> Mapping[str, Any]:
     return tensorflow.read(prefix)
 
 
-def to_keep(
-    existing: Mapping[int, Path], option: Any, best: Callable[[int, Collection[str]], Iterable[int]]
-) -> set[int]:
-    """The epochs whose checkpoints `cleanup_old_models` keeps.
+def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The epochs whose checkpoints `cleanup_old_models` keeps: the last ones, the best ones by each score, and some in between, as in
+    RETURNN. While there are no more than one of these alone asks for, all are kept.
 
     Args:
-      existing: all checkpoints.
+      existing: the epochs that have checkpoints.
       option: True, or a dictionary.
-      best: the n best epochs by each score, but for scores with these names.
+      scores: epoch → name → value.
 
     Raises:
       ConfigError: it has another option, or one with a value that it does not take.
+
+    >>> dev = {epoch: {"dev_score": score} for epoch, score in enumerate([3, 1, 2, 4], 1)}
+    >>> sorted(to_keep(dev, {"keep_last_n": 1, "keep_best_n": 2, "keep": []}, dev))
+    [2, 3, 4]
     """
-    given = option if isinstance(option, Mapping) else {}
+    given = dict(option) if isinstance(option, Mapping) else {}
     known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
     for key in given.keys() - set(known):
         raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
-    ignored = given.get("ignore_score_keys")
-    if not isinstance(ignored, list | tuple | set | None):
+    ignored = given.get("ignore_score_keys") or ()
+    if not isinstance(ignored, list | tuple | set):
         raise ConfigError(f"ignore_score_keys of cleanup_old_models is {brief(ignored)}", ways=['["dev_error"]'])
-    keep = given.get("keep")
-    always = set(keep) if isinstance(keep, list | tuple | set | range) else {10, 20, 40, 80, 160, 240}
+    epochs, keep = sorted(existing), given.get("keep")
+    newest, best = max(int(given.get("keep_last_n", 2)), 1), int(given.get("keep_best_n", 4))
+    if max(newest, best) >= len(epochs):
+        return set(epochs)
     if callable(keep):
-        always = {epoch for epoch in existing if keep(epoch)}
-    last = sorted(existing)[-max(int(given.get("keep_last_n", 2)), 1) :]
-    return (always | set(last) | set(best(int(given.get("keep_best_n", 4)), ignored or ()))) & set(existing)
+        always = {epoch for epoch in epochs if keep(epoch)}
+    else:
+        always = set(keep) if isinstance(keep, list | tuple | set | range) else _in_between(epochs[-1])
+    kept = {e: {k: v for k, v in of.items() if k not in ignored} for e, of in scores.items()}
+    return (always | set(epochs[-newest:]) | _best(epochs, best, kept)) & set(epochs)
+
+
+def _in_between(last: int) -> set[int]:
+    """The epochs that are kept where nothing says which: multiples of one number, and doublings of another."""
+    if last <= 100:
+        every, doubled = (4, 5) if last <= 10 else (20, 5) if last <= 50 else (40, 10)
+    else:
+        every, doubled = 80 * 2 ** (last // 240).bit_length(), 20
+    return {*range(every, last + 1, every), *(doubled * 2**i for i in range(last.bit_length()))}
+
+
+def _best(epochs: Sequence[int], count: int, scores: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The best epochs of every score: of those with checkpoints, the earlier of equal ones; one without the score counts as the worst."""
+    found: set[int] = set()
+    for key in {key for of in scores.values() for key in of if not key.startswith(":")}:
+        known = {epoch: float(scores[epoch][key]) for epoch in epochs if key in scores.get(epoch, {})}
+        if len(set(known.values())) > 1:
+            ranked = sorted((known.get(epoch, max(known.values())), epoch) for epoch in epochs)
+            found.update(epoch for _, epoch in ranked[:count])
+    return found
