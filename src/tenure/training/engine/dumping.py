@@ -41,19 +41,20 @@ class Dumps:
         self._files = [_File(node, log) for node in nodes]
         self.layers: tuple[str, ...] = tuple(dict.fromkeys(name for file in self._files for name in file.layers))
 
-    def begin(self, data: str, epoch: int, goes_on: bool = False) -> Dumps:
+    def begin(self, data: str, epoch: int, *, resumed: bool = False, goes_on: bool = False) -> Dumps:
         """Starts a pass over data; gives itself.
 
         Args:
           data: name of the data set, which names of files may use: "{dataset_name}" with `dump_per_run`.
           epoch: likewise, "{epoch}".
+          resumed: whether a training goes on, whose files for all passes may be there.
           goes_on: whether the pass was begun before, and its files hold what it has dumped until then.
 
         Raises:
           ConfigError: a name is none, such a file is there already, or the one to go on with is not.
         """
         for file in self._files:
-            file.begin({"dataset_name": data, "epoch": epoch}, goes_on)
+            file.begin({"dataset_name": data, "epoch": epoch}, resumed, goes_on)
         return self
 
     def take(self, tags: Sequence[str], outputs: Mapping[str, Tensor]) -> None:
@@ -91,13 +92,13 @@ class _File:
         self._extends = False
         self._writer: HdfWriter | None = None
 
-    def begin(self, told: Mapping[str, Any], goes_on: bool) -> None:
+    def begin(self, told: Mapping[str, Any], resumed: bool, goes_on: bool) -> None:
         per_run = bool(self._options.get("dump_per_run"))
         if self._path is not None and not per_run:
             return
         self.end()
         self._path = path = _path(self._key, self._options, told)
-        own = path == self._written and not per_run  # it was ended between two passes
+        own = not per_run and (path == self._written or (resumed and path.exists()))  # of earlier passes
         self._extends = goes_on or own or bool(self._options.get("extend_existing_file"))
         if path.exists() is not self._extends:
             ways = ["remove it", "another 'filename'", "'extend_existing_file': True"]

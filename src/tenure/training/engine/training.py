@@ -173,6 +173,7 @@ class Training(Learner):
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
             position = self.start()
+            self._resumed = position.done > 0 or (position.epoch > 1 and bool(self.models.existing()))
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
@@ -208,6 +209,7 @@ class Training(Learner):
         if epoch == 1 and not position.done and self.config.get("save_epoch1_initial_model"):
             self.commit(self.models.path(0, pretraining), position.step, epoch=0)
         scores, effective = self._train(position, config, rate)
+        self._end_dumps()  # an evaluation that is stopped takes nothing of it away
         took = time.monotonic() - began
         told = {
             **scores.told("train"),
@@ -254,7 +256,7 @@ class Training(Learner):
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
         assert self.dumps is not None
-        self.dumps.begin("train", position.epoch, goes_on=position.done > 0)
+        self.dumps.begin("train", position.epoch, resumed=self._resumed, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -390,7 +392,7 @@ class Training(Learner):
         config = self.config_of(epoch)
         found = {}
         for name, options in evaluation_sets(config).items():
-            seen = None if self.dumps is None else self.dumps.begin(name, epoch)
+            seen = None if self.dumps is None else self.dumps.begin(name, epoch, resumed=self._resumed)
             try:
                 scores = self.evaluated(epoch, name, options, seen)
             except Stopped as stopped:  # is done from the start when the training goes on
