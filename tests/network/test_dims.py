@@ -1,5 +1,7 @@
 """Dims: what is equal to what, and how long derived ones are."""
 
+import copy
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -71,6 +73,12 @@ def test_a_dim_declared_the_same_as_what_is_made_of_it_stays_a_dim():
     dim = spatial_dim("dim")
     dim.declare_same_as(dim + 2)
     assert dim == dim and repr(dim)
+
+
+def test_a_copy_of_what_names_a_dim_names_that_dim():
+    options = {"out_dim": feature_dim(3, "f"), "axis": TIME + 1}
+    for copied in (copy.copy(options), copy.deepcopy(options)):
+        assert copied == options and copied["out_dim"] is options["out_dim"]
 
 
 def test_different_sizes_are_not_the_same():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -72,13 +73,17 @@ def product(x: jax.Array, w: jax.Array, precision: jax.lax.PrecisionLike = None)
     [[3.0], [3.0]]
     """
 
-    def plain(x: jax.Array, w: jax.Array) -> jax.Array:
-        return jnp.dot(x, w, precision=precision)
-
     if not (_pays(x, w) and (staged(x) or staged(w))):
-        return plain(x, w)
-    plain.__name__ = PRODUCT
-    function = jax.custom_jvp(plain)
+        return jnp.dot(x, w, precision=precision)
+    return _with_rule(precision)(x, w)
+
+
+@functools.cache
+def _with_rule(precision: Any) -> Any:
+    """The product of rows and a matrix, with a gradient of its own."""
+
+    def plain(x: jax.Array, w: jax.Array) -> jax.Array:
+        return lax.dot_general(x, w, (((x.ndim - 1,), (0,)), ((), ())), precision=precision)
 
     def rule(primals: Any, tangents: Any) -> Any:
         (x, w), (d_x, d_w), terms = primals, tangents, []
@@ -89,8 +94,10 @@ def product(x: jax.Array, w: jax.Array, precision: jax.lax.PrecisionLike = None)
         y = plain(x, w)
         return y, sum(terms[1:], terms[0]) if terms else jnp.zeros_like(y)
 
+    plain.__name__ = PRODUCT
+    function = jax.custom_jvp(plain)
     function.defjvp(rule, symbolic_zeros=True)
-    return function(x, w)
+    return function
 
 
 def by_matrix(x: jax.Array, d_w: jax.Array, precision: jax.lax.PrecisionLike = None) -> jax.Array:
@@ -101,28 +108,27 @@ def by_matrix(x: jax.Array, d_w: jax.Array, precision: jax.lax.PrecisionLike = N
       d_w: [inputs, outputs].
       precision: of the product.
     """
-
-    def plain(x: jax.Array, d_w: jax.Array) -> jax.Array:
-        return jnp.dot(x, d_w, precision=precision)
-
-    def turned(x: jax.Array, d_w: jax.Array) -> jax.Array:
-        columns = _turned(x.reshape(-1, x.shape[-1]))
-        y = lax.dot_general(columns, d_w, (((0,), (0,)), ((), ())), precision=precision)
-        return y.reshape(*x.shape[:-1], d_w.shape[-1])
-
     if not (_pays(x, d_w) and staged(x)):
-        return plain(x, d_w)
-    result: jax.Array = lax.platform_dependent(x, d_w, cpu=turned, default=plain)
-    return result
+        return jnp.dot(x, d_w, precision=precision)
+    columns = _turned(lax.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])))
+    y = lax.dot_general(columns, d_w, (((0,), (0,)), ((), ())), precision=precision)
+    return lax.reshape(y, (*x.shape[:-1], d_w.shape[-1]))
 
 
+@jax.jit  # is traced and written down once for each shape, however many matrices there are
 def _turned(x: jax.Array) -> jax.Array:
-    """The transposition of a matrix that XLA on CPUs has in memory.
+    """The transposition of a matrix, which XLA on CPUs has in memory.
 
-    Left alone, XLA computes the matrix once more for the transposition, entry by entry in the wrong order, which takes up to
-    twenty times as long. What goes into a conditional it stores first; the barrier keeps it from turning the result back.
+    Left alone, XLA there computes the matrix once more for the transposition, entry by entry in the wrong order, which takes
+    up to twenty times as long. What goes into a conditional it stores first; the barrier keeps it from turning the result
+    back.
     """
-    return lax.optimization_barrier(lax.cond(x[0, 0] > 0, jnp.transpose, jnp.transpose, x))
+
+    def stored(x: jax.Array) -> jax.Array:
+        return lax.optimization_barrier(lax.cond(x[0, 0] > 0, jnp.transpose, jnp.transpose, x))
+
+    result: jax.Array = lax.platform_dependent(x, cpu=stored, default=jnp.transpose)
+    return result
 
 
 def _pays(x: jax.Array, w: jax.Array) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from tenure.network import sizes
 from tenure.network.dims import Dim, DimError
 from tenure.network.output import map_tensors
 from tenure.network.tensor import Tensor
@@ -124,6 +125,13 @@ class Beams:
             return x
         index = self.pointers(dim, own)
         return x if index is None else select(x, index, dim)
+
+    def lengths(self, dim: Dim) -> dict[Dim, Tensor]:
+        """The lengths of dims that go over an earlier beam, as the hypotheses of the beam `dim` see them."""
+        found: dict[Dim, Tensor] = {}
+        for earlier in reversed(self.chain(dim)[1:]):
+            found.update({of: self.read(x, dim) for of, x in sizes.current().over(earlier).items()})
+        return found
 
     def read_all(self, tree: Any, dim: Dim | None) -> Any:
         """`read` of every tensor in outputs or states."""

@@ -70,6 +70,12 @@ class Dim:
         self._same: Dim | None = None
         self._id = next(_ids)
 
+    def __copy__(self) -> Dim:
+        return self  # a copy of what names a dim, such as a dictionary of layers, means that dim
+
+    def __deepcopy__(self, memo: Any) -> Dim:
+        return self
+
     def __reduce__(self) -> Any:
         for name in ("batch_dim", "single_step_dim"):  # there is one of each
             if globals()[name] is self:

@@ -24,10 +24,9 @@ class Graph:
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
       only_named: those of which only the parameters are wanted, so that they need not be computed before.
       absent: nodes that are not computed, because they need inputs that are there with the losses only.
-      counts_losses: whether, in a search, losses count for its hypotheses.
+      network_flags: what the whole network is built for; a graph inside may search where the network does not.
+      counts_losses: whether the losses of its layers count.
     """
-
-    counts_losses = False
 
     def __init__(
         self,
@@ -41,6 +40,8 @@ class Graph:
         training_only: Iterable[str] = (),
     ):
         self.root, self.flags, self.outer = root, flags, outer
+        self.network_flags: Flags = flags if outer is None else outer.network_flags
+        self.counts_losses: bool = flags.eval if outer is None else outer.counts_losses
         self.inputs = set(inputs)
         self.default_input, self.default_target = default_input, default_target
         self.nodes: dict[str, Node] = {}
@@ -109,10 +110,12 @@ class Graph:
             return False
         if not isinstance(entry, Mapping):
             raise NetworkError(f"layer '{name}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"])
-        if not self.active(entry):
-            return False
         named = name == "output" or name.endswith(":output")
-        return named or bool(entry.get("loss")) or bool(entry.get("is_output_layer"))
+        return self.active(entry) and (named or self.is_output(entry))
+
+    def is_output(self, entry: Mapping[str, Any]) -> bool:
+        """Whether a layer is computed although no other needs it."""
+        return bool(entry.get("loss") or entry.get("is_output_layer"))
 
     def active(self, entry: Mapping[str, Any]) -> bool:
         """Whether a layer is there under these flags."""

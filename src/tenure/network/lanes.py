@@ -24,7 +24,15 @@ def _is_array(x: Any) -> bool:
     return isinstance(x, (jax.Array, np.ndarray))
 
 
-def over_lanes(dim: Dim, given: Any, call: Any, *, split_rng: bool = False, as_time: bool = False) -> Output:
+def over_lanes(
+    dim: Dim,
+    given: Any,
+    call: Any,
+    *,
+    split_rng: bool = False,
+    as_time: bool = False,
+    lengths: Mapping[Dim, Tensor] | None = None,
+) -> Output:
     """Calls a function of outputs and states once for each lane along `dim`.
 
     Args:
@@ -33,12 +41,13 @@ def over_lanes(dim: Dim, given: Any, call: Any, *, split_rng: bool = False, as_t
       call: takes the same structure without the axis, and the lane's number; returns an output.
       split_rng: whether each lane draws random numbers of its own.
       as_time: whether the axis is what "T" means in the result.
+      lengths: lengths of dims in each lane, beside those that go over the axis anyway.
 
     Returns:
       What `call` returns, with the axis in front of every tensor.
     """
     leaves, tree = jax.tree.flatten(given, is_leaf=is_tensor)
-    lengths = sizes.current().over(dim)
+    lengths = {**(lengths or {}), **sizes.current().over(dim)}
     arrays, rebuild = _split([*leaves, *lengths.values()], dim)
     n = sizes.current().padded(dim)
     seen: dict[str, Any] = {}

@@ -28,8 +28,6 @@ class LoopGraph(Graph):
         scope = f"{owner.scope}/rec/" if owner.get("name_scope") is None else f"{owner.scope}/" if owner.scope else ""
         level = Level(f"{owner.key}/", scope, unit, owner=owner, kind="loop")
         searches = owner.key.startswith("extra.") and "search" in owner.key.partition(":")[0]
-        # where the search is a part of training, which has the targets:
-        self.counts_losses = searches and outer.flags.eval and not outer.flags.search
         super().__init__(
             level,
             dataclasses.replace(outer.flags, search=True) if searches else outer.flags,
@@ -39,6 +37,7 @@ class LoopGraph(Graph):
             outer=outer,
         )
         self.owner = owner
+        self.counts_losses = outer.counts_losses and not self.network_flags.search  # `extra.search` is in training
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
@@ -57,7 +56,7 @@ class LoopGraph(Graph):
 
     def _labels_read(self) -> Iterator[str]:
         """The frames of labels that are read: by choices that cheat or do not search, and where losses count by all layers."""
-        search, counts = self.flags.search, self.counts_losses if self.flags.search else self.flags.eval
+        search, counts = self.flags.search, self.counts_losses
         for node in self.nodes.values():
             given = node.get("search")
             searches = node.class_name == "choice" and (search if given is None else given)
@@ -67,16 +66,16 @@ class LoopGraph(Graph):
                     yield str(key)
 
     def _wanted_in_loop(self, name: Any, entry: Any) -> bool:
-        if (
-            not isinstance(name, str)
-            or name.startswith("#")
-            or not isinstance(entry, Mapping)
-            or not self.active(entry)
-        ):
+        if not isinstance(name, str) or name.startswith("#") or not isinstance(entry, Mapping):
             return False
         ends = name == "end" and self.open_ended
-        kept = entry.get("is_output_layer") or entry.get("need_last") or (entry.get("loss") and self.flags.eval)
-        return name == "output" or ends or bool(kept)
+        return name == "output" or ends or bool(entry.get("need_last")) or self.is_output(entry)
+
+    def active(self, entry: Mapping[str, Any]) -> bool:
+        return True  # `only_on_search` and `only_on_eval` are for the layers outside of loops, as in RETURNN
+
+    def is_output(self, entry: Mapping[str, Any]) -> bool:
+        return bool(entry.get("is_output_layer") or (entry.get("loss") and self.counts_losses))
 
     def missing(self, level: Level, ref: str, asker: str, option: str) -> str | None:
         if ref == STEP:
@@ -134,7 +133,7 @@ class Parts:
     after: list[str]
 
 
-def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
+def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = ()) -> Parts:
     """What has to run step by step, and what is moved out of the loop.
 
     Step by step run the layers that need what they gave a step ago, that keep a state, or that are between such layers.
@@ -142,27 +141,36 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
     Args:
       graph: the body.
       move_out: whether layers may leave the loop at all.
+      over_whole: the layers that go over a whole sequence, and keep no state from step to step: one that needs nothing of
+        the loop leaves it.
     """
-    needs = {key: [d for d in node.deps if d in graph.nodes] for key, node in graph.nodes.items()}
-    for key, target in graph.previous.items():
-        needs[key] = [target]
+    needs = _needs(graph)
     end = f"{graph.root.path}end"
     stuck = {key for group in _circles(needs) for key in group}
     for key, node in graph.nodes.items():
-        free = key in graph.frames or key in graph.previous or _is_whole(node)
+        free = key in graph.frames or key in graph.previous or _is_whole(node) or _unmasks_whole(graph, needs, key)
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
+    stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
     behind = _reached(needs, stuck)
-    users: dict[str, list[str]] = {key: [] for key in needs}
-    for key, of in needs.items():
-        for d in of:
-            users[d].append(key)
-    ahead = _reached(users, stuck)  # what the stuck ones are needed by
+    ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
     order = _order(needs, graph)
     inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def _the_same(graph: LoopGraph, needs: Mapping[str, list[str]], stuck: set[str], over_whole: set[str]) -> set[str]:
+    """Those of the layers over whole sequences that need nothing of any step, and are the same in all of them."""
+    steps = {k for k, n in graph.nodes.items() if n.class_name in ("frame", "prev", "step_index", "rec_unstack")}
+    found = over_whole - {*graph.previous.values()}
+    while True:
+        moving = steps | (stuck - found)
+        fewer = {k for k in found if not moving & _reached(needs, needs[k])}
+        if fewer == found:
+            return found
+        found = fewer
 
 
 def mask_around(node: Node) -> str | None:
@@ -177,8 +185,52 @@ def mask_around(node: Node) -> str | None:
     return None
 
 
+def own_labels(graph: LoopGraph, split: Parts) -> set[str]:
+    """What is computed of labels that need not be as long as the loop: no step sees them, nor anything that sees other frames."""
+    needs = _needs(graph)
+    users = _turned(needs)
+    of_steps = (k for k, n in graph.nodes.items() if n.class_name in ("rec_unstack", "step_index"))
+    stepwise = {*split.inside, *graph.frames, *of_steps}
+    found: set[str] = set()
+    for key in graph.frames:
+        users_of = (graph.nodes[k] for k in users[key])
+        if any(node.class_name == "choice" and key in (node.refs.get("target") or ()) for node in users_of):
+            reading = _reached(users, [key])
+            found |= reading if reading.isdisjoint(_reached(users, stepwise - {key})) else set()
+    return found
+
+
+def _needs(graph: LoopGraph) -> dict[str, list[str]]:
+    """What each node needs inside of the loop, in this step or the one before."""
+    needs = {key: [d for d in node.deps if d in graph.nodes] for key, node in graph.nodes.items()}
+    return needs | {key: [target] for key, target in graph.previous.items()}
+
+
+def _turned(edges: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The edges the other way round."""
+    found: dict[str, list[str]] = {key: [] for key in edges}
+    for key, of in edges.items():
+        for d in of:
+            found[d].append(key)
+    return found
+
+
 def _is_whole(node: Node) -> bool:
-    return bool(node.class_name == "rec_unstack")
+    """Whether it takes sequences apart, or is under a mask whose frames are a sequence of their own (`masked_from`)."""
+    at: Node | None = node
+    while at is not None:
+        if at.class_name == "masked_computation" and at.get("masked_from") is not None:
+            return True
+        at = at.level.owner
+    return node.class_name == "rec_unstack"
+
+
+def _unmasks_whole(graph: LoopGraph, needs: Mapping[str, list[str]], key: str) -> bool:
+    """Whether it spreads frames that are there as a sequence of their own, and not what a step has kept."""
+    if graph.nodes[key].class_name != "unmask":
+        return False
+    below = [graph.nodes[k] for k in _reached(needs, [k for k in graph.nodes[key].sources if k in needs])]
+    return not any(node.class_name == "masked_computation" and not _is_whole(node) for node in below)
 
 
 def _reached(edges: Mapping[str, list[str]], starts: Iterable[str]) -> set[str]:

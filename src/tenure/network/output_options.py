@@ -27,7 +27,7 @@ def finish(layer: Layer, out: Output) -> Output:
         _l2(layer)
     if node.get("darc1") or node.get("spatial_smoothing"):
         _smooth(layer, out)
-    if node.get("loss") and layer.run.flags.eval and not layer.run.single_step:
+    if node.get("loss") and not layer.run.single_step:
         add_loss(layer, out)
     return out
 

@@ -117,7 +117,7 @@ class NetworkProxy:
 
     def get_config(self) -> ConfigProxy:
         """The config around the network."""
-        return ConfigProxy(self._run.network.config)
+        return ConfigProxy(self._run.network.config, self._run.unset)
 
     _config = property(get_config)
 
@@ -212,14 +212,11 @@ class ExternDataProxy:
         return self.get_data(self.default_target)
 
 
-_RAISES: Any = object()
-
-
 class ConfigProxy:
     """A config's values by name."""
 
-    def __init__(self, values: Any):
-        self._values = values
+    def __init__(self, values: Any, unset: list[str]):
+        self._values, self._unset = values, unset
 
     def __expression_names__(self) -> frozenset[str]:
         return frozenset(n for n in vars(ConfigProxy) if not n.startswith("_"))
@@ -232,23 +229,16 @@ class ConfigProxy:
         """Whether the config has a value of that name."""
         return name in self._values
 
-    def typed_value(self, name: str, default: Any = _RAISES, **unused: Any) -> Any:
+    def typed_value(self, name: str, default: Any = None, **unused: Any) -> Any:
         """A value of the config; functions get what is mapped where they import TensorFlow.
 
         Args:
           name: the key.
-          default: the value where there is no such key.
+          default: the value where there is no such key, which errors of the layer then tell.
           **unused: of RETURNN's signature.
-
-        Raises:
-          TenureError: there is no such key, and no default.
         """
-        if name not in self._values and default is _RAISES:
-            raise TenureError(
-                f"the network's config has no '{name}'",
-                near=nearest(name, self._values),
-                ways=[f"tn.network(…, config={{'{name}': …}})"],
-            )
+        if name not in self._values and default is None:
+            self._unset.append(name)
         return with_tensorflow(self._values.get(name, default))
 
     value = bool = int = float = list = typed_value

@@ -25,7 +25,7 @@ def generic_reference(graph: Graph, node: Node, option: str, value: Any) -> Any:
         return parse(graph, node, value)
     if option == "size_target":
         return _target(graph, node, value)
-    if option == "loss_opts" and node.get("loss") and graph.flags.eval:
+    if option == "loss_opts" and node.get("loss") and graph.counts_losses:
         return loss_references(graph, node, value)
     return None
 
@@ -58,7 +58,7 @@ def _target(graph: Graph, node: Node, name: Any) -> Key | None:
     try:
         return graph.refer(node, "target", f"data:{name}")
     except LayerNotFoundError:
-        if graph.flags.eval and (not graph.flags.search or node.get("loss")):
+        if graph.counts_losses and (not graph.flags.search or node.get("loss")):
             raise
         return None  # nothing is compared with it
 

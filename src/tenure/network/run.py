@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tenure.core.errors import Party, TenureError, brief
+from tenure.core.errors import Party, TenureError, brief, nearest
 from tenure.core.notation import paths
 from tenure.core.run.frame import current_frame
 from tenure.core.sites import raised_at
@@ -63,6 +63,7 @@ class Run:
       constraints: terms that are added to the objective: L2 and the like.
       step: how many training steps there were.
       forms: what the outputs of all layers look like, those inside of loops in one step: tensors of shapes.
+      unset: keys that functions asked the config for, which it lacks.
       dropped: inputs with dropout, so that one mask serves all that ask for the same.
       states: in one step of a loop, what layers kept from the step before, by key and name.
       beams: the hypotheses of searches.
@@ -71,6 +72,7 @@ class Run:
       loop_dim: what that dim is outside of the loop.
       loop_step: the number of the step.
       all_steps: whether it computes what was moved out of the loop over `loop_time`, for all steps at once.
+      stepped: the keys of the layers that run step by step, in a loop's body.
       search: in one step of a search, what choices need of the step before.
       dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.
@@ -97,6 +99,7 @@ class Run:
         self.losses: dict[str, Any] = {} if outer is None else outer.losses
         self.constraints: list[Any] = [] if outer is None else outer.constraints
         self.forms: dict[str, Tensor] = {} if outer is None else outer.forms
+        self.unset: list[str] = [] if outer is None else outer.unset
         self.dropped: dict[Any, Tensor] = {}
         self.scopes: dict[str, str] = {}
         self.states: dict[str, Any] = {}
@@ -106,6 +109,7 @@ class Run:
         self.loop_dim: Dim | None = None
         self.loop_step: Any = None
         self.all_steps = False
+        self.stepped: frozenset[str] = frozenset()
         self.search: Any = None
         self.dry: bool = False if outer is None else outer.dry
 
@@ -131,16 +135,17 @@ class Run:
         Raises:
           TenureError: what is wrong with it; names the layer.
         """
+        asked = len(self.unset)
         try:
             layer = self.build(node)
             out = self.call(layer)
             self.learn(out.tensor)
             out = self.finish(layer, self._with_loss_of_source(node, out))
         except TenureError as e:
-            named = self._named(node, e)
+            named = self._with_unset(self._named(node, e), asked)
             raise named from (e if named is not e else e.__cause__)
         except _FAULTS as e:
-            raise self._failed(node, e) from e
+            raise self._with_unset(self._failed(node, e), asked) from e
         self.outputs[node.key] = out
         self._note(node.key, out.tensor)
         return out
@@ -190,7 +195,7 @@ class Run:
             outputs, kept = inputs
             return hide(self._within(layer, outputs, kept, layer, losses), losses)
 
-        out, summed = unhide(over_lanes(beam, (given, states), one), losses)
+        out, summed = unhide(over_lanes(beam, (given, states), one, lengths=self.beams.lengths(beam)), losses)
         self.losses.update(summed)
         return out
 
@@ -272,6 +277,18 @@ class Run:
         raised = error.again(rule, [*error.parties, *self._inputs(node)])
         raised.layer = node.key  # type: ignore[attr-defined]
         return raised
+
+    def _with_unset(self, error: Any, asked: int) -> Any:
+        """The error of a layer, with the keys that its function asked the config for in vain since then."""
+        names, self.unset[asked:] = list(dict.fromkeys(self.unset[asked:])), []
+        if not names:
+            return error
+        known = self.network.config
+        texts = [", ".join(["no such key", *(f"nearest: {n}" for n in nearest(name, known)[:1])]) for name in names]
+        found = [Party("config", name, text) for name, text in zip(names, texts, strict=True)]
+        told = error.again(parties=[*error.parties, *found])
+        told.layer = getattr(error, "layer", None)
+        return told
 
     def _failed(self, node: Node, error: Exception) -> LayerError:
         reason = str(error).partition("\n")[0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tenure as tn
-from tests.network.searches import DATA, LABELS, LENGTHS, STEPS, UNITS, X, decoder, search, weights
+from tests.network.searches import DATA, GOLD, LABELS, LENGTHS, STEPS, UNITS, X, decoder, search, weights
 
 
 def sigmoid(x):
@@ -197,3 +197,36 @@ def test_a_search_does_not_continue_another_one_that_it_reads_nothing_of():
     found = search(net, layers=["output", "again"])
     np.testing.assert_array_equal(found.outputs["output"].data, found.outputs["again"].data)
     np.testing.assert_allclose(found.scores["output"].data, found.scores["again"].data, rtol=1e-6)
+
+
+def test_losses_of_steps_are_of_training_and_no_search_computes_them():
+    called = []
+
+    def distance(source, **_):
+        called.append(source(0))
+        return source(0)
+
+    loss = {"class": "eval", "from": "p", "eval": distance, "loss": "as_is"}
+    part = {"output": {"class": "copy", "from": "data"}, "loss": {**loss, "from": "data"}}
+    net, plain = decoder({"from": "part"}), decoder()
+    net["output"]["unit"] |= {"distance": loss, "part": {"class": "subnetwork", "from": "p", "subnetwork": part}}
+    net["decision"]["loss"] = "edit_distance"
+    params, state = weights(plain)
+    model = tn.network(net, DATA)
+    trained = model.apply(params, state, None, GOLD, train=True)[0]
+    assert called and "output/distance" in trained.losses
+    called.clear()
+    found = model.apply(params, state, None, GOLD, search=True)[0]
+    assert not called and set(found.losses) == {"decision"}
+    np.testing.assert_array_equal(found.outputs["decision"].data, search(plain).outputs["decision"].data)
+
+
+def test_inside_of_a_loop_every_layer_is_there_whatever_the_network_is_built_for():
+    kept = {"class": "linear", "n_out": 2, "from": "p", "is_output_layer": True}
+    ways = {"searched": {"only_on_search": True}, "compared": {"only_on_eval": True}}
+    net = decoder(**{name: kept | way for name, way in ways.items()})
+    net |= {name: kept | way | {"from": "enc"} for name, way in ways.items()}
+    model, inside = tn.network(net, DATA), {"output/rec/searched", "output/rec/compared"}
+    for flags, outside in ((dict(train=True), "compared"), (dict(train=False, losses=False, search=True), "searched")):
+        built = set(model.init(jax.random.key(0), GOLD, **flags)[0])
+        assert built >= inside | {outside} and built.isdisjoint({*ways} - {outside})

@@ -20,9 +20,11 @@ def test_a_near_miss_that_the_config_itself_reads_is_none(tmp_path):
 
 
 def test_a_key_that_is_not_done_is_refused_only_when_it_says_something(tmp_path):
-    check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = False\nhorovod_reduce_type = 'param'\n"))
-    with pytest.raises(ConfigError, match=r"'use_horovod', which is not done(.|\n)*devices"):
-        check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = True\n"))
+    check_keys(
+        config_of(tmp_path, "#!rnn.py\ntorch_distributed = False\nuse_horovod = True\nhorovod_reduce_type = 'param'\n")
+    )
+    with pytest.raises(ConfigError, match=r"'torch_distributed', which is not done(.|\n)*devices"):
+        check_keys(config_of(tmp_path, "#!rnn.py\ntorch_distributed = True\n"))
 
 
 def test_what_is_not_done_in_training_hinders_no_other_task(tmp_path):
@@ -30,5 +32,5 @@ def test_what_is_not_done_in_training_hinders_no_other_task(tmp_path):
     with pytest.raises(ConfigError, match="'search_train_network_layers', which is not done"):
         check_keys(config_of(tmp_path, text))
     assert check_keys(config_of(tmp_path, text, "++task", "search")) == []
-    with pytest.raises(ConfigError, match="'use_horovod', which is not done"):
-        check_keys(config_of(tmp_path, "#!rnn.py\nuse_horovod = True\n", "++task", "search"))
+    with pytest.raises(ConfigError, match="'torch_distributed', which is not done"):
+        check_keys(config_of(tmp_path, "#!rnn.py\ntorch_distributed = True\n", "++task", "search"))

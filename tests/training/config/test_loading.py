@@ -26,3 +26,9 @@ def test_a_value_that_is_no_python_is_a_text_in_the_place_of_a_typed_one(tmp_pat
     assert config.typed["chunking"] == "50:25" and config.typed["rate"] == 0.25
     with pytest.raises(ConfigError, match="no Python"):
         from_command_line([str(tmp_path / "c"), "++rate", "abc"])
+
+
+def test_python_without_its_first_line_says_so(tmp_path):
+    with pytest.raises(ConfigError, match=r"is Python(.|\n)*#!rnn.py(.|\n)*name it 'c.py'"):
+        config_of(tmp_path, "task = 'train'\n\ndef get_network(epoch):\n    return {}\n")
+    assert config_of(tmp_path, "task train\nbatch_size 5\n").texts["batch_size"] == ["5"]

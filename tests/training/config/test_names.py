@@ -100,3 +100,15 @@ def test_configs_import_the_same_functions_as_their_functions_do():
     for name in ("TFUtil", "returnn.tf.util.basic"):
         found = members(name, Config())
         assert found["dropout"] is UTILITIES["dropout"] and found["sequence_mask"] is UTILITIES["sequence_mask"]
+
+
+def test_horovod_has_one_process(tmp_path):
+    path = tmp_path / "setup.py"
+    path.write_text("""#!rnn.py
+use_horovod = config.bool("use_horovod", False)
+import TFHorovod
+from returnn.tf import horovod
+found = [hvd and (hvd.rank(), hvd.local_rank(), hvd.size(), hvd.local_size()) for hvd in (TFHorovod.get_ctx(config=config), horovod.get_ctx())]
+""")
+    assert from_command_line([str(path)]).typed["found"] == [None, None]
+    assert from_command_line([str(path), "++use_horovod", "1"]).typed["found"] == [(0, 0, 1, 1)] * 2

@@ -5,10 +5,11 @@ from tenure.training.config.loading import NAME
 from tenure.training.engine.checking import findings
 
 PRETRAINING = """
+from tenure.network import feature_dim
 def stage(i, net):
     layers = min(i // 10, 2)
     scale = 0.1 * (i + 1)
-    made = {f"h{n}": {"class": "linear", "n_out": 3, "activation": lambda x: x * scale, "dropout": scale / 10, "from": f"h{n - 1}" if n else "data"} for n in range(layers + 1)}
+    made = {f"h{n}": {"class": "linear", "out_dim": feature_dim(3, f"h{n}"), "activation": lambda x: x * scale, "dropout": scale / 10, "from": f"h{n - 1}" if n else "data"} for n in range(layers + 1)}
     made["#config"] = {"learning_rate": scale, "train": {"class": "HDFDataset", "files": [f"{i}.hdf"]}}
     made["output"] = {"class": "softmax", "loss": "ce", "from": f"h{layers}"}
     return made if i < 40 else None

@@ -62,3 +62,24 @@ def test_a_training_goes_on_with_another_optimizer(tmp_path):
     np.testing.assert_array_equal(training.state.params["output"]["W"], before["output/W"])
     with pytest.raises(ConfigError, match="no epoch has the score 'dev_error'"):
         Training(small(tmp_path, early_stop={"patience": 1, "measure": "dev_error"}), Log(0)).run()
+
+
+def test_a_checkpoint_that_is_loaded_by_name_says_its_epoch_and_needs_no_model(tmp_path):
+    def get_network(epoch: int, **_):
+        hidden = {"class": "linear", "activation": "tanh", "n_out": 2 + epoch, "from": "data"}
+        return {"h": hidden, "output": {"class": "softmax", "loss": "ce", "from": "h"}, "#copy_param_mode": "subset"}
+
+    given = {k: v for k, v in small(tmp_path, get_network=get_network).items() if k != "network"}
+    tasks.run(given, Log(0))
+    loaded = given | {"model": None, "task": "eval", "learning_rate_file": None}
+    for epoch in (1, 2):
+        learner = Training(loaded | {"load": f"{tmp_path}/net/model.00{epoch}"}, Log(0))
+        assert learner.load_epoch() == epoch
+        assert learner.state.params["h"]["W"].shape == (9, 2 + epoch)
+    (tmp_path / "best").symlink_to(tmp_path / "net" / "model.001")
+    assert Training(loaded | {"load": f"{tmp_path}/best"}, Log(0)).load_epoch() == 1
+    with pytest.raises(ConfigError, match="there is no checkpoint '/'"):
+        Training(loaded | {"load": "/"}, Log(0)).load_epoch()
+    for wrong in ({"load": None}, {"load": "x.001", "task": "train"}):
+        with pytest.raises(ConfigError, match="'model' says where checkpoints go"):
+            Training(loaded | wrong, Log(0))

@@ -59,3 +59,46 @@ def test_normalised_gradients_have_a_norm_of_one():
     )
     np.testing.assert_allclose(moved["w"], [-0.3, -0.4], rtol=1e-6)
     np.testing.assert_allclose(moved["b"], [0.5], rtol=1e-6)
+
+
+# Of RETURNN's optimizer with the same gradients.
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"epsilon": 1e-8}, [[0.9994950294, 0.9988397360], [1.0000979900, 0.9996033311]]),
+        ({"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01}, [[0.9656299353, 0.9609900117], [0.9909039140, 0.9144653082]]),
+    ],
+)
+def test_gradients_far_from_their_mean_move_less(options, expected):
+    direction, _ = kind({"class": "GradVarianceScaled", **options})
+    value = jnp.ones((2, 2))
+    state = direction.init(value)
+    for grad in [[1, -2], [0.5, 3]], [[-0.2, 1], [2, -1]], [[0.3, 0.4], [-1, 5]]:
+        moved, state = direction.update(jnp.float32(grad), state, value, learning_rate=0.1)
+        value = value + moved
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def test_smorms3_is_as_its_author_writes_it():
+    """Three steps for two entries, by the lines of https://sifter.org/~simon/journal/20150420.html."""
+    steps, rate, eps = np.random.RandomState(0).normal(size=(3, 2)), 0.3, 1e-16
+    direction, _ = kind({"class": "smorms3"})
+    params, expected = jnp.ones(2), np.ones(2)
+    state = direction.init(params)
+    mem, g, g2 = np.ones(2), np.zeros(2), np.zeros(2)
+    for grad in steps:
+        updates, state = direction.update(jnp.asarray(grad), state, params, learning_rate=rate)
+        params = params + updates
+        r = 1 / (mem + 1)
+        g, g2 = (1 - r) * g + r * grad, (1 - r) * g2 + r * grad**2
+        expected = expected - grad * np.minimum(rate, g * g / (g2 + eps)) / (np.sqrt(g2) + eps)
+        mem = 1 + mem * (1 - g * g / (g2 + eps))
+    np.testing.assert_allclose(params, expected, rtol=1e-5)
+    assert np.abs(expected - 1).min() > 0.1
+
+
+def test_smorms3_alone_in_a_config():
+    updater = Updater({"smorms3": True, "optimizer_epsilon": 1e-8}, {"embed": {"W": True}}, {}, None)
+    params = {"embed": {"W": jnp.ones((4, 2))}}
+    moved, _ = updater.update(params, updater.init(params), params, learning_rate=0.1, step=0)
+    np.testing.assert_allclose(moved["embed"]["W"], 1 - 0.1 / 0.5**0.5, rtol=1e-5)

@@ -69,7 +69,7 @@ def test_a_function_is_called_by_the_names_of_its_arguments():
     whole = net(a=["data"], output=["a"])
     made = plan_of(whole, lambda net_dict, idx: net_dict if idx < 2 else None)
     assert made.epochs == 3
-    for wrong in (lambda idx: None, lambda idx, net_dict: "x"):
+    for wrong in (lambda idx: None, lambda idx, net_dict: "x", max):
         with pytest.raises(PretrainError, match="construction_algo"):
             plan_of(whole, wrong)
 

@@ -57,3 +57,23 @@ def test_a_layer_that_comes_back_to_itself_has_no_size():
     net = {"a": {"class": "copy", "from": "b"}, "b": {"class": "copy", "from": "prev:a"}}
     net["out"] = {"class": "linear", "from": "a", "n_out": 2}
     assert parts_of(net, "out/W", 3, 2) == ((3,), (2,))
+
+
+def test_a_layer_under_a_mask_reads_what_the_masked_computation_reads():
+    linear = {"class": "linear", "n_out": 2, "from": ["data", "other"]}
+    masked = {"class": "masked_computation", "mask": "mask", "from": "enc"}
+    net = {
+        "enc": {"class": "linear", "n_out": 4},
+        "other": {"class": "linear", "n_out": 5},
+        "one": {**masked, "unit": linear},
+        "several": {**masked, "unit": {"class": "subnetwork", "from": "data", "subnetwork": {"x": {**linear, "from": ["data", "base:other"]}}}},
+        "out": {"class": "linear", "from": ["one", "data"], "n_out": 2},
+    }  # fmt: skip
+    shapes = {"one/W": (9, 2), "several/x/W": (9, 2), "out/W": (5, 2)}
+    found = places(net, {name: np.zeros(shape) for name, shape in shapes.items()}, EXTERN)
+    assert {name: place.parts[0] for name, place in found.items()} == {
+        "one/W": (4, 5),
+        "several/x/W": (4, 5),
+        "out/W": (2, 3),
+    }
+    assert [(p.layer, p.local) for p in found.values()] == [("one", "W"), ("several", "x/W"), ("out", "W")]

@@ -82,7 +82,7 @@ def _result(of: Pass, back_prop: bool) -> Output:
     found = Steps(of).result() if split.inside else {}
     run.outputs |= found
     for key in split.inside:
-        if key in found and graph.nodes[key].get("loss") and run.flags.eval and not run.dry:
+        if key in found and graph.nodes[key].get("loss") and not run.dry:
             add_loss(run.build(graph.nodes[key]), found.get(f"{STEPWISE}{key}", found[key]))
     for key in split.after:
         of.whole(key)

@@ -87,7 +87,7 @@ def times(of: Any) -> int:
     halves, batch = of.loop.node.get("compact") or 0, of.search.batch()
     if not halves or not isinstance(batch, int) or of.search.beam is None or not of.search.only_the_best():
         return 0
-    if of.outer.flags.eval and any(of.graph.nodes[k].get("loss") for k in of.split.inside):
+    if of.graph.counts_losses and any(of.graph.nodes[k].get("loss") for k in of.split.inside):
         return 0  # of all steps
     known = tensors((of.known, of.over, of.forms.outputs))
     whole = all(x.batch_axis is None or x.dims[x.batch_axis] == batch_dim() for x in known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer
 from tenure.network.layers.first_output import first_output
 from tenure.network.layers.loop_frames import turned
-from tenure.network.loop import LoopGraph, parts
+from tenure.network.loop import LoopGraph, mask_around, own_labels, parts
 from tenure.network.output import Output, map_tensors
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
@@ -27,6 +27,7 @@ class Pass:
       time: the dim that it goes over.
       run: the pass over what is moved out.
       split: which layers run when.
+      apart: what is computed of labels that need not be as long as the loop, over a time of their own.
       forms: what the layers inside give, as far as dims and dtypes go; known once the steps are looked at.
       new_lengths: the lengths of dims that only steps know of.
     """
@@ -36,8 +37,10 @@ class Pass:
         graph = loop.node.branches["unit"]
         assert isinstance(graph, LoopGraph)
         self.graph = graph
-        self.split = parts(graph, loop.node.get("optimize_move_layers_out") is not False)
-        self.reverse = loop.node.get("direction") == -1
+        move_out = loop.node.get("optimize_move_layers_out") is not False
+        self.split = parts(graph, move_out, self._over_whole())
+        legacy = self.outer.network.reuse == "legacy"  # RETURNN's loops of layers go forward, whatever 'direction' says
+        self.reverse = loop.node.get("direction") == -1 and not legacy
         self.remat: bool | int = loop.node.get("remat") or False
         self.run = self.step_run()
         self.run.all_steps = True
@@ -51,18 +54,32 @@ class Pass:
         self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
         self.run.loop_dim = self.outer_time
         known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
+        self.apart = own_labels(graph, self.split)
         self.frames = {
-            k: self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time)) for k, x in frames.items()
+            k: x if k in self.apart else self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time))
+            for k, x in frames.items()
         }
 
     def step_run(self) -> Run:
         """A pass over the body, with what it needs from outside."""
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
         run.params, run.losses, run.constraints = [], {}, []
+        run.stepped = frozenset(self.split.inside)
         for key in self.graph.imports:
             if key in self.outer.outputs:
                 run.outputs[f"base:{key}"] = self.outer.outputs[key]
         return run
+
+    def _over_whole(self) -> Iterator[str]:
+        """The recurrent layers and loops inside that go over a sequence outside."""
+        for key, node in self.graph.nodes.items():
+            chooses = node.cls.chooses(node, self.graph.flags)  # type: ignore[attr-defined]
+            if node.class_name != "rec" or not node.sources or chooses or mask_around(node):
+                continue
+            outside = [self.outer.outputs.get(k.removeprefix("base:")) for k in node.sources if k.startswith("base:")]
+            found = [out for out in outside if out is not None and out.tensor.time_axis is not None]
+            if len(found) == len(node.sources) and node.get("axis") is None and node.get("state") is None:
+                yield key
 
     def _frames(self, x: Tensor) -> Tensor:
         """A sequence as one of frames for the steps."""
@@ -92,9 +109,9 @@ class Pass:
         if run.outputs[target].tensor.has(self.outer_time):  # frames of the steps, if there is a step before
             run.outputs[target] = map_tensors(self._frames, run.outputs[target])
         x = run.outputs[target].tensor
-        if not x.has(self.time):
+        axis = x.time_axis if target in self.apart else x.axis(self.time) if x.has(self.time) else None
+        if axis is None:
             raise self.loop.error("unit", "…", f"'{target}' is the same in all steps; name it without 'prev:'")
-        axis = x.axis(self.time)
         one = x.without(axis)
         shape = tuple(n for i, n in enumerate(x.shape) if i != axis)
         start = self.first_output(target, one.like(jnp.zeros(shape, x.dtype)))

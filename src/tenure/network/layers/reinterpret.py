@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.export import is_symbolic_dim
 
+from tenure.core.run.naming import transparent
 from tenure.network import sizes
 from tenure.network.dims import FEATURE, Dim
 from tenure.network.layer import Layer, layer
@@ -24,6 +25,16 @@ class Reinterpret(Layer):
 
     Input of any axes, output the same axes, other dims.
     """
+
+    @property
+    @transparent
+    def over_all_steps(self) -> bool:
+        """Whether its frames become the steps of the loop, as `size_base` has them and the input does not."""
+        time, base = self.run.loop_time, self.node.refs.get("size_base")
+        if time is None or base is None:
+            return False
+        outputs = self.run.outputs
+        return outputs[base].tensor.has(time) and not outputs[self.node.sources[0]].tensor.has(time)
 
     def forward(
         self,

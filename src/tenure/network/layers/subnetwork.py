@@ -60,8 +60,7 @@ class Subnetwork(Layer):
         for name, entry in level.layers.items():
             if not isinstance(name, str) or name.startswith("#") or not isinstance(entry, Mapping):
                 continue
-            wanted = entry.get("loss") or entry.get("is_output_layer")
-            if wanted and graph.active(entry):
+            if graph.active(entry) and graph.is_output(entry):
                 graph.resolve(level, name, node.key, "subnetwork")
 
     def forward(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from tenure.core.errors import brief, nearest
 from tenure.network.array_methods import TensorShape
 from tenure.network.expressions import Expression, parse
-from tenure.network.tf import algebra, control, elementwise, random, reductions, selecting, shapes
+from tenure.network.tf import algebra, control, distributions, elementwise, random, reductions, selecting, shapes
 from tenure.network.tf.static import DType, UnknownTensorFlowError, on_jax
 
 Function = Callable[..., Any]
@@ -154,6 +154,7 @@ def _tree() -> Namespace:
         **{name: DType(name) for name in _DTYPES.split()},
         "bitwise": Namespace("tf.bitwise", _BITWISE),
         "debugging": Namespace("tf.debugging", {k: v for k, v in functions.items() if k.startswith("assert")}),
+        "distributions": Namespace("tf.distributions", distributions.TABLE),
         "linalg": Namespace("tf.linalg", _linalg(functions)),
         "math": Namespace("tf.math", {**functions, **nn}),
         "newaxis": None,

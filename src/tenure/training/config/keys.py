@@ -43,6 +43,7 @@ behavior_version: how networks are read: 0 as RETURNN always did, 30 the strict 
 compile_cache: the folder where compiled programs are kept, by default one in the user's folder for caches; False: none
 random_seed: of parameters, dropout and noise
 devices: how many devices a batch is spread over, or "all"
+use_horovod: True: this process trains alone, and says so
 mesh: sizes of the axes of devices, {"data": 2, "model": 4}; batches are spread over "data"
 sharding: which dims of which parameters lie along which axis of the mesh, by globs of owners: {"ff*/W": (None, "model")}
 mixed_precision: True: training steps compute in bfloat16, "float16": in that, with a scaled loss; parameters, optimizer states and losses stay float32
@@ -57,6 +58,7 @@ target: the default target stream
 default_input: the default input stream
 model: where checkpoints go, as a prefix of file names
 save_interval: so many epochs lie between two checkpoints
+save_epoch1_initial_model: True: the network as it is before the first epoch is saved as that of epoch 0
 save_every_minutes: inside an epoch, a checkpoint is written after so many minutes
 reset_optimizer: True: optimizer states start anew when a training goes on and when the network changes, as RETURNN's do
 average_epochs: for tasks other than train: the mean of checkpoints, [18, 19, 20], {"last": 4} or {"best": 4, "measure": "dev_error"}
@@ -99,6 +101,7 @@ nadam: True: Adam with Nesterov's momentum
 adadelta: True: Adadelta
 adagrad: True: Adagrad
 rmsprop: RMSprop, with this decay
+smorms3: True: SMORMS3
 momentum: of plain gradient descent
 nesterov_momentum: Nesterov's momentum of plain gradient descent
 optimizer_epsilon: in the denominator of Adam and its relatives
@@ -108,6 +111,7 @@ gradient_clip_avg_norm: no gradient has a greater norm by its size
 gradient_clip_global_norm: all gradients together have no greater norm
 gradient_noise: standard deviation of noise on gradients
 accum_grad_multiple_step: gradients of so many steps are added up
+reset_updater_vars_mod_step: the optimizer's state starts anew after so many steps, and with each epoch
 grad_norm_to_clip_to_zero: gradients with a greater norm count as zero
 gradient_nan_inf_filter: entries that are no numbers count as zero
 decouple_constraints: L2 is a decay of the weights, by 2 · L2 of them in each step
@@ -159,11 +163,11 @@ report: False: no scores.json, curves.png and report.html beside the checkpoints
 use_tensorboard: True: curves for TensorBoard, in tf_log_dir or beside the checkpoints
 tf_log_dir: the folder of TensorBoard's files
 tensorboard_opts: {"log_every_n_train_steps": 100}
-cleanup_old_models: which checkpoints are kept
+cleanup_old_models: True, or which checkpoints are kept: {"keep_last_n": 2, "keep_best_n": 4, "keep": [1, 5]}
 calculate_exp_loss: also tell exp of losses
 # search and forward
 search_data: the data set to search on
-search_output_layer: the layer with the hypotheses
+search_output_layer: the layer with the hypotheses, or a list of such layers
 search_output_file: where they go
 search_output_file_format: txt or py
 search_do_eval: False: a search does not look at targets, which need not be there
@@ -174,7 +178,8 @@ forward_output_layer: the layer that is written
 forward_override_hdf_output: True: an output_file that is there is replaced
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
-output_per_seq_format: score, error, num_frames
+output_per_seq_format: what is told of each sequence: seq_tag, score, error, seq_len, num_frames, pos_score, pos_error
+output_per_seq_file_format: txt or py
 loss_name: the loss that is written
 sil_label_idx: the label of silence, for the task analyze
 """
@@ -190,16 +195,13 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     horovod_dataset_distribution horovod_reduce_type horovod_param_sync_step horovod_param_sync_time_diff horovod_scale_lr
     horovod_avg_grad"""
 _NOT_DONE = {
-    "use_horovod": "several devices are the keys 'devices' and 'mesh'",
     "torch_distributed": "several devices are the keys 'devices' and 'mesh'",
     "adasecant": "use optimizer = {'class': 'adam'}",
-    "smorms3": "use optimizer = {'class': 'adam'}",
     "momentum2": "use momentum",
     "mean_normalized_sgd": "use momentum",
     "update_multiple_models": "train one model",
     "update_batch_size": "use batch_size with accum_grad_multiple_step",
     "extra_updates": "write the update as a layer with a state",
-    "reset_updater_vars_mod_step": "optimizer states are kept",
     "shuffle_batches": "use batching = 'laplace:.100'",
     "batch_pruning": "leave sequences out with max_seq_length",
     "get_train_step": "write network or get_network",
@@ -211,7 +213,6 @@ _NOT_DONE = {
 }
 
 _OF_EVERY_TASK = (
-    "use_horovod",
     "torch_distributed",
     "custom_get_net_dict",
 )  # of what is not done; the rest says how to train

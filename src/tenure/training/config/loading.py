@@ -46,6 +46,11 @@ def load(path: str | Path, config: Config | None = None) -> Config:
         _python(text, path, config)
     elif text.lstrip().startswith(("{", "//")):
         config.typed.update(_json(text, path))
+    elif _is_python(text):
+        raise ConfigError(
+            f"the config '{path}' would be read as lines of a key and a value, and is Python",
+            ways=["begin it with the line #!rnn.py", f"name it '{path.with_suffix('.py').name}'"],
+        )
     else:
         config.texts.update(_lines(text, path))
     return config
@@ -85,6 +90,14 @@ def _python(text: str, path: Path, config: Config) -> None:
     finally:
         if module is None:
             sys.modules.pop(NAME, None)
+
+
+def _is_python(text: str) -> bool:
+    """Whether a text is a program that sets names."""
+    try:
+        return any(isinstance(statement, ast.Assign) for statement in ast.parse(text).body)
+    except (SyntaxError, ValueError):  # ValueError: a null byte
+        return False
 
 
 def _names_read(tree: ast.AST) -> set[str]:

@@ -30,7 +30,7 @@ _WITHIN = {
     "returnn": "tf config datasets util log pretrain native_op tensor import_",
     "returnn.datasets": "util generating lm hdf meta",
     "returnn.datasets.util": "vocabulary",
-    "returnn.tf": "util compat network layers engine updater native_op",
+    "returnn.tf": "util compat horovod network layers engine updater native_op",
     "returnn.tf.compat": "v1",
     "returnn.tf.layers": "basic rec base signal_processing",
     "returnn.tf.util": "basic data",
@@ -106,6 +106,20 @@ def get_login_username() -> str:
         return str(os.getuid())
 
 
+class OneProcess:
+    """What `TFHorovod.get_ctx` gives: a process that trains alone."""
+
+    def rank(self) -> int:
+        """The number of this process."""
+        return 0
+
+    def size(self) -> int:
+        """How many processes there are."""
+        return 1
+
+    local_rank, local_size = rank, size
+
+
 def rnnt_loss(acts: Any, labels: Any, input_lengths: Any, label_lengths: Any, blank_label: int = 0) -> Any:
     """The transducer's loss [batch] as RETURNN's extension gives it; `acts` [batch, time, labels + 1, classes] are logits."""
     from tenure.functional import transducer_loss
@@ -150,6 +164,8 @@ def members(module: str, config: Config) -> dict[str, Any]:
     }
     if last in ("TFUtil", "basic", "util", "data", "returnn", "tf", "tensor"):
         given |= {**OWN, **UTILITIES, "get_rnnt_linear_aligned_output": linear_alignment}
+    if last in ("TFHorovod", "horovod"):
+        given["get_ctx"] = lambda *args, **keywords: OneProcess() if config.is_true("use_horovod") else None
     if module.startswith("returnn.extern"):
         given["rnnt_loss"] = rnnt_loss
     if last in ("GeneratingDataset", "generating", "vocabulary", "datasets", "LmDataset", "lm"):

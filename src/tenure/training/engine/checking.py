@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from tenure.core.errors import TenureError, brief, nearest
+from tenure.network.dims import Dim
 from tenure.network.model import Network
 from tenure.returnn.checkpoints import entries
 from tenure.training.batching.arrays import Padded
@@ -139,7 +140,7 @@ def _keys(config: Config, task: str) -> str:
 def _settings(given: Mapping[str, Any], training: list[Training]) -> str:
     made = Training(given, Log(0))
     if given.get("cleanup_old_models"):
-        to_keep({}, given["cleanup_old_models"], lambda count: [])
+        to_keep((), given["cleanup_old_models"], {})
     devices, precision = mesh_of(given).size, compute_dtype(given)
     best_is_old(given, made.rates, 0)
     training.append(made)
@@ -194,6 +195,8 @@ def _alike(a: Any, b: Any, around: frozenset[tuple[int, int]] = frozenset()) -> 
         return a.__code__ is b.__code__ and _alike(_bound(a), _bound(b), around)
     if isinstance(a, float) and isinstance(b, float):
         return True
+    if isinstance(a, Dim) and isinstance(b, Dim):  # a function that makes networks may make their dims each time
+        return (a.name, a.size, a.kind, a.capacity) == (b.name, b.size, b.kind, b.capacity)
     return type(a) is type(b) and isinstance(a, str | int) and a == b
 
 

@@ -72,6 +72,34 @@ def _rmsprop(decay: float, momentum: float, epsilon: float, centered: bool) -> D
     return _of(init, update)
 
 
+def _smorms3(epsilon: float) -> Direction:
+    """Squared mean over mean squared: https://sifter.org/~simon/journal/20150420.html (Funk 2015).
+
+    The rate of each entry is at most the share of its mean squared gradient that the square of its mean gradient is; the
+    smaller that share, the longer both means remember.
+    """
+
+    def init(params: Any) -> Any:
+        return {
+            "memory": jax.tree.map(jnp.ones_like, params),
+            "mean": _zeros(params),
+            "square": _zeros(params),
+        }
+
+    def update(grads: Any, state: Any, params: Any, *, learning_rate: Any, **_: Any) -> Any:
+        share = jax.tree.map(lambda memory: 1 / (memory + 1), state["memory"])
+        mean = jax.tree.map(lambda m, r, g: (1 - r) * m + r * g, state["mean"], share, grads)
+        square = jax.tree.map(lambda s, r, g: (1 - r) * s + r * jnp.square(g), state["square"], share, grads)
+        sure = jax.tree.map(lambda m, s: jnp.square(m) / (s + epsilon), mean, square)
+        updates = jax.tree.map(
+            lambda g, x, s: -g * jnp.minimum(learning_rate, x) / (jnp.sqrt(s) + epsilon), grads, sure, square
+        )
+        memory = jax.tree.map(lambda memory, x: 1 + memory * (1 - x), state["memory"], sure)
+        return updates, {"memory": memory, "mean": mean, "square": square}
+
+    return _of(init, update)
+
+
 def _ftrl(power: float, start: float, l1: float, l2: float) -> Direction:
     def init(params: Any) -> Any:
         return {"squares": jax.tree.map(lambda p: jnp.full_like(p, start), params), "linear": _zeros(params)}
@@ -101,6 +129,24 @@ def _by_agreement(beta1: float, factor: float) -> Direction:
         return jax.tree.map(lambda g, s: -learning_rate * g * s, grads, share), mean
 
     return _of(_zeros, update)
+
+
+def _by_variance(beta1: float, beta2: float, epsilon: float) -> Direction:
+    """The gradient, less of it where it is farther from its mean so far than gradients usually are."""
+
+    def init(params: Any) -> Any:
+        return {"mean": _zeros(params), "variance": _zeros(params)}
+
+    def update(grads: Any, state: Any, params: Any, *, learning_rate: Any, **_: Any) -> Any:
+        mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["mean"], grads)
+        now = jax.tree.map(lambda m, g: jnp.square(g - m), mean, grads)
+        variance = jax.tree.map(lambda v, n: beta2 * v + (1 - beta2) * n, state["variance"], now)
+        updates = jax.tree.map(
+            lambda g, v, n: -learning_rate * g * jnp.minimum(v / (n + epsilon), 1.0), grads, variance, now
+        )
+        return updates, {"mean": mean, "variance": variance}
+
+    return _of(init, update)
 
 
 def _normalised() -> optax.GradientTransformation:
@@ -148,17 +194,19 @@ _KINDS: dict[str, tuple[dict[str, Any], Callable[..., Direction]]] = {
         },
         lambda **o: _ftrl(*o.values()),
     ),
+    "smorms3": ({"epsilon": EPSILON}, _smorms3),
     "neuraloptimizer1": (
         {"beta1": 0.9, "decrease_factor": 0.1},
         lambda beta1, decrease_factor: _by_agreement(beta1, decrease_factor),
     ),
+    "gradvariancescaled": ({"beta1": 0.9, "beta2": 0.999, "epsilon": EPSILON}, _by_variance),
 }
 _OTHER_NAMES = {"sgd": "gradientdescent", "": "gradientdescent"}
 _ELSEWHERE = {"use_locking", "name"}  # without meaning here
 
 
 # What TensorFlow's optimizers leave alone where a gradient is one of some rows: the other rows, or also the state that belongs to them.
-LAZY = {"nadam": "rows", **dict.fromkeys(("momentum", "rmsprop", "adadelta", "ftrl", "neuraloptimizer1"), "state")}
+LAZY = {"nadam": "rows", **dict.fromkeys(("momentum", "rmsprop", "adadelta", "ftrl"), "state")}
 
 
 def name_of(given: Any) -> str:

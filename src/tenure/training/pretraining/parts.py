@@ -42,13 +42,24 @@ def places(
 def _place(net: Mapping[str, Any], name: str, shape: Sequence[int], sizes: _Sizes) -> Place:
     layer = next((key for key in sorted(net, key=len, reverse=True) if name.startswith(f"{key}/")), name.split("/")[0])
     local = name[len(layer) + 1 :]
-    options = net.get(layer)
+    options = _computed(net.get(layer))
     inner = _inner(options)
     if inner is not None:
         inside = _place(inner, local.removeprefix("rec/"), shape, sizes.within(inner, options))
         return Place(layer, f"{inside.layer}/{inside.local}", inside.parts)
     local = local.removeprefix("rec/")
     return Place(layer, local, _parts(local, shape, options if isinstance(options, Mapping) else {}, layer, sizes))
+
+
+def _computed(options: Any) -> Any:
+    """The layer that has the parameters: under a mask the unit, whose input is that of the masked computation."""
+    while isinstance(options, Mapping) and options.get("class") == "masked_computation":
+        unit, source = options.get("unit"), options.get("masked_from") or options.get("from", "data")
+        if not isinstance(unit, Mapping):
+            break
+        names = [_names(source) if name == "data" else [name] for name in _names(unit.get("from", "data"))]
+        options = {**unit, "from": [name for group in names for name in group]}
+    return options
 
 
 def _inner(options: Any) -> Mapping[str, Any] | None:
@@ -90,7 +101,10 @@ class _Sizes:
 
     def sources(self, layer: str) -> list[int] | None:
         """The sizes of what a layer reads, or None if one is not known."""
-        found = [self.of(name) for name in _names(self.net[layer].get("from", "data"))]
+        options = _computed(self.net.get(layer))
+        if not isinstance(options, Mapping):
+            return None
+        found = [self.of(name) for name in _names(options.get("from", "data"))]
         return None if None in found else found  # type: ignore[return-value]
 
     def of(self, name: str) -> int | None:
@@ -100,7 +114,7 @@ class _Sizes:
             return self.outer.of(name.removeprefix("base:"))
         if name.startswith("data") and (name.partition(":")[0] == "data") and name not in self.net:
             return self._data(name.partition(":")[2])
-        options = self.net.get(name)
+        options = _computed(self.net.get(name))
         if not isinstance(options, Mapping):
             return None
         if isinstance(options.get("n_out"), int):

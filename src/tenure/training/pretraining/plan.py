@@ -168,7 +168,7 @@ def _custom(net: Mapping[str, Any], algorithm: Callable[..., Net | None]) -> lis
 def _takes(function: Callable[..., Any], *args: Any, **named: Any) -> bool:
     try:
         inspect.signature(function).bind(*args, **named)
-    except TypeError:
+    except (TypeError, ValueError):  # ValueError: a function of Python's own that does not tell its arguments
         return False
     return True
 
