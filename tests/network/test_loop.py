@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import tenure as tn
 from tenure.network.loop import parts
@@ -113,3 +114,52 @@ def test_the_input_of_a_network_keeps_its_name_in_a_loop_over_a_layer(batch):
     found, x = model.apply(params, state, None, batch)[0].outputs["output"].batch_first().data, batch["data"][0]
     within = np.arange(6) < LENGTHS[:, None]
     np.testing.assert_array_equal(found[within], jnp.concatenate([x, x, 2 * x], -1)[within])
+
+
+@pytest.mark.parametrize("unit", ["nativelstm2", "GRU"])
+def test_a_recurrent_layer_over_a_sequence_starts_anew_in_each_step(unit, batch):
+    """Moved out or not, what goes over the whole encoder in a step keeps no state for the next step."""
+    cell = {"class": "rec", "unit": unit, "n_out": 3, "direction": -1, "initial_state": "ones"}
+    body = {
+        "r": {"class": "linear", "n_out": 3, "activation": "tanh", "from": ["data:source", "prev:r"]},
+        "back": {**cell, "from": "base:enc"},
+        "m": {"class": "reduce", "mode": "mean", "axes": "T", "from": "back"},
+        "output": {"class": "copy", "from": ["m", "r"]},
+    }
+    net = {
+        "enc": {"class": "linear", "n_out": 4, "from": "data"},
+        "emb": {"class": "linear", "n_out": 4, "from": "data:classes"},
+        "around": {**cell, "from": "enc", "reuse_params": "output/back"},
+        "wanted": {"class": "reduce", "mode": "mean", "axes": "T", "from": "around", "is_output_layer": True},
+        "output": {"class": "rec", "from": "emb", "unit": body, "optimize_move_layers_out": False},
+    }
+    model = tn.network(net, DATA)
+    params, state = model.init(jax.random.key(0), batch)
+    outputs = model.apply(params, state, None, batch)[0].outputs
+    steps = np.asarray(outputs["output"].batch_first().data)[..., :3]
+    np.testing.assert_allclose(steps, np.broadcast_to(outputs["wanted"].data[:, None], steps.shape), rtol=1e-5)
+
+
+def test_what_is_the_same_in_all_steps_has_no_steps(batch):
+    """A loop or a recurrent layer inside that goes over the encoder, and needs nothing of the step, leaves the loop."""
+    inner = {"output": {"class": "linear", "n_out": 3, "activation": "tanh", "from": ["data:source", "prev:output"]}}
+    body = {
+        "loop": {"class": "rec", "from": "base:enc", "unit": inner},
+        "same": {"class": "reduce", "mode": "sum", "axes": "T", "from": "loop", "is_output_layer": True},
+        "cell": {"class": "rec", "unit": "lstm", "n_out": 2, "from": "base:enc"},
+        "too": {"class": "reduce", "mode": "sum", "axes": "T", "from": "cell", "is_output_layer": True},
+        "r": {"class": "linear", "n_out": 3, "from": ["data:source", "prev:r", "same", "too"]},
+        "other": {"class": "rec", "from": "base:enc", "unit": {"output": {**inner["output"], "from": ["data:source", "base:r"]}}},
+        "moves": {"class": "reduce", "mode": "sum", "axes": "T", "from": "other", "is_output_layer": True},
+        "output": {"class": "copy", "from": ["r", "moves"]},
+    }  # fmt: skip
+    net = {
+        "enc": {"class": "linear", "n_out": 4, "from": "data"},
+        "emb": {"class": "linear", "n_out": 4, "from": "data:classes"},
+        "output": {"class": "rec", "from": "emb", "unit": body},
+        **{k: {"class": "copy", "from": f"output/{k}", "is_output_layer": True} for k in ("same", "too", "moves")},
+    }
+    model = tn.network(net, DATA)
+    params, state = model.init(jax.random.key(0), batch)
+    outputs = model.apply(params, state, None, batch)[0].outputs
+    assert [outputs[k].ndim for k in ("same", "too", "moves")] == [2, 2, 3]

@@ -55,3 +55,20 @@ def test_size_target_says_how_many_steps_there_are_whatever_the_target():
 
     assert steps(target="other") == 6
     assert steps(size_target="classes") == steps(target="other", size_target="classes") == 3
+
+
+def test_a_layer_that_limits_the_steps_is_there_in_training_too(batch):
+    """RETURNN builds it, and its parameters are in the checkpoint, although the labels say how many steps there are."""
+    net = {
+        "enc": {"class": "linear", "n_out": 3, "from": "data"},
+        "output": {**DECODER["output"], "max_seq_len": "max_len_from('base:enc') * 2"},
+    }
+    params, _ = tn.network(net, DATA).init(jax.random.key(0), batch, train=True)
+    assert params["enc"]["W"].shape == (4, 3)
+
+
+def test_legacy_loops_of_layers_go_forward(batch):
+    net, back = RNN, {**RNN, "rec": {**RNN["rec"], "direction": -1}}
+    params, state = tn.network(net, DATA).init(jax.random.key(0), batch)
+    forward, found = (tn.network(of, DATA, reuse="legacy").apply(params, state, None, batch)[0] for of in (net, back))
+    np.testing.assert_allclose(found.loss, forward.loss, rtol=1e-6)

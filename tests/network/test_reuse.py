@@ -172,6 +172,18 @@ def test_a_layer_inside_of_a_loop_is_reused():
     assert net.plan().ledger.owner_of("output/W") == "rec/rec/x/W"
 
 
+def test_a_layer_of_a_loop_that_is_not_computed_is_reused():
+    """Its own inputs come from outside of the loop."""
+    unit = {
+        "x": linear(n_out=3, **{"from": ["data:source", "base:mean"]}),
+        "wide": linear(n_out=6, **{"from": "prev:output"}),
+        "output": linear(n_out=3, reuse_params="x", **{"from": "wide"}),
+    }
+    mean = {"class": "reduce", "mode": "mean", "axes": "T", "from": "data"}
+    net, params, _ = built({"mean": mean, "output": {"class": "rec", "from": "data", "unit": unit}}, FRAMES)
+    assert net.plan().ledger.owner_of("output/rec/output/W") == "output/rec/x/W"
+
+
 def test_the_owner_says_what_is_trained():
     layers = {"a": linear(n_out=3), "output": linear(n_out=3, reuse_params="a", **{"from": "a"})}
     frozen_owner = {**layers, "a": {**layers["a"], "trainable": False}}

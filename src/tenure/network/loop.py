@@ -37,12 +37,7 @@ class LoopGraph(Graph):
             outer=outer,
         )
         self.owner = owner
-        whole = outer
-        while whole.outer is not None:
-            whole = whole.outer
-        self.counts_losses = (
-            outer.counts_losses and not whole.flags.search
-        )  # as in RETURNN; `extra.search` is in training
+        self.counts_losses = outer.counts_losses and not self.network_flags.search  # `extra.search` is in training
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
@@ -138,7 +133,7 @@ class Parts:
     after: list[str]
 
 
-def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
+def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = ()) -> Parts:
     """What has to run step by step, and what is moved out of the loop.
 
     Step by step run the layers that need what they gave a step ago, that keep a state, or that are between such layers.
@@ -146,6 +141,8 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
     Args:
       graph: the body.
       move_out: whether layers may leave the loop at all.
+      over_whole: the layers that go over a whole sequence, and keep no state from step to step: one that needs nothing of
+        the loop leaves it.
     """
     needs = _needs(graph)
     end = f"{graph.root.path}end"
@@ -155,12 +152,25 @@ def parts(graph: LoopGraph, move_out: bool = True) -> Parts:
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
+    stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
     behind = _reached(needs, stuck)
     ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
     order = _order(needs, graph)
     inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def _the_same(graph: LoopGraph, needs: Mapping[str, list[str]], stuck: set[str], over_whole: set[str]) -> set[str]:
+    """Those of the layers over whole sequences that need nothing of any step, and are the same in all of them."""
+    steps = {k for k, n in graph.nodes.items() if n.class_name in ("frame", "prev", "step_index", "rec_unstack")}
+    found = over_whole - {*graph.previous.values()}
+    while True:
+        moving = steps | (stuck - found)
+        fewer = {k for k in found if not moving & _reached(needs, needs[k])}
+        if fewer == found:
+            return found
+        found = fewer
 
 
 def mask_around(node: Node) -> str | None:
@@ -179,20 +189,15 @@ def own_labels(graph: LoopGraph, split: Parts) -> set[str]:
     """What is computed of labels that need not be as long as the loop: no step sees them, nor anything that sees other frames."""
     needs = _needs(graph)
     users = _turned(needs)
-    stepwise = {*split.inside, *graph.frames, *(k for k, n in graph.nodes.items() if n.class_name in _OF_STEPS)}
+    of_steps = (k for k, n in graph.nodes.items() if n.class_name in ("rec_unstack", "step_index"))
+    stepwise = {*split.inside, *graph.frames, *of_steps}
     found: set[str] = set()
     for key in graph.frames:
-        reading = _reached(users, [key])
-        if any(_takes(graph.nodes[k], key) for k in users[key]):
+        users_of = (graph.nodes[k] for k in users[key])
+        if any(node.class_name == "choice" and key in (node.refs.get("target") or ()) for node in users_of):
+            reading = _reached(users, [key])
             found |= reading if reading.isdisjoint(_reached(users, stepwise - {key})) else set()
     return found
-
-
-_OF_STEPS = ("rec_unstack", "step_index")
-
-
-def _takes(node: Node, labels: str) -> bool:
-    return node.class_name == "choice" and labels in (node.refs.get("target") or ())
 
 
 def _needs(graph: LoopGraph) -> dict[str, list[str]]:

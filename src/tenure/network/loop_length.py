@@ -41,7 +41,7 @@ def link(graph: Graph, node: Node, body: LoopGraph) -> None:
         for name in names if isinstance(names, (list, tuple)) else [names]:
             node.deps.append(graph.resolve(node.level, f"data:{name}", node.key, "target"))
     limit = node.get("max_seq_len")
-    if not body.open_ended or not isinstance(limit, str):
+    if not isinstance(limit, str):
         return
     found = {}
     try:

@@ -138,7 +138,8 @@ def _node(run: Run, key: str) -> Node | None:
         key = key.removeprefix("base:") if key not in at.graph.nodes else key
         found = at.graph.nodes.get(key)
         if found is not None:
-            part = [g.nodes[key] for s in found.sources for g in at.graph.nodes[s].branches.values() if key in g.nodes]
+            around = [at.graph.nodes[s] for s in found.sources if s in at.graph.nodes]  # else it is outside of the loop
+            part = [g.nodes[key] for node in around for g in node.branches.values() if key in g.nodes]
             return part[0] if part else found
         at = at.outer
     return None

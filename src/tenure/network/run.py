@@ -72,6 +72,7 @@ class Run:
       loop_dim: what that dim is outside of the loop.
       loop_step: the number of the step.
       all_steps: whether it computes what was moved out of the loop over `loop_time`, for all steps at once.
+      stepped: the keys of the layers that run step by step, in a loop's body.
       search: in one step of a search, what choices need of the step before.
       dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.
@@ -108,6 +109,7 @@ class Run:
         self.loop_dim: Dim | None = None
         self.loop_step: Any = None
         self.all_steps = False
+        self.stepped: frozenset[str] = frozenset()
         self.search: Any = None
         self.dry: bool = False if outer is None else outer.dry
 

@@ -32,3 +32,16 @@ def test_states_go_from_layer_to_layer():
 def test_the_first_native_lstm_starts_from_zeros():
     with pytest.raises(TenureError, match="initial_state"):
         output({"class": "rec", "unit": "nativelstm", "n_out": 3, "initial_state": "ones"})
+
+
+def test_a_learned_start_is_named_after_where_the_cell_runs():
+    """RETURNN's names: below `rec/` where the cell is moved out of the loop, beside it where it runs in each step."""
+    cell = {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 3, "initial_state": {"c": "var", "h": "zeros"}}
+    body = {
+        "out": {**cell, "from": "data:source"},
+        "in": {**cell, "from": ["data:source", "prev:in"]},
+        "output": {"class": "copy", "from": ["in", "out"]},
+    }
+    params = run({"output": {"class": "rec", "from": "data", "unit": body}})[1]
+    names = {f"{m}/{n}" for m, of in params.items() for n in of if n.startswith(("initial", "rec/initial"))}
+    assert names == {"output/rec/out/rec/initial_c", "output/rec/in/initial_c"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer
 from tenure.network.layers.first_output import first_output
 from tenure.network.layers.loop_frames import turned
-from tenure.network.loop import LoopGraph, own_labels, parts
+from tenure.network.loop import LoopGraph, mask_around, own_labels, parts
 from tenure.network.output import Output, map_tensors
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
@@ -37,8 +37,10 @@ class Pass:
         graph = loop.node.branches["unit"]
         assert isinstance(graph, LoopGraph)
         self.graph = graph
-        self.split = parts(graph, loop.node.get("optimize_move_layers_out") is not False)
-        self.reverse = loop.node.get("direction") == -1
+        move_out = loop.node.get("optimize_move_layers_out") is not False
+        self.split = parts(graph, move_out, self._over_whole())
+        legacy = self.outer.network.reuse == "legacy"  # RETURNN's loops of layers go forward, whatever 'direction' says
+        self.reverse = loop.node.get("direction") == -1 and not legacy
         self.remat: bool | int = loop.node.get("remat") or False
         self.run = self.step_run()
         self.run.all_steps = True
@@ -62,10 +64,22 @@ class Pass:
         """A pass over the body, with what it needs from outside."""
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
         run.params, run.losses, run.constraints = [], {}, []
+        run.stepped = frozenset(self.split.inside)
         for key in self.graph.imports:
             if key in self.outer.outputs:
                 run.outputs[f"base:{key}"] = self.outer.outputs[key]
         return run
+
+    def _over_whole(self) -> Iterator[str]:
+        """The recurrent layers and loops inside that go over a sequence outside."""
+        for key, node in self.graph.nodes.items():
+            chooses = node.cls.chooses(node, self.graph.flags)  # type: ignore[attr-defined]
+            if node.class_name != "rec" or not node.sources or chooses or mask_around(node):
+                continue
+            outside = [self.outer.outputs.get(k.removeprefix("base:")) for k in node.sources if k.startswith("base:")]
+            found = [out for out in outside if out is not None and out.tensor.time_axis is not None]
+            if len(found) == len(node.sources) and node.get("axis") is None and node.get("state") is None:
+                yield key
 
     def _frames(self, x: Tensor) -> Tensor:
         """A sequence as one of frames for the steps."""

@@ -42,9 +42,6 @@ def initial_state(layer: Layer, cell: Cell, dims: Sequence[Dim], shape: Sequence
       shape: sizes of these.
       out_dim: of the state's features.
     """
-    before = layer.run.states.get(layer.node.key)
-    if before is not None:  # one step of a loop, and not the first
-        return {part: ops.aligned(x, (*dims, out_dim)) for part, x in before.items()}
     written = _written(layer)
     full = (*shape, cell.size)
     return {
@@ -87,7 +84,7 @@ def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Seque
         return jnp.ones(shape)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value in (0, 1):
         return jnp.full(shape, value, jnp.float32)
-    step = layer.layer_class == "rnn_cell" and layer.run.loop_time is not None
+    step = layer.layer_class == "rnn_cell" and layer.node.key in layer.run.stepped
     prefix = "rec/" if layer.node.get("name_scope") is None and not step else ""
     name = "var" if part == "state" else part
     if value == "var":

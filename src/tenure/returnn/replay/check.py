@@ -128,13 +128,27 @@ def without_losses_in_loops(net: Any, target: str, inside: bool = False) -> Any:
         return net
     loop = net.get("class") == "rec" and isinstance(net.get("unit"), Mapping)
     found = {k: without_losses_in_loops(v, target, inside or (loop and k == "unit")) for k, v in net.items()}
-    loops = [v["unit"] for v in net.values() if isinstance(v, Mapping) and isinstance(v.get("unit"), Mapping)]
-    for name in {n.removeprefix("base:") for unit in loops for n in _strings(unit) if n.startswith("base:")}:
-        if isinstance(found.get(name), Mapping):  # what the loop's layers need from outside is there all the same
+    units = [v["unit"] for v in net.values() if isinstance(v, Mapping) and isinstance(v.get("unit"), Mapping)]
+    for name in {n for unit in units for n in _read_for_losses(unit)}:
+        if isinstance(found.get(name), Mapping):  # what such layers need from outside is there all the same
             found[name] = {**found[name], "is_output_layer": True}
     if inside and isinstance(net.get("loss"), str):
-        found = {"target": target, **{k: v for k, v in found.items() if k not in ("loss", "loss_opts", "loss_scale")}}
+        found = {k: v for k, v in found.items() if k not in ("loss", "loss_opts", "loss_scale")}
+        found = found if net["loss"] == "as_is" else {"target": target, **found}
     return found
+
+
+def _read_for_losses(unit: Mapping[str, Any]) -> Iterator[str]:
+    """The layers outside of a loop that its layers with losses need."""
+    todo = [n for n, entry in unit.items() if isinstance(entry, Mapping) and entry.get("loss")]
+    seen: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in seen and isinstance(unit.get(name), Mapping):
+            seen.add(name)
+            read = set(_strings(unit[name]))
+            yield from (n.removeprefix("base:") for n in read if n.startswith("base:"))
+            todo += [n.removeprefix("prev:").partition("/")[0] for n in read]
 
 
 def _strings(value: Any) -> Iterator[str]:
