@@ -37,12 +37,7 @@ class LoopGraph(Graph):
             outer=outer,
         )
         self.owner = owner
-        whole = outer
-        while whole.outer is not None:
-            whole = whole.outer
-        self.counts_losses = (
-            outer.counts_losses and not whole.flags.search
-        )  # as in RETURNN; `extra.search` is in training
+        self.counts_losses = outer.counts_losses and not self.network_flags.search  # `extra.search` is in training
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
@@ -199,11 +194,13 @@ def own_labels(graph: LoopGraph, split: Parts) -> set[str]:
     """What is computed of labels that need not be as long as the loop: no step sees them, nor anything that sees other frames."""
     needs = _needs(graph)
     users = _turned(needs)
-    stepwise = {*split.inside, *graph.frames, *(k for k, n in graph.nodes.items() if n.class_name in _OF_STEPS)}
+    of_steps = (k for k, n in graph.nodes.items() if n.class_name in ("rec_unstack", "step_index"))
+    stepwise = {*split.inside, *graph.frames, *of_steps}
     found: set[str] = set()
     for key in graph.frames:
-        reading = _reached(users, [key])
-        if any(_takes(graph.nodes[k], key) for k in users[key]):
+        users_of = (graph.nodes[k] for k in users[key])
+        if any(node.class_name == "choice" and key in (node.refs.get("target") or ()) for node in users_of):
+            reading = _reached(users, [key])
             found |= reading if reading.isdisjoint(_reached(users, stepwise - {key})) else set()
     return found
 
@@ -218,13 +215,6 @@ def _collocated(graph: LoopGraph, inside: Iterable[str]) -> set[str]:
         if node.level is graph.root and not names.isdisjoint([given] if isinstance(given, str) else given):
             found.add(key)
     return found
-
-
-_OF_STEPS = ("rec_unstack", "step_index")
-
-
-def _takes(node: Node, labels: str) -> bool:
-    return node.class_name == "choice" and labels in (node.refs.get("target") or ())
 
 
 def _needs(graph: LoopGraph) -> dict[str, list[str]]:

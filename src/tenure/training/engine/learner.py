@@ -198,14 +198,28 @@ class Learner:
         """The shapes of all values by name."""
         return {name: value.shape for name, value in flat(self.state.params, self.state.state).items()}
 
-    def initial(self) -> int:
-        """The values of the first epoch: of `import_model_train_epoch1`, `preload_from_files`, and `load_on_init` of sub-networks."""
-        step = 0
+    def initial(self, *, first_epoch: bool = True) -> int:
+        """The values that a training starts with: of `import_model_train_epoch1` or `load`, `preload_from_files`, and `load_on_init` of
+        sub-networks.
+
+        Args:
+          first_epoch: whether it starts with its first epoch; else entries of `preload_from_files` are not due.
+
+        Returns:
+          The number of steps that the checkpoint has had.
+        """
+        files = self.config.get("preload_from_files")
+        loaded = {}
+        if files and first_epoch:
+            loaded = preload_all(files, self.shapes(), read, training=True, first_epoch=True)
+        loaded, step = {**loaded, **self._own}, 0
         if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
             self.log.say(log_lines.load_model(str(given)))
-            self.fill(load(self._without(self._own), read(given), path=str(given)))
-        if files := self.config.get("preload_from_files"):
-            self.fill({**preload_all(files, self.shapes(), read, training=True, first_epoch=True), **self._own})
+            values = read(given)
+            loaded = {**load(self._without(loaded), values, path=str(given)), **loaded}
+            step = int(np.asarray(values.get("global_step", 0)))
+        if loaded:
+            self.fill(loaded)
         return step
 
     def _without(self, names: Collection[str]) -> dict[str, tuple[int, ...]]:

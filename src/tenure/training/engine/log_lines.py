@@ -110,6 +110,11 @@ def load_model(name: str) -> str:
     return f"Load model {name}"
 
 
+def optimizer_reset(step: int) -> str:
+    """The optimizer's state starts anew before a step."""
+    return f"Reset updater vars in step {step}."
+
+
 def finished_training(epoch: int) -> str:
     """After the last epoch."""
     return f"Finished training in epoch {epoch}."

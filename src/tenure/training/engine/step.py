@@ -73,6 +73,7 @@ class Steps:
         static = ("layers", "losses")
         self._train = Programs(self._train_step, batch=1, donate=0, say=say)
         self._evaluate = Programs(self._evaluation_step, batch=2, static=static, say=say)
+        self._frames = Programs(self._frames_step, batch=2, static=("layer",), say=say)
         self._search = Programs(self._search_step, batch=2, static=static, say=say)
 
     def placed(self, tree: Any) -> Any:
@@ -165,6 +166,11 @@ class Steps:
         told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
         return told, {name: counted(x, batch) for name, x in outputs.items()}, new
 
+    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any]:
+        """The losses, those of each frame by their names (see `LossValue`), and the output of a layer."""
+        told, frames, output = self._frames(state.params, state.state, self.fed(batch), layer=layer)
+        return told, frames, counted(output, batch)
+
     def searched(
         self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
     ) -> Result:
@@ -221,6 +227,10 @@ class Steps:
     ) -> tuple[Losses, dict[str, Any], Any]:
         result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
+
+    def _frames_step(self, params: Any, state: Any, batch: Any, *, layer: str) -> tuple[Losses, Any, Tensor]:
+        result, _ = self.network.apply(params, state, None, batch, layers=(layer,))
+        return _told(result.losses), {n: x.frames for n, x in result.losses.items()}, result.outputs[layer]
 
 
 def labels_read(x: Tensor, batch: Mapping[str, Any]) -> Any:
