@@ -84,9 +84,10 @@ class Graph:
                 unknown.add(key)
 
     def _asked(self, name: str) -> str:
-        """A layer that somebody asks for by its name."""
+        """A layer that somebody asks for by its name; a search, which RETURNN evaluates by default, may ask for one `only_on_eval`."""
         entry = self.root.layers.get(name.partition("/")[0])
-        if isinstance(entry, Mapping) and not self.active(entry):
+        spared = self.flags.search and isinstance(entry, Mapping) and entry.get("only_on_eval")
+        if isinstance(entry, Mapping) and not self.active(entry) and not spared:
             option = "only_on_search" if entry.get("only_on_search") and not self.flags.search else "only_on_eval"
             raise LayerNotFoundError(
                 f"the layer '{name}' was asked for, and there is no such layer here, as it has '{option}'",

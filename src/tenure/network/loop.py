@@ -153,10 +153,15 @@ def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = (
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
     stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
-    behind = _reached(needs, stuck)
-    ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
     order = _order(needs, graph)
-    inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
+    while True:
+        behind = _reached(needs, stuck)
+        ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
+        inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
+        beside = _collocated(graph, inside)
+        if beside <= set(inside):
+            break
+        stuck |= beside
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
 
@@ -197,6 +202,18 @@ def own_labels(graph: LoopGraph, split: Parts) -> set[str]:
         if any(node.class_name == "choice" and key in (node.refs.get("target") or ()) for node in users_of):
             reading = _reached(users, [key])
             found |= reading if reading.isdisjoint(_reached(users, stepwise - {key})) else set()
+    return found
+
+
+def _collocated(graph: LoopGraph, inside: Iterable[str]) -> set[str]:
+    """What `collocate_with` keeps in the steps. It matters to losses of a search: there are other hypotheses in a step than in the end."""
+    if not (graph.flags.search and graph.counts_losses):
+        return set()
+    names, found = {graph.nodes[key].name for key in inside if graph.nodes[key].level is graph.root}, set()
+    for key, node in graph.nodes.items():
+        given = node.get("collocate_with") or ()
+        if node.level is graph.root and not names.isdisjoint([given] if isinstance(given, str) else given):
+            found.add(key)
     return found
 
 
