@@ -143,7 +143,7 @@ def test_an_epoch_sees_the_file_that_the_one_before_has_dumped_and_one_file_take
         return {**NET, "dump": dump(tmp_path / "a.hdf", "output")}
 
     tasks.run(config(tmp_path, network=None, get_network=network, train=DATA, dev=DATA, num_epochs=2), Log(0))
-    assert {count for epoch, count in seen if epoch == 2} == {6} and HDFDataset([f"{tmp_path}/a.hdf"]).count() == 12
+    assert next(n for epoch, n in seen if epoch == 2) == 6 and HDFDataset([f"{tmp_path}/a.hdf"]).count() == 12
 
 
 def test_an_epoch_that_was_stopped_dumps_the_rest_into_its_file(tmp_path):
@@ -163,6 +163,29 @@ def test_an_epoch_that_was_stopped_dumps_the_rest_into_its_file(tmp_path):
     for i, (tag, array) in enumerate(kept):
         assert whole.load(i, 1).tag == tag
         np.testing.assert_array_equal(whole.load(i, 1).data["data"], array)
+
+
+@pytest.mark.parametrize("per_run", [False, True])
+def test_what_a_training_has_dumped_stays_when_its_evaluation_is_stopped(tmp_path, per_run):
+    path = tmp_path / ("{dataset_name}.{epoch}.hdf" if per_run else "a.hdf")
+    given = config(tmp_path, network={**NET, "dump": dump(path, "output", dump_per_run=per_run)}, batch_size=60)
+
+    def watch(what, told):
+        if what == "evaluated" or told.get("dataset") == "dev":
+            training.signals.number = 15
+
+    def written():
+        return sorted(HDFDataset([str(path)]).count() for path in tmp_path.glob("*.hdf"))
+
+    training = Training(given, Log(0), watch)
+    with pytest.raises(Stopped, match="while 'dev' was evaluated"):
+        training.run()
+    assert written() == [12]
+    training = Training(given, Log(0), watch)  # stops after the evaluation that was missing
+    with pytest.raises(Stopped):
+        training.run()
+    Training(given, Log(0)).run()
+    assert written() == ([12] * 4 if per_run else [48])
 
 
 def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tenure.core.errors import Party, brief
@@ -42,19 +41,20 @@ class Dumps:
         self._files = [_File(node, log) for node in nodes]
         self.layers: tuple[str, ...] = tuple(dict.fromkeys(name for file in self._files for name in file.layers))
 
-    def begin(self, data: str, epoch: int, goes_on: bool = False) -> Dumps:
+    def begin(self, data: str, epoch: int, *, resumed: bool = False, goes_on: bool = False) -> Dumps:
         """Starts a pass over data; gives itself.
 
         Args:
           data: name of the data set, which names of files may use: "{dataset_name}" with `dump_per_run`.
           epoch: likewise, "{epoch}".
+          resumed: whether a training goes on, whose files for all passes may be there.
           goes_on: whether the pass was begun before, and its files hold what it has dumped until then.
 
         Raises:
           ConfigError: a name is none, such a file is there already, or the one to go on with is not.
         """
         for file in self._files:
-            file.begin({"dataset_name": data, "epoch": epoch}, goes_on)
+            file.begin({"dataset_name": data, "epoch": epoch}, resumed, goes_on)
         return self
 
     def take(self, tags: Sequence[str], outputs: Mapping[str, Tensor]) -> None:
@@ -67,15 +67,17 @@ class Dumps:
         for file in self._files:
             file.take(tags, outputs)
 
+    def end(self, error: BaseException | None = None) -> None:
+        """Moves the files of the passes until now into their places; after an error, removes them."""
+        with contextlib.ExitStack() as all_of_them:
+            for file in self._files:
+                all_of_them.callback(file.end, error)
+
     def __enter__(self) -> Dumps:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with contextlib.ExitStack() as all_of_them:
-            for file in self._files:
-                all_of_them.callback(file.end, kind, error, trace)
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self.end(error)
 
 
 class _File:
@@ -90,13 +92,13 @@ class _File:
         self._extends = False
         self._writer: HdfWriter | None = None
 
-    def begin(self, told: Mapping[str, Any], goes_on: bool) -> None:
+    def begin(self, told: Mapping[str, Any], resumed: bool, goes_on: bool) -> None:
         per_run = bool(self._options.get("dump_per_run"))
         if self._path is not None and not per_run:
             return
         self.end()
         self._path = path = _path(self._key, self._options, told)
-        own = path == self._written and not per_run  # a file for all passes, which was ended between two
+        own = not per_run and (path == self._written or (resumed and path.exists()))  # of earlier passes
         self._extends = goes_on or own or bool(self._options.get("extend_existing_file"))
         if path.exists() is not self._extends:
             ways = ["remove it", "another 'filename'", "'extend_existing_file': True"]
@@ -149,12 +151,12 @@ class _File:
             writer.add(item.tag, item.data)
         return writer
 
-    def end(self, kind: Any = None, error: Any = None, trace: Any = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         writer, path = self._writer, self._path
         self._writer = self._path = None
         if writer is not None:
-            writer.__exit__(kind, error, trace)
-            if kind is None:
+            writer.__exit__(None if error is None else type(error), error, None)
+            if error is None:
                 self._written = path
                 self._log.say(f"layer {self._key!r}: {writer.sequences} sequences written to {str(path)!r}")
 

@@ -112,7 +112,7 @@ class Learner:
         old = None if self._net is None else self.state
         self.network = build(config, net)
         if self.dumps is not None:
-            self.dumps.__exit__(None, None, None)
+            self.dumps.end()
         self.dumps = None if self.searching else Dumps(self.network, TRAINING, self.log)
         self.plan = self.network.plan(train=not self.searching, search=self.searching)
         if old is not None and same:

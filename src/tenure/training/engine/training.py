@@ -148,21 +148,16 @@ class Training(Learner):
         with lock.held(self.models.prefix):
             try:
                 self._run()
-            except Stopped:
-                self._end_dumps(None)
-                raise
             except BaseException as error:
-                self._end_dumps(error)
+                self._end_dumps(None if isinstance(error, Stopped) else error)
                 raise
-            else:
-                self._end_dumps(None)
             finally:
                 self.watch("end", {"training": self})
 
-    def _end_dumps(self, error: BaseException | None) -> None:
-        """Files of `hdf_dump` get their names, those of an epoch that is stopped too, and none after an error."""
+    def _end_dumps(self, error: BaseException | None = None) -> None:
+        """Moves the files of `hdf_dump` into their places; after an error, removes them."""
         if self.dumps is not None:
-            self.dumps.__exit__(None if error is None else type(error), error, None)
+            self.dumps.end(error)
 
     def _alone(self) -> None:
         """Says that there are no other processes; refuses where some were started."""
@@ -178,6 +173,7 @@ class Training(Learner):
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
             position = self.start()
+            self._resumed = position.done > 0 or (position.epoch > 1 and bool(self.models.existing()))
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
@@ -213,6 +209,7 @@ class Training(Learner):
         if epoch == 1 and not position.done and self.config.get("save_epoch1_initial_model"):
             self.commit(self.models.path(0, pretraining), position.step, epoch=0)
         scores, effective = self._train(position, config, rate)
+        self._end_dumps()  # an evaluation that is stopped takes nothing of it away
         took = time.monotonic() - began
         told = {
             **scores.told("train"),
@@ -234,7 +231,6 @@ class Training(Learner):
             if not saved:
                 self._save_epoch(position)
             raise
-        self._end_dumps(None)  # what is dumped may be what the next epoch is trained on
         if self.config.get("padding_legacy"):
             self._save_what_evaluation_changed(position, final)
         self.cleanup()
@@ -260,7 +256,7 @@ class Training(Learner):
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
         assert self.dumps is not None
-        self.dumps.begin("train", position.epoch, goes_on=position.done > 0)
+        self.dumps.begin("train", position.epoch, resumed=self._resumed, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -396,7 +392,7 @@ class Training(Learner):
         config = self.config_of(epoch)
         found = {}
         for name, options in evaluation_sets(config).items():
-            seen = None if self.dumps is None else self.dumps.begin(name, epoch)
+            seen = None if self.dumps is None else self.dumps.begin(name, epoch, resumed=self._resumed)
             try:
                 scores = self.evaluated(epoch, name, options, seen)
             except Stopped as stopped:  # is done from the start when the training goes on
@@ -405,6 +401,7 @@ class Training(Learner):
             self.rates.record(epoch, scores.told(name))
             self._say_key(epoch, scores.told(name))
             found[name] = scores.shown()
+        self._end_dumps()  # what is dumped may be what the next epoch is trained on
         self.rates.save()
         if found:
             self.log.say(log_lines.evaluation_scores(found))
