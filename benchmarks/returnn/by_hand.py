@@ -5,6 +5,7 @@ A beam's hypotheses are rows of matrices beside the batch; what the encoder gave
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -153,8 +154,7 @@ def seen(q: Any, ancestors: Any, t: Any, blocks: Any) -> Any:
 def remembered(q: Any, k: Any, v: Any, ancestors: Any, t: Any, blocks: Any) -> tuple[Any, Any]:
     """What queries [B, K, heads, d] see, and the blocks with the keys and values of this step; only those in use are looked at."""
     q, k, v = (x.swapaxes(1, 2) for x in (q, k, v))
-    first = blocks[0][0].shape[3] // K
-    new, start = [], 0
+    new, ways, start, used = [], [], 0, 0
     for pair in blocks:
         size, block = pair[0].shape[3] // K, []
         inside, at = (t >= start) & (t < start + size), jnp.clip(t - start, 0, size - 1) * K
@@ -162,13 +162,19 @@ def remembered(q: Any, k: Any, v: Any, ancestors: Any, t: Any, blocks: Any) -> t
             x = jnp.where(inside, x, jax.lax.dynamic_slice_in_dim(old, at, K, axis))
             block.append(jax.lax.dynamic_update_slice_in_dim(old, x, at, axis))
         new.append(tuple(block))
+        ways.append(functools.partial(_seen_in, len(new)))
+        used += (t >= start).astype(jnp.int32)
         start += size
-    y = jax.lax.cond(t < first, lambda *x: seen(*x[:-1], x[-1][:1]), seen, q, ancestors, t, new)
+    y = jax.lax.switch(used - 1, ways, q, ancestors, t, new)
     return y.swapaxes(1, 2), new
 
 
+def _seen_in(number: int, q: Any, ancestors: Any, t: Any, blocks: Any) -> Any:
+    return seen(q, ancestors, t, blocks[:number])
+
+
 def transformer(p: Params, x: Any, lengths: Any) -> jax.Array:
-    """The search of `loop_networks.transformer`; keys and values of earlier steps stay where they are, in two blocks."""
+    """The search of `loop_networks.transformer`; keys and values of earlier steps stay where they are, in blocks."""
     n, heads, width = sizes.STEPS, sizes.HEADS, sizes.WIDTH
     B, keep = len(x), jnp.arange(T) < lengths[:, None]
     enc = jax.nn.relu(x @ p["encoder/W"] + p["encoder/b"])
@@ -199,7 +205,7 @@ def transformer(p: Params, x: Any, lengths: Any) -> jax.Array:
     def room(*shape: int) -> Any:
         return jnp.zeros((B, heads, *shape))
 
-    d, parts = width // heads, (16 * K, (n - 16) * K)
+    d, parts = width // heads, [min(8, n - start) * K for start in range(0, n, 8)]
     kept = [[(room(d, m), room(m, d)) for m in parts] for _ in blocks]
     return search(step, jnp.zeros((B, K, n), jnp.int32), kept)
 

@@ -45,9 +45,30 @@ products have 192 rows, as many as there are labels; there XLA is about as fast 
 1.5 would ask for a step with almost nothing else. What was gained, of 45 ms of processor time: gradients of matrices with their input turned
 first, cross entropy without a scatter, and the best label by two reductions in place of `argmax`, 37 ms. XLA's flags (vector width, schedulers) gave nothing.
 
-On another machine, whose two processors have no AVX-512, training took 54 ms next to 66 of RETURNN (1.25 times as fast), a search of eight 309 next to 594
-(1.92), a search of one 89 next to 147 (1.74). There, on one processor, products take 72 of a training step's 88 ms and 361 of a search's 402 ms, at the
-rate of its largest products (85 of 86 GFLOP/s for 96 x 256 x 1024). Without XLA's YNNPACK a step takes 1.2 times as long, with XNNPACK or oneDNN as long as that.
+On another machine, whose two processors have no AVX-512, training takes 43.5 ms next to 62.4 of RETURNN (1.40 times as fast, the median of four rounds), a search
+of eight 255 next to 679 (2.63), a search of one 63 next to 139 (2.20). There, on one processor, products take 72 of a training step's 88 ms and 361 of a search's
+402 ms, at the rate of its largest products (85 of 86 GFLOP/s for 96 x 256 x 1024). Without XLA's YNNPACK a step takes 1.2 times as long, with XNNPACK or oneDNN as
+long as that. Huge pages for the C library's memory: training 43.8 next to 44.6, a search of eight 279 next to 290, of one 73 next to 71.
+
+## Two processors
+
+Of a training step of 46.7 ms on that machine the second processor idles for a fifth, of a search of eight for a half. Within an operation, XLA (jaxlib 0.10.2) spreads large
+products over processors, not those of many small matrices, nor 12 rows by 256 x 256. Between operations, it gives work to another thread only where more than eight
+are ready at once, and no flag changes that: independent halves of a batch run one after the other. By hand, a search of eight, each row of variants measured in turns:
+
+| variant | ms |
+|---|---:|
+| the whole; attention in 2, in 4 parts; the step on two halves of the sentences, on four quarters | 265; 267, 273; 306, 339 |
+| the whole; attention in 8 parts; in 16 (compiles in 19 s, not in 4) | 283; 302; 297 |
+| two CPU devices, a half of the sentences on each (`jax.shard_map`), next to one; other work ran too | 252 next to 325 |
+
+Tenure's own search on two CPU devices took 272 ms by `jax.shard_map` and 308 as a batch that is spread over them, next to 330 on one (other work ran too); training so
+took 109 next to 58: gradients are summed over devices, and each device updates all parameters. Against copies of parameters, an optimization barrier ahead of Adam and
+buffers that are not donated gave nothing (61 and 59 next to 58).
+
+Search of one: on one processor Tenure's program takes no longer than the one by hand, operation by operation. On two it took 1.07 times as long, a search of eight 1.03
+(medians of four rounds). Attention to the encoder with its factors in the other order, as by hand, gave nothing. Products of 12 rows with 256 x 1024 take 0.29 ms
+on two processors and 0.21 on one.
 
 ## What was tried for searches with a Transformer
 
@@ -71,12 +92,17 @@ of self-attention alone, three layers, 30 steps, processor time (the machine was
 | keys and values follow their hypotheses | 49 |
 | compared with all, in one block | 35 |
 | compared with all, in blocks of which those in use are looked at, a condition for each | 30 |
-| the same, one condition for all (Tenure and `by_hand.py` do, with blocks each as large as all before) | 26 |
+| the same, one condition for all (Tenure and `by_hand.py` do) | 26 |
 | room for 120 steps: follow their hypotheses; one block; blocks | 343; 175; 56 |
 | one sentence: follow; blocks | 9.1; 2.9 |
 | beam 4: follow; blocks | 15.7; 3.8 |
 | beam 32: follow; blocks | 229; 152 |
 | beam 64: follow; blocks (Tenure does, up to here) | 504; 555 |
+
+There blocks were each as large as all before, from 16 steps on. On the machine without AVX-512 a step of the search of eight waits for memory: it reads 13 MB of
+parameters and up to 18 MB of keys and values, of which its cache keeps 12 to 18 MB. The product of 32 x 12 x 64 x 192 takes 0.12 ms if its keys are in the cache, and 0.28 in
+the search. Smaller blocks, of which less is read in vain, by hand and in turns: 16 and 14 steps 283 ms; 8, 8 and 14 269; 8, 8, 8 and 6 252. Tenure's search
+went from 266 to 246 ms with four blocks of 8 and then blocks each as large as all before; compiling went from 4.4 to 6.3 s of processor time.
 
 The best 12 of 24,000 scores for eight sentences, 30 times, with the logarithm of the softmax: 11.4 ms with `jax.lax.top_k`, 4.2 with `functional.top_k`,
 2.5 without a choice. Blocks that do not fill a row took 6 to 7.

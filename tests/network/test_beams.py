@@ -42,6 +42,13 @@ def test_a_search_in_a_step_of_a_search_continues_its_hypotheses():
     assert scores.shape == (3, 2) and np.all(np.isfinite(scores)) and np.all(np.diff(scores, axis=0) <= 1e-6)
 
 
+def test_a_search_may_ask_for_a_layer_that_is_there_on_evaluation_only():
+    net = decoder({"beam_size": 3})
+    net["decision"] = {"class": "decide", "from": "output", "loss": "edit_distance", "only_on_eval": True}
+    found = search(net, layers=["decision"])
+    assert found.outputs["decision"].beam_dim is None and found.outputs["decision"].shape[0] == 2
+
+
 def test_a_search_over_what_another_one_found_sees_each_hypothesis_at_its_own_length():
     """The second search attends to the outputs of the first one; its best score is that of the best of all pairs of sequences."""
     labels, longest = 3, 2

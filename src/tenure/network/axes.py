@@ -157,7 +157,8 @@ def _only(found: Sequence[int], x: Tensor, word: str) -> int:
 
 
 def _tagged(x: Tensor, name: str, spatial: bool) -> list[int]:
-    """Axes by the name of their dim: the same, or else a part of it."""
+    """Axes by the name of their dim: the same, or else a part of it. RETURNN's name of an input's time is "time:var:extern_data:data"."""
+    name = name.replace("extern_data:", "").replace("var:", "")
     pool = [a for a in range(x.ndim) if not spatial or a in x.spatial_axes or x.dims[a].is_spatial]
     exact = [a for a in pool if x.dims[a].name.lower() == name or x.dims[a].root.name.lower() == name]
     return exact or [a for a in pool if name in x.dims[a].name.lower() or name in x.dims[a].root.name.lower()]

@@ -24,6 +24,7 @@ class Graph:
       imports: nodes of the graph around that this one (the body of a loop or a branch) needs.
       only_named: those of which only the parameters are wanted, so that they need not be computed before.
       absent: nodes that are not computed, because they need inputs that are there with the losses only.
+      network_flags: what the whole network is built for; a graph inside may search where the network does not.
       counts_losses: whether the losses of its layers count.
     """
 
@@ -39,6 +40,7 @@ class Graph:
         training_only: Iterable[str] = (),
     ):
         self.root, self.flags, self.outer = root, flags, outer
+        self.network_flags: Flags = flags if outer is None else outer.network_flags
         self.counts_losses: bool = flags.eval if outer is None else outer.counts_losses
         self.inputs = set(inputs)
         self.default_input, self.default_target = default_input, default_target
@@ -82,9 +84,10 @@ class Graph:
                 unknown.add(key)
 
     def _asked(self, name: str) -> str:
-        """A layer that somebody asks for by its name."""
+        """A layer that somebody asks for by its name; a search, which RETURNN evaluates by default, may ask for one `only_on_eval`."""
         entry = self.root.layers.get(name.partition("/")[0])
-        if isinstance(entry, Mapping) and not self.active(entry):
+        spared = self.flags.search and isinstance(entry, Mapping) and entry.get("only_on_eval")
+        if isinstance(entry, Mapping) and not self.active(entry) and not spared:
             option = "only_on_search" if entry.get("only_on_search") and not self.flags.search else "only_on_eval"
             raise LayerNotFoundError(
                 f"the layer '{name}' was asked for, and there is no such layer here, as it has '{option}'",

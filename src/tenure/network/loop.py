@@ -37,12 +37,7 @@ class LoopGraph(Graph):
             outer=outer,
         )
         self.owner = owner
-        whole = outer
-        while whole.outer is not None:
-            whole = whole.outer
-        self.counts_losses = (
-            outer.counts_losses and not whole.flags.search
-        )  # as in RETURNN; `extra.search` is in training
+        self.counts_losses = outer.counts_losses and not self.network_flags.search  # `extra.search` is in training
         self.previous: dict[str, str] = {}
         self.frames: dict[str, str] = {}
         unstacks = any(isinstance(e, Mapping) and e.get("class") == "rec_unstack" for e in unit.values())
@@ -158,10 +153,15 @@ def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = (
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
     stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
-    behind = _reached(needs, stuck)
-    ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
     order = _order(needs, graph)
-    inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
+    while True:
+        behind = _reached(needs, stuck)
+        ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
+        inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
+        beside = _collocated(graph, inside)
+        if beside <= set(inside):
+            break
+        stuck |= beside
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
 
@@ -194,20 +194,27 @@ def own_labels(graph: LoopGraph, split: Parts) -> set[str]:
     """What is computed of labels that need not be as long as the loop: no step sees them, nor anything that sees other frames."""
     needs = _needs(graph)
     users = _turned(needs)
-    stepwise = {*split.inside, *graph.frames, *(k for k, n in graph.nodes.items() if n.class_name in _OF_STEPS)}
+    of_steps = (k for k, n in graph.nodes.items() if n.class_name in ("rec_unstack", "step_index"))
+    stepwise = {*split.inside, *graph.frames, *of_steps}
     found: set[str] = set()
     for key in graph.frames:
-        reading = _reached(users, [key])
-        if any(_takes(graph.nodes[k], key) for k in users[key]):
+        users_of = (graph.nodes[k] for k in users[key])
+        if any(node.class_name == "choice" and key in (node.refs.get("target") or ()) for node in users_of):
+            reading = _reached(users, [key])
             found |= reading if reading.isdisjoint(_reached(users, stepwise - {key})) else set()
     return found
 
 
-_OF_STEPS = ("rec_unstack", "step_index")
-
-
-def _takes(node: Node, labels: str) -> bool:
-    return node.class_name == "choice" and labels in (node.refs.get("target") or ())
+def _collocated(graph: LoopGraph, inside: Iterable[str]) -> set[str]:
+    """What `collocate_with` keeps in the steps. It matters to losses of a search: there are other hypotheses in a step than in the end."""
+    if not (graph.flags.search and graph.counts_losses):
+        return set()
+    names, found = {graph.nodes[key].name for key in inside if graph.nodes[key].level is graph.root}, set()
+    for key, node in graph.nodes.items():
+        given = node.get("collocate_with") or ()
+        if node.level is graph.root and not names.isdisjoint([given] if isinstance(given, str) else given):
+            found.add(key)
+    return found
 
 
 def _needs(graph: LoopGraph) -> dict[str, list[str]]:

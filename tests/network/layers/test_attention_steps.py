@@ -46,7 +46,7 @@ def test_keys_that_stay_in_their_places_are_seen_as_if_they_followed_their_hypot
         result = search(net)
         found.append((result.outputs["output"].data, result.scores["output"].data))
     (a, scores), (b, others) = found
-    assert a.shape == b.shape and a.shape[0] > 17, a.shape  # several blocks
+    assert a.shape == b.shape and a.shape[0] > 33, a.shape  # several blocks
     np.testing.assert_array_equal(a, b)
     np.testing.assert_allclose(scores, others, rtol=1e-4)
 
@@ -60,4 +60,11 @@ def test_a_step_of_layers_alike_is_traced_once(monkeypatch):
     tn.network(
         decoder(rec={"max_seq_len": 61}, self0=first, **chain, s={"class": "copy", "from": "self6"}), DATA, check=False
     ).plan(search=True, losses=False)
-    assert 0 < len(traced) <= 6, traced  # three ways of seeing the blocks
+    assert len(traced) == 5, traced  # as many as there are blocks, whose first ones a step looks at
+
+
+def test_room_is_four_blocks_of_eight_steps_and_then_blocks_as_large_as_all_before():
+    sizes = {n: [size for _, size in attention_steps._blocks(n)] for n in (5, 30, 61, 100)}
+    assert sizes == {5: [5], 30: [8, 8, 8, 6], 61: [8, 8, 8, 8, 29], 100: [8, 8, 8, 8, 32, 36]}
+    starts = [start for start, _ in attention_steps._blocks(100)]
+    assert starts == [0, 8, 16, 24, 32, 64]

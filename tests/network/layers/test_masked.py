@@ -2,8 +2,10 @@
 
 import jax
 import numpy as np
+import pytest
 
 from tenure import network
+from tenure.network.errors import NetworkError
 from tests.network.layers.running import BATCH, KEEP, LABELS, data, lengths, run
 from tests.network.layers.sequences import SEQUENCES, per_sequence
 from tests.network.objectives import LINEAR, objective, squares
@@ -177,3 +179,19 @@ def test_a_label_model_that_sees_nothing_of_the_loop_runs_over_all_labels_once()
     for i, s in enumerate(SEQUENCES):
         assert np.allclose(found[i, : len(s)], expected[i, : len(s)], atol=1e-5)
     assert np.std(found) > 0.1
+
+
+def test_without_a_mask_the_frames_are_those_of_masked_from_alone():
+    """Layers around are seen as they are, and a masked computation that has neither says what it needs."""
+    unit = {**LINEAR, "from": ["data", "other"]}
+    net = {
+        "frames": {"class": "copy", "from": "data"},
+        "other": {**LINEAR, "from": "data"},
+        "output": {"class": "masked_computation", "mask": None, "masked_from": "frames", "unit": unit},
+    }
+    result, params = run(net, layers=["output", "other"])
+    x = np.concatenate([BATCH["data"][0], result.outputs["other"].batch_first().data], -1)
+    expected = np.tanh(x @ params["output"]["W"] + params["output"]["b"])
+    np.testing.assert_allclose(result.outputs["output"].batch_first().data[KEEP], expected[KEEP], atol=1e-5)
+    with pytest.raises(NetworkError, match="'mask' is None: it says which frames"):
+        run({"output": {"class": "masked_computation", "mask": None, "from": "data", "unit": LINEAR}})

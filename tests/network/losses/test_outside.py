@@ -79,6 +79,21 @@ def test_a_search_in_training_is_as_long_as_the_labels_and_its_losses_count_in_e
     np.testing.assert_allclose([loss.norm_factor, result.losses["kept"].norm_factor], 1 / 12, rtol=1e-6)
 
 
+def test_what_is_collocated_with_a_choice_counts_its_hypotheses_in_each_step():
+    """Three hypotheses of three labels: after the first step there is one of each, whatever the final ones begin with."""
+    label = {"class": "eval", "from": "output", "eval": "tf.cast(source(0), 'float32')", "out_type": {"dtype": "float32"}, "loss": "as_is"}  # fmt: skip
+    found = []
+    for way in ({}, {"collocate_with": "output"}):
+        net = decoder({"beam_size": 3}, p=PROBABILITY, label=label | way, end={"class": "compare", "from": "output", "value": 9})  # fmt: skip
+        net["extra.search:output"] = dict(net["output"], max_seq_len=9)
+        net["kept"] = {"class": "copy", "from": "extra.search:output", "is_output_layer": True}
+        result = trained(net, LABELS_OF_TWO, layers=["kept"])
+        kept = result.outputs["kept"]
+        first, last = np.moveaxis(np.asarray(kept.data), kept.time_axis, 0)
+        found.append(float(result.losses["extra.search:output/label"].loss))
+    assert found == [first.sum() + last.sum(), 2 * (0 + 1 + 2) + last.sum()] and found[0] != found[1]
+
+
 def test_a_search_in_training_that_reads_no_labels_goes_on_to_its_end():
     net = decoder({"beam_size": 3})
     net["extra.search:output"] = dict(net["output"], max_seq_len=9)

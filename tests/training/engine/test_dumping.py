@@ -9,8 +9,9 @@ import pytest
 from tenure.training.data.hdf import HDFDataset
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
+from tenure.training.engine.training import Stopped, Training
 from tenure.training.errors import ConfigError
-from tests.training.engine.small import NET, config
+from tests.training.engine.small import NET, StopAt, config, values
 from tests.training.engine.told import BEST, DATA, NO_TARGETS, STATIC, said
 
 h5py = pytest.importorskip("h5py")
@@ -109,6 +110,82 @@ def test_a_layer_inside_of_a_loop_dumps_all_steps(tmp_path):
     assert [len(data.load(i, 1).data["data"]) for i in range(3)] == [3, 4, 5]
     assert data.streams["data"].dim == 4 and data.streams["p"].dim == 2
     np.testing.assert_allclose(data.load(0, 1).data["p"][:3].sum(-1), 1, rtol=1e-5)
+
+
+def test_an_epoch_that_is_not_to_be_trained_dumps_what_the_network_gives(tmp_path):
+    """As in RETURNN, where such an epoch writes the alignments that the next ones are trained on."""
+
+    def network(epoch, **_):
+        net = {**NET, "dump": dump(tmp_path / "{dataset_name}.{epoch}.hdf", "output", dump_per_run=True)}
+        return {**net, "#trainable": epoch == 1}
+
+    given = {"network": None, "get_network": network, "train": DATA, "dev": DATA, "batch_size": 5, "num_epochs": 2}
+    tasks.run(config(tmp_path, **given), Log(0))
+    found = {path.name: HDFDataset([str(path)]) for path in tmp_path.glob("*.hdf")}
+    assert set(found) == {"train.1.hdf", "dev.1.hdf", "train.2.hdf", "dev.2.hdf"}
+    first, train, dev = (
+        {data.load(i, 1).tag: data.load(i, 1).data["data"] for i in range(3)}
+        for data in (found[name] for name in ("train.1.hdf", "train.2.hdf", "dev.2.hdf"))
+    )
+    assert [len(of) for of in (first, train, dev)] == [3, 3, 3]
+    for tag in dev:
+        np.testing.assert_array_equal(train[tag], dev[tag])
+        assert np.abs(first[tag] - dev[tag]).max() > 1e-3  # trained in between, with dropout
+    old, new = (dict(values(tmp_path, epoch)) for epoch in (1, 2))
+    assert {name for name in old if not np.array_equal(old[name], new[name])} == set() != set(old)
+
+
+def test_an_epoch_sees_the_file_that_the_one_before_has_dumped_and_one_file_takes_all_passes(tmp_path):
+    seen = []
+
+    def network(epoch, **_):
+        seen.append((epoch, (tmp_path / "a.hdf").exists() and HDFDataset([f"{tmp_path}/a.hdf"]).count()))
+        return {**NET, "dump": dump(tmp_path / "a.hdf", "output")}
+
+    tasks.run(config(tmp_path, network=None, get_network=network, train=DATA, dev=DATA, num_epochs=2), Log(0))
+    assert next(n for epoch, n in seen if epoch == 2) == 6 and HDFDataset([f"{tmp_path}/a.hdf"]).count() == 12
+
+
+def test_an_epoch_that_was_stopped_dumps_the_rest_into_its_file(tmp_path):
+    net, path = {**NET, "dump": dump(tmp_path / "a.hdf", "output")}, tmp_path / "a.hdf"
+    given = config(tmp_path, network=net, num_epochs=1, dev=None, batch_size=60)
+    with pytest.raises(Stopped):
+        Training(given, Log(0), StopAt(2)).run()
+    first = HDFDataset([str(path)])
+    kept = [(first.load(i, 1).tag, first.load(i, 1).data["data"]) for i in range(first.count())]
+    path.rename(tmp_path / "b.hdf")
+    with pytest.raises(ConfigError, match="'dump': the file '.*' is not there(.|\n)*remove the unfinished checkpoint"):
+        Training(given, Log(0)).run()
+    (tmp_path / "b.hdf").rename(path)
+    Training(given, Log(0)).run()
+    whole = HDFDataset([str(path)])
+    assert 0 < len(kept) < whole.count() == 12 == len(set(whole.tags))
+    for i, (tag, array) in enumerate(kept):
+        assert whole.load(i, 1).tag == tag
+        np.testing.assert_array_equal(whole.load(i, 1).data["data"], array)
+
+
+@pytest.mark.parametrize("per_run", [False, True])
+def test_what_a_training_has_dumped_stays_when_its_evaluation_is_stopped(tmp_path, per_run):
+    path = tmp_path / ("{dataset_name}.{epoch}.hdf" if per_run else "a.hdf")
+    given = config(tmp_path, network={**NET, "dump": dump(path, "output", dump_per_run=per_run)}, batch_size=60)
+
+    def watch(what, told):
+        if what == "evaluated" or told.get("dataset") == "dev":
+            training.signals.number = 15
+
+    def written():
+        return sorted(HDFDataset([str(path)]).count() for path in tmp_path.glob("*.hdf"))
+
+    training = Training(given, Log(0), watch)
+    with pytest.raises(Stopped, match="while 'dev' was evaluated"):
+        training.run()
+    assert written() == [12]
+    training = Training(given, Log(0), watch)  # stops after the evaluation that was missing
+    with pytest.raises(Stopped):
+        training.run()
+    Training(given, Log(0)).run()
+    assert written() == ([12] * 4 if per_run else [48])
 
 
 def test_layers_that_dump_write_what_they_are_given(trained, tmp_path):

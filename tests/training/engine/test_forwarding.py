@@ -7,6 +7,7 @@ from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
 from tenure.training.errors import ConfigError
 from tests.training.engine.small import config
+from tests.training.engine.told import DATA
 
 
 def test_forward_and_priors(tmp_path):
@@ -21,6 +22,20 @@ def test_forward_and_priors(tmp_path):
         assert dict(file.attrs)["inputPattSize"] == dict(file.attrs)["numLabels"] == 2
     tasks.run(config(tmp_path, task="compute_priors", output_file=str(tmp_path / "prior")), Log(0))
     np.testing.assert_allclose(np.exp(np.loadtxt(tmp_path / "prior")).sum(), 1, rtol=1e-5)
+
+
+def test_forward_has_a_file_and_the_order_of_evaluation_where_nothing_else_is_said(trained, tmp_path, monkeypatch):
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    data = {**DATA, "seq_ordering": "reverse"}
+    tasks.run(config(trained, task="forward", mine=data, eval="config:mine"), Log(0))
+    with h5py.File("dump-fwd-epoch-1.hdf") as file:
+        assert file["seqLengths"][:, 0].tolist() == [3, 4, 5]  # by length, whatever the data set says
+    tasks.run(config(trained, task="forward", eval=data, output_file="other.hdf"), Log(0))
+    with h5py.File("other.hdf") as file:
+        assert file["seqLengths"][:, 0].tolist() == [4, 5, 3]
+    with pytest.raises(ConfigError, match="'dump-fwd-epoch-1.hdf' is there already"):
+        tasks.run(config(trained, task="forward", eval=data), Log(0))
 
 
 def test_a_layer_of_an_input_that_is_for_losses_only_is_told(tmp_path):

@@ -78,6 +78,8 @@ def test_a_checkpoint_that_is_loaded_by_name_says_its_epoch_and_needs_no_model(t
         assert learner.state.params["h"]["W"].shape == (9, 2 + epoch)
     (tmp_path / "best").symlink_to(tmp_path / "net" / "model.001")
     assert Training(loaded | {"load": f"{tmp_path}/best"}, Log(0)).load_epoch() == 1
+    with pytest.raises(ConfigError, match="there is no checkpoint '/'"):
+        Training(loaded | {"load": "/"}, Log(0)).load_epoch()
     for wrong in ({"load": None}, {"load": "x.001", "task": "train"}):
         with pytest.raises(ConfigError, match="'model' says where checkpoints go"):
             Training(loaded | wrong, Log(0))

@@ -1,6 +1,7 @@
 """The task search: what it writes, and how good it says that this is."""
 
 import ast
+import gzip
 import json
 
 import numpy as np
@@ -31,6 +32,17 @@ def test_search_writes_hypotheses_and_scores_them(trained, tmp_path, form):
     scores = json.loads((tmp_path / "scores").read_text())
     assert 0 < scores["wer"] <= 100 * wrong / 12 + 1e-9  # at most the labels that differ
     assert scores["sequences"] == 3 and f"WER {scores['wer']:.2f}%" in text
+
+
+def test_a_search_writes_several_layers(trained, tmp_path):
+    net, layers = {**NET, "best": BEST, "again": {**BEST, "axis": "feature"}}, ["best", "again"]
+    more = dict(task="search", network=net, search_data=DATA, search_output_layer=layers)
+    said(trained, **more, search_output_file=f"{tmp_path}/hyps.gz", search_output_file_format="py")
+    found = ast.literal_eval(gzip.decompress((tmp_path / "hyps.gz").read_bytes()).decode())
+    assert list(found) == ["seq-0", "seq-1", "seq-2"]
+    assert all(set(of) == set(layers) and of["best"] == of["again"] for of in found.values())
+    with pytest.raises(ConfigError, match="need the format py"):
+        said(trained, **more)
 
 
 def test_a_search_without_targets_says_so_and_searches(trained, tmp_path):

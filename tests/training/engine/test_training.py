@@ -6,7 +6,7 @@ import pytest
 from tenure.training.config.config import Config
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
-from tenure.training.engine.models import Models, metadata
+from tenure.training.engine.models import Models, metadata, read
 from tenure.training.engine.training import Stopped, Training
 from tenure.training.errors import ConfigError, DataSetError
 from tests.training.engine.small import StopAt, config, run, values
@@ -67,6 +67,49 @@ def test_an_epoch_that_was_trained_but_not_evaluated_is_evaluated_first(tmp_path
     assert "dev_score" not in (tmp_path / "rates").read_text()
     Training(given, Log(0)).run()
     assert "dev_score" in (tmp_path / "rates").read_text()
+
+
+def test_a_training_starts_where_start_epoch_says(tmp_path):
+    tasks.run(config(tmp_path, num_epochs=3), Log(0))
+    third, rates = values(tmp_path, 3), (tmp_path / "rates").read_text()
+    tasks.run(config(tmp_path, num_epochs=3, start_epoch=3), Log(0))
+    same(third, values(tmp_path, 3))
+    with pytest.raises(ConfigError, match="start_epoch is 5, and there is no checkpoint of epoch 4"):
+        tasks.run(config(tmp_path, num_epochs=6, start_epoch=5), Log(0))
+    with pytest.raises(ConfigError, match="from the checkpoint of epoch 2, and load_epoch is 1"):
+        tasks.run(config(tmp_path, start_epoch=3, load_epoch=1), Log(0))
+    tasks.run(config(tmp_path, num_epochs=1, start_epoch=1), Log(0))
+    assert (tmp_path / "rates").read_text().count("learningRate") == rates.count("learningRate")
+
+
+def test_steps_of_a_checkpoint_that_a_training_starts_with_count(trained, tmp_path):
+    old = trained / "net" / "model.001"
+    steps = int(read(old)["global_step"])
+    tasks.run(config(tmp_path, num_epochs=1, import_model_train_epoch1=str(old)), Log(0))
+    assert int(values(tmp_path, 1)["global_step"]) == 2 * steps
+    tasks.run(config(tmp_path / "on", num_epochs=2, load=str(old)), Log(0))  # goes on with the epoch after
+    assert Models(tmp_path / "on" / "net" / "model").existing().keys() == {2}
+
+
+def test_the_network_before_the_first_epoch_may_be_saved(trained, tmp_path):
+    old = trained / "net" / "model.001"
+    given = dict(save_epoch1_initial_model=True, import_model_train_epoch1=str(old), num_epochs=1)
+    tasks.run(config(tmp_path, **given), Log(0))
+    same(read(old), values(tmp_path, 0))
+    tasks.run(config(tmp_path, **given), Log(0))  # it is not what a training goes on from
+    assert Models(tmp_path / "net" / "model").existing().keys() == {0, 1}
+
+
+def test_the_optimizer_starts_anew_after_so_many_steps(tmp_path):
+    counts = []
+
+    def watch(what, told):
+        if what == "step":
+            counts.append(int(training.state.optimizer[0]["optimizer"]["count"]))
+
+    training = Training(config(tmp_path, num_epochs=1, reset_updater_vars_mod_step=2), Log(0), watch)
+    training.run()
+    assert len(counts) > 3 and set(counts) == {1, 2}
 
 
 def test_what_is_missing_is_named(tmp_path):

@@ -61,6 +61,24 @@ def test_normalised_gradients_have_a_norm_of_one():
     np.testing.assert_allclose(moved["b"], [0.5], rtol=1e-6)
 
 
+# Of RETURNN's optimizer with the same gradients.
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"epsilon": 1e-8}, [[0.9994950294, 0.9988397360], [1.0000979900, 0.9996033311]]),
+        ({"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01}, [[0.9656299353, 0.9609900117], [0.9909039140, 0.9144653082]]),
+    ],
+)
+def test_gradients_far_from_their_mean_move_less(options, expected):
+    direction, _ = kind({"class": "GradVarianceScaled", **options})
+    value = jnp.ones((2, 2))
+    state = direction.init(value)
+    for grad in [[1, -2], [0.5, 3]], [[-0.2, 1], [2, -1]], [[0.3, 0.4], [-1, 5]]:
+        moved, state = direction.update(jnp.float32(grad), state, value, learning_rate=0.1)
+        value = value + moved
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
 def test_smorms3_is_as_its_author_writes_it():
     """Three steps for two entries, by the lines of https://sifter.org/~simon/journal/20150420.html."""
     steps, rate, eps = np.random.RandomState(0).normal(size=(3, 2)), 0.3, 1e-16

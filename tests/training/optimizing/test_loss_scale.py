@@ -20,10 +20,10 @@ def test_a_step_whose_gradients_overflow_changes_nothing_but_the_scale():
     kept = jax.device_get((params, optimizer[:-1]))
     lengths = np.array([5, 4])
     batch = {"data": (np.ones((2, 5, 2), "float32"), lengths), "classes": (np.zeros((2, 5), "int32"), lengths)}
-    after, _, objective = steps.train(before, batch, 0.1, 0, jax.random.key(1))
+    after, _, objective, _ = steps.train(before, batch, 0.1, 0, jax.random.key(1))
     jax.tree.map(np.testing.assert_array_equal, kept, jax.device_get((after.params, after.optimizer[:-1])))
     assert float(after.optimizer[-1]["scale"]) == 2.0**29 and np.isfinite(objective)
     after.optimizer[-1]["scale"] = jax.numpy.float32(1024)
-    moved, _, again = steps.train(after, batch, 0.1, 1, jax.random.key(1))
+    moved, _, again, _ = steps.train(after, batch, 0.1, 1, jax.random.key(1))
     assert float(again) == float(objective)  # it is told without the scale
     assert not np.array_equal(moved.params["output"]["W"], kept[0]["output"]["W"])

@@ -40,3 +40,12 @@ def test_modes_and_the_output_layer():
     np.testing.assert_array_equal(move("reset")[2]["output/b"], new["output/b"])
     with pytest.raises(PretrainError, match="has another shape in the next network"):
         move(None, growing=False)
+
+
+def test_a_mode_that_there_is_not_is_refused_in_a_network_too():
+    with pytest.raises(PretrainError, match="copy_param_mode is 'subsets'"):
+        move("subsets")
+    old, extern = values({"output": {}}, 1), {"data": {"dim": 3}, "classes": {"dim": 2, "sparse": True}}
+    net = {"output": {"class": "softmax", "n_out": 2, "from": "data"}}
+    with pytest.raises(PretrainError, match="#copy_param_mode is 'all'"):
+        carried(net, old, {**net, "#copy_param_mode": "all"}, old, extern)

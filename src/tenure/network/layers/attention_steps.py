@@ -2,8 +2,9 @@
 
 In a search they belong to hypotheses. They stay where they were written, and a table of ancestors, which follows back pointers in
 their place, says which of them a hypothesis sees. Each hypothesis is compared with the keys of all, as one product of matrices: more
-arithmetic than to let keys and values follow their hypotheses, and less time, which goes into memory. Room is used in blocks, each as
-large as all before, so that a search that ends after a few steps does not pay for all that it had room for.
+arithmetic than to let keys and values follow their hypotheses, and less time, which goes into memory. Room is used in blocks, four
+small ones and then each as large as all before, so that a step reads little more than there is, and a search that ends after a few
+steps does not pay for all that it had room for.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tenure.network.output import Output, tensors
 from tenure.network.tensor import Tensor
 from tenure.nn.traced import traced_once
 
-FIRST = 16  # steps of the first block
+SMALL = 8  # steps of each of the first blocks
 FEW = 64  # hypotheses, up to which comparing each with the keys of all is faster
 
 
@@ -122,7 +123,7 @@ def _blocks(n: int) -> Any:
     """The first steps and sizes of blocks for `n` steps."""
     start = 0
     while start < n:
-        size = min(max(FIRST, start), n - start)
+        size = min(SMALL if start < 4 * SMALL else start, n - start)
         yield start, size
         start += size
 

@@ -33,7 +33,7 @@ class _MaskedNames(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self.outer:
             raise KeyError(name)
-        return {"class": "masked_frames", "from": f"base:{name}", **self.options}
+        return {"from": f"base:{name}", **self.options}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.outer)
@@ -70,7 +70,18 @@ class MaskedComputation(Layer):
         time = node.get("out_spatial_dim")
         if not isinstance(time, Dim):
             time = Dim(None, f"{node.name}:masked:time", auto=True)
-        options = {"mask": f"base:{mask}", "time": time, "in_spatial_dim": node.get("in_spatial_dim")}
+        options = {"class": "copy"}
+        if mask is not None:
+            options = {"class": "masked_frames", "mask": f"base:{mask}", "time": time}
+            options["in_spatial_dim"] = node.get("in_spatial_dim")
+        elif base is None:
+            raise option_error(
+                *(node.key, "masked_computation", "mask", mask, "it says which frames are computed"),
+                [
+                    "the name of a layer with a truth value for each frame",
+                    "'masked_from': a layer with these frames only",
+                ],
+            )
         level = Level(f"{node.key}/", node.scope, _MaskedNames(node.level.layers, options), node.level, owner=node)
         graph.levels[level.path] = level
         if base is not None:
@@ -78,7 +89,7 @@ class MaskedComputation(Layer):
             level.data["data"] = graph.resolve(node.level, base, node.key, "masked_from")
         elif names:
             key = f"{node.key}/:masked"
-            outer = {**options, "class": "masked_frames", "from": names, "mask": mask}
+            outer = {**options, "from": names, "mask": mask}
             level.data["data"] = key
             graph.add(Node(key, "data", registry.find("masked_frames", key), outer, node.level, ""))
         inner = Node(

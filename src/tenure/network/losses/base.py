@@ -33,6 +33,7 @@ class LossValue:
       norm_factor: what makes means of sums.
       scale: its weight in the objective.
       normalized: whether the objective takes the mean.
+      frames: the loss and the error of each frame, [B, …]; None where they are no sums over frames.
     """
 
     loss: Any
@@ -40,6 +41,7 @@ class LossValue:
     norm_factor: Any
     scale: float = dataclasses.field(default=1.0, metadata={"static": True})
     normalized: bool = dataclasses.field(default=False, metadata={"static": True})
+    frames: tuple[Any, Any] = (None, None)
 
     @property
     def total(self) -> Any:
@@ -62,6 +64,7 @@ class View:
       training: whether this pass is for training.
       whole: all that the layer gives.
       layer: the layer itself.
+      summed: what `total` has summed so far.
     """
 
     output: Tensor
@@ -72,6 +75,7 @@ class View:
     training: bool
     whole: Output
     layer: Any
+    summed: list[jax.Array] = dataclasses.field(default_factory=list, compare=False)
 
     @property
     def frames(self) -> tuple[Dim, ...]:
@@ -121,6 +125,7 @@ class View:
         keep = self.mask(self.frames, values.shape)
         if keep is not None:
             values = jnp.where(keep.reshape(keep.shape + (1,) * (values.ndim - keep.ndim)), values, 0)
+        self.summed.append(values)
         return jnp.sum(values.astype(jnp.float32))
 
     def over_sequences(self, values: jax.Array) -> jax.Array:

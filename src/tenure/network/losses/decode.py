@@ -41,9 +41,7 @@ def greedy(logits: jax.Array, frames: jax.Array, blank: int, merge: bool = True)
     return packed(best, keep)
 
 
-def beam(
-    logits: jax.Array, frames: jax.Array, blank: int, width: int = 100, merge: bool = True
-) -> tuple[jax.Array, jax.Array]:
+def beam(logits: jax.Array, frames: jax.Array, blank: int, width: int = 100) -> tuple[jax.Array, jax.Array]:
     """The best label sequences by prefix search: labels [B, T] and lengths [B]; there is no gradient.
 
     Args:
@@ -51,7 +49,6 @@ def beam(
       frames: [B], how many frames count.
       blank: the index of the blank.
       width: how many prefixes are kept.
-      merge: whether equal neighbours in the result are made one, as TensorFlow's decoder does by default.
 
     >>> x = jnp.log(jnp.asarray([[[0.1, 0.9], [0.9, 0.1]]]))
     >>> beam(x, jnp.asarray([2]), blank=0, width=4)
@@ -59,5 +56,4 @@ def beam(
     """
     scores = jax.nn.log_softmax(jax.lax.stop_gradient(logits))
     found = ctc_search(scores, frames, blank=blank, beam=width, best=1)
-    labels, lengths = found.labels[:, 0], found.lengths[:, 0]
-    return without_repeats(labels, lengths) if merge else (labels, lengths)
+    return found.labels[:, 0], found.lengths[:, 0]

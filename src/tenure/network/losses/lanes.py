@@ -33,7 +33,7 @@ def summed(like: LossValue, lanes: Any) -> LossValue:
     total = jnp.sum(lanes, axis=0)
     factor = 1.0 / jnp.maximum(jnp.sum(1.0 / jnp.maximum(lanes[:, 2], 1e-30)), 1e-30)
     value, error = (None if p is None else x for p, x in zip((like.loss, like.error), total[:2], strict=True))
-    return dataclasses.replace(like, loss=value, error=error, norm_factor=factor)
+    return dataclasses.replace(like, loss=value, error=error, norm_factor=factor, frames=(None, None))
 
 
 def hide(out: Output, losses: Mapping[str, LossValue]) -> Output:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from tenure.network.errors import OptionError, option_error
 from tenure.network.lanes import over_lanes
 from tenure.network.losses import framewise, outside, sequences
 from tenure.network.losses.align import view
-from tenure.network.losses.base import Loss, LossValue
+from tenure.network.losses.base import Loss, LossValue, View
 from tenure.network.losses.lanes import packed, summed
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
@@ -165,10 +165,21 @@ def compute(layer: Layer, out: Output) -> LossValue:
     out = dataclasses.replace(out, tensor=_wide(out.tensor), logits=None if out.logits is None else _wide(out.logits))
     seen = view(layer, out, target_of(layer) if loss.needs_target or node.get("target") else None, loss)
     if node.get("only_on_eval") and layer.training:
-        value, error = jnp.zeros(()), jnp.zeros(())
+        (value, each), (error, wrong) = (jnp.zeros(()), None), (jnp.zeros(()), None)
     else:
-        value, error = loss.value(seen), loss.error(seen)  # type: ignore[assignment]
-    return LossValue(value, error, loss.norm_factor(seen), float(loss.scale), bool(loss.use_normalized_loss))
+        (value, each), (error, wrong) = (_with_frames(seen, of) for of in (loss.value, loss.error))
+    frames = (None, None) if layer.run.loop_time is not None else (each, wrong)
+    return LossValue(value, error, loss.norm_factor(seen), float(loss.scale), bool(loss.use_normalized_loss), frames)
+
+
+def _with_frames(seen: View, function: Callable[[View], Any]) -> tuple[Any, Any]:
+    """What a function of a view gives, and the values of the frames if it is one sum over them."""
+    before = len(seen.summed)
+    value, summed = function(seen), seen.summed[before:]
+    batch = seen.output.batch_axis
+    if len(summed) != 1 or summed[0].ndim != len(seen.frames) or batch is None:
+        return value, None
+    return value, jnp.moveaxis(summed[0], batch, 0)
 
 
 def _wide(x: Tensor) -> Tensor:

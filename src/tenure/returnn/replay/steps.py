@@ -27,7 +27,7 @@ def differences(network: Network, case: Case) -> list[str]:
     rate, problems = dynamic(config.get("dynamic_learning_rate")), []
     for number, (fed, expected) in enumerate(zip(batches, case.data["steps"], strict=True)):
         effective = rate(np.float32(config["learning_rate"]), number)
-        now, _, objective = steps.train(now, fed, effective, number, jax.random.key(number))
+        now, _, objective, _ = steps.train(now, fed, effective, number, jax.random.key(number))
         pairs = {"learning rate": (effective, expected["learning_rate"], 1e-6, 0.0)}
         pairs["objective"] = (objective, expected["objective_before"], 1e-4, 1e-4)
         found, after = flat(now.params), case.data["params_after_step"][number]

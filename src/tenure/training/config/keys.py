@@ -58,6 +58,7 @@ target: the default target stream
 default_input: the default input stream
 model: where checkpoints go, as a prefix of file names
 save_interval: so many epochs lie between two checkpoints
+save_epoch1_initial_model: True: the network as it is before the first epoch is saved as that of epoch 0
 save_every_minutes: inside an epoch, a checkpoint is written after so many minutes
 reset_optimizer: True: optimizer states start anew when a training goes on and when the network changes, as RETURNN's do
 average_epochs: for tasks other than train: the mean of checkpoints, [18, 19, 20], {"last": 4} or {"best": 4, "measure": "dev_error"}
@@ -110,6 +111,7 @@ gradient_clip_avg_norm: no gradient has a greater norm by its size
 gradient_clip_global_norm: all gradients together have no greater norm
 gradient_noise: standard deviation of noise on gradients
 accum_grad_multiple_step: gradients of so many steps are added up
+reset_updater_vars_mod_step: the optimizer's state starts anew after so many steps, and with each epoch
 grad_norm_to_clip_to_zero: gradients with a greater norm count as zero
 gradient_nan_inf_filter: entries that are no numbers count as zero
 decouple_constraints: L2 is a decay of the weights, by 2 · L2 of them in each step
@@ -161,11 +163,11 @@ report: False: no scores.json, curves.png and report.html beside the checkpoints
 use_tensorboard: True: curves for TensorBoard, in tf_log_dir or beside the checkpoints
 tf_log_dir: the folder of TensorBoard's files
 tensorboard_opts: {"log_every_n_train_steps": 100}
-cleanup_old_models: which checkpoints are kept
+cleanup_old_models: True, or which checkpoints are kept: {"keep_last_n": 2, "keep_best_n": 4, "keep": [1, 5]}
 calculate_exp_loss: also tell exp of losses
 # search and forward
 search_data: the data set to search on
-search_output_layer: the layer with the hypotheses
+search_output_layer: the layer with the hypotheses, or a list of such layers
 search_output_file: where they go
 search_output_file_format: txt or py
 search_do_eval: False: a search does not look at targets, which need not be there
@@ -176,7 +178,8 @@ forward_output_layer: the layer that is written
 forward_override_hdf_output: True: an output_file that is there is replaced
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
-output_per_seq_format: score, error, num_frames
+output_per_seq_format: what is told of each sequence: seq_tag, score, error, seq_len, num_frames, pos_score, pos_error
+output_per_seq_file_format: txt or py
 loss_name: the loss that is written
 sil_label_idx: the label of silence, for the task analyze
 """
@@ -199,7 +202,6 @@ _NOT_DONE = {
     "update_multiple_models": "train one model",
     "update_batch_size": "use batch_size with accum_grad_multiple_step",
     "extra_updates": "write the update as a layer with a state",
-    "reset_updater_vars_mod_step": "optimizer states are kept",
     "shuffle_batches": "use batching = 'laplace:.100'",
     "batch_pruning": "leave sequences out with max_seq_length",
     "get_train_step": "write network or get_network",

@@ -140,7 +140,7 @@ def _keys(config: Config, task: str) -> str:
 def _settings(given: Mapping[str, Any], training: list[Training]) -> str:
     made = Training(given, Log(0))
     if given.get("cleanup_old_models"):
-        to_keep({}, given["cleanup_old_models"], lambda count: [])
+        to_keep((), given["cleanup_old_models"], {})
     devices, precision = mesh_of(given).size, compute_dtype(given)
     best_is_old(given, made.rates, 0)
     training.append(made)

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tenure.core.errors import Party, brief
@@ -42,18 +41,20 @@ class Dumps:
         self._files = [_File(node, log) for node in nodes]
         self.layers: tuple[str, ...] = tuple(dict.fromkeys(name for file in self._files for name in file.layers))
 
-    def begin(self, data: str, epoch: int) -> Dumps:
+    def begin(self, data: str, epoch: int, *, resumed: bool = False, goes_on: bool = False) -> Dumps:
         """Starts a pass over data; gives itself.
 
         Args:
           data: name of the data set, which names of files may use: "{dataset_name}" with `dump_per_run`.
           epoch: likewise, "{epoch}".
+          resumed: whether a training goes on, whose files for all passes may be there.
+          goes_on: whether the pass was begun before, and its files hold what it has dumped until then.
 
         Raises:
-          ConfigError: a name is none, or such a file is there already.
+          ConfigError: a name is none, such a file is there already, or the one to go on with is not.
         """
         for file in self._files:
-            file.begin({"dataset_name": data, "epoch": epoch})
+            file.begin({"dataset_name": data, "epoch": epoch}, resumed, goes_on)
         return self
 
     def take(self, tags: Sequence[str], outputs: Mapping[str, Tensor]) -> None:
@@ -66,15 +67,17 @@ class Dumps:
         for file in self._files:
             file.take(tags, outputs)
 
+    def end(self, error: BaseException | None = None) -> None:
+        """Moves the files of the passes until now into their places; after an error, removes them."""
+        with contextlib.ExitStack() as all_of_them:
+            for file in self._files:
+                all_of_them.callback(file.end, error)
+
     def __enter__(self) -> Dumps:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with contextlib.ExitStack() as all_of_them:
-            for file in self._files:
-                all_of_them.callback(file.end, kind, error, trace)
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self.end(error)
 
 
 class _File:
@@ -85,22 +88,30 @@ class _File:
         self._extra = {name: _plain(key) for name, key in (node.refs.get("extra") or {}).items()}
         self.layers = (self._key, *self._extra.values())
         self._path: Path | None = None
+        self._written: Path | None = None
+        self._extends = False
         self._writer: HdfWriter | None = None
 
-    def begin(self, told: Mapping[str, Any]) -> None:
+    def begin(self, told: Mapping[str, Any], resumed: bool, goes_on: bool) -> None:
         per_run = bool(self._options.get("dump_per_run"))
         if self._path is not None and not per_run:
             return
         self.end()
         self._path = path = _path(self._key, self._options, told)
-        extends = bool(self._options.get("extend_existing_file"))
-        if path.exists() is not extends:
+        own = not per_run and (path == self._written or (resumed and path.exists()))  # of earlier passes
+        self._extends = goes_on or own or bool(self._options.get("extend_existing_file"))
+        if path.exists() is not self._extends:
+            ways = ["remove it", "another 'filename'", "'extend_existing_file': True"]
+            if goes_on:
+                ways = [
+                    "remove the unfinished checkpoint: then the epoch, whose first part the file would have, starts anew"
+                ]
+            elif self._extends:
+                ways = ["leave out 'extend_existing_file'"]
             raise ConfigError(
-                f"layer {self._key!r}: the file '{path}' " + ("is not there" if extends else "is there already"),
+                f"layer {self._key!r}: the file '{path}' " + ("is not there" if self._extends else "is there already"),
                 parties=[Party("layer", self._key)],
-                ways=["leave out 'extend_existing_file'"]
-                if extends
-                else ["remove it", "another 'filename'", "'extend_existing_file': True"],
+                ways=ways,
             )
 
     def take(self, tags: Sequence[str], outputs: Mapping[str, Tensor]) -> None:
@@ -127,26 +138,26 @@ class _File:
 
     def _opened(self, main: Tensor, first: Dumped) -> HdfWriter:
         assert self._path is not None
-        extends = bool(self._options.get("extend_existing_file"))
         streams = {name: replace(Stream.like(array, 0), sparse=False) for name, array in first.arrays.items()}
         labels = self._options.get("labels")
         data = first.arrays["data"]
         size = main.sparse_dim.size if main.sparse_dim is not None else data.shape[-1] if data.ndim > 1 else 1
         streams["data"] = Stream(int(size or 0), main.sparse_dim is not None, str(data.dtype), labels=labels)
-        old = HDFDataset([str(self._path)]) if extends else None
-        self._writer = writer = HdfWriter(self._path, streams, force=extends)
+        old = HDFDataset([str(self._path)]) if self._extends else None
+        self._writer = writer = HdfWriter(self._path, streams, force=self._extends)
         for index in range(int(old.count()) if old is not None else 0):
             assert old is not None
             item = old.load(index, 1)
             writer.add(item.tag, item.data)
         return writer
 
-    def end(self, kind: Any = None, error: Any = None, trace: Any = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         writer, path = self._writer, self._path
         self._writer = self._path = None
         if writer is not None:
-            writer.__exit__(kind, error, trace)
-            if kind is None:
+            writer.__exit__(None if error is None else type(error), error, None)
+            if error is None:
+                self._written = path
                 self._log.say(f"layer {self._key!r}: {writer.sequences} sequences written to {str(path)!r}")
 
 

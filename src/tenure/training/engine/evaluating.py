@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from tenure.core.errors import brief, nearest
-from tenure.network.graph import Flags
+from tenure.network.graph import Flags, Graph
+from tenure.network.losses.registry import loss_class, loss_name
 from tenure.network.tensor import Tensor
 from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
 from tenure.training.engine.log import Log
-from tenure.training.engine.outputs import Numbers, dictionary, rows
+from tenure.training.engine.outputs import rows, shown
+from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
@@ -23,82 +28,120 @@ from tenure.training.files import write_text
 
 _LAYER = "analyze_"  # begins the names of layers with statistics
 _ENDINGS = ("", "_sil", "_no_sil")
+_PER_SEQUENCE = ("seq_tag", "seq_len", "num_frames", "score", "error", "pos_score", "pos_error")
 _STATISTICS = ("loss_ce", "frame_error", "true_label_prob_histogram")  # of the layer framewise_statistics
 
 
 def evaluate(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:
     """The scores of all evaluation sets; `eval_output_file` and `eval_output_file_per_seq` take them."""
     training = Training(config, log, watch)
-    epoch = training.load_epoch()
-    if config.get("eval_output_file_per_seq"):
-        return _each_sequence(training, config)
-    found, file = {}, {}
-    with Dumps(training.network, Flags(False, True, False), training.log) as dumps:
-        for name, options in evaluation_sets(config).items():
-            scores = training.evaluated(epoch, name, options, dumps.begin(name, epoch))
-            found[name] = scores.shown()
-            file[name] = {
-                "error": Numbers({f"error:{k}": v for k, v in scores.errors().items()}),
-                "score": Numbers({f"cost:{k}": v for k, v in scores.scores().items()}),
-            }
-    training.log.say(log_lines.evaluation_scores(found), 1)
+    epoch, per_sequence = training.load_epoch(), config.get("eval_output_file_per_seq")
+    found: dict[str, Scores] = {}
+    if per_sequence:
+        found = _each_sequence(training, config, epoch)
+    else:
+        with Dumps(training.network, Flags(False, True, False), training.log) as dumps:
+            for name, options in evaluation_sets(config).items():
+                found[name] = training.evaluated(epoch, name, options, dumps.begin(name, epoch))
+    training.log.say(log_lines.evaluation_scores({name: scores.shown() for name, scores in found.items()}), 1)
     if config.get("eval_output_file"):
-        write_text(Path(config["eval_output_file"]), dictionary(file) + "\n")
-    return None
+        file = {
+            name: {
+                "error": {f"error:{k}": v for k, v in scores.errors().items()},
+                "score": {f"cost:{k}": v for k, v in scores.scores().items()},
+            }
+            for name, scores in found.items()
+        }
+        write_text(Path(config["eval_output_file"]), shown(file) + "\n")
+    if per_sequence:
+        training.log.say(log_lines.scores_per_sequence(str(per_sequence)))
 
 
-def _each_sequence(training: Training, config: Mapping[str, Any]) -> None:
-    """A line for each sequence of the only evaluation set: `output_per_seq_format` says what is in it."""
+def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) -> dict[str, Scores]:
+    """Writes an entry for each sequence of the only evaluation set, in the data set's order; `output_per_seq_format` says what is in it.
+
+    Returns:
+      The scores of the whole data set by its name.
+    """
     sets, loss = evaluation_sets(config), config.get("loss_name")
     if len(sets) != 1 or not loss:
         raise ConfigError(
             "scores of single sequences need one evaluation set and 'loss_name'", ways=["loss_name = 'output'"]
         )
-    wanted = config.get("output_per_seq_format") or ("score",)
-    wanted = wanted.split(",") if isinstance(wanted, str) else list(wanted)
-    makers: dict[str, Callable[[Any], str]] = {
-        "seq_tag": lambda s: s["tag"],
-        "score": lambda s: str(s["score"]),
-        "error": lambda s: str(s["error"]),
-        "seq_len": lambda s: str(s["frames"]),
-        "num_frames": lambda s: str(s["frames"]),
-        "pos_score": lambda s: " ".join(map(str, s["each"])),
-    }
+    wanted, form = _names(config.get("output_per_seq_format") or "score"), config.get("output_per_seq_file_format")
     for key in wanted:
-        if key not in makers:
+        if key not in _PER_SEQUENCE:
             raise ConfigError(
-                f"output_per_seq_format has {brief(key)}", near=nearest(key, makers), ways=[", ".join(makers)]
+                f"output_per_seq_format has {brief(key)}",
+                near=nearest(key, _PER_SEQUENCE),
+                ways=[", ".join(_PER_SEQUENCE)],
             )
-    ((_, options),) = sets.items()
-    told = sorted(_scored(training, config, options, loss), key=lambda s: s["index"])
-    text = "".join(";".join(makers[key](s) for key in wanted) + "\n" for s in told)
-    path = Path(config["eval_output_file_per_seq"])
-    write_text(path, text)
-    training.log.say(log_lines.scores_per_sequence(str(path)))
-
-
-def _scored(training: Training, config: Mapping[str, Any], options: Any, loss: str) -> Iterator[dict[str, Any]]:
-    """Score, error and frames of each sequence: each is a batch of its own."""
+    if form not in (None, "txt", "py"):
+        raise ConfigError(f"output_per_seq_file_format is {brief(form)}", ways=["txt or py"])
+    ((name, options),) = sets.items()
     feed = Feed.of(options, evaluation_options(config), {**config, "max_seqs": 1}, training.network, training=False)
-    sequences = feed.data.epoch(1)
-    target = training.network.net.get(loss, {}).get("target") or training.network.default_target
-    for batch in feed.batches(1, order=sequences):
-        losses, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=(loss,))
+    scores, told, began = Scores(), [], time.monotonic()
+    sequences, aligned = feed.data.epoch(epoch), _is_aligned(training.network.graph(Flags(False, True, False)), loss)
+    for batch in feed.batches(epoch, order=sequences):
+        losses, frames, output = training.steps.each_frame(training.state, feed.fed(batch), loss)
         if loss not in losses:
             raise ConfigError(f"loss_name is {loss!r}", near=nearest(loss, losses), ways=list(losses))
-        value, error, factor = losses[loss]
-        found: dict[str, Any] = {
-            "tag": batch.tags[0],
-            "index": sequences.indices[batch.indices[0]],
-            "score": None if value is None else np.float32(value * factor),
-            "error": None if error is None else np.float32(error * factor),
-            "frames": int(batch.lengths[target][0]),
-        }
-        (output,) = rows(outputs[loss])
-        labels = batch.arrays[target][0][: len(output)]
-        if output.ndim == 2 and len(labels) == len(output):
-            found["each"] = -np.log(output[np.arange(len(labels)), labels].astype(np.float32))
-        yield found
+        scores.add(jax.device_get(losses))
+        values = _of_sequence(losses[loss], frames[loss], len(rows(output)[0]), aligned)
+        values["seq_tag"] = batch.tags[0]
+        for key in wanted:
+            if key not in values:
+                raise ConfigError(
+                    f"the loss {loss!r} has no {key!r}", ways=["output_per_seq_format: " + ", ".join(values)]
+                )
+        told.append((sequences.indices[batch.indices[0]], batch.tags[0], [values[key] for key in wanted]))
+    took = time.monotonic() - began
+    training.log.say(log_lines.finished(epoch, name, len(told), took, 1.0, training.is_pretraining(epoch)))
+    entries = [(tag, values) for _, tag, values in sorted(told, key=lambda entry: entry[0])]
+    write_text(Path(config["eval_output_file_per_seq"]), _rendered(wanted, entries, form or "txt"))
+    return {name: scores}
+
+
+def _names(given: Any) -> list[str]:
+    """The items of a list, or of a text with commas."""
+    return [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
+
+
+def _is_aligned(graph: Graph, loss: str) -> bool:
+    """Whether a loss is one of frames, and not of whole sequences; it may be inside of a loop."""
+    for node in graph.nodes.values():
+        if node.get("loss") and loss_name(node) == loss:
+            return loss_class(node).aligned
+        if any(_is_aligned(branch, loss) for branch in node.branches.values()):
+            return True
+    return False
+
+
+def _of_sequence(loss: Any, frames: tuple[Any, Any], length: int, aligned: bool) -> dict[str, Any]:
+    """What can be told of a sequence: means over its frames, or what a loss of whole sequences gives, and the values of the frames."""
+    found: dict[str, Any] = {"seq_len": np.int32(length), "num_frames": np.int32(length)}
+    for name, value, each in zip(("score", "error"), loss, frames, strict=False):
+        if each is not None:
+            each = np.asarray(each[0, :length], np.float32)
+            found[name], found[f"pos_{name}"] = each.sum(dtype=np.float32) / np.float32(length), each
+        elif value is not None:
+            found[name] = np.float32(value * loss[2] if aligned else value)
+    return found
+
+
+def _rendered(names: Sequence[str], entries: Sequence[tuple[str, Sequence[Any]]], form: str) -> str:
+    """The text of the file.
+
+    >>> _rendered(["score", "pos_error"], [("a", [np.float32(0.5), np.ones(2)])], "txt")
+    '0.5;1.0 1.0\\n'
+    """
+    if form == "py":
+        with np.printoptions(threshold=sys.maxsize):
+            pairs = [", ".join(f"{n!r}: {v!r}" for n, v in zip(names, values, strict=True)) for _, values in entries]
+        lines = [f"{tag!r}: {{{of}}},\n" for (tag, _), of in zip(entries, pairs, strict=True)]
+        return "{\n" + "".join(lines) + "}\n"
+    shown = [[" ".join(map(str, v)) if isinstance(v, np.ndarray) else str(v) for v in of] for _, of in entries]
+    return "".join(";".join(values) + "\n" for values in shown)
 
 
 def analyze(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> None:

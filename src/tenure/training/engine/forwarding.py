@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import check_available
 from tenure.training.engine.outputs import rows
-from tenure.training.engine.settings import evaluation_options, named, training_options
+from tenure.training.engine.settings import evaluation_options, evaluation_set, named, training_options
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
 from tenure.training.files import write_text
@@ -34,20 +35,22 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
     Raises:
       ConfigError: there are no data, or the file is there already.
     """
-    path, force = _output_file(config), bool(config.get("forward_override_hdf_output"))
-    if path.exists() and not force:
-        raise ConfigError(
-            f"the output_file '{path}' is there already", ways=["forward_override_hdf_output = True", "another file"]
-        )
+    force = bool(config.get("forward_override_hdf_output"))
+    _check_new(Path(config.get("output_file") or ""), force)
     training = Training(config, log, watch)
     epoch = training.load_epoch()
+    path = Path(config.get("output_file") or f"dump-fwd-epoch-{epoch}.hdf")
+    _check_new(path, force)
     layer = config.get("forward_output_layer") or "output"
-    data = named(config, config.get("forward_data") or config.get("eval"))
+    data = named(config, config.get("forward_data")) or evaluation_set(config, "eval")
+    training.log.say(log_lines.forward_file(str(path)))
+    began, count = time.monotonic(), 0
     with contextlib.ExitStack() as files:
         dumps = files.enter_context(Dumps(training.network, _FLAGS, training.log))
         dumps.begin("forward", epoch)
         writer: HdfWriter | None = None
-        for tags, output in _forwarded(training, config, layer, data, evaluation_options(config), dumps):
+        for tags, output in _forwarded(training, config, layer, data, evaluation_options(config), epoch, dumps):
+            count += 1
             for tag, array in zip(tags, rows(output), strict=True):
                 if writer is None:
                     of = Stream.like(array, _size(output, array))  # whole numbers need not be labels
@@ -55,7 +58,7 @@ def forward(config: Mapping[str, Any], log: Log | None, watch: Watch | None) -> 
                     writer = files.enter_context(HdfWriter(path, {"data": stream}, force=force))
                 writer.add(tag, {"data": array})
         check_not_empty(0 if writer is None else writer.sequences, "the data set to forward")
-    training.log.say(log_lines.forward_file(str(path)))
+    training.log.say(log_lines.finished(epoch, "forward", count, time.monotonic() - began, 1.0))
     training.log.say(f"{writer.sequences if writer is not None else 0} sequences", 4)
 
 
@@ -65,9 +68,16 @@ def _size(output: Tensor, array: np.ndarray) -> int:
     return array.shape[-1] if array.ndim > 1 else 1
 
 
+def _check_new(path: Path, force: bool) -> None:
+    if path.is_file() and not force:
+        raise ConfigError(
+            f"the output_file '{path}' is there already", ways=["forward_override_hdf_output = True", "another file"]
+        )
+
+
 def _output_file(config: Mapping[str, Any]) -> Path:
     if not config.get("output_file"):
-        raise ConfigError("'output_file' is not set", ways=["++output_file out.hdf"])
+        raise ConfigError("'output_file' is not set", ways=["++output_file priors.txt"])
     return Path(config["output_file"])
 
 
@@ -77,6 +87,7 @@ def _forwarded(
     layer: str,
     options: Any,
     defaults: Mapping[str, Any],
+    epoch: int = 1,
     dumps: Dumps | None = None,
 ) -> Iterator[tuple[Sequence[str], Tensor]]:
     """The tags and the outputs of a layer, batch by batch."""
@@ -84,7 +95,7 @@ def _forwarded(
         raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
     check_available(training.network, (layer,), _FLAGS)
     feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS)
-    for batch in feed.batches(1):
+    for batch in feed.batches(epoch):
         wanted = (layer, *(dumps.layers if dumps is not None else ()))
         _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)
         if dumps is not None:
@@ -96,12 +107,15 @@ def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | No
     """The logarithm of the mean of the output layer's probabilities over the training data, as text."""
     path = _output_file(config)
     training = Training(config, log, watch)
-    training.load_epoch()
+    epoch = training.load_epoch()
+    began, steps = time.monotonic(), 0
     layer = config.get("forward_output_layer") or "output"
     options = {**training_options(config), "chunking": None}
     total, count = np.zeros(()), 0
     for _, output in _forwarded(training, config, layer, named(config, config.get("train")), options):
+        steps += 1
         for array in rows(output):
             total, count = total + array.sum(axis=0, dtype=np.float64), count + len(array)
+    training.log.say(log_lines.finished(epoch, "forward", steps, time.monotonic() - began, 1.0))
     prior = np.log(total / max(count, 1))
     write_text(path, "".join(f"{value:.18e}\n" for value in prior))

@@ -19,6 +19,7 @@ from tenure.core.ledger.ledger import Ledger
 from tenure.returnn.checkpoints import entries, load, on_init, preload_all
 from tenure.training.engine import log_lines
 from tenure.training.engine.averaging import averaged, epochs_to_average
+from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.log import Log
 from tenure.training.engine.mesh import mesh_of
 from tenure.training.engine.model import (
@@ -60,7 +61,7 @@ class Learner:
       models: its checkpoints.
       rates: learning rates and scores, which checkpoints hold too.
       pretraining: of the config, or None.
-      network, steps, plan, state: of the epoch that `set_network` was called for last.
+      network, steps, plan, state, dumps: of the epoch that `set_network` was called for last.
     """
 
     def __init__(self, config: Config, log: Log | None = None):
@@ -76,6 +77,7 @@ class Learner:
         self.key = jax.random.key(int(config.get("random_seed") or 42))
         self._net: Mapping[str, Any] | None = None
         self._made_of: Any = None
+        self.dumps: Dumps | None = None
         self._saved = time.monotonic()
 
     # the network of an epoch
@@ -109,6 +111,9 @@ class Learner:
         before = None if self._net is None else (self._net, flat(self.state.params, self.state.state))
         old = None if self._net is None else self.state
         self.network = build(config, net)
+        if self.dumps is not None:
+            self.dumps.end()
+        self.dumps = None if self.searching else Dumps(self.network, TRAINING, self.log)
         self.plan = self.network.plan(train=not self.searching, search=self.searching)
         if old is not None and same:
             params, state = old.params, old.state
@@ -132,7 +137,12 @@ class Learner:
 
         updater = None if self.searching else self._updater(config, frozen)
         self.steps = Steps(
-            self.network, updater, mesh_of(config), self.with_rules(config, epoch, self.plan.ledger), self.log.say
+            self.network,
+            updater,
+            mesh_of(config),
+            self.with_rules(config, epoch, self.plan.ledger),
+            self.log.say,
+            () if self.dumps is None else self.dumps.layers,
         )
         optimizer = updater.init(params) if updater is not None else ()
         if old is not None and updater is not None and (same or not self.config.get("reset_optimizer")):
@@ -188,14 +198,28 @@ class Learner:
         """The shapes of all values by name."""
         return {name: value.shape for name, value in flat(self.state.params, self.state.state).items()}
 
-    def initial(self) -> int:
-        """The values of the first epoch: of `import_model_train_epoch1`, `preload_from_files`, and `load_on_init` of sub-networks."""
-        step = 0
+    def initial(self, *, first_epoch: bool = True) -> int:
+        """The values that a training starts with: of `import_model_train_epoch1` or `load`, `preload_from_files`, and `load_on_init` of
+        sub-networks.
+
+        Args:
+          first_epoch: whether it starts with its first epoch; else entries of `preload_from_files` are not due.
+
+        Returns:
+          The number of steps that the checkpoint has had.
+        """
+        files = self.config.get("preload_from_files")
+        loaded = {}
+        if files and first_epoch:
+            loaded = preload_all(files, self.shapes(), read, training=True, first_epoch=True)
+        loaded, step = {**loaded, **self._own}, 0
         if given := self.config.get("import_model_train_epoch1") or self.config.get("load"):
             self.log.say(log_lines.load_model(str(given)))
-            self.fill(load(self._without(self._own), read(given), path=str(given)))
-        if files := self.config.get("preload_from_files"):
-            self.fill({**preload_all(files, self.shapes(), read, training=True, first_epoch=True), **self._own})
+            values = read(given)
+            loaded = {**load(self._without(loaded), values, path=str(given)), **loaded}
+            step = int(np.asarray(values.get("global_step", 0)))
+        if loaded:
+            self.fill(loaded)
         return step
 
     def _without(self, names: Collection[str]) -> dict[str, tuple[int, ...]]:

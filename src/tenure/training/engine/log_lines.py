@@ -81,8 +81,14 @@ def evaluation_scores(found: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def scores(value: Any) -> str:
-    """One score, or those of several losses by name."""
-    return " ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+    """One score, or those of several losses by name.
+
+    >>> scores({"output": 1.0, "output:exp": 2.7})
+    'output 1.0 exp 2.7'
+    """
+    if not isinstance(value, Mapping):
+        return str(value)
+    return " ".join(f"{name.rpartition(':')[2]} {score}" for name, score in value.items())
 
 
 def error_key(key: str | None, errors: Mapping[str, Any]) -> str:
@@ -108,6 +114,11 @@ def save_model(name: str) -> str:
 def load_model(name: str) -> str:
     """A checkpoint is read."""
     return f"Load model {name}"
+
+
+def optimizer_reset(step: int) -> str:
+    """The optimizer's state starts anew before a step."""
+    return f"Reset updater vars in step {step}."
 
 
 def finished_training(epoch: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,16 @@ class Models:
 
     @staticmethod
     def of(config: Mapping[str, Any]) -> Models:
-        """Those of a config.
+        """The checkpoints that a config names: by `model`, or by `load` for tasks that only read a checkpoint.
 
         Raises:
-          ConfigError: it has no `model`, nor a task that only loads.
+          ConfigError: the config has no `model`, which its task needs.
         """
         if config.get("model"):
             return Models(Path(config["model"]))
         if not config.get("load") or (config.get("task") or "train") in _WRITING:
             raise ConfigError("'model' says where checkpoints go, and is not set", ways=["model = 'net/model'"])
-        loaded = Path(config["load"])
-        return Models(loaded.with_name(re.sub(r"(\.pretrain)?\.\d+$", "", loaded.name)))
+        return Models(Path(re.sub(r"(\.pretrain)?\.\d+(\.index)?$", "", str(Path(config["load"])))))
 
     def path(self, epoch: int, pretraining: bool = False) -> Path:
         """The name of an epoch's checkpoint."""
@@ -70,17 +69,13 @@ class Models:
 
 
 def epoch_of(path: Path) -> int | None:
-    """The epoch in a checkpoint's name; a link's is that of what it stands for.
+    """The epoch in the name of a checkpoint, or of the one that a link leads to; None without one.
 
     >>> epoch_of(Path("net/model.pretrain.012")), epoch_of(Path("net/best"))
     (12, None)
     """
-    for ending in ("", ".index", ".meta"):
-        file = path.with_name(path.name + ending)
-        if file.is_symlink():
-            path = file.resolve()
-            break
-    match = re.match(r".*\.(\d+)", path.name)
+    links = (file for ending in ("", ".index", ".meta") if (file := Path(f"{path}{ending}")).is_symlink())
+    match = re.match(r".*\.(\d+)", next((link.resolve() for link in links), path).name)
     return int(match[1]) if match else None
 
 
@@ -105,32 +100,64 @@ def read(path: Any) -> Mapping[str, Any]:
         opened = Opened(path)
         found = {name: leaf.read() for group in ("params", "state") for name, leaf in opened.leaves(group).items()}
         return {**found, "global_step": opened.body["step"] or 0}
-    prefix = path.with_name(path.name.removesuffix(".index"))
-    if not prefix.with_name(f"{prefix.name}.index").exists():
+    prefix = Path(str(path).removesuffix(".index"))
+    if not Path(f"{prefix}.index").exists():
         raise ConfigError(
             f"there is no checkpoint {brief(str(path))}", ways=["a folder of tenure's", "NAME of NAME.index"]
         )
     return tensorflow.read(prefix)
 
 
-def to_keep(
-    existing: Mapping[int, Path], option: Any, best: Callable[[int], list[int]], fixed: Mapping[str, Any] | None = None
-) -> set[int]:
-    """The epochs whose checkpoints `cleanup_old_models` keeps.
+def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The epochs whose checkpoints `cleanup_old_models` keeps: the last ones, the best ones by each score, and some in between, as in
+    RETURNN. While there are no more than one of these alone asks for, all are kept.
 
     Args:
-      existing: all checkpoints.
+      existing: the epochs that have checkpoints.
       option: True, or a dictionary.
-      best: the n best epochs.
-      fixed: values where the option says nothing.
+      scores: epoch → name → value.
+
+    Raises:
+      ConfigError: it has another option, or one with a value that it does not take.
+
+    >>> dev = {epoch: {"dev_score": score} for epoch, score in enumerate([3, 1, 2, 4], 1)}
+    >>> sorted(to_keep(dev, {"keep_last_n": 1, "keep_best_n": 2, "keep": []}, dev))
+    [2, 3, 4]
     """
-    given = {**(fixed or {}), **(option if isinstance(option, Mapping) else {})}
+    given = dict(option) if isinstance(option, Mapping) else {}
     known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
     for key in given.keys() - set(known):
         raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
-    keep = given.get("keep")
-    always = set(keep) if isinstance(keep, list | tuple | set | range) else {10, 20, 40, 80, 160, 240}
+    ignored = given.get("ignore_score_keys") or ()
+    if not isinstance(ignored, list | tuple | set):
+        raise ConfigError(f"ignore_score_keys of cleanup_old_models is {brief(ignored)}", ways=['["dev_error"]'])
+    epochs, keep = sorted(existing), given.get("keep")
+    newest, best = max(int(given.get("keep_last_n", 2)), 1), int(given.get("keep_best_n", 4))
+    if max(newest, best) >= len(epochs):
+        return set(epochs)
     if callable(keep):
-        always = {epoch for epoch in existing if keep(epoch)}
-    last = sorted(existing)[-max(int(given.get("keep_last_n", 2)), 1) :]
-    return (always | set(last) | set(best(int(given.get("keep_best_n", 4))))) & set(existing)
+        always = {epoch for epoch in epochs if keep(epoch)}
+    else:
+        always = set(keep) if isinstance(keep, list | tuple | set | range) else _in_between(epochs[-1])
+    kept = {e: {k: v for k, v in of.items() if k not in ignored} for e, of in scores.items()}
+    return (always | set(epochs[-newest:]) | _best(epochs, best, kept)) & set(epochs)
+
+
+def _in_between(last: int) -> set[int]:
+    """The epochs that are kept where nothing says which: multiples of one number, and doublings of another."""
+    if last <= 100:
+        every, doubled = (4, 5) if last <= 10 else (20, 5) if last <= 50 else (40, 10)
+    else:
+        every, doubled = 80 * 2 ** (last // 240).bit_length(), 20
+    return {*range(every, last + 1, every), *(doubled * 2**i for i in range(last.bit_length()))}
+
+
+def _best(epochs: Sequence[int], count: int, scores: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The best epochs of every score: of those with checkpoints, the earlier of equal ones; one without the score counts as the worst."""
+    found: set[int] = set()
+    for key in {key for of in scores.values() for key in of if not key.startswith(":")}:
+        known = {epoch: float(scores[epoch][key]) for epoch in epochs if key in scores.get(epoch, {})}
+        if len(set(known.values())) > 1:
+            ranked = sorted((known.get(epoch, max(known.values())), epoch) for epoch in epochs)
+            found.update(epoch for _, epoch in ranked[:count])
+    return found

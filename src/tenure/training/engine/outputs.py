@@ -9,6 +9,8 @@ import numpy as np
 
 from tenure.network.tensor import Tensor
 
+_LARGE = 40  # characters of a dictionary's entries
+
 
 def rows(x: Tensor) -> list[np.ndarray]:
     """The arrays of the sequences of a batch, time first, without what is beyond their ends."""
@@ -26,20 +28,21 @@ def rows(x: Tensor) -> list[np.ndarray]:
     return [row[:n] for row, n in zip(array, np.broadcast_to(lengths, len(array)), strict=True)]
 
 
-def dictionary(value: Any) -> str:
-    """A dictionary with an entry in each line, as RETURNN writes it.
+def shown(value: Any) -> str:
+    """A value as RETURNN writes it to files: lists and large dictionaries with an entry in each line.
 
-    >>> dictionary({"a": [1, 2]})
-    "{\\n'a': [\\n1,\\n2,\\n],\\n}"
+    >>> shown({"b": 2, "a": [1]})
+    "{'a': [\\n1,\\n], 'b': 2}"
     """
-    if isinstance(value, Numbers):
-        return repr(dict(value))
     if isinstance(value, Mapping):
-        return "{\n" + "".join(f"{k!r}: {dictionary(v)},\n" for k, v in value.items()) + "}"
+        entries = [f"{shown(k)}: {shown(v)}" for k, v in sorted(value.items())]
+        if sum(map(len, entries)) < _LARGE:
+            return f"{{{', '.join(entries)}}}"
+        return "{\n" + "".join(f"{entry},\n" for entry in entries) + "}"
     if isinstance(value, list):
-        return "[\n" + "".join(f"{dictionary(v)},\n" for v in value) + "]"
+        return "[\n" + "".join(f"{shown(v)},\n" for v in value) + "]"
+    if isinstance(value, tuple) and len(value) > 1:
+        return f"({', '.join(map(shown, value))})"
+    if isinstance(value, float) and not np.isfinite(value):
+        return f"float('{value!r}')"
     return repr(value)
-
-
-class Numbers(dict):
-    """Numbers by name, which are written in one line."""

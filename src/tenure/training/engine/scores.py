@@ -37,7 +37,7 @@ class Scores:
     >>> scores = Scores()
     >>> _ = scores.add({"output": (6.0, 1.0, 0.25)})
     >>> scores.told("dev")
-    {'dev_error': 0.25, 'dev_score': 1.5}
+    {'dev_score': 1.5, 'dev_error': 0.25}
     """
 
     sums: dict[str, Sum] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Scores:
     def told(self, data: str) -> dict[str, float]:
         """Scores and errors with the names that learning-rate control knows."""
         found = {}
-        for kind, values in (("error", self.errors()), ("score", self.scores())):
+        for kind, values in (("score", self.scores()), ("error", self.errors())):
             for name, value in sorted(values.items()):
                 found[f"{data}_{kind}" if len(values) == 1 else f"{data}_{kind}_{name}"] = value
         return found

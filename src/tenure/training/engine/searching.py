@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -20,15 +21,16 @@ from tenure.training.batching.arrays import Padded
 from tenure.training.engine import log_lines, text_scores
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
-from tenure.training.engine.outputs import dictionary, rows
+from tenure.training.engine.outputs import rows, shown
 from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import named
 from tenure.training.engine.training import Training
 from tenure.training.errors import ConfigError
-from tenure.training.files import write_text
+from tenure.training.files import write_bytes, write_text
 
 FORMATS = ("txt", "py")
-Found = str | list[tuple[np.float32, str]]  # the text of a sequence, or of all its hypotheses with their scores
+Text = str | list[tuple[np.float32, str]]  # of a sequence, or of all its hypotheses with their scores
+Found = Text | dict[str, Text]  # of one layer, or of several by their names
 
 
 def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
@@ -37,13 +39,19 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
     Raises:
       ConfigError: there are no data, or the file's format is not known.
     """
-    form = config.get("search_output_file_format") or "txt"
+    form, given = config.get("search_output_file_format") or "txt", config.get("search_output_layer") or "output"
     if form not in FORMATS:
         raise ConfigError(f"search_output_file_format is {brief(form)}", ways=[" or ".join(FORMATS)])
+    several = isinstance(given, list | tuple)
+    layers = tuple(given) if several else (given,)
+    if several and form != "py":
+        raise ConfigError(
+            f"several layers ({brief(given)}) need the format py", ways=["++search_output_file_format py"]
+        )
     options = named(config, config.get("search_data") or config.get("eval"))
     if options is None:
         raise ConfigError("there are no data to search on", ways=["search_data = 'config:dev'"])
-    epoch, layer = training.load_epoch(), config.get("search_output_layer") or "output"
+    epoch = training.load_epoch()
     compare = bool(config.get("search_do_eval", True))
     flags = Flags(False, compare, True)
     # the longest first: then the batches that need most memory come first
@@ -54,36 +62,51 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
         flags=flags,
     )
     began, scores, count, found = time.monotonic(), Scores(), 0, {}
-    sequences, labels = feed.data.epoch(1), labels_of(training, feed, layer)
+    sequences, labels = feed.data.epoch(epoch), {layer: labels_of(training, feed, layer) for layer in layers}
     with Dumps(training.network, flags, training.log) as dumps:
         dumps.begin("search", epoch)
-        for batch in feed.batches(1, order=sequences):
+        for batch in feed.batches(epoch, order=sequences):
             key = jax.random.fold_in(training.key, count)
-            wanted = (layer, *dumps.layers)
+            wanted = (*layers, *dumps.layers)
             result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
-            _check_labels(layer, result.outputs[layer])
             dumps.take(batch.tags, result.outputs)
             scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
-            right: Sequence[str | None] | None = references(training, batch, layer, labels) if compare else None
-            right = right if right is not None else [None] * len(batch.tags)
-            each = zip(batch.indices, batch.tags, texts(result, layer, labels), right, strict=True)
-            for index, tag, text, reference in each:
-                training.log.say(log_lines.searched(index, tag, layer, text), 4)
-                _say_hypotheses(training, text, reference)
-                found[int(sequences.indices[index])] = (tag, text, reference)
+            told = {layer: _of_batch(training, batch, result, layer, labels[layer], compare) for layer in layers}
+            for row, (index, tag) in enumerate(zip(batch.indices, batch.tags, strict=True)):
+                for layer, of in told.items():
+                    text, reference = of[row]
+                    training.log.say(log_lines.searched(index, tag, layer, text), 4)
+                    _say_hypotheses(training, text, reference)
+                found[int(sequences.indices[index])] = (tag, {layer: of[row] for layer, of in told.items()})
             count += 1
     training.log.say(log_lines.finished(epoch, "search", count, time.monotonic() - began, 1.0))
     score, error = scores.shown()
     training.log.say(log_lines.search_done(count, score, error), 1)
-    ordered = [found[index] for index in sorted(found)]
-    texts_by_tag = {tag: text for tag, text, _ in ordered}
+    first = layers[0]
+    ordered = [(tag, *of[first]) for _, (tag, of) in sorted(found.items())]
+    by_tag: dict[str, Found] = {tag: text for tag, text, _ in ordered}
+    if several:
+        by_tag = {tag: {layer: text for layer, (text, _) in of.items()} for _, (tag, of) in sorted(found.items())}
     if config.get("search_output_file"):
-        write_text(Path(config["search_output_file"]), rendered(texts_by_tag, form))
+        _write(Path(config["search_output_file"]), rendered(by_tag, form))
     if config.get("search_scores", True):
-        told = _scored([(text, r) for _, text, r in ordered if r is not None], labels)
-        training.watch("searched", {"epoch": epoch, "found": ordered, "scores": told, "training": training})
-        _say_scores(training, config, told)
-    return texts_by_tag
+        good = _scored([(text, r) for _, text, r in ordered if r is not None], labels[first])
+        training.watch("searched", {"epoch": epoch, "found": ordered, "scores": good, "training": training})
+        _say_scores(training, config, good)
+    return by_tag
+
+
+def _of_batch(
+    training: Training, batch: Padded, result: Result, layer: str, labels: Sequence[str] | None, compare: bool
+) -> list[tuple[Text, str | None]]:
+    """What a layer has found for each sequence, and what it should find if that is known."""
+    _check_labels(layer, result.outputs[layer])
+    right: Sequence[str | None] | None = references(training, batch, layer, labels) if compare else None
+    return list(zip(texts(result, layer, labels), right or [None] * len(batch.tags), strict=True))
+
+
+def _write(path: Path, text: str) -> None:
+    write_bytes(path, gzip.compress(text.encode())) if path.suffix == ".gz" else write_text(path, text)
 
 
 def _check_labels(layer: str, output: Tensor) -> None:
@@ -98,7 +121,7 @@ def _check_labels(layer: str, output: Tensor) -> None:
         )
 
 
-def _say_hypotheses(training: Training, found: Found, reference: str | None) -> None:
+def _say_hypotheses(training: Training, found: Text, reference: str | None) -> None:
     if reference is not None:
         training.log.say(log_lines.reference(reference), 4)
     if isinstance(found, str):
@@ -108,7 +131,7 @@ def _say_hypotheses(training: Training, found: Found, reference: str | None) -> 
             training.log.say(log_lines.hypothesis(text, number, float(score)), 4)
 
 
-def _scored(compared: Sequence[tuple[Found, str]], labels: Sequence[str] | None) -> text_scores.TextScores | None:
+def _scored(compared: Sequence[tuple[Text, str]], labels: Sequence[str] | None) -> text_scores.TextScores | None:
     if not compared:
         return None
     pairs = [(text_scores.words(right, labels), text_scores.words(best(found), labels)) for found, right in compared]
@@ -141,7 +164,7 @@ def references(training: Training, batch: Padded, layer: str, labels: Sequence[s
     return [text(row[:n], labels) for row, n in zip(array[:count], lengths[:count], strict=True)]
 
 
-def texts(result: Result, layer: str, labels: Sequence[str] | None) -> list[Found]:
+def texts(result: Result, layer: str, labels: Sequence[str] | None) -> list[Text]:
     """The text of each sequence of a batch; where the layer still has a beam, of all hypotheses, the best first."""
     output = result.outputs[layer]
     if output.beam_dim is None:
@@ -195,11 +218,11 @@ def rendered(found: Mapping[str, Found], form: str) -> str:
     ('x y\\nz\\n', "{\\n'a': 'x',\\n}\\n")
     """
     if form == "py":
-        return dictionary(found) + "\n"
-    return "".join(f"{best(value)}\n" for value in found.values())
+        return "{\n" + "".join(f"{tag!r}: {shown(value)},\n" for tag, value in found.items()) + "}\n"
+    return "".join(f"{value}\n" for value in found.values())
 
 
-def best(value: Found) -> str:
+def best(value: Text) -> str:
     """The text of the best hypothesis.
 
     >>> best([(np.float32(-1), "a"), (np.float32(-0.5), "b")])

@@ -44,6 +44,7 @@ class Steps:
     Attributes:
       network: which.
       mesh: of devices; a batch's rows are spread over its axis "data", where they can be.
+      dumped: the layers whose outputs a step of training gives.
       say: is told what is compiled.
 
     >>> import numpy as np
@@ -52,7 +53,7 @@ class Steps:
     >>> params, state = net.init(jax.random.key(0))
     >>> lengths = np.array([5, 4])
     >>> batch = {"data": (np.ones((2, 5, 3), "float32"), lengths), "classes": (np.zeros((2, 5), "int32"), lengths)}
-    >>> new, losses, _ = steps.train(State(params, state, steps.updater.init(params)), batch, 0.1, 0, jax.random.key(1))
+    >>> new, losses, _, _ = steps.train(State(params, state, steps.updater.init(params)), batch, 0.1, 0, jax.random.key(1))
     >>> round(float(1 / losses["output"][2]))
     9
     """
@@ -64,13 +65,15 @@ class Steps:
         mesh: Mesh | None = None,
         config: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = lambda text: None,
+        dumped: Sequence[str] = (),
     ):
-        self.network, self.updater, self.say = network, updater, say
+        self.network, self.updater, self.say, self.dumped = network, updater, say, tuple(dumped)
         self.mesh = mesh if mesh is not None else Mesh(jax.devices()[:1], ("data",))
         self._rules, self._dtype = rules_of(config or {}), compute_dtype(config or {})
         static = ("layers", "losses")
         self._train = Programs(self._train_step, batch=1, donate=0, say=say)
         self._evaluate = Programs(self._evaluation_step, batch=2, static=static, say=say)
+        self._frames = Programs(self._frames_step, batch=2, static=("layer",), say=say)
         self._search = Programs(self._search_step, batch=2, static=static, say=say)
 
     def placed(self, tree: Any) -> Any:
@@ -99,6 +102,7 @@ class Steps:
         batches: Sequence[Mapping[str, Any]],
         *,
         training: bool,
+        layers: Sequence[str] = (),
         then: Callable[[], None] = lambda: None,
     ) -> None:
         """Compiles what training or evaluation takes for batches of these shapes, in this order.
@@ -107,6 +111,7 @@ class Steps:
           state: of the training; it is not changed.
           batches: abstract ones, as `Feed.abstract` makes them.
           training: else for evaluation.
+          layers: whose outputs the evaluation is to give.
           then: is called after each.
         """
         key, count = jax.random.key(0), np.int32(0)
@@ -114,7 +119,7 @@ class Steps:
             placed = jax.tree.map(_at, batch, self._places(batch))
             program, static, arguments = self._train, {}, self._arguments(state, placed)
             if not training:
-                program, static = self._evaluate, {"layers": (), "losses": True}
+                program, static = self._evaluate, {"layers": tuple(layers), "losses": True}
                 arguments = (state.params, state.state, placed, count, key)
             if not program.has(arguments, **static):
                 done = program.compile(arguments, **static)
@@ -134,8 +139,8 @@ class Steps:
 
     def train(
         self, state: State, batch: Mapping[str, Any], rate: Any, step: int, key: Any
-    ) -> tuple[State, Losses, Any]:
-        """One step: the new state, the losses and the objective. The old state must not be used again.
+    ) -> tuple[State, Losses, Any, dict[str, Tensor]]:
+        """One step: the new state, the losses, the objective, and the outputs of layers that are dumped. The old state must not be used again.
 
         Args:
           state: before the step.
@@ -161,6 +166,11 @@ class Steps:
         told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
         return told, {name: counted(x, batch) for name, x in outputs.items()}, new
 
+    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any]:
+        """The losses, those of each frame by their names (see `LossValue`), and the output of a layer."""
+        told, frames, output = self._frames(state.params, state.state, self.fed(batch), layer=layer)
+        return told, frames, counted(output, batch)
+
     def searched(
         self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
     ) -> Result:
@@ -173,7 +183,9 @@ class Steps:
     def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any, losses: bool) -> Result:
         return self.network.apply(params, state, key, batch, layers=layers, losses=losses, search=True)[0]
 
-    def _train_step(self, state: State, batch: Any, rate: Any, step: Any, key: Any) -> tuple[State, Losses, Any]:
+    def _train_step(
+        self, state: State, batch: Any, rate: Any, step: Any, key: Any
+    ) -> tuple[State, Losses, Any, dict[str, Tensor]]:
         updater = self.updater
         assert updater is not None
         own, noise = jax.random.split(jax.random.fold_in(key, 2 * step + 1))
@@ -181,7 +193,8 @@ class Steps:
 
         def objective(params: Any) -> tuple[Any, tuple[Any, Result, Any]]:
             params, inputs = lowered((params, batch), self._dtype)
-            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=read)
+            layers = (*read, *self.dumped)
+            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=layers)
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
             value = jnp.asarray(result.loss if updater.decoupled else result.objective, jnp.float32)
@@ -204,13 +217,20 @@ class Steps:
         after = State(params, new, optimizer)
         if self._rules:  # XLA would place as it likes what no rule places
             after = jax.lax.with_sharding_constraint(after, self._shardings(after))
-        return after, _told(result.losses), value
+        dumped = {name: result.outputs[name] for name in self.dumped}
+        if self._dtype is not None:
+            dumped = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == self._dtype else x, dumped)
+        return after, _told(result.losses), value, dumped
 
     def _evaluation_step(
         self, params: Any, state: Any, batch: Any, step: Any, key: Any, *, layers: Any, losses: bool
     ) -> tuple[Losses, dict[str, Any], Any]:
         result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
+
+    def _frames_step(self, params: Any, state: Any, batch: Any, *, layer: str) -> tuple[Losses, Any, Tensor]:
+        result, _ = self.network.apply(params, state, None, batch, layers=(layer,))
+        return _told(result.losses), {n: x.frames for n, x in result.losses.items()}, result.outputs[layer]
 
 
 def labels_read(x: Tensor, batch: Mapping[str, Any]) -> Any:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -28,8 +29,16 @@ from tenure.training.engine.model import flat
 from tenure.training.engine.models import metadata, to_keep
 from tenure.training.engine.nonfinite import nonfinite
 from tenure.training.engine.scores import Scores, Sum
-from tenure.training.engine.settings import evaluation_options, evaluation_sets, training_options
+from tenure.training.engine.settings import (
+    epoch_to_go_on_from,
+    evaluation_options,
+    evaluation_sets,
+    named,
+    start_epoch,
+    training_options,
+)
 from tenure.training.engine.signals import Signals, Stopped
+from tenure.training.engine.step import counted
 from tenure.training.engine.trail import followed
 from tenure.training.errors import ConfigError
 from tenure.training.rates.dynamic import dynamic
@@ -78,16 +87,19 @@ class Training(Learner):
         super().__init__(config, log)
         self.watch = watch or (lambda what, values: None)
         self.signals = Signals()
-        if config.get("start_epoch") not in (None, "auto"):
-            raise ConfigError("start_epoch can be 'auto' only", ways=["import_model_train_epoch1", "another 'model'"])
         self.dynamic = dynamic(config.get("dynamic_learning_rate"))
         self.feeds = Feeds()
 
     def start(self) -> Position:
         """Where the training begins or goes on, with the network and the values of that place."""
-        existing = self.models.existing()
+        existing, first = self.models.existing(), start_epoch(self.config)
+        if first is not None:
+            return self._start_at(first, existing)
         last = max(existing, default=0)
         unfinished = self.models.unfinished
+        if not last and (epoch := epoch_to_go_on_from(self.config)):
+            self.set_network(epoch)
+            return Position(epoch + 1, 0, self.initial(first_epoch=False))
         self.set_network(max(last, 1))
         if last:
             self.log.say(log_lines.load_model(str(existing[last])))
@@ -103,6 +115,20 @@ class Training(Learner):
             self._told = told
             return Position(epoch, told["done"], restored.step or 0)
         return Position(last + 1, 0, step)
+
+    def _start_at(self, first: int, existing: Mapping[int, Path]) -> Position:
+        """The place that `start_epoch` names: after the checkpoint of the epoch before, or at the start, whatever checkpoints there are."""
+        self.set_network(max(first - 1, 1))
+        if first == 1:
+            return Position(1, 0, self.initial())
+        if first - 1 not in existing:
+            raise ConfigError(
+                f"start_epoch is {first}, and there is no checkpoint of epoch {first - 1} under {self.models.prefix}",
+                near=[str(path) for path in existing.values()],
+                ways=["start_epoch = 'auto'", *(f"start_epoch = {epoch + 1}" for epoch in existing)],
+            )
+        self.log.say(log_lines.load_model(str(existing[first - 1])))
+        return Position(first, 0, self.load(existing[first - 1]))
 
     @property
     def _interval(self) -> int:
@@ -122,8 +148,16 @@ class Training(Learner):
         with lock.held(self.models.prefix):
             try:
                 self._run()
+            except BaseException as error:
+                self._end_dumps(None if isinstance(error, Stopped) else error)
+                raise
             finally:
                 self.watch("end", {"training": self})
+
+    def _end_dumps(self, error: BaseException | None = None) -> None:
+        """Moves the files of `hdf_dump` into their places; after an error, removes them."""
+        if self.dumps is not None:
+            self.dumps.end(error)
 
     def _alone(self) -> None:
         """Says that there are no other processes; refuses where some were started."""
@@ -139,6 +173,7 @@ class Training(Learner):
         final = int(self.config.get("num_epochs") or 5)
         with self.signals:
             position = self.start()
+            self._resumed = position.done > 0 or (position.epoch > 1 and bool(self.models.existing()))
             if position.epoch > 1 and not position.done:
                 self._evaluate_if_missing(position.epoch - 1)
             stopped = best_is_old(self.config, self.rates, position.epoch - 1)
@@ -167,10 +202,14 @@ class Training(Learner):
         overrides = self.network_of(epoch).get("#config") or {}
         rate = rate_of_epoch(epoch, self.rates, self.config, self.pretraining, overrides)
         self.log.say(log_lines.start_epoch(epoch, rate, pretraining))
-        began, first = time.monotonic(), position.step - position.done
+        trains = self.network_of(epoch).get("#trainable", True)
+        began, first = time.monotonic(), position.step - (position.done if trains else 0)
         self.log.say(log_lines.using_batch(config.get("batch_size") or 10_000, config.get("max_seqs") or -1), 4)
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
+        if epoch == 1 and not position.done and self.config.get("save_epoch1_initial_model"):
+            self.commit(self.models.path(0, pretraining), position.step, epoch=0)
         scores, effective = self._train(position, config, rate)
+        self._end_dumps()  # an evaluation that is stopped takes nothing of it away
         took = time.monotonic() - began
         told = {
             **scores.told("train"),
@@ -180,7 +219,7 @@ class Training(Learner):
             ":meta:global_train_step": first,
         }
         self.rates.record(epoch, told)
-        self._say_key(epoch)
+        self._say_key(epoch, scores.told("train"))
         self.rates.save()
         saved = epoch % self._interval == 0 or epoch == final
         if saved:
@@ -215,7 +254,9 @@ class Training(Learner):
 
     def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
         options = training_options(config)
-        feed = self.feeds.of("train", config.get("train"), options, config, self.network, training=True)
+        feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
+        assert self.dumps is not None
+        self.dumps.begin("train", position.epoch, resumed=self._resumed, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
@@ -227,17 +268,23 @@ class Training(Learner):
         self._basis = functools.cache(lambda: basis(config, config.get("train"), options, feed.data, sequences))
         place = position.epoch, position.done
         self._trail = followed(feed, sequences, place, before, self._basis, self.models.unfinished)
-        self.steps.prepare(self.state, feed.abstract(), training=True, then=lambda: self._stop_before(position))
+        trains = bool(self.network_of(position.epoch).get("#trainable", True))
+        layers, abstract = self.dumps.layers, feed.abstract()
+        self.steps.prepare(
+            self.state, abstract, training=trains, layers=layers, then=lambda: self._stop_before(position)
+        )
         self._stop_before(position)
         batches = feed.batches(position.epoch, position.done, sequences)
         fed = ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2)
         for batch, given in self.signals.until(fed):
             self._trail.add(batch.planned)
+            self._maybe_reset_optimizer(position.done)
             effective = float(self.dynamic(np.float32(rate), position.step))
-            self.state, losses, objective = self.steps.train(self.state, given, effective, position.step, self.key)
+            losses, objective, outputs = self._step(given, effective, position, trains)
             more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
-            waiting.append((position.done, batch, losses, objective, more))
-            position.done, position.step = position.done + 1, position.step + 1
+            dumped = {name: counted(x, given) for name, x in outputs.items()}
+            waiting.append((position.done, batch, losses, objective, more, dumped))
+            position.done, position.step = position.done + 1, position.step + int(trains)
             if len(waiting) > 1:  # the device computes one step while the one before is looked at
                 self._tell(position.epoch, waiting.pop(0), scores, pretraining)
             self._maybe_save(position, scores, waiting)
@@ -251,8 +298,32 @@ class Training(Learner):
         )
         return scores, effective
 
+    def _maybe_reset_optimizer(self, step: int) -> None:
+        """Lets the optimizer's state start anew every `reset_updater_vars_mod_step` steps of an epoch, the first one included."""
+        every = int(self.config.get("reset_updater_vars_mod_step") or 0)
+        if every and step % every == 0:
+            self.log.say(log_lines.optimizer_reset(step), 5)
+            fresh = self.steps.updater.init(self.state.params) if self.steps.updater is not None else ()
+            self.state = self.steps.placed(self.state._replace(optimizer=fresh))
+
+    def _step(self, given: Any, rate: float, position: Position, trains: bool) -> tuple[Any, Any, Any]:
+        """The losses of a batch, their sum, and what is dumped; parameters stay as they are where `#trainable` is False."""
+        if trains:
+            self.state, losses, objective, outputs = self.steps.train(self.state, given, rate, position.step, self.key)
+            return losses, objective, outputs
+        assert self.dumps is not None
+        key = jax.random.fold_in(self.key, position.done)
+        losses, outputs, state = self.steps.evaluate(
+            self.state, given, position.step, layers=self.dumps.layers, key=key
+        )
+        if self.config.get("padding_legacy"):
+            self.state = self.state._replace(state=state)
+        return losses, sum(value for value, _, _ in losses.values() if value is not None), outputs
+
     def _tell(self, epoch: int, step: Any, scores: Scores, pretraining: bool) -> None:
-        number, batch, losses, objective, more = step
+        number, batch, losses, objective, more, dumped = step
+        assert self.dumps is not None
+        self.dumps.take(batch.tags, dumped)
         costs = {**scores.add(jax.device_get(losses)), "loss": np.float32(objective)}
         if self.config.get("stop_on_nonfinite_train_score", True) and not np.isfinite(costs["loss"]):
             raise nonfinite(epoch, number, costs["loss"], batch, self._broken())
@@ -266,10 +337,9 @@ class Training(Learner):
         self.log.say(log_lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
         self._told_at = now
 
-    def _say_key(self, epoch: int) -> None:
+    def _say_key(self, epoch: int, told: Mapping[str, Any]) -> None:
         if epoch == 1:
-            known = self.rates.epochs[epoch].measured()
-            self.log.say(log_lines.error_key(self.rates.error(epoch)[0], known), 4)
+            self.log.say(log_lines.error_key(self.rates.error(epoch)[0], told), 4)
 
     def _broken(self) -> list[str]:
         return [name for name, value in flat(self.state.params).items() if not np.isfinite(value).all()]
@@ -310,26 +380,28 @@ class Training(Learner):
     # evaluation
 
     def _evaluate_if_missing(self, epoch: int) -> None:
-        """Evaluates an epoch that was trained and saved, and stopped then."""
-        known = self.rates.epochs.get(epoch)
-        told = " ".join(known.scores) if known else ""
-        if (
-            known
-            and known.scores
-            and any(
-                f"{name}_score" not in told and f"{name}_error" not in told for name in evaluation_sets(self.config)
-            )
-        ):
+        """Evaluates an epoch that was trained and saved, where the learning-rate file lacks scores of a data set."""
+        if self.rates.path is None:
+            return
+        self.rates.rate(epoch)
+        told = " ".join(self.rates.epochs[epoch].scores)
+        if any(f"{name}_score" not in told and f"{name}_error" not in told for name in evaluation_sets(self.config)):
             self._evaluate(epoch)
 
     def _evaluate(self, epoch: int) -> None:
         config = self.config_of(epoch)
         found = {}
         for name, options in evaluation_sets(config).items():
-            scores = self.evaluated(epoch, name, options)
+            seen = None if self.dumps is None else self.dumps.begin(name, epoch, resumed=self._resumed)
+            try:
+                scores = self.evaluated(epoch, name, options, seen)
+            except Stopped as stopped:  # is done from the start when the training goes on
+                self._end_dumps(stopped)
+                raise
             self.rates.record(epoch, scores.told(name))
-            self._say_key(epoch)
+            self._say_key(epoch, scores.told(name))
             found[name] = scores.shown()
+        self._end_dumps()  # what is dumped may be what the next epoch is trained on
         self.rates.save()
         if found:
             self.log.say(log_lines.evaluation_scores(found))
@@ -349,15 +421,17 @@ class Training(Learner):
         """
         config = self.config_of(epoch)
         feed = self._evaluation_feed(config, name, options)
-        if seen is None:
+        layers = seen.layers if seen is not None else ()
+        if seen is self.dumps:
             stop = f"before {name!r} was evaluated after epoch {epoch}, which is saved"
-            self.steps.prepare(self.state, feed.abstract(), training=False, then=lambda: self._stop(stop))
+            self.steps.prepare(
+                self.state, feed.abstract(), training=False, layers=layers, then=lambda: self._stop(stop)
+            )
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
-        of = 1 if not config.get("dev_epochs") else epoch
+        of = epoch if config.get("dev_epochs") or config.get("padding_legacy") else 1
         sequences = feed.data.epoch(of)
         for batch in self.signals.until(feed.batches(of, order=sequences)):
             key = jax.random.fold_in(self.key, count)
-            layers = seen.layers if seen is not None else ()
             losses, outputs, state = self.steps.evaluate(self.state, feed.fed(batch), layers=layers, key=key)
             if seen is not None:
                 seen.take(batch.tags, outputs)
@@ -384,24 +458,11 @@ class Training(Learner):
         option = self.config.get("cleanup_old_models")
         if not option:
             return
-        existing = self.models.existing()
-        ignored = option.get("ignore_score_keys", ()) if isinstance(option, Mapping) else ()
-        keep = to_keep(existing, option, lambda count: self._best(count, ignored))
+        existing = {epoch: path for epoch, path in self.models.existing().items() if epoch}
+        keep = to_keep(existing, option, {epoch: known.scores for epoch, known in self.rates.epochs.items()})
         for epoch, path in existing.items():
             if epoch not in keep:
                 self.models.remove(path)
-
-    def _best(self, count: int, ignored: Collection[str] = ()) -> list[int]:
-        """The best epochs of every score but those of training, and those that are not to count."""
-        found: list[int] = []
-        known = {e: s.scores for e, s in self.rates.epochs.items()}
-        keys = {
-            k for scores in known.values() for k in scores if not k.startswith((":", "train_")) and k not in ignored
-        }
-        for key in keys:
-            ranked = sorted((float(s[key]), -e) for e, s in known.items() if key in s)
-            found += [-e for _, e in ranked[:count]]
-        return found
 
 
 __all__ = ["Position", "Stopped", "Training", "Watch"]

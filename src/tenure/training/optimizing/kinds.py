@@ -131,6 +131,24 @@ def _by_agreement(beta1: float, factor: float) -> Direction:
     return _of(_zeros, update)
 
 
+def _by_variance(beta1: float, beta2: float, epsilon: float) -> Direction:
+    """The gradient, less of it where it is farther from its mean so far than gradients usually are."""
+
+    def init(params: Any) -> Any:
+        return {"mean": _zeros(params), "variance": _zeros(params)}
+
+    def update(grads: Any, state: Any, params: Any, *, learning_rate: Any, **_: Any) -> Any:
+        mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["mean"], grads)
+        now = jax.tree.map(lambda m, g: jnp.square(g - m), mean, grads)
+        variance = jax.tree.map(lambda v, n: beta2 * v + (1 - beta2) * n, state["variance"], now)
+        updates = jax.tree.map(
+            lambda g, v, n: -learning_rate * g * jnp.minimum(v / (n + epsilon), 1.0), grads, variance, now
+        )
+        return updates, {"mean": mean, "variance": variance}
+
+    return _of(init, update)
+
+
 def _normalised() -> optax.GradientTransformation:
     """Each parameter's gradient divided by its norm."""
     return optax.stateless(
@@ -181,13 +199,14 @@ _KINDS: dict[str, tuple[dict[str, Any], Callable[..., Direction]]] = {
         {"beta1": 0.9, "decrease_factor": 0.1},
         lambda beta1, decrease_factor: _by_agreement(beta1, decrease_factor),
     ),
+    "gradvariancescaled": ({"beta1": 0.9, "beta2": 0.999, "epsilon": EPSILON}, _by_variance),
 }
 _OTHER_NAMES = {"sgd": "gradientdescent", "": "gradientdescent"}
 _ELSEWHERE = {"use_locking", "name"}  # without meaning here
 
 
 # What TensorFlow's optimizers leave alone where a gradient is one of some rows: the other rows, or also the state that belongs to them.
-LAZY = {"nadam": "rows", **dict.fromkeys(("momentum", "rmsprop", "adadelta", "ftrl", "neuraloptimizer1"), "state")}
+LAZY = {"nadam": "rows", **dict.fromkeys(("momentum", "rmsprop", "adadelta", "ftrl"), "state")}
 
 
 def name_of(given: Any) -> str:

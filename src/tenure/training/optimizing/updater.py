@@ -24,12 +24,7 @@ _OF_LAYERS = (
 )
 _GIVEN_ALONE = ("adam", "nadam", "adagrad", "adadelta", "rmsprop", "smorms3", "momentum", "nesterov_momentum")
 _GIVEN_AS = {"momentum": "momentum", "nesterov_momentum": "momentum", "rmsprop": "decay"}
-_NOT_DONE = (
-    "maximize_grad_norm",
-    "gradient_clip_global_norm_tag",
-    "extra_updates",
-    "reset_updater_vars_mod_step",
-)
+_NOT_DONE = ("maximize_grad_norm", "gradient_clip_global_norm_tag", "extra_updates")
 
 
 @dataclasses.dataclass(frozen=True)
