@@ -28,8 +28,9 @@ def test_the_best_epochs_of_a_score_that_does_not_count_are_removed(tmp_path):
             known.scores.update(dev_score=epoch, dev_error=-epoch)
         training.cleanup()
         assert training.models.existing().keys() == kept
-    with pytest.raises(ConfigError, match="ignore_score_keys of cleanup_old_models is 'dev_score'"):
-        to_keep((), {"ignore_score_keys": "dev_score"}, {})
+    for key, wrong in {"keep_last_n": "2", "keep_best_n": None, "keep": 5, "ignore_score_keys": "dev_score"}.items():
+        with pytest.raises(ConfigError, match=rf"{key} of cleanup_old_models is {wrong!r}\n.*{key}"):
+            to_keep((), {key: wrong}, {})
 
 
 def test_what_others_put_beside_and_into_checkpoints_stays(tmp_path):

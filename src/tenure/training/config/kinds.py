@@ -18,7 +18,7 @@ _WHOLE = {
     *("accum_grad_multiple_step", "load_threads", "load_processes"),
     *("load_epoch", "epoch", "window"),
     *("newbob_multi_num_epochs", "newbob_multi_update_interval", "learning_rate_control_min_num_epochs_per_new_lr"),
-    *("shuffle_frames_of_nseqs", "sil_label_idx"),
+    *("shuffle_frames_of_nseqs", "sil_label_idx", "reset_updater_vars_mod_step"),
 }
 _NUMBERS = {
     *("learning_rate", "min_learning_rate", "pretrain_learning_rate"),

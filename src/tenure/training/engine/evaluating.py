@@ -68,7 +68,10 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
         raise ConfigError(
             "scores of single sequences need one evaluation set and 'loss_name'", ways=["loss_name = 'output'"]
         )
-    wanted, form = _names(config.get("output_per_seq_format") or "score"), config.get("output_per_seq_file_format")
+    wanted, form = config.get("output_per_seq_format") or "score", config.get("output_per_seq_file_format")
+    wanted = [name.strip() for name in wanted.split(",")] if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, list | tuple):
+        raise ConfigError(f"output_per_seq_format is {brief(wanted)}", ways=['["seq_tag", "score"]'])
     for key in wanted:
         if key not in _PER_SEQUENCE:
             raise ConfigError(
@@ -100,11 +103,6 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
     entries = [(tag, values) for _, tag, values in sorted(told, key=lambda entry: entry[0])]
     write_text(Path(config["eval_output_file_per_seq"]), _rendered(wanted, entries, form or "txt"))
     return {name: scores}
-
-
-def _names(given: Any) -> list[str]:
-    """The items of a list, or of a text with commas."""
-    return [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
 
 
 def _is_aligned(graph: Graph, loss: str) -> bool:

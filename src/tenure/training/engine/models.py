@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,12 @@ from tenure.core.errors import brief
 from tenure.training.errors import ConfigError
 
 UNFINISHED = "unfinished"
+_CLEANUP: dict[str, tuple[Any, str]] = {  # what the options of `cleanup_old_models` take, with an example
+    "keep_last_n": (int, "2"),
+    "keep_best_n": (int, "4"),
+    "keep": ((list, tuple, set, range, Callable, type(None)), "[10, 20]"),
+    "ignore_score_keys": ((list, tuple, set, type(None)), '["dev_error"]'),
+}
 _WRITING = ("train", "initialize_model", "cleanup_old_models")
 
 
@@ -125,20 +131,20 @@ def to_keep(existing: Collection[int], option: Any, scores: Mapping[int, Mapping
     [2, 3, 4]
     """
     given = dict(option) if isinstance(option, Mapping) else {}
-    known = ("keep_last_n", "keep_best_n", "keep", "ignore_score_keys")
-    for key in given.keys() - set(known):
-        raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(known)])
-    ignored = given.get("ignore_score_keys") or ()
-    if not isinstance(ignored, list | tuple | set):
-        raise ConfigError(f"ignore_score_keys of cleanup_old_models is {brief(ignored)}", ways=['["dev_error"]'])
-    epochs, keep = sorted(existing), given.get("keep")
-    newest, best = max(int(given.get("keep_last_n", 2)), 1), int(given.get("keep_best_n", 4))
+    for key, value in given.items():
+        if key not in _CLEANUP:
+            raise ConfigError(f"cleanup_old_models has no option {key!r}", ways=[", ".join(_CLEANUP)])
+        kinds, example = _CLEANUP[key]
+        if not isinstance(value, kinds):
+            raise ConfigError(f"{key} of cleanup_old_models is {brief(value)}", ways=[f'{{"{key}": {example}}}'])
+    epochs, keep, ignored = sorted(existing), given.get("keep"), given.get("ignore_score_keys") or ()
+    newest, best = max(given.get("keep_last_n", 2), 1), given.get("keep_best_n", 4)
     if max(newest, best) >= len(epochs):
         return set(epochs)
     if callable(keep):
         always = {epoch for epoch in epochs if keep(epoch)}
     else:
-        always = set(keep) if isinstance(keep, list | tuple | set | range) else _in_between(epochs[-1])
+        always = _in_between(epochs[-1]) if keep is None else set(keep)
     kept = {e: {k: v for k, v in of.items() if k not in ignored} for e, of in scores.items()}
     return (always | set(epochs[-newest:]) | _best(epochs, best, kept)) & set(epochs)
 
