@@ -163,3 +163,24 @@ def test_what_is_the_same_in_all_steps_has_no_steps(batch):
     params, state = model.init(jax.random.key(0), batch)
     outputs = model.apply(params, state, None, batch)[0].outputs
     assert [outputs[k].ndim for k in ("same", "too", "moves")] == [2, 2, 3]
+
+
+def test_an_output_of_zeros_before_labels_that_are_read_as_a_whole(batch):
+    """In training, a choice gives the labels as they are; what it embeds starts with what zeros give."""
+    unit = {
+        "output": {"class": "choice", "target": "classes", "beam_size": 2, "from": "p", "initial_output": 0},
+        "embed": {"class": "linear", "n_out": 3, "from": "output", "initial_output": "apply(0)"},
+        "before": {"class": "copy", "from": "prev:embed", "is_output_layer": True},
+        "p": {"class": "softmax", "target": "classes", "from": "before"},
+    }
+    net = {
+        "output": {"class": "rec", "from": [], "target": "classes", "unit": unit},
+        "before": {"class": "copy", "from": "output/before", "is_output_layer": True},
+    }
+    model = tn.network(net, DATA)
+    params, state = model.init(jax.random.key(0), batch)
+    found = model.apply(params, state, None, batch)[0].outputs["before"].batch_first().data
+    w, b = params["output/rec/embed"]["W"], params["output/rec/embed"]["b"]
+    labels = np.pad(batch["classes"][0][:, :-1], ((0, 0), (1, 0)))
+    within = np.arange(6) < LENGTHS[:, None]
+    np.testing.assert_allclose(found[within], (w[labels] + b)[within], rtol=1e-6)

@@ -45,7 +45,8 @@ def mask(dim: Dim, dims: Sequence[Dim]) -> jax.Array | None:
     axis = next((i for i, d in enumerate(dims) if d == dim), None)
     if axis is None:
         raise DimError(f"there is no axis of {dim!r} among {list(dims)}")
-    positions = jnp.arange(current().padded(dim)).reshape([-1 if i == axis else 1 for i in range(len(dims))])
+    shape = [current().padded(dim) if i == axis else 1 for i in range(len(dims))]
+    positions = jax.lax.broadcasted_iota(jnp.int32, shape, axis)
     others = [d for d in lengths.dims if not any(d == e for e in dims)]
     if others:
         raise DimError(f"the lengths of {dim!r} go over {others}, which {list(dims)} lacks")

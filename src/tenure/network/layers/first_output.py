@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
 
 from tenure.network import ops
+from tenure.network.dims import Dim
 from tenure.network.errors import option_error
 from tenure.network.graph import Key, Node
-from tenure.network.output import Output, map_tensors
+from tenure.network.output import Output
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
 
@@ -94,7 +95,8 @@ def _of_zeros(run: Run, node: Node, inputs: Mapping[str, Output]) -> Tensor:
     for key in node.deps:
         out = run.outputs.get(key) or inputs.get(key)
         if out is not None:
-            inside.outputs[key] = map_tensors(lambda x: _one_step(x, run.loop_time), Output(out.tensor))
+            steps = run.loop_time, None if key.startswith("base:") else run.loop_dim
+            inside.outputs[key] = Output(_one_step(out.tensor, steps))
     inside.all_steps = False
     layer = run.build(node)
     layer.run = inside
@@ -104,10 +106,10 @@ def _of_zeros(run: Run, node: Node, inputs: Mapping[str, Output]) -> Tensor:
         layer.run = run
 
 
-def _one_step(x: Tensor, time: Any) -> Tensor:
-    """Zeros of the form of one step of a tensor, without the dim of a beam."""
+def _one_step(x: Tensor, steps: Iterable[Dim | None]) -> Tensor:
+    """Zeros of the form of one step of a tensor, without the dims of steps and of a beam."""
     found, shape = x, list(x.shape)
-    for dim in (time, x.beam_dim):
+    for dim in (*steps, x.beam_dim):
         if dim is not None and found.has(dim):
             axis = found.axis(dim)
             found = found.without(axis)

@@ -70,7 +70,7 @@ class MaskedComputation(Layer):
         time = node.get("out_spatial_dim")
         if not isinstance(time, Dim):
             time = Dim(None, f"{node.name}:masked:time", auto=True)
-        options = {"class": "copy"}
+        options: dict[str, Any] = {"class": "copy"}
         if mask is not None:
             options = {"class": "masked_frames", "mask": f"base:{mask}", "time": time}
             options["in_spatial_dim"] = node.get("in_spatial_dim")

@@ -109,9 +109,9 @@ def without_losses(net: Any, target: str, labels: Mapping[str, int | None] = Map
     left_out = ("loss", "loss_opts", "loss_scale", "L2", "darc1", "spatial_smoothing")
     found = {k: without_losses(v, target, labels) for k, v in net.items() if k not in left_out}
     if isinstance(net.get("loss"), str):
-        found = {"target": target, "is_output_layer": True, **found}
-        found = {k: found[k] for k in [*(k for k in net if k in found), "target", "is_output_layer"]}
-        count = labels.get(found["target"]) if isinstance(found["target"], str) else None
+        found = {**_with_target(net, target), "is_output_layer": True, **found}
+        found = {k: found[k] for k in dict.fromkeys([*(k for k in net if k in found), *found])}
+        count = labels.get(found["target"]) if isinstance(found.get("target"), str) else None
         if net["loss"] == "ctc" and count is not None and not ("n_out" in net or "out_dim" in net):
             found["n_out"] = count + 1
     return found
@@ -134,8 +134,13 @@ def without_losses_in_loops(net: Any, target: str, inside: bool = False) -> Any:
             found[name] = {**found[name], "is_output_layer": True}
     if inside and isinstance(net.get("loss"), str):
         found = {k: v for k, v in found.items() if k not in ("loss", "loss_opts", "loss_scale")}
-        found = found if net["loss"] == "as_is" else {"target": target, **found}
+        found = {**_with_target(net, target), **found}
     return found
+
+
+def _with_target(entry: Mapping[str, Any], target: str) -> dict[str, str]:
+    """The target that a loss asks for, which may say how many features the layer has."""
+    return {} if entry["loss"] == "as_is" else {"target": target}
 
 
 def _read_for_losses(unit: Mapping[str, Any]) -> Iterator[str]:
@@ -147,8 +152,8 @@ def _read_for_losses(unit: Mapping[str, Any]) -> Iterator[str]:
         if name not in seen and isinstance(unit.get(name), Mapping):
             seen.add(name)
             read = set(_strings(unit[name]))
-            yield from (n.removeprefix("base:") for n in read if n.startswith("base:"))
-            todo += [n.removeprefix("prev:").partition("/")[0] for n in read]
+            yield from (n.rpartition("base:")[2] for n in read if n.startswith("base:"))
+            todo += [n.rpartition(":")[2].partition("/")[0] for n in read]
 
 
 def _strings(value: Any) -> Iterator[str]:
