@@ -12,6 +12,7 @@ WRONG = {
     "num_epochs": ["abc", 2.5, float("inf")],
     "random_seed": ["abc"],
     "accum_grad_multiple_step": [[1]],
+    "reset_updater_vars_mod_step": ["x", 2.5],
     "learning_rate": ["x", [0.1], float("nan")],
     "gradient_noise": ["x"],
     "batch_size": ["many", {"data": "many"}],
