@@ -9,7 +9,7 @@ from tenure.training.engine.log import Log
 from tenure.training.engine.models import Models, metadata, read
 from tenure.training.engine.training import Stopped, Training
 from tenure.training.errors import ConfigError, DataSetError
-from tests.training.engine.small import StopAt, config, run, values
+from tests.training.engine.small import NET, StopAt, config, run, values
 
 
 def same(a, b):
@@ -118,6 +118,11 @@ def test_the_optimizer_starts_anew_after_so_many_steps(tmp_path):
     training = Training(config(tmp_path, num_epochs=1, reset_updater_vars_mod_step=2), Log(0), watch)
     training.run()
     assert len(counts) > 3 and set(counts) == {1, 2}
+    before = len(counts)
+    resting = {"network": {**NET, "#trainable": False}, "num_epochs": 2, "reset_updater_vars_mod_step": 2}
+    training = Training(config(tmp_path, **resting), Log(0), watch)
+    training.run()  # an epoch that trains nothing leaves the optimizer as it is
+    assert set(counts[before:]) == {counts[before - 1]}
 
 
 def test_what_is_missing_is_named(tmp_path):

@@ -277,7 +277,6 @@ class Training(Learner):
         fed = ahead(batches, lambda batch: (batch, self.steps.fed(feed.fed(batch))), 2)
         for batch, given in self.signals.until(fed):
             self._trail.add(batch.planned)
-            self._maybe_reset_optimizer(position.done)
             effective = float(self.dynamic(np.float32(rate), position.step))
             losses, objective, outputs = self._step(given, effective, position, trains)
             more = {"rate": effective, "sequences": len(sequences), "global_step": position.step}
@@ -308,6 +307,7 @@ class Training(Learner):
     def _step(self, given: Any, rate: float, position: Position, trains: bool) -> tuple[Any, Any, Any]:
         """The losses of a batch, their sum, and what is dumped; parameters stay as they are where `#trainable` is False."""
         if trains:
+            self._maybe_reset_optimizer(position.done)
             self.state, losses, objective, outputs = self.steps.train(self.state, given, rate, position.step, self.key)
             return losses, objective, outputs
         assert self.dumps is not None
