@@ -100,6 +100,14 @@ def test_the_network_before_the_first_epoch_may_be_saved(trained, tmp_path):
     assert Models(tmp_path / "net" / "model").existing().keys() == {0, 1}
 
 
+def test_the_learning_rate_file_tells_the_rate_of_an_epochs_first_step(tmp_path):
+    tasks.run(config(tmp_path, dynamic_learning_rate={"interval": 100, "decay": 0.5}), Log(0))
+    told = [line for line in (tmp_path / "rates").read_text().splitlines() if "effective" in line]
+    steps = int(values(tmp_path, 1)["global_step"])
+    found = [float(line.split("np.float32(")[1].rstrip("),")) for line in told]
+    np.testing.assert_allclose(found, [0.01, 0.01 * 0.5**steps], rtol=1e-5)
+
+
 def test_the_optimizer_starts_anew_after_so_many_steps(tmp_path):
     counts = []
 

@@ -208,12 +208,12 @@ class Training(Learner):
         self.watch("epoch", {"epoch": epoch, "rate": rate, "training": self})
         if epoch == 1 and not position.done and self.config.get("save_epoch1_initial_model"):
             self.commit(self.models.path(0, pretraining), position.step, epoch=0)
-        scores, effective = self._train(position, config, rate)
+        scores = self._train(position, config, rate)
         self._end_dumps()  # an evaluation that is stopped takes nothing of it away
         took = time.monotonic() - began
         told = {
             **scores.told("train"),
-            ":meta:effective_learning_rate": np.float32(effective),
+            ":meta:effective_learning_rate": np.float32(self.dynamic(np.float32(rate), first)),  # of the first step
             ":meta:epoch_num_train_steps": position.done,
             ":meta:epoch_train_time_secs": round(took),
             ":meta:global_train_step": first,
@@ -252,7 +252,7 @@ class Training(Learner):
             told = {"epoch": position.epoch + 1, "done": 0, "scores": {}}
             self.commit(self.models.unfinished, position.step, **told)
 
-    def _train(self, position: Position, config: Config, rate: float) -> tuple[Scores, float]:
+    def _train(self, position: Position, config: Config, rate: float) -> Scores:
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
         assert self.dumps is not None
@@ -261,7 +261,6 @@ class Training(Learner):
         scores = scores or Scores(with_exp=bool(config.get("calculate_exp_loss")))
         pretraining, began = self.is_pretraining(position.epoch), time.monotonic()
         self._told_at = self._epoch_began = began
-        effective = float(self.dynamic(np.float32(rate), position.step - 1)) if position.done else rate
         waiting: list[Any] = []
         sequences = feed.data.epoch(position.epoch)
         before = self.__dict__.pop("_told", {}) if position.done else {}
@@ -295,7 +294,7 @@ class Training(Learner):
         self.log.say(
             log_lines.finished(position.epoch, "train", position.done, time.monotonic() - began, 1.0, pretraining)
         )
-        return scores, effective
+        return scores
 
     def _maybe_reset_optimizer(self, step: int) -> None:
         """Lets the optimizer's state start anew every `reset_updater_vars_mod_step` steps of an epoch, the first one included."""
