@@ -97,7 +97,7 @@ class Both:
         """The compiled step, over and over."""
         state, steps, key = self.training.state, self.training.steps, jax.random.key(0)
         for number, batch in enumerate(self.batches):
-            state, _, _ = steps.train(state, batch, 0.001, number, key)
+            state, *_ = steps.train(state, batch, 0.001, number, key)
         return state
 
 

@@ -80,4 +80,7 @@ def test_further_rows_change_nothing(name):
     found = step(params, {key: with_rows(fed, 2) for key, fed in batch.items()}, 3)
     assert jax.tree.structure(expected) == jax.tree.structure(found)
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(expected), jax.tree.leaves(found), strict=True):
+        if ".frames" in jax.tree_util.keystr(path):  # what each sequence has, of which further ones have nothing
+            assert not b[len(a) :].any()
+            b = b[: len(a)]
         np.testing.assert_allclose(b, a, rtol=2e-5, atol=1e-6, err_msg=f"{name}: {jax.tree_util.keystr(path)}")

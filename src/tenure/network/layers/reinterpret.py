@@ -33,8 +33,7 @@ class Reinterpret(Layer):
         time, base = self.run.loop_time, self.node.refs.get("size_base")
         if time is None or base is None:
             return False
-        outputs = self.run.outputs
-        return outputs[base].tensor.has(time) and not outputs[self.node.sources[0]].tensor.has(time)
+        return self.given(base).tensor.has(time) and not self.given(self.node.sources[0]).tensor.has(time)
 
     def forward(
         self,

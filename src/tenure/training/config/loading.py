@@ -46,12 +46,13 @@ def load(path: str | Path, config: Config | None = None) -> Config:
         _python(text, path, config)
     elif text.lstrip().startswith(("{", "//")):
         config.typed.update(_json(text, path))
-    elif _is_python(text):
-        raise ConfigError(
-            f"the config '{path}' would be read as lines of a key and a value, and is Python",
-            ways=["begin it with the line #!rnn.py", f"name it '{path.with_suffix('.py').name}'"],
-        )
     else:
+        if _is_python(text):
+            warnings.warn(
+                f"the config '{path}' is read as lines of a key and a value, and looks like Python: begin it with the line"
+                f" #!rnn.py, or name it '{path.with_suffix('.py').name}'",
+                stacklevel=2,
+            )
         config.texts.update(_lines(text, path))
     return config
 

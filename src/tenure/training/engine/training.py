@@ -89,6 +89,7 @@ class Training(Learner):
         self.signals = Signals()
         self.dynamic = dynamic(config.get("dynamic_learning_rate"))
         self.feeds = Feeds()
+        self._resumed = False
 
     def start(self) -> Position:
         """Where the training begins or goes on, with the network and the values of that place."""
