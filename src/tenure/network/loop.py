@@ -153,10 +153,10 @@ def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = (
         if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
     stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
-    order = _order(needs, graph)
+    order, users = _order(needs, graph), _turned(needs)
     while True:
         behind = _reached(needs, stuck)
-        ahead = _reached(_turned(needs), stuck)  # what the stuck ones are needed by
+        ahead = _reached(users, stuck)  # what the stuck ones are needed by
         inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
         beside = _collocated(graph, inside)
         if beside <= set(inside):

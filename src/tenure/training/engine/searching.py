@@ -216,6 +216,8 @@ def rendered(found: Mapping[str, Found], form: str) -> str:
 
     >>> rendered({"a": "x y", "b": "z"}, "txt"), rendered({"a": "x"}, "py")
     ('x y\\nz\\n', "{\\n'a': 'x',\\n}\\n")
+    >>> rendered({"a": [(-0.5, "x"), (-1.0, "y")]}, "txt")  # all hypotheses
+    "[(-0.5, 'x'), (-1.0, 'y')]\\n"
     """
     if form == "py":
         return "{\n" + "".join(f"{tag!r}: {shown(value)},\n" for tag, value in found.items()) + "}\n"

@@ -10,7 +10,7 @@ import numpy as np
 from tenure.core.errors import Party, brief
 from tenure.training.pretraining.construct import PretrainError
 from tenure.training.pretraining.parts import Place, places
-from tenure.training.pretraining.plan import MODES
+from tenure.training.pretraining.plan import check_mode
 
 Values = Mapping[str, np.ndarray]  # by variable name, such as "lstm/rec/W"
 
@@ -41,9 +41,8 @@ def carried(
       PretrainError: there is no such mode, a layer has lost a parameter, or shapes differ where they must not.
     """
     own = new_net.get("#copy_param_mode")
-    for name, given in (("#copy_param_mode", own), ("copy_param_mode", mode)):
-        if given not in MODES:
-            raise PretrainError(f"{name} is {brief(given)}", ways=["None, 'ifpossible', 'subset' or 'reset'"])
+    check_mode("#copy_param_mode", own)
+    check_mode("copy_param_mode", mode)
     before, after = places(old_net, old, extern_data), places(new_net, new, extern_data)
     gone = {(p.layer, p.local) for p in before.values()} - {(p.layer, p.local) for p in after.values()}
     found = dict(new)

@@ -100,8 +100,7 @@ class Pretraining:
         stages, repetitions = _stages(net, options), options.get("repetitions")
         counts = _counts(repetitions, stages)
         mode = options.get("copy_param_mode")
-        if mode not in MODES:
-            raise PretrainError(f"copy_param_mode is {brief(mode)}", ways=["None, 'ifpossible', 'subset' or 'reset'"])
+        check_mode("copy_param_mode", mode)
         nets = [{k: v for k, v in stage.items() if k != "#repetition"} for stage in stages]
         return cls(
             [Stage(n, count) for n, count in zip(nets, counts, strict=True)],
@@ -110,6 +109,20 @@ class Pretraining:
             _output_mode(options.get("copy_output_layer"), mode),
             bool(options.get("greedy")),
         )
+
+
+def check_mode(option: str, given: Any) -> None:
+    """Checks how parameters are copied.
+
+    Args:
+      option: where it is written.
+      given: one of `MODES`.
+
+    Raises:
+      PretrainError: it is none of them.
+    """
+    if given not in MODES:
+        raise PretrainError(f"{option} is {brief(given)}", ways=["None, 'ifpossible', 'subset' or 'reset'"])
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any] | None:
