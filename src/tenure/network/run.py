@@ -72,7 +72,7 @@ class Run:
       loop_dim: what that dim is outside of the loop.
       loop_step: the number of the step.
       all_steps: whether it computes what was moved out of the loop over `loop_time`, for all steps at once.
-      stepped: the keys of the layers that run step by step, in a loop's body.
+      stepped: the keys of the layers that run step by step in RETURNN, in a loop's body.
       search: in one step of a search, what choices need of the step before.
       dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.

@@ -27,6 +27,7 @@ class Pass:
       time: the dim that it goes over.
       run: the pass over what is moved out.
       split: which layers run when.
+      named_in_steps: the layers that run step by step in RETURNN, after which its parameters' names go.
       apart: what is computed of labels that need not be as long as the loop, over a time of their own.
       forms: what the layers inside give, as far as dims and dtypes go; known once the steps are looked at.
       new_lengths: the lengths of dims that only steps know of.
@@ -38,8 +39,10 @@ class Pass:
         assert isinstance(graph, LoopGraph)
         self.graph = graph
         move_out = loop.node.get("optimize_move_layers_out") is not False
-        self.split = parts(graph, move_out, self._over_whole())
         legacy = self.outer.network.reuse == "legacy"  # RETURNN's loops of layers go forward, whatever 'direction' says
+        whole = list(self._over_whole())
+        self.split = parts(graph, move_out, whole, states_in_steps=not legacy)
+        self.named_in_steps = frozenset(parts(graph, move_out, whole, states_in_steps=False).inside)
         self.reverse = loop.node.get("direction") == -1 and not legacy
         self.remat: bool | int = loop.node.get("remat") or False
         self.run = self.step_run()
@@ -54,7 +57,7 @@ class Pass:
         self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
         self.run.loop_dim = self.outer_time
         known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
-        self.apart = own_labels(graph, self.split)
+        self.apart = own_labels(graph, self.split, [k for k, x in frames.items() if not x.has(self.outer_time)])
         self.frames = {
             k: x if k in self.apart else self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time))
             for k, x in frames.items()
@@ -64,7 +67,7 @@ class Pass:
         """A pass over the body, with what it needs from outside."""
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
         run.params, run.losses, run.constraints = [], {}, []
-        run.stepped = frozenset(self.split.inside)
+        run.stepped = self.named_in_steps
         for key in self.graph.imports:
             if key in self.outer.outputs:
                 run.outputs[f"base:{key}"] = self.outer.outputs[key]
