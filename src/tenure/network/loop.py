@@ -164,7 +164,7 @@ def parts(
     for key, node in graph.nodes.items():
         free = key in graph.frames or key in graph.previous or _is_whole(node) or _unmasks_whole(graph, needs, key)
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
-        if (not free and not moves and key not in late) or mask_around(node) or (key == end and graph.open_ended):
+        if (not free and not moves and key not in late) or masks_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
     stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
     order, users = _order(needs, graph), _turned(needs)
@@ -213,16 +213,14 @@ def _the_same(graph: LoopGraph, needs: Mapping[str, list[str]], stuck: set[str],
         found = fewer
 
 
-def mask_around(node: Node) -> str | None:
-    """The node of the mask, for a layer that a `masked_computation` runs."""
-    owner = node.level.owner
-    while owner is not None:
-        if owner.class_name == "masked_computation":
-            return owner.refs.get("mask")
-        if owner.branches:
-            return None  # of a loop or a branch around
+def masks_around(node: Node) -> list[str]:
+    """The nodes of the masks of the masked computations that a layer is in, those inside of others first."""
+    found, owner = [], node.level.owner
+    while owner is not None and not owner.branches:  # of a loop or a branch around
+        if owner.class_name == "masked_computation" and "mask" in owner.refs:
+            found.append(str(owner.refs["mask"]))
         owner = owner.level.owner
-    return None
+    return found
 
 
 def own_labels(graph: LoopGraph, split: Parts, longer: Iterable[str]) -> set[str]:

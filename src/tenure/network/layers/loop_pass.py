@@ -12,7 +12,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer
 from tenure.network.layers.first_output import first_output
 from tenure.network.layers.loop_frames import turned
-from tenure.network.loop import LoopGraph, mask_around, own_labels, parts
+from tenure.network.loop import LoopGraph, masks_around, own_labels, parts
 from tenure.network.output import Output, map_tensors
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
@@ -77,7 +77,7 @@ class Pass:
         """The recurrent layers and loops inside that go over a sequence outside."""
         for key, node in self.graph.nodes.items():
             chooses = node.cls.chooses(node, self.graph.flags)  # type: ignore[attr-defined]
-            if node.class_name != "rec" or not node.sources or chooses or mask_around(node):
+            if node.class_name != "rec" or not node.sources or chooses or masks_around(node):
                 continue
             outside = [self.outer.outputs.get(k.removeprefix("base:")) for k in node.sources if k.startswith("base:")]
             found = [out for out in outside if out is not None and out.tensor.time_axis is not None]
