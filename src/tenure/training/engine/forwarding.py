@@ -13,14 +13,17 @@ import numpy as np
 
 from tenure.network.graph import Flags
 from tenure.network.tensor import Tensor
+from tenure.training.batching.arrays import Padded
 from tenure.training.data.base import Stream
 from tenure.training.data.writing import HdfWriter
 from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed, check_not_empty
+from tenure.training.engine.in_flight import batches_in_flight, computed
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import check_available
 from tenure.training.engine.outputs import rows
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.settings import evaluation_options, evaluation_set, named, training_options
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
@@ -95,9 +98,13 @@ def _forwarded(
         raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
     check_available(training.network, (layer,), _FLAGS)
     feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS)
-    for batch in feed.batches(epoch):
-        wanted = (layer, *(dumps.layers if dumps is not None else ()))
-        _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)
+    wanted = (layer, *(dumps.layers if dumps is not None else ()))
+
+    def step(number: int, batch: Padded) -> Ready:
+        return training.steps.evaluation(training.state, feed.fed(batch), layers=wanted, losses=False)
+
+    at_once = batches_in_flight(config, training.steps.mesh)
+    for batch, (_, outputs, _) in computed(feed.batches(epoch), step, at_once):
         if dumps is not None:
             dumps.take(batch.tags, outputs)
         yield batch.tags, outputs[layer]
