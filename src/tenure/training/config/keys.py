@@ -91,7 +91,7 @@ window: frames around each frame are joined to it
 batching: the order of sequences
 shuffle_frames_of_nseqs: not used by networks with time
 seq_drop: the share of sequences that is left out at random
-recurrent_net: False: frames of all sequences in one row
+recurrent_net: False: the frames of all sequences of a batch are in one row, True: each sequence has its own; by default, the former if no layer is recurrent
 on_size_limit: "chunk" cuts what is too long for a batch of evaluation
 forward_batch_size: batch_size of evaluation, search and forward
 # optimizer

@@ -94,7 +94,7 @@ def _forwarded(
     if options is None:
         raise ConfigError("there are no data to forward", ways=["eval = {…}", "forward_data = 'dev'"])
     check_available(training.network, (layer,), _FLAGS)
-    feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS)
+    feed = Feed.of(options, defaults, config, training.network, training=False, flags=_FLAGS, apart=True)
     for batch in feed.batches(epoch):
         wanted = (layer, *(dumps.layers if dumps is not None else ()))
         _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)

@@ -43,6 +43,16 @@ def using_batch(batch_size: Any, max_seqs: int) -> str:
     return f"using batch size: {batch_size}, max seqs: {max_seqs}"
 
 
+def in_one_row(chunked: bool) -> str:
+    """The frames of all sequences of a batch share one row.
+
+    >>> in_one_row(True)
+    'no layer is recurrent: the frames of all sequences are in one row, without chunks (recurrent_net = True keeps sequences apart)'
+    """
+    without = ", without chunks" if chunked else ""
+    return f"no layer is recurrent: the frames of all sequences are in one row{without} (recurrent_net = True keeps sequences apart)"
+
+
 def finished(epoch: int, what: str, steps: int, elapsed: float, computing: float, pretraining: bool = False) -> str:
     """The end of a pass over data.
 

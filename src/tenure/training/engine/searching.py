@@ -60,6 +60,7 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
         *({}, config, training.network),
         training=False,
         flags=flags,
+        apart=True,
     )
     began, scores, count, found = time.monotonic(), Scores(), 0, {}
     sequences, labels = feed.data.epoch(epoch), {layer: labels_of(training, feed, layer) for layer in layers}

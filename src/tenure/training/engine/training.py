@@ -256,6 +256,8 @@ class Training(Learner):
     def _train(self, position: Position, config: Config, rate: float) -> Scores:
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
+        if not feed.limits.recurrent:
+            self.log.say(log_lines.in_one_row(feed.chunking is not None), 4)
         assert self.dumps is not None
         self.dumps.begin("train", position.epoch, resumed=self._resumed, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
