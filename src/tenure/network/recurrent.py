@@ -14,7 +14,49 @@ from tenure.network.tensor import Tensor
 from tenure.network.typing import Graph, Node
 
 LAYERS = frozenset(
-    ["cond", "conv", "ctc_loss", "cum_concat", "cumsum", "dct", "edit_distance", "edit_distance_table", "eval", "fast_bw", "first_t_frames_noise_estimator", "fold", "generic_attention", "istft", "kenlm", "loss", "masked_computation", "multichannel_multiresolution_stft_layer", "multichannel_stft_layer", "optimal_completions", "pool", "positional_encoding", "postfix_in_time", "prefix_in_time", "range_from_length", "range_in_axis", "rec", "relative_positional_encoding", "rnn_cell", "search_sorted", "self_attention", "slice_nd", "stft", "subnetwork", "time_chunking", "time_unchunking", "transposed_conv", "twod_lstm", "unflatten_nd", "unmask", "window"]
+    [
+        "cond",
+        "conv",
+        "ctc_loss",
+        "cum_concat",
+        "cumsum",
+        "dct",
+        "edit_distance",
+        "edit_distance_table",
+        "eval",
+        "fast_bw",
+        "first_t_frames_noise_estimator",
+        "fold",
+        "generic_attention",
+        "istft",
+        "kenlm",
+        "loss",
+        "masked_computation",
+        "multichannel_multiresolution_stft_layer",
+        "multichannel_stft_layer",
+        "optimal_completions",
+        "pool",
+        "positional_encoding",
+        "postfix_in_time",
+        "prefix_in_time",
+        "range_from_length",
+        "range_in_axis",
+        "rec",
+        "relative_positional_encoding",
+        "rnn_cell",
+        "search_sorted",
+        "self_attention",
+        "slice_nd",
+        "stft",
+        "subnetwork",
+        "time_chunking",
+        "time_unchunking",
+        "transposed_conv",
+        "twod_lstm",
+        "unflatten_nd",
+        "unmask",
+        "window",
+    ]
 )
 """Classes of layers that are recurrent, whatever their options are."""
 

@@ -336,7 +336,8 @@ class Training(Learner):
         took, elapsed = now - self._told_at, now - self._epoch_began
         complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
         options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
-        self.log.say(log_lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        shown = sizes if self.config.get("log_batch_size") else {}
+        self.log.say(log_lines.step(epoch, number, costs, shown, len(batch.tags), exp=scores.with_exp, **options), 5)
         self._told_at = now
 
     def _say_key(self, epoch: int, told: Mapping[str, Any]) -> None:
