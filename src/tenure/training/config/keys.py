@@ -175,6 +175,7 @@ search_scores: False: WER, CER, BLEU and chrF of a search are not computed
 search_scores_file: where they go, as JSON
 output_file: where forward writes
 forward_output_layer: the layer that is written
+forward_use_search: True: the task forward searches, and what it writes is of the hypotheses that it finds
 forward_override_hdf_output: True: an output_file that is there is replaced
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
