@@ -184,3 +184,27 @@ def test_an_output_of_zeros_before_labels_that_are_read_as_a_whole(batch):
     labels = np.pad(batch["classes"][0][:, :-1], ((0, 0), (1, 0)))
     within = np.arange(6) < LENGTHS[:, None]
     np.testing.assert_allclose(found[within], (w[labels] + b)[within], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "unit", ["lstm", {"output": {"class": "combine", "kind": "add", "from": ["prev:output", "data:source"]}}]
+)
+def test_a_loop_inside_goes_over_a_time_that_a_layer_chose_wherever_it_runs(unit):
+    inner = {"class": "rec", "from": "chosen", "unit": unit, **({"n_out": 2} if unit == "lstm" else {})}
+    body = {
+        "sum": {"class": "combine", "kind": "add", "from": ["data:source", "prev:sum"]},
+        "parts": {"class": "split_dims", "axis": "F", "dims": (3, -1), "from": "sum"},
+        "chosen": {"class": "reinterpret_data", "set_axes": {"T": "spatial:-1"}, "from": "parts"},
+        "inner": inner,
+        "output": {"class": "reduce", "mode": "max", "axes": "T", "from": "inner"},
+    }
+    x = np.random.RandomState(0).randn(2, 5, 6).astype("float32")
+    found = []
+    for moved in (True, False):
+        loop = {"class": "rec", "from": "data", "unit": body, "optimize_move_layers_out": moved}
+        net = tn.network({"output": loop}, {"data": {"dim": 6}}, behavior_version=0)
+        params, state = net.init(jax.random.key(0))
+        out = net.apply(params, state, None, {"data": (x, np.array([5, 3]))}, losses=False)[0].outputs["output"]
+        assert out.time_axis == 0 and out.shape == (5, 2, 2)
+        found.append(out.data)
+    np.testing.assert_allclose(*found, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 import jax
@@ -88,8 +89,11 @@ class Pass:
         return self._turned(x.replace_dim(x.axis(self.outer_time), self.time))
 
     def leaving(self, x: Tensor) -> Tensor:
-        """An output as it is outside of the loop."""
-        return self._turned(x).replace_dim(x.axis(self.time), self.outer_time) if x.has(self.time) else x
+        """An output as it is outside of the loop, where its time is what the loop goes over."""
+        if not x.has(self.time):
+            return x
+        axis = x.axis(self.time)
+        return dataclasses.replace(self._turned(x).replace_dim(axis, self.outer_time), time_axis=axis)
 
     def _turned(self, x: Tensor) -> Tensor:
         return turned(x, self.time) if self.reverse else x
