@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tenure.core.errors import brief
 from tenure.network.errors import NetworkError, option_error
 from tenure.network.typing import Graph
 
