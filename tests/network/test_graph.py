@@ -82,6 +82,7 @@ def test_a_layer_that_registers_itself_as_data():
         ({"output": {"class": "linaer", "from": "data"}}, "LayerClassError", "nearest names: linear"),
         ({"output": {"from": "data"}}, "NetworkError", "has no 'class'"),
         ({"output": 3}, "NetworkError", "is 3, not a dictionary"),
+        ({"output": {"class": "rec", "unit": {"output": 3}, "from": "data"}}, "NetworkError", "layer 'output/output' is 3, not a"),
         ({"outptu": linear()}, "LayerNotFoundError", "nearest names: outptu"),
         ({"output": {"class": "linear", "n_out": 3}}, "OptionError", "'from' is None: missing"),
         ({"output": {"class": "linear", "from": "data"}}, "OptionError", "'n_out' is None: the size of the output is needed"),
