@@ -55,7 +55,8 @@ class Pass:
         self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
         self.run.loop_dim = self.outer_time
         known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
-        self.apart = own_labels(graph, self.split)
+        others = [key for key, x in frames.items() if not x.has(self.outer_time)]
+        self.apart = own_labels(graph, self.split, others)
         self.frames = {
             k: x if k in self.apart else self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time))
             for k, x in frames.items()
