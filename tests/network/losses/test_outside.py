@@ -132,4 +132,4 @@ def test_a_search_in_training_that_another_choice_follows_with_known_labels():
     found = np.asarray(result.outputs["labels"].data)  # [beam, labels, batch]
     np.testing.assert_array_equal(found, np.broadcast_to(LABELS_OF_TWO.T, found.shape))
     assert found.shape[0] == 2 and result.outputs["inner"].shape == (2, 2)
-    np.testing.assert_allclose(result.losses["extra.search:best"].loss, -result.outputs["score"].data.sum(), rtol=1e-6)
+    np.testing.assert_allclose(result.losses["best"].loss, -result.outputs["score"].data.sum(), rtol=1e-6)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -154,6 +156,20 @@ def loss_name(node: Node) -> str:
     """By what name a layer's loss is known: the layer's path; what is around a masked unit counts twice, as in RETURNN."""
     parent, _, last = node.key.rpartition("/")
     return f"{parent}/{node.name}" if last == UNIT else node.key
+
+
+def without_prefix(names: Iterable[str]) -> dict[str, str]:
+    """By what name a pass tells each loss: without the prefix of `extra.search:…`, as in RETURNN, unless two would be named alike.
+
+    >>> without_prefix(["extra.search:decision", "extra.search:output/p", "output/p"])
+    {'extra.search:decision': 'decision', 'extra.search:output/p': 'extra.search:output/p', 'output/p': 'output/p'}
+    """
+    plain = {name: _EXTRA.sub("", name) for name in names}
+    often = collections.Counter(plain.values())
+    return {name: short if often[short] == 1 else name for name, short in plain.items()}
+
+
+_EXTRA = re.compile(r"^extra(\.[A-Za-z0-9_.()]+)?:")
 
 
 def compute(layer: Layer, out: Output) -> LossValue:
