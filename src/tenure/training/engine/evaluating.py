@@ -111,10 +111,7 @@ def _is_aligned(graph: Graph, loss: str) -> bool:
     told = {short: nodes[name] for name, short in without_prefix(nodes).items()}
     if loss in told:
         return loss_class(told[loss]).aligned
-    for node in graph.nodes.values():
-        if any(_is_aligned(branch, loss) for branch in node.branches.values()):
-            return True
-    return False
+    return any(_is_aligned(branch, loss) for node in graph.nodes.values() for branch in node.branches.values())
 
 
 def _of_sequence(loss: Any, frames: tuple[Any, Any], length: int, aligned: bool) -> dict[str, Any]:
