@@ -120,7 +120,9 @@ class Graph:
         if not isinstance(name, str) or name.startswith("#"):
             return False
         if not isinstance(entry, Mapping):
-            raise NetworkError(f"layer '{name}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"])
+            raise NetworkError(
+                f"layer '{self.root.path}{name}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"]
+            )
         named = name == "output" or name.endswith(":output")
         return self.active(entry) and (named or self.is_output(entry))
 

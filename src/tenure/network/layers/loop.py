@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from tenure.network import loop_length, ops, sizes
+from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.loop_frames import clean
@@ -34,6 +36,9 @@ class Loop(Layer):
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
+        if not isinstance(node.get("unit"), Mapping):
+            why = "a loop has a dictionary of layers"
+            raise option_error(node.key, node.class_name, "unit", node.get("unit"), why, ["'class': 'rec'  for a cell"])
         body = node.branches["unit"] = LoopGraph(graph, node, node.get("unit")).build()
         assert isinstance(body, LoopGraph)
         loop_length.link(graph, node, body)
