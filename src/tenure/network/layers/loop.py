@@ -14,7 +14,7 @@ from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.loop_frames import clean
 from tenure.network.layers.loop_pass import Pass
-from tenure.network.layers.loop_steps import STEPWISE, Steps
+from tenure.network.layers.loop_steps import STEPWISE, TARGETS, Steps
 from tenure.network.loop import LoopGraph
 from tenure.network.losses.registry import add_loss
 from tenure.network.output import Output, map_tensors
@@ -88,7 +88,9 @@ def _result(of: Pass, back_prop: bool) -> Output:
     run.outputs |= found
     for key in split.inside:
         if key in found and graph.nodes[key].get("loss") and not run.dry:
-            add_loss(run.build(graph.nodes[key]), found.get(f"{STEPWISE}{key}", found[key]))
+            add_loss(
+                run.build(graph.nodes[key]), found.get(f"{STEPWISE}{key}", found[key]), found.get(f"{TARGETS}{key}")
+            )
     for key in split.after:
         of.whole(key)
     of.outer.params += run.params
