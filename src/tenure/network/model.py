@@ -26,6 +26,10 @@ from tenure.network.tensor import Tensor
 STEP, ROWS = ":step", ":rows"  # under which the number of training steps, and that of the rows that count, are fed
 
 
+def _names(given: Any) -> list[str]:
+    return given.split(",") if isinstance(given, str) else list(given or ())
+
+
 def _rebuilt(arguments: Mapping[str, Any], evaluated: bool = False, takes_key: bool = True) -> Network:
     made = Network(**arguments)
     made.evaluated, made.takes_key = evaluated, takes_key
@@ -174,6 +178,7 @@ class Network:
                 default_input=self.default_input,
                 default_target=self.default_target,
                 training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
+                searched=_names(self.config.get("search_train_network_layers")),
             )
             return graph.build(roots, more=more)
 

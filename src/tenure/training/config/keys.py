@@ -102,7 +102,9 @@ adadelta: True: Adadelta
 adagrad: True: Adagrad
 rmsprop: RMSprop, with this decay
 smorms3: True: SMORMS3
+adasecant: True: AdaSecant, as RETURNN's Theano backend has it
 momentum: of plain gradient descent
+momentum2: of the updates of any optimizer, as RETURNN's Theano backend has it
 nesterov_momentum: Nesterov's momentum of plain gradient descent
 optimizer_epsilon: in the denominator of Adam and its relatives
 gradient_clip: no entry of a gradient is greater
@@ -146,6 +148,7 @@ pretrain_construction_algo: from_input or from_output
 pretrain_repetitions: so many epochs for each network
 pretrain_greedy: from the second network on, only new layers and those with a loss are trained
 pretrain_copy_output_layer: whether the output layer is kept
+search_train_network_layers: layers that search in training too, with all that they need once more; their losses count
 # data
 train: the data set to train on
 dev: the data set to evaluate on
@@ -197,9 +200,7 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     horovod_avg_grad"""
 _NOT_DONE = {
     "torch_distributed": "several devices are the keys 'devices' and 'mesh'",
-    "adasecant": "use optimizer = {'class': 'adam'}",
-    "momentum2": "use momentum",
-    "mean_normalized_sgd": "use momentum",
+    "mean_normalized_sgd": "Theano's averages of the inputs of each layer are not kept: use momentum or adam",
     "update_multiple_models": "train one model",
     "update_batch_size": "use batch_size with accum_grad_multiple_step",
     "extra_updates": "write the update as a layer with a state",
@@ -209,7 +210,6 @@ _NOT_DONE = {
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
-    "search_train_network_layers": "losses of searched hypotheses are not trained on",
     "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tenure.network.graph import Flags
 from tenure.network.tensor import Tensor
+from tenure.training.batching.frames import Frames
 from tenure.training.data.base import Stream
 from tenure.training.data.writing import HdfWriter
 from tenure.training.engine import log_lines
@@ -144,7 +145,7 @@ def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | No
     feed = _feed(training, config, named(config, config.get("train")), training_options(config), _FLAGS, apart=False)
     most = config.get("max_seq_length")
     if isinstance(most, int | float) and most > 0:
-        feed = replace(feed, limits=replace(feed.limits, max_seq_length=most))
+        feed = replace(feed, limits=replace(feed.limits, max_seq_length=Frames(rest=most)))
     total, count = np.zeros(()), 0
     for _, output in _forwarded(training, feed, layer):
         steps += 1
