@@ -45,3 +45,17 @@ def test_a_learned_start_is_named_after_where_the_cell_runs():
     params = run({"output": {"class": "rec", "from": "data", "unit": body}})[1]
     names = {f"{m}/{n}" for m, of in params.items() for n in of if n.startswith(("initial", "rec/initial"))}
     assert names == {"output/rec/out/rec/initial_c", "output/rec/in/initial_c"}
+
+
+@pytest.mark.parametrize("unit", ["lstm", "gru"])
+@pytest.mark.parametrize("wrong", ["data", "sequence"])
+def test_a_start_that_does_not_fit_names_the_option(unit, wrong):
+    start = (
+        {"class": "reduce", "mode": "mean", "axes": "T", "from": "data"}
+        if wrong == "data"
+        else {"class": "linear", "n_out": 3, "from": "data"}
+    )
+    loop = {"class": "rec", "unit": unit, "n_out": 3, "from": "data"}
+    given = {"c": "start", "h": "start"} if unit == "lstm" else "start"
+    with pytest.raises(TenureError, match="'output' .rec.: option 'initial_state' is .*no state of"):
+        run({"start": start, "output": {**loop, "initial_state": given}})

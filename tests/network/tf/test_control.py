@@ -106,7 +106,7 @@ def test_a_function_with_a_gradient_of_its_own():
     assert np.allclose(jax.grad(lambda x: jnp.sum(clipped(x)))(jnp.ones(2)), 7) and float(clipped(3.0)) == 6
 
 
-@pytest.mark.parametrize("name", ["py_func", "py_function", "gradients", "TensorArray"])
+@pytest.mark.parametrize("name", ["py_func", "py_function", "gradients"])
 def test_what_is_refused_says_what_to_write(name):
     with pytest.raises(tn.TenureError, match=name) as e:
         getattr(tf, name)

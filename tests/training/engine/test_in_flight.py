@@ -226,6 +226,12 @@ TASKS = {
         "output_per_seq_format": "seq_tag,pos_score",
     },
     "forward": {"eval": DATA, "output_file": "FOLDER/out.hdf", "forward_output_layer": "noise"},
+    "forward of a search": {
+        "eval": DATA,
+        "forward_use_search": True,
+        "output_file": "FOLDER/out.hdf",
+        "forward_output_layer": "noise",
+    },
     "compute_priors": {"train": DATA, "output_file": "FOLDER/out"},
 }
 

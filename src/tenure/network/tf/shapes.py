@@ -48,9 +48,14 @@ def fill(dims: Any, value: Any, name: str | None = None) -> jax.Array:
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
-    """A value as an array, repeated to fill a shape if one is given; texts as words."""
+    """A value as an array, repeated to fill a shape if one is given; a whole number alone stays known; texts as words."""
     if isinstance(value, str | bytes):
         return Words.of(value)
+    if shape is None and isinstance(value, (bool, int, np.bool_, np.integer)):
+        known = np.asarray(
+            value, dtype_of((bool if isinstance(value, (bool, np.bool_)) else int) if dtype is None else dtype)
+        )
+        return known[()]
     found = jnp.asarray(value, None if dtype is None else dtype_of(dtype))
     return found if shape is None else jnp.broadcast_to(found, shape_of(shape))
 

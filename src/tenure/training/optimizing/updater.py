@@ -15,14 +15,25 @@ from tenure.training.errors import ConfigError
 from tenure.training.optimizing.clipping import Clipping
 from tenure.training.optimizing.kinds import LAZY, Direction, kind, name_of
 from tenure.training.optimizing.loss_scale import LossScale, all_finite
+from tenure.training.optimizing.older import with_momentum
 
 Params = Any  # {module: {name: array}}
 Path = tuple[str, str]
 _OF_LAYERS = (
-    *("optimizer", "accum_grad_multiple_step"),
+    *("optimizer", "momentum2", "accum_grad_multiple_step"),
     *(f.name for f in dataclasses.fields(Clipping)),
 )
-_GIVEN_ALONE = ("adam", "nadam", "adagrad", "adadelta", "rmsprop", "smorms3", "momentum", "nesterov_momentum")
+_GIVEN_ALONE = (
+    "adam",
+    "nadam",
+    "adagrad",
+    "adadelta",
+    "rmsprop",
+    "smorms3",
+    "adasecant",
+    "momentum",
+    "nesterov_momentum",
+)
 _GIVEN_AS = {"momentum": "momentum", "nesterov_momentum": "momentum", "rmsprop": "decay"}
 _NOT_DONE = ("maximize_grad_norm", "gradient_clip_global_norm_tag", "extra_updates")
 
@@ -278,6 +289,8 @@ def _part(options: Mapping[str, Any], paths: set[Path], epsilon: Any) -> Part:
     if not isinstance(optimizer, Mapping):
         raise ConfigError(f"optimizer is {brief(optimizer)}", ways=["{'class': 'adam'}"])
     direction, multiplier = kind(optimizer, None if epsilon is None else float(epsilon))
+    if options.get("momentum2"):
+        direction = with_momentum(direction, float(options["momentum2"]))
     every = int(options.get("accum_grad_multiple_step") or 1)
     return Part(
         frozenset(paths), direction, multiplier, Clipping.from_config(options), every, _is_lazy(options, optimizer)
