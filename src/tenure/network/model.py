@@ -17,6 +17,7 @@ from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
 from tenure.network.output_options import finish
 from tenure.network.picklable import check_picklable
+from tenure.network.recurrent import is_recurrent
 from tenure.network.result import Result, collect, wanted
 from tenure.network.run import Run, run_graph
 from tenure.network.show import Picture
@@ -325,6 +326,16 @@ class Network:
     def forms(self, flags: Flags) -> Mapping[str, Tensor]:
         """What the outputs of all layers look like in the last pass with these flags, those inside of loops in one step."""
         return self._forms.get(flags, {})
+
+    def recurrent(self, flags: Flags = Flags()) -> bool:
+        """Whether a layer is recurrent, so that a batch must keep its sequences apart; as RETURNN decides it.
+
+        Args:
+          flags: what the network is built for.
+        """
+        forms = {**self.forms(Flags(False, True)), **self.forms(Flags(True, True)), **self.forms(flags)}
+        with versions.use(self.behavior_version):
+            return is_recurrent(self.graph(flags), forms)
 
     # Names and sharing.
 

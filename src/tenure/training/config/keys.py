@@ -91,7 +91,7 @@ window: frames around each frame are joined to it
 batching: the order of sequences
 shuffle_frames_of_nseqs: not used by networks with time
 seq_drop: the share of sequences that is left out at random
-recurrent_net: False: frames of all sequences in one row
+recurrent_net: False: the frames of all sequences of a batch are in one row, True: each sequence has its own; by default, the former if no layer is recurrent
 on_size_limit: "chunk" cuts what is too long for a batch of evaluation
 forward_batch_size: batch_size of evaluation, search and forward
 # optimizer
@@ -178,6 +178,7 @@ search_scores: False: WER, CER, BLEU and chrF of a search are not computed
 search_scores_file: where they go, as JSON
 output_file: where forward writes
 forward_output_layer: the layer that is written
+forward_use_search: True: the task forward searches, and what it writes is of the hypotheses that it finds
 forward_override_hdf_output: True: an output_file that is there is replaced
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence

@@ -82,7 +82,8 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
     if form not in (None, "txt", "py"):
         raise ConfigError(f"output_per_seq_file_format is {brief(form)}", ways=["txt or py"])
     ((name, options),) = sets.items()
-    feed = Feed.of(options, evaluation_options(config), {**config, "max_seqs": 1}, training.network, training=False)
+    single = {**config, "max_seqs": 1}
+    feed = Feed.of(options, evaluation_options(config), single, training.network, training=False, apart=True)
     scores, told, began = Scores(), [], time.monotonic()
     sequences, aligned = feed.data.epoch(epoch), _is_aligned(training.network.graph(Flags(False, True, False)), loss)
     for batch in feed.batches(epoch, order=sequences):

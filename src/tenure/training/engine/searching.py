@@ -21,7 +21,7 @@ from tenure.training.batching.arrays import Padded
 from tenure.training.engine import log_lines, text_scores
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
-from tenure.training.engine.outputs import rows, shown
+from tenure.training.engine.outputs import hypothesis, rows, shown
 from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import named
 from tenure.training.engine.training import Training
@@ -60,6 +60,7 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
         *({}, config, training.network),
         training=False,
         flags=flags,
+        apart=True,
     )
     began, scores, count, found = time.monotonic(), Scores(), 0, {}
     sequences, labels = feed.data.epoch(epoch), {layer: labels_of(training, feed, layer) for layer in layers}
@@ -171,22 +172,8 @@ def texts(result: Result, layer: str, labels: Sequence[str] | None) -> list[Text
         return [text(row, labels) for row in rows(output)]
     values = np.asarray(result.scores[layer].data)  # [beam, batch]
     beam = next(i for i, d in enumerate(output.dims) if d.is_beam)
-    each = [[text(row, labels) for row in rows(_at(output, beam, k))] for k in range(len(values))]
+    each = [[text(row, labels) for row in rows(hypothesis(output, beam, k))] for k in range(len(values))]
     return [[(np.float32(values[k, b]), each[k][b]) for k in range(len(values))] for b in range(values.shape[1])]
-
-
-def _at(output: Tensor, axis: int, index: int) -> Tensor:
-    """One hypothesis of each sequence."""
-    lengths = {}
-    for dim, n in output.lengths.items():
-        own = next((i for i, d in enumerate(n.dims) if d.is_beam), None)
-        lengths[dim] = n if own is None else _without(n, own, index)
-    return dataclasses.replace(_without(output, axis, index), lengths=lengths)
-
-
-def _without(x: Tensor, axis: int, index: int) -> Tensor:
-    dims = tuple(d for i, d in enumerate(x.dims) if i != axis)
-    return Tensor(np.take(np.asarray(x.data), index, axis), dims, x.sparse_dim)
 
 
 def text(row: np.ndarray, labels: Sequence[str] | None) -> str:

@@ -256,6 +256,8 @@ class Training(Learner):
     def _train(self, position: Position, config: Config, rate: float) -> Scores:
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
+        if not feed.limits.recurrent:
+            self.log.say(log_lines.in_one_row(feed.chunking is not None), 4)
         assert self.dumps is not None
         self.dumps.begin("train", position.epoch, resumed=self._resumed, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
@@ -334,7 +336,8 @@ class Training(Learner):
         took, elapsed = now - self._told_at, now - self._epoch_began
         complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
         options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
-        self.log.say(log_lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        shown = sizes if self.config.get("log_batch_size") else {}
+        self.log.say(log_lines.step(epoch, number, costs, shown, len(batch.tags), exp=scores.with_exp, **options), 5)
         self._told_at = now
 
     def _say_key(self, epoch: int, told: Mapping[str, Any]) -> None:
