@@ -340,6 +340,8 @@ class Resize(Layer):
 
     def _interpolated(self, data: Any, n: int, size: int, kind: str) -> Any:
         """TensorFlow's first way: output `i` is at `i n / size`, not at the middle of its cell."""
+        if isinstance(n, int) and not n:
+            return data
         at = jnp.arange(size) * (n / size)
         low = jnp.minimum(jnp.floor(at).astype(jnp.int32), n - 1)
         if kind in ("nn", "nearest_neighbor"):
