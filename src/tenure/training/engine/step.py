@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenure.core.errors import brief
 from tenure.network.losses.base import LossValue
 from tenure.network.model import ROWS, Network
+from tenure.network.occurrences import Probe
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
 from tenure.training.engine.mesh import rules_of, shardings
@@ -166,10 +167,10 @@ class Steps:
         told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
         return told, {name: counted(x, batch) for name, x in outputs.items()}, new
 
-    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any]:
-        """The losses, those of each frame by their names (see `LossValue`), and the output of a layer."""
-        told, frames, output = self._frames(state.params, state.state, self.fed(batch), layer=layer)
-        return told, frames, counted(output, batch)
+    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any, Any]:
+        """The losses, those of each frame by their names (see `LossValue`), the output of a layer, and the network's state after it."""
+        told, frames, output, new = self._frames(state.params, state.state, self.fed(batch), layer=layer)
+        return told, frames, counted(output, batch), new
 
     def searched(
         self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
@@ -191,10 +192,13 @@ class Steps:
         own, noise = jax.random.split(jax.random.fold_in(key, 2 * step + 1))
         network, read = self.network, updater.read_by_labels
 
-        def objective(params: Any) -> tuple[Any, tuple[Any, Result, Any]]:
+        probes = {path: Probe.of(limit) for path, limit in updater.probes.items()}
+
+        def objective(params: Any, probes: Any) -> tuple[Any, tuple[Any, Result, Any]]:
+            more = {"probes": {module: probe for (module, _), probe in probes.items()}} if probes else {}
             params, inputs = lowered((params, batch), self._dtype)
             layers = (*read, *self.dumped)
-            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=layers)
+            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=layers, **more)
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
             value = jnp.asarray(result.loss if updater.decoupled else result.objective, jnp.float32)
@@ -204,7 +208,8 @@ class Steps:
             result, _ = network.apply(params, state.state, own, batch, train=True, step=step, layers=())
             return jnp.asarray(result.constraints, jnp.float32)
 
-        (_, (value, result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        of_all = jax.value_and_grad(objective, (0, 1), has_aux=True)
+        (_, (value, result, new)), (grads, seen) = of_all(state.params, probes)
         pulls = jax.grad(pull)(state.params) if updater.decoupled else None
         params, optimizer = updater.update(
             *(grads, state.optimizer, state.params),
@@ -213,6 +218,7 @@ class Steps:
             key=noise,
             constraints=pulls,
             labels={name: labels_read(x, batch) for name, x in result.outputs.items() if name in read},
+            squares={path: probe.squares for path, probe in seen.items()},
         )
         after = State(params, new, optimizer)
         if self._rules:  # XLA would place as it likes what no rule places
@@ -228,9 +234,9 @@ class Steps:
         result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
 
-    def _frames_step(self, params: Any, state: Any, batch: Any, *, layer: str) -> tuple[Losses, Any, Tensor]:
-        result, _ = self.network.apply(params, state, None, batch, layers=(layer,))
-        return _told(result.losses), {n: x.frames for n, x in result.losses.items()}, result.outputs[layer]
+    def _frames_step(self, params: Any, state: Any, batch: Any, *, layer: str) -> tuple[Losses, Any, Tensor, Any]:
+        result, new = self.network.apply(params, state, None, batch, layers=(layer,))
+        return _told(result.losses), {n: x.frames for n, x in result.losses.items()}, result.outputs[layer], new
 
 
 def labels_read(x: Tensor, batch: Mapping[str, Any]) -> Any:
