@@ -87,9 +87,7 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
     scores, told, began = Scores(), [], time.monotonic()
     sequences, aligned = feed.data.epoch(epoch), _is_aligned(training.network.graph(Flags(False, True, False)), loss)
     for batch in feed.batches(epoch, order=sequences):
-        losses, frames, output, state = training.steps.each_frame(training.state, feed.fed(batch), loss)
-        if config.get("padding_legacy"):  # RETURNN's running means see what is evaluated
-            training.state = training.state._replace(state=state)
+        losses, frames, output = training.steps.each_frame(training.state, feed.fed(batch), loss)
         if loss not in losses:
             raise ConfigError(f"loss_name is {loss!r}", near=nearest(loss, losses), ways=list(losses))
         scores.add(jax.device_get(losses))

@@ -167,10 +167,10 @@ class Steps:
         told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
         return told, {name: counted(x, batch) for name, x in outputs.items()}, new
 
-    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any, Any]:
-        """The losses, those of each frame by their names (see `LossValue`), the output of a layer, and the network's state after it."""
-        told, frames, output, new = self._frames(state.params, state.state, self.fed(batch), layer=layer)
-        return told, frames, counted(output, batch), new
+    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any]:
+        """The losses, those of each frame by their names (see `LossValue`), and the output of a layer."""
+        told, frames, output = self._frames(state.params, state.state, self.fed(batch), layer=layer)
+        return told, frames, counted(output, batch)
 
     def searched(
         self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
@@ -195,10 +195,12 @@ class Steps:
         probes = {path: Probe.of(limit) for path, limit in updater.probes.items()}
 
         def objective(params: Any, probes: Any) -> tuple[Any, tuple[Any, Result, Any]]:
-            more = {"probes": {module: probe for (module, _), probe in probes.items()}} if probes else {}
+            by_module = {module: probe for (module, _), probe in probes.items()}
             params, inputs = lowered((params, batch), self._dtype)
             layers = (*read, *self.dumped)
-            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=layers, **more)
+            result, new = network.apply(
+                params, state.state, own, inputs, train=True, step=step, layers=layers, probes=by_module
+            )
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
             value = jnp.asarray(result.loss if updater.decoupled else result.objective, jnp.float32)
@@ -234,9 +236,9 @@ class Steps:
         result, new = self.network.apply(*(params, state, key, batch), step=step, layers=layers, losses=losses)
         return _told(result.losses), result.outputs, new
 
-    def _frames_step(self, params: Any, state: Any, batch: Any, *, layer: str) -> tuple[Losses, Any, Tensor, Any]:
-        result, new = self.network.apply(params, state, None, batch, layers=(layer,))
-        return _told(result.losses), {n: x.frames for n, x in result.losses.items()}, result.outputs[layer], new
+    def _frames_step(self, params: Any, state: Any, batch: Any, *, layer: str) -> tuple[Losses, Any, Tensor]:
+        result, _ = self.network.apply(params, state, None, batch, layers=(layer,))
+        return _told(result.losses), {n: x.frames for n, x in result.losses.items()}, result.outputs[layer]
 
 
 def labels_read(x: Tensor, batch: Mapping[str, Any]) -> Any:
