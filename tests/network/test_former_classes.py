@@ -29,3 +29,9 @@ def test_what_is_written_instead_is_there(way):
     for unit in re.findall(r"'unit': '(\w+)'", way):
         make(unit, 3)
     assert {*re.findall(r"'loss': '(\w+)'", way)} <= {*LOSSES}
+
+
+def test_none_is_the_nearest_name_of_a_typo():
+    with pytest.raises(tn.TenureError, match="no layer class 'lstm_op'") as error:
+        tn.network({"output": {"class": "lstm_op", "from": "data"}}, {"data": {"dim": 3}})
+    assert "lstm_opt" not in str(error.value)

@@ -28,3 +28,8 @@ def test_a_function_that_asks_a_shape_for_what_only_tensorflow_has_is_told_the_w
     net = {"output": {"class": "eval", "from": "data", "eval": lambda source, **_: source(0) * source(0).shape.ndims}}
     with pytest.raises(tn.TenureError, match=r"x\.get_shape\(\)\.ndims"):
         tn.network(net, {"data": {"dim": 4}}).plan(None)
+
+
+def test_a_list_of_computed_numbers_is_repeated():
+    found = jax.jit(lambda x: tf.tile([[x, 2 * x]], [2, 1]))(jnp.float32(3))
+    assert found.tolist() == [[3, 6], [3, 6]]

@@ -46,6 +46,9 @@ class CellLayer(Layer):
         state = self.first_state({"": like})
         return state.get("h", state.get("state", like))
 
+    def after_loop(self, state: Mapping[str, Tensor], time: Dim) -> None:
+        keep_states(self, {part: x.data for part, x in state.items()})
+
     def over_loop(self, x: Tensor) -> Tensor:
         """An input that is the same in all steps, for each of them, where the layer is moved out of a loop."""
         time = self.run.loop_time
@@ -112,7 +115,8 @@ class CellLayer(Layer):
             keep = ops.mask(frames[0], frames)
             keep = None if keep is None else jnp.broadcast_to(keep, x.shape[: len(frames)])
             y, last = cells.run(cell, params, x.data, keep, start, key=key, **how)
-        keep_states(self, last)
+        if axis is not None or not self.run.single_step:  # a loop keeps that of its last step
+            keep_states(self, last)
         out = Tensor(y, (*frames, out_dim), feature_axis=len(frames))
         if axis is not None:
             out = dataclasses.replace(out, time_axis=0)

@@ -43,6 +43,8 @@ REFUSED |= {name: ("no RETURNN of today has it", way) for name, way in FORMER.it
 class Refused(Layer):
     """A class that is refused when the graph is built."""
 
+    refused = True
+
     @classmethod
     def expand(cls, graph: Graph, node: Node) -> None:
         why, way = REFUSED[node.class_name]

@@ -202,6 +202,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> jax.Array:
     """Repeated along each axis."""
+    input = array(input)
     bounds.elements((*shape_of(multiples), np.size(input)))
     return jnp.tile(input, shape_of(multiples))
 

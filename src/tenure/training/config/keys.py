@@ -94,6 +94,7 @@ seq_drop: the share of sequences that is left out at random
 recurrent_net: False: the frames of all sequences of a batch are in one row, True: each sequence has its own; by default, the former if no layer is recurrent
 on_size_limit: "chunk" cuts what is too long for a batch of evaluation
 forward_batch_size: batch_size of evaluation, search and forward
+batches_in_flight: at most so many batches of evaluation, search and forward are computed at the same time, by default 2 on a CPU with several processors, else 1
 # optimizer
 optimizer: {"class": "adam", …}
 adam: True: Adam

@@ -15,7 +15,7 @@ from tenure.training.errors import ConfigError
 
 _WHOLE = {
     *("num_epochs", "save_interval", "random_seed"),
-    *("accum_grad_multiple_step", "load_threads", "load_processes"),
+    *("accum_grad_multiple_step", "load_threads", "load_processes", "batches_in_flight"),
     *("load_epoch", "epoch", "window"),
     *("newbob_multi_num_epochs", "newbob_multi_update_interval", "learning_rate_control_min_num_epochs_per_new_lr"),
     *("shuffle_frames_of_nseqs", "sil_label_idx", "reset_updater_vars_mod_step"),

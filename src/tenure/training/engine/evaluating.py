@@ -15,11 +15,14 @@ from tenure.core.errors import brief, nearest
 from tenure.network.graph import Flags, Graph
 from tenure.network.losses.registry import loss_class, loss_name, without_prefix
 from tenure.network.tensor import Tensor
+from tenure.training.batching.arrays import Padded
 from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
+from tenure.training.engine.in_flight import batches_in_flight, computed
 from tenure.training.engine.log import Log
 from tenure.training.engine.outputs import rows, shown
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named
 from tenure.training.engine.training import Training, Watch
@@ -86,8 +89,12 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
     feed = Feed.of(options, evaluation_options(config), single, training.network, training=False, apart=True)
     scores, told, began = Scores(), [], time.monotonic()
     sequences, aligned = feed.data.epoch(epoch), _is_aligned(training.network.graph(Flags(False, True, False)), loss)
-    for batch in feed.batches(epoch, order=sequences):
-        losses, frames, output = training.steps.each_frame(training.state, feed.fed(batch), loss)
+
+    def step(number: int, batch: Padded) -> Ready:
+        return training.steps.each_frame(training.state, feed.fed(batch), loss)
+
+    at_once = batches_in_flight(config, training.steps.mesh)
+    for batch, (losses, frames, output) in computed(feed.batches(epoch, order=sequences), step, at_once):
         if loss not in losses:
             raise ConfigError(f"loss_name is {loss!r}", near=nearest(loss, losses), ways=list(losses))
         scores.add(jax.device_get(losses))

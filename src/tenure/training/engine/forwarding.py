@@ -14,15 +14,18 @@ import numpy as np
 
 from tenure.network.graph import Flags
 from tenure.network.tensor import Tensor
+from tenure.training.batching.arrays import Padded
 from tenure.training.batching.frames import Frames
 from tenure.training.data.base import Stream
 from tenure.training.data.writing import HdfWriter
 from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed, check_not_empty
+from tenure.training.engine.in_flight import batches_in_flight, computed
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import check_available
 from tenure.training.engine.outputs import hypothesis, rows
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.settings import evaluation_options, evaluation_set, named, training_options
 from tenure.training.engine.training import Training, Watch
 from tenure.training.errors import ConfigError
@@ -104,12 +107,16 @@ def _forwarded(
     """The tags and the outputs of a layer, batch by batch."""
     check_available(training.network, (layer,), flags)
     wanted = (layer, *(dumps.layers if dumps is not None else ()))
-    for count, batch in enumerate(feed.batches(epoch)):
+
+    def step(number: int, batch: Padded) -> Ready:
         if flags.search:
-            key = jax.random.fold_in(training.key, count)
-            outputs = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=False).outputs
-        else:
-            _, outputs, _ = training.steps.evaluate(training.state, feed.fed(batch), layers=wanted, losses=False)
+            key = jax.random.fold_in(training.key, number)
+            return training.steps.search(training.state, feed.fed(batch), wanted, key, losses=False)
+        return training.steps.evaluation(training.state, feed.fed(batch), layers=wanted, losses=False)
+
+    at_once = batches_in_flight(training.config, training.steps.mesh)
+    for batch, found in computed(feed.batches(epoch), step, at_once):
+        outputs = found.outputs if flags.search else found[1]
         if dumps is not None:
             dumps.take(batch.tags, outputs)
         yield batch.tags, _of_sequences(layer, outputs[layer])

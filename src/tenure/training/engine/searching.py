@@ -21,7 +21,9 @@ from tenure.training.batching.arrays import Padded
 from tenure.training.engine import log_lines, text_scores
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
+from tenure.training.engine.in_flight import batches_in_flight, computed
 from tenure.training.engine.outputs import hypothesis, rows, shown
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import named
 from tenure.training.engine.training import Training
@@ -66,10 +68,14 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
     sequences, labels = feed.data.epoch(epoch), {layer: labels_of(training, feed, layer) for layer in layers}
     with Dumps(training.network, flags, training.log) as dumps:
         dumps.begin("search", epoch)
-        for batch in feed.batches(epoch, order=sequences):
-            key = jax.random.fold_in(training.key, count)
-            wanted = (*layers, *dumps.layers)
-            result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
+        wanted = (*layers, *dumps.layers)
+
+        def step(number: int, batch: Padded) -> Ready:
+            key = jax.random.fold_in(training.key, number)
+            return training.steps.search(training.state, feed.fed(batch), wanted, key, losses=compare)
+
+        at_once = batches_in_flight(config, training.steps.mesh)
+        for batch, result in computed(feed.batches(epoch, order=sequences), step, at_once):
             dumps.take(batch.tags, result.outputs)
             scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
             told = {layer: _of_batch(training, batch, result, layer, labels[layer], compare) for layer in layers}
