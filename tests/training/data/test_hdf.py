@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tenure.training.data.base import Stream
-from tenure.training.data.classes import dataset
 from tenure.training.data.writing import HdfWriter
 from tenure.training.errors import TrainingError
 from tests.training.data.files import GOOD, train, written
@@ -95,17 +94,3 @@ def test_the_message_says_what_and_where(name, tmp_path):
     make, says = MAKERS[name]
     with pytest.raises(TrainingError, match=says):
         train(tmp_path, make(tmp_path))
-
-
-def test_batches_are_drawn_anew_only_where_the_order_changes(tmp_path):
-    """As in RETURNN: `seq_drop` leaves out the same sequences of an HDF file as long as its order stays."""
-    options = written(tmp_path / "good.hdf", GOOD)
-
-    def seeds(**more):
-        data = dataset({**options, **more})
-        return [data.batch_seed(epoch) for epoch in (1, 2, 3)]
-
-    assert seeds() == seeds(seq_ordering="sorted") == [1, 1, 1]
-    assert seeds(seq_ordering="random") == [1, 2, 3] and seeds(partition_epoch=2) == [1, 1, 2]
-    other = dataset({"class": "Task12AXDataset", "num_seqs": 3})
-    assert [other.batch_seed(epoch) for epoch in (1, 2)] == [1, 2]

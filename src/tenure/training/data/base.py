@@ -191,10 +191,6 @@ class DataSet(ABC):
             )
         return self.by_tag[tag]
 
-    def batch_seed(self, epoch: int) -> int:
-        """The seed of the random numbers that batches depend on: of `seq_drop`, and of `chunking_variance`."""
-        return self.order.seed(epoch)
-
     def indices(self, epoch: int) -> Indices:
         """The sequences of an epoch, in order."""
         count = self.count()

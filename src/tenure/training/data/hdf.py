@@ -214,10 +214,6 @@ class HDFDataset(DataSet):
     def count(self) -> int:
         return int(self._starts[-1])
 
-    def batch_seed(self, epoch: int) -> int:
-        """That of the first epoch, where the order stays: RETURNN makes batches of HDF files anew only when the order has changed."""
-        return self.order.seed(1 if self.order.is_constant else epoch)
-
     def _find(self, index: int) -> tuple[HdfFile, int]:
         part = int(np.searchsorted(self._starts, index, side="right")) - 1
         return self.parts[part], index - int(self._starts[part])

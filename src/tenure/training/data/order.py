@@ -67,12 +67,6 @@ class Order:
         passes = (epoch - 1) // max(self.partition_epoch or 1, 1)
         return passes // max(hold, 1) + 1 + (self.random_seed_offset or 0)
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether the sequences and their order are the same in every epoch."""
-        same = self.method in ("default", "reverse", "sorted", "sorted_reverse")
-        return same and max(self.partition_epoch or 1, self.repeat_epoch or 1) == 1
-
     def indices(
         self, epoch: int, count: int, lengths: Lengths | None = None, tags: Callable[[], Sequence[str]] | None = None
     ) -> np.ndarray:

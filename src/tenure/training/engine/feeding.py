@@ -188,7 +188,7 @@ class Feed:
     def _plan(self, epoch: int, lengths: Iterable[Frames]) -> Iterator[Batch]:
         if not self.limits.recurrent:  # a row has the frames of what it is fed, and no gaps for other streams
             lengths = (each.only(self.keys) for each in lengths)
-        return self.limits.batches(lengths, self.chunking, self.context, self.data.batch_seed(epoch))
+        return self.limits.batches(lengths, self.chunking, self.context, self.data.order.seed(epoch))
 
     def batches(self, epoch: int, skip: int = 0, order: Epoch | None = None) -> Iterator[Padded]:
         """The batches of an epoch.
