@@ -37,6 +37,9 @@ TASKS = [
 
 
 TRIED = """\
+Rows and all that is said of two at once are of one day and one machine (two processors with AVX-512). On an earlier one, of about twice its speed, the ratios of the rows
+above were 2.69, 3.36, 1.09, 2.75, 2.24, 3.33 and 4.38, and Tenure's searches took 1.01, 1.01, 0.84 and 1.02 of the time of those by hand; sections below are of that one where nothing else is said.
+
 ## What training with a Transformer takes
 
 By XLA's profile of a step of 24 ms, milliseconds that operations took, of which some ran at the same time: products with parameters 19.6, attention's
@@ -52,7 +55,19 @@ long as that. Huge pages for the C library's memory: training 43.8 next to 44.6,
 
 ## Two processors
 
-Of a training step of 46.7 ms on that machine the second processor idles for a fifth, of a search of eight for a half. Within an operation, XLA (jaxlib 0.10.2) spreads large
+With one batch at a time, the second processor idles. Two at once fill it: the whole of `tenure search`, its data and texts included, took these milliseconds for a
+batch after the first four, with `batches_in_flight = 1` and with the default, 2, in turns, the less of two runs:
+
+| network | task | one | two |
+|---|---|---:|---:|
+| Transformer decoder | search of eight; of one | 252; 40.8 | 179; 27.1 |
+| attention decoder | search of eight | 252 | 221 |
+| Transformer decoder; attention decoder; BLSTM | `tenure eval`, batches of eight | 14.5; 32.3; 23.0 | 11.3; 29.0; 19.9 |
+
+Three at once are no faster than two, and without XLA's threads within an operation (`--xla_cpu_multi_thread_eigen=false`) nothing is gained. With batches in flight, what follows is not
+needed: it is about the second processor within one search.
+
+Of a training step of 46.7 ms on the machine without AVX-512 the second processor idles for a fifth, of a search of eight for a half. Within an operation, XLA (jaxlib 0.10.2) spreads large
 products over processors, not those of many small matrices, nor 12 rows by 256 x 256. Between operations, it gives work to another thread only where more than eight
 are ready at once, and no flag changes that: independent halves of a batch run one after the other. By hand, a search of eight, each row of variants measured in turns:
 
@@ -69,6 +84,15 @@ buffers that are not donated gave nothing (61 and 59 next to 58).
 Search of one: on one processor Tenure's program takes no longer than the one by hand, operation by operation. On two it took 1.07 times as long, a search of eight 1.03
 (medians of four rounds). Attention to the encoder with its factors in the other order, as by hand, gave nothing. Products of 12 rows with 256 x 1024 take 0.29 ms
 on two processors and 0.21 on one.
+
+## What a search with the attention decoder takes
+
+It keeps both processors busy with one batch (447 of 2 x 237 ms), so that two at once gain little. By XLA's profile on one processor, of 443 ms for eight sentences: products
+with parameters 364, `tanh` of the attention's energy 40, its product with a vector 21, the sum over the encoder 4, all else 14; by hand 370, 36, 21, 4 and 14. The products run at 88
+GFLOP/s, where the largest one (1024 x 1024 x 1024) runs at 106. So there is nothing to save but the products themselves.
+
+Large pages for the C library's memory (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`), on this virtual machine, medians of six rounds: training 1.02 (both Transformer and BLSTM) and 1.08 (attention) times as
+fast, searches 1.05 (attention) and 1.06 (Transformer), of one 1.12; two searches at once 0.99, 1.06 and 1.06.
 
 ## What was tried for searches with a Transformer
 
@@ -135,7 +159,8 @@ class Row:
       name: of the network.
       task: what was done with it.
       bar: how many times as fast as RETURNN it is to be.
-      rates: who → for each round, steps a second by the quickest step, and by the least processor time.
+      rates: who → for each round, steps a second by the quickest step, and by the least processor time; of searches also "who, two" → the
+        same by two threads.
     """
 
     name: str
@@ -147,9 +172,9 @@ class Row:
         """Steps a second."""
         return max(r[clock] for r in self.rates[who])
 
-    def ratio(self, other: str, clock: int) -> float:
+    def ratio(self, other: str, clock: int, own: str = "tenure") -> float:
         """How many times as fast as another Tenure is: the median over the rounds."""
-        pairs = zip(self.rates["tenure"], self.rates[other], strict=True)
+        pairs = zip(self.rates[own], self.rates[other], strict=True)
         return statistics.median(a[clock] / b[clock] for a, b in pairs)
 
 
@@ -167,8 +192,10 @@ def measured(name: str, task: str, bar: float, python: str, rounds: int, seconds
     rates: dict[str, list[tuple[float, float]]] = {who: [] for who in workers}
     for i in range(rounds):
         for who in list(workers)[:: 1 if i % 2 else -1]:
-            found = workers[who].ask(run=seconds)
-            rates[who].append((found["best"], found["processor"]))
+            for at_once in (1, 2) if task != "training" and who != "products" else (1,):
+                found = workers[who].ask(run=seconds, at_once=at_once)
+                name_of = who if at_once == 1 else f"{who}, two"
+                rates.setdefault(name_of, []).append((found["best"], found["processor"]))
     for worker in workers.values():
         worker.close()
     return Row(name, task, bar, rates)
@@ -233,6 +260,29 @@ def carries(number: int = 12, steps: int = 200, batch: int = 8, units: int = 256
     return best
 
 
+def two_at_once(rows: list[Row]) -> list[str]:
+    """The table of searches of two batches at the same time."""
+    lines = [
+        "Two batches at once, by two threads of a process with one compiled program or session, in the same turns: `tenure search` keeps two in flight",
+        "([batches_in_flight](training.md#what-is-done)), RETURNN's tool searches one batch after the other. Milliseconds for each batch.",
+        "",
+        "| network | task | Tenure, two, ms | RETURNN, two, ms | ratio | to RETURNN, one | Tenure, two to one | by hand, two to one | against JAX by hand |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in (r for r in rows if "tenure, two" in r.rates):
+        times = [f"{1e3 / r.best(who, 0):.1f}" for who in ("tenure, two", "returnn, two")]
+        pairs = [
+            ("returnn, two", "tenure, two"),
+            ("returnn", "tenure, two"),
+            ("tenure", "tenure, two"),
+            ("hand", "hand, two"),
+        ]
+        ratios = [f"{r.ratio(other, 0, own):.2f}" for other, own in pairs]
+        hand = f"{1 / r.ratio('hand, two', 0, 'tenure, two'):.2f} ({1 / r.ratio('hand, two', 1, 'tenure, two'):.2f})"
+        lines.append("| " + " | ".join([r.name, r.task, *times, *ratios, hand]) + " |")
+    return [*lines, ""] if len(lines) > 5 else []
+
+
 def report(rows: list[Row], needed: dict[str, float], carried: dict[str, float]) -> str:
     """The page."""
     lines = [
@@ -265,6 +315,9 @@ def report(rows: list[Row], needed: dict[str, float], carried: dict[str, float])
         "Products alone (`products.py`): the task's products of matrices (in training with Adam's update), one after the other, and nothing",
         "else: what a program that saves all the rest would take, and in brackets its ratio to RETURNN.",
         "",
+        "Tenure keeps freed memory (`keep_freed_memory`), as `tenure train` does.",
+        "",
+        *two_at_once(rows),
         "A loop over a dictionary with an LSTM of 512 units, batch 16, 2,000 steps, forward and backward: "
         + ", ".join(f"{n:,.0f} MiB {how}" for how, n in needed.items())
         + " (`remat` of the `rec` layer; the bar is 2,048).",
@@ -284,14 +337,16 @@ def main() -> None:
     parser.add_argument("--python", required=True, help="of an environment with RETURNN and TensorFlow")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each turn")
-    parser.add_argument("--only", default="", help="tasks whose name has this in it; 'nothing' for the page alone")
+    parser.add_argument(
+        "--only", default="", help="tasks whose 'network, task.' has this in it; 'nothing' for the page alone"
+    )
     parser.add_argument("--rows", type=Path, help="a JSON file of rows that were measured; new ones are put into it")
     parser.add_argument("--out", type=Path, help="the Markdown file to write; the terminal if left out")
     given = parser.parse_args()
     known = json.loads(given.rows.read_text()) if given.rows is not None and given.rows.exists() else []
     rows = {(r["name"], r["task"]): Row(**r) for r in known}
     for name, task, bar in TASKS:
-        if given.only in f"{name}, {task}":
+        if given.only in f"{name}, {task}.":
             row = rows[name, task] = measured(name, task, bar, given.python, given.rounds, given.seconds)
             clocks = [f"{row.ratio(who, clock):.2f}" for who in row.rates if who != "tenure" for clock in (0, 1)]
             print(f"{name}, {task}: {', '.join(clocks)}", file=sys.stderr, flush=True)

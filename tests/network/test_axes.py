@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("declared")
     ("description", "found"),
     [
         ("B", [0]), ("T", [1]), ("F", [2]), ("BT", [0, 1]), ("spatial", [1]), ("except_batch", [1, 2]), ("except_time", [2]),
-        ("static", [2]), ("dyn", [1]), ("*", [0, 1, 2]), ("stag:time", [1]), ("stag:extern_data:time", [1]), ("stag:var:extern_data:time", [1]), ("dim:4", [2]), (["T", "F"], [1, 2]), (TIME, [1]),
+        ("static", [2]), ("dyn", [1]), ("*", [0, 1, 2]), ("stag:time", [1]), ("stag:extern_data:time", [1]), ("stag:var:extern_data:time", [1]), ("stag:time?", [1]), ("stag:nonsense?", []), ("dim:4", [2]), (["T", "F"], [1, 2]), (TIME, [1]),
     ],
 )  # fmt: skip
 def test_descriptions_of_axes(x, description, found):

@@ -82,6 +82,7 @@ def test_a_layer_that_registers_itself_as_data():
         ({"output": {"class": "linaer", "from": "data"}}, "LayerClassError", "nearest names: linear"),
         ({"output": {"from": "data"}}, "NetworkError", "has no 'class'"),
         ({"output": 3}, "NetworkError", "is 3, not a dictionary"),
+        ({"output": {"class": "rec", "unit": {"output": 3}, "from": "data"}}, "NetworkError", "layer 'output/output' is 3, not a"),
         ({"outptu": linear()}, "LayerNotFoundError", "nearest names: outptu"),
         ({"output": {"class": "linear", "n_out": 3}}, "OptionError", "'from' is None: missing"),
         ({"output": {"class": "linear", "from": "data"}}, "OptionError", "'n_out' is None: the size of the output is needed"),
@@ -95,6 +96,10 @@ def test_a_layer_that_registers_itself_as_data():
         ({"output": linear(name_scope=3)}, "OptionError", "'name_scope' is 3: a string is needed"),
         ({"output": {"class": "eval", "eval": "source(0) +", "from": "data"}}, "TenureError", "'output' .eval.*is not a Python expression"),
         ({"output": {"class": "eval", "eval": "__import__('os')", "from": "data"}}, "TenureError", "'output' .eval.*'__import__'"),
+        ({"output": linear(loss=np.ones(2))}, "OptionError", "'output' .linear.*'loss' is array.*neither a name"),
+        ({"output": linear(only_on_search=np.ones(2))}, "OptionError", "'only_on_search' is array"),
+        ({"output": {"class": "rec", "unit": {"output": linear(need_last=np.ones(2))}, "from": "data"}}, "OptionError", "'output/output' .linear.*'need_last' is array"),
+        ({"output": {"class": "rec_loop", "from": "data"}}, "OptionError", "'output' .rec_loop.*'unit' is None"),
         ({"output": {"class": "copy", "from": "data", "out_shape": set()}}, "OptionError", "'out_shape' is .*also has"),
     ],
 )  # fmt: skip

@@ -184,3 +184,60 @@ def test_an_output_of_zeros_before_labels_that_are_read_as_a_whole(batch):
     labels = np.pad(batch["classes"][0][:, :-1], ((0, 0), (1, 0)))
     within = np.arange(6) < LENGTHS[:, None]
     np.testing.assert_allclose(found[within], (w[labels] + b)[within], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "unit", ["lstm", {"output": {"class": "combine", "kind": "add", "from": ["prev:output", "data:source"]}}]
+)
+def test_a_loop_inside_goes_over_a_time_that_a_layer_chose_wherever_it_runs(unit):
+    inner = {"class": "rec", "from": "chosen", "unit": unit, **({"n_out": 2} if unit == "lstm" else {})}
+    body = {
+        "sum": {"class": "combine", "kind": "add", "from": ["data:source", "prev:sum"]},
+        "parts": {"class": "split_dims", "axis": "F", "dims": (3, -1), "from": "sum"},
+        "chosen": {"class": "reinterpret_data", "set_axes": {"T": "spatial:-1"}, "from": "parts"},
+        "inner": inner,
+        "output": {"class": "reduce", "mode": "max", "axes": "T", "from": "inner"},
+    }
+    x = np.random.RandomState(0).randn(2, 5, 6).astype("float32")
+    found = []
+    for moved in (True, False):
+        loop = {"class": "rec", "from": "data", "unit": body, "optimize_move_layers_out": moved}
+        net = tn.network({"output": loop}, {"data": {"dim": 6}}, behavior_version=0)
+        params, state = net.init(jax.random.key(0))
+        out = net.apply(params, state, None, {"data": (x, np.array([5, 3]))}, losses=False)[0].outputs["output"]
+        assert out.time_axis == 0 and out.shape == (5, 2, 2)
+        found.append(out.data)
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+
+def test_two_choices_that_read_the_same_labels_need_no_step():
+    """All of the loop is moved out then; what the labels of either choice give goes over the steps, not over a time of their own."""
+    choice = {"class": "choice", "target": "classes", "beam_size": 2, "initial_output": 0}
+    body = {
+        "first": {**choice, "from": "p0"},
+        "p0": {"class": "linear", "activation": "softmax", "n_out": 7, "from": "s"},
+        "of_first": {"class": "linear", "n_out": 2, "from": "first"},
+        "output": {**choice, "from": "p"},
+        "embed": {"class": "linear", "n_out": 3, "activation": None, "from": "output"},
+        "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 5, "from": "prev:embed"},
+        "p": {"class": "softmax", "target": "classes", "loss": "ce", "from": ["s", "of_first"]},
+        "end": {"class": "compare", "value": 0, "from": "output"},
+    }
+    labels = {"classes": (np.array([[1, 2, 3, 0], [4, 0, 0, 0]]), np.array([4, 2]))}
+    found = []
+    for moved in (True, False):
+        loop = {
+            "class": "rec",
+            "from": [],
+            "target": "classes",
+            "unit": body,
+            "max_seq_len": 5,
+            "optimize_move_layers_out": moved,
+        }
+        net = tn.network({"output": loop}, {"classes": DATA["classes"]}, behavior_version=0)
+        params, state = net.init(jax.random.key(0), labels)
+        params = {m: {n: x + 0.3 for n, x in of.items()} for m, of in params.items()}
+        found.append(jax.value_and_grad(lambda p, net=net: net.apply(p, state, None, labels)[0].objective)(params))
+    (value, gradient), (same, of_same) = found
+    np.testing.assert_allclose(value, same, rtol=1e-5)
+    np.testing.assert_allclose(gradient["output/rec/p"]["W"], of_same["output/rec/p"]["W"], atol=1e-5)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import tenure as tn
 from tenure.network import ops
 from tenure.network.dims import feature_dim
 from tenure.network.tensor import Tensor
@@ -47,3 +48,32 @@ def test_concatenation_of_features(x):
     y = ops.concat_features([x, more])
     assert y.shape == (2, 5, 7)
     assert y.feature_dim == FEATURE + more.feature_dim
+
+
+def test_a_batch_without_frames():
+    """Every layer that reduces or weighs times gives what a sequence without frames gives in a batch."""
+    loop = {
+        "x": {"class": "linear", "n_out": 3, "from": ["data:source", "prev:x"]},
+        "output": {"class": "copy", "from": "x"},
+    }
+    net = {
+        "max": {"class": "reduce", "mode": "max", "axes": "T", "from": "data"},
+        "min": {"class": "reduce", "mode": "min", "axes": "T", "from": "data"},
+        "best": {"class": "reduce", "mode": "argmax", "axes": "F", "from": "max"},
+        "where": {"class": "reduce", "mode": "argmin", "axes": "T", "from": "data"},
+        "weights": {"class": "softmax_over_spatial", "from": "data"},
+        "self": {"class": "self_attention", "num_heads": 2, "total_key_dim": 4, "n_out": 4, "from": "data"},
+        "twice": {"class": "resize", "axis": "T", "factor": 2, "from": "data"},
+        "loop": {"class": "rec", "from": "data", "unit": loop},
+    }
+    net = tn.network(
+        {k: {**v, "is_output_layer": True} for k, v in net.items()}, {"data": {"dim": 4}}, behavior_version=0
+    )
+    params, state = net.init(jax.random.key(0))
+    none = {"data": (np.zeros((2, 0, 4), "float32"), np.zeros(2, int))}
+    some = {"data": (np.ones((2, 3, 4), "float32"), np.array([3, 0]))}
+    empty, full = (net.apply(params, state, None, b, losses=False)[0].outputs for b in (none, some))
+    for name in ("max", "min", "where"):
+        np.testing.assert_array_equal(empty[name].data[0], full[name].data[1])
+    for name in ("weights", "self", "twice", "loop"):
+        assert empty[name].data.size == 0 and empty[name].ndim == full[name].ndim

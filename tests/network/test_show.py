@@ -30,3 +30,22 @@ def test_layers_in_loops_show_the_dims_of_one_step():
     assert dims["output"] == dims["sub"].replace("batch, time:data", "time:data, batch")
     page = made.html()
     assert page.count('<div class="dims"></div>') == 0
+
+
+def test_layers_of_one_scope_show_whose_parameters_are_whose():
+    nets = {
+        "extra": {"a": linear(), "less": linear(n_out=3, **{"from": "a"}), "extra.2:a": linear(**{"from": "less"}), "output": {"class": "copy", "from": ["a", "extra.2:a"]}},
+        "scope": {"a": linear(), "b": linear(name_scope="a", reuse_params="a"), "output": {"class": "copy", "from": ["a", "b"]}},
+        "branches": {
+            "flag": {"class": "train_flag"},
+            "output": {"class": "cond", "condition": "flag", "true_layer": linear(), "false_layer": linear(activation=None)},
+        },
+    }  # fmt: skip
+    for net in nets.values():
+        made = network.Network(net, {"data": {"dim": 3}}, behavior_version=0).show()
+        owning, lent = (
+            [b.key for b in made.boxes if b.owned and b.key != "less"],
+            [b.key for b in made.boxes if b.borrowed],
+        )
+        assert len(owning) == len(lent) == 1 and owning != lent
+        assert f"W ← {'output' if 'flag' in net else 'a'}/W" in str(made)

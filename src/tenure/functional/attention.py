@@ -88,6 +88,8 @@ def softmax_of(x: jax.Array, axes: int | tuple[int, ...], *, log: bool = False) 
     >>> softmax_of(jnp.array([[-jnp.inf, -jnp.inf], [0.0, -jnp.inf]]), -1).tolist()
     [[0.0, 0.0], [1.0, 0.0]]
     """
+    if not all(n for n in x.shape if isinstance(n, int)):
+        return x
     nothing = jnp.max(x, axes, keepdims=True) == -jnp.inf
     y = (jax.nn.log_softmax if log else jax.nn.softmax)(jnp.where(nothing, 0, x), axis=axes)
     return jnp.where(nothing, -jnp.inf if log else 0, y)

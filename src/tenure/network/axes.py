@@ -121,7 +121,8 @@ def _word(x: Tensor, word: str, written: str) -> list[int]:
         return [_pick(_tagged(x, name, True), int(index), x, written)]
     if word.startswith(("stag:", "tag:")):
         kind, _, name = word.partition(":")
-        return [_only(_tagged(x, name, kind == "stag"), x, written)]
+        found = _tagged(x, name.removesuffix("?"), kind == "stag")
+        return [] if name.endswith("?") and not found else [_only(found, x, written)]
     if word and all(c in "btf" for c in word):
         return axes(x, list(word))
     raise DimError(

@@ -1,7 +1,7 @@
 """The picture of a network as a page: a card for each layer, frames around what is inside of one, lines beside the cards.
 
 Lines run in the margins only, so none crosses a card: on the left where outputs go, each in a lane of its own; on the right what goes
-round in a loop, and from owners to those who borrow from them. A script places them, so that they follow what is folded and the width
+round in a loop, and from owners to those who borrow from them. What joins layers of one frame stays within it. A script places them, so that they follow what is folded and the width
 of the window; without it the cards still name all of this.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from tenure.network.tensor import AUTO, Tensor
 _WORDS = """name dtype sparse dim dims shape dim_tags batch_dim_axis time_dim_axis feature_dim_axis feature_dim sparse_dim
     same_dim_tags_as available_for_inference vocab batch beam feature_dim_axis_or_unspecified"""
 _KNOWN = frozenset(_WORDS.split())
+_LARGEST = 2**31 - 1  # of a size or the number of an axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,56 @@ def _entry(key: str, entry: Any, known: Mapping[str, Template]) -> Template:
             f"extern_data['{key}'] has the option {brief(unknown[0])}, which there is not",
             near=nearest(str(unknown[0]), _KNOWN),
         )
+    for option, value in entry.items():
+        valid, ways = _VALID.get(option, (None, ""))
+        if valid is not None and not valid(value):
+            raise DataError(f"extern_data['{key}']: '{option}' is {brief(value)}", ways=[ways])
     return _from_options(key, dict(entry), known)
+
+
+def _is_number(value: Any, least: int = -_LARGEST) -> bool:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return bool(whole and least <= value <= _LARGEST)
+
+
+def _is_size(value: Any) -> bool:
+    return value is None or isinstance(value, Dim) or _is_number(value, 0)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(_is_size(n) for n in value)
+
+
+def _is_axis(value: Any) -> bool:
+    return value is None or value is AUTO or _is_number(value) or getattr(value, "__name__", "") == "NotSpecified"
+
+
+def _is_flag(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, np.bool_)) or _is_number(value)
+
+
+def _is_dtype(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        jax.dtypes.canonicalize_dtype(jnp.dtype(value))
+        return not isinstance(value, (bool, int, list, tuple, dict))
+    except (TypeError, ValueError):
+        return False
+
+
+_AXIS = (_is_axis, "the number of an axis, such as 1, or None")
+_FLAG = (_is_flag, "True or False")
+_VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "dim": (_is_size, "a number of features or of labels:  'dim': 40"),
+    "shape": (_is_shape, "'shape': (None, 40)"),
+    "batch_dim_axis": _AXIS,
+    "time_dim_axis": _AXIS,
+    "feature_dim_axis": _AXIS,
+    "sparse": _FLAG,
+    "available_for_inference": _FLAG,
+    "dtype": (_is_dtype, "'dtype': 'float32'"),
+}
 
 
 def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]) -> Template:
@@ -88,7 +138,6 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
     if sparse and sparse_dim is None:
         sparse_dim = feature_dim(size, key, auto=True)
     dims = entry.get("dim_tags", entry.get("dims"))
-    time_axis, feature_axis = entry.get("time_dim_axis", AUTO), entry.get("feature_dim_axis", AUTO)
     if dims is None:
         dims, time_axis, feature_axis = _dims(key, entry, sparse, size)
     else:
@@ -97,11 +146,12 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
                 f"extern_data['{key}']: its dims are {brief(dims)}, not a list", ways=["[batch_dim, time, …]"]
             )
         dims = [_dim_of(key, i, d, size) for i, d in enumerate(dims)]
+        time_axis, feature_axis = (_place(key, entry, f"{of}_dim_axis", len(dims)) for of in ("time", "feature"))
     if feature_axis is AUTO and not sparse and not any(d.is_feature for d in dims) and "feature_dim" in entry:
         feature_axis = list(dims).index(entry["feature_dim"])
     for other in _same(entry):
         next((d for d in dims if d.is_dynamic), other).declare_same_as(other)
-    dtype = jnp.dtype(entry.get("dtype", "int32" if sparse else "float32"))
+    dtype = jnp.dtype(entry.get("dtype") or ("int32" if sparse else "float32"))
     tensor = Tensor(None, tuple(dims), sparse_dim, time_axis, None if sparse else feature_axis)
     return Template(tensor, dtype, bool(entry.get("available_for_inference", True)))
 
@@ -130,20 +180,28 @@ def _same(entry: Mapping[str, Any]) -> list[Dim]:
     return [dim for dim in same.values() if isinstance(dim, Dim)] if isinstance(same, Mapping) else []
 
 
+def _place(key: str, entry: Mapping[str, Any], option: str, count: int) -> Any:
+    """The number of an axis that an option names, of so many, counted from the first; None and AUTO as they are."""
+    axis = entry.get(option, AUTO)
+    if not _is_number(axis):
+        return AUTO if axis is not None else None
+    if not -count <= axis < count:
+        raise DataError(f"extern_data['{key}']: '{option}' is {axis}, of {count} axes", ways=[f"0 to {count - 1}"])
+    return int(axis) % count
+
+
 def _dims(key: str, entry: Mapping[str, Any], sparse: bool, size: Any) -> tuple[list[Dim], Any, Any]:
     """Dims from "shape" (without the batch) and the numbers of the special axes."""
-    batch = entry.get("batch_dim_axis", 0)
     shape = entry.get("shape", (None,) if sparse else (None, size))
-    if not isinstance(shape, (list, tuple)):
-        raise DataError(f"extern_data['{key}']: 'shape' is {brief(shape)}, not a tuple", ways=["'shape': (None, 40)"])
     given: list[Any] = list(shape)
+    batch = _place(key, {"batch_dim_axis": 0, **entry}, "batch_dim_axis", len(given) + 1)
     if batch is not None:
         given.insert(batch, batch_dim())
     rest = [i for i in range(len(given)) if i != batch]
-    time = entry.get("time_dim_axis", AUTO)
+    time = _place(key, entry, "time_dim_axis", len(given))
     if time is AUTO:
         time = next((i for i in rest if given[i] is None), None)
-    feature = entry.get("feature_dim_axis", AUTO)
+    feature = _place(key, entry, "feature_dim_axis", len(given))
     if feature is AUTO:
         static = [i for i in rest if i != time and given[i] is not None]
         others = [i for i in rest if i != time]

@@ -38,6 +38,7 @@ class Graph:
         default_target: str = "classes",
         outer: Graph | None = None,
         training_only: Iterable[str] = (),
+        searched: Iterable[str] = (),
     ):
         self.root, self.flags, self.outer = root, flags, outer
         self.network_flags: Flags = flags if outer is None else outer.network_flags
@@ -51,6 +52,7 @@ class Graph:
         self.only_named: set[str] = set()
         self.absent: set[str] = set()
         self._training_only = frozenset(training_only)
+        self._searched = list(searched)
         self.levels: dict[str, Level] = {root.path: root}
         self.registered: dict[str, str] = {}
         self._todo: list[Node] = []
@@ -67,12 +69,20 @@ class Graph:
         """
         self._register_data()
         self.roots = [self.resolve(self.root, name, "", "output") for name in (roots or self._wanted())]
+        self.roots += self._searched_too()
         self.more = {name: self._asked(name) for name in more}
         self._complete()
         self._sort()
         if not self.flags.eval:
             self._mark_absent()
         return self
+
+    def _searched_too(self) -> list[str]:
+        """The layers that search although the network does not, with all that they need, each a second time with the same parameters."""
+        if not self._searched or self.flags.search or not self.flags.eval:
+            return []
+        level = Level(SEARCHED, self.root.scope, self.root.layers)
+        return [self.resolve(level, name, "", "search_train_network_layers") for name in self._searched]
 
     def _mark_absent(self) -> None:
         """Without losses there are no targets, and so nothing that is computed from them."""
@@ -110,7 +120,9 @@ class Graph:
         if not isinstance(name, str) or name.startswith("#"):
             return False
         if not isinstance(entry, Mapping):
-            raise NetworkError(f"layer '{name}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"])
+            raise NetworkError(
+                f"layer '{self.root.path}{name}' is {brief(entry)}, not a dictionary", ways=["{'class': 'linear', …}"]
+            )
         named = name == "output" or name.endswith(":output")
         return self.active(entry) and (named or self.is_output(entry))
 
@@ -369,6 +381,9 @@ class Graph:
             ) from None
         self.nodes = {key: self.nodes[key] for key in order}
 
+
+SEARCHED = "extra.search:"
+"""What the keys of layers begin with that search in training."""
 
 _NEEDED = ("output", "position", "target_")
 """Options without whose layers a layer is not computed either: of a sub-network, `gather`, `loss`."""

@@ -223,20 +223,20 @@ def masks_around(node: Node) -> list[str]:
     return found
 
 
-def own_labels(graph: LoopGraph, split: Parts, longer: Iterable[str]) -> set[str]:
+def own_labels(graph: LoopGraph, split: Parts, others: Iterable[str]) -> set[str]:
     """What is computed of labels that need not be as long as the loop: no step sees them, nor anything that sees other frames.
 
     Args:
       graph: the body.
-      split: which layers run when.
-      longer: the sequences of which it sees frames that have a length of their own.
+      split: which of its layers run when.
+      others: the frames of sequences that the loop does not go over.
     """
     needs = _needs(graph)
     users = _turned(needs)
     of_steps = (k for k, n in graph.nodes.items() if n.class_name in ("rec_unstack", "step_index"))
     stepwise = {*split.inside, *graph.frames, *of_steps}
     found: set[str] = set()
-    for key in longer:
+    for key in others:
         users_of = (graph.nodes[k] for k in users[key])
         if any(node.class_name == "choice" and key in (node.refs.get("target") or ()) for node in users_of):
             reading = _reached(users, [key])

@@ -8,10 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tenure.network.errors import NetworkError
+from tenure.network.errors import NetworkError, option_error
 from tenure.network.typing import Graph
 
 MAX_DEPTH = 400
+_MARKS = ("class", "loss", "is_output_layer", "need_last", "only_on_search", "only_on_eval", "register_as_extern_data")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,13 @@ class Level:
                     ways=["give each sub-network a dictionary of its own"],
                 )
             at = at.level.owner
+        for name, entry in self.layers.items():
+            for option in _MARKS if isinstance(entry, Mapping) else ():
+                if hasattr(entry.get(option), "__array__"):
+                    key, given = f"{self.path}{name}", entry[option]
+                    raise option_error(
+                        key, str(entry.get("class")), option, given, "an array is neither a name nor a yes or no"
+                    )
 
     def __repr__(self) -> str:
         return f"Level({self.path!r})"

@@ -113,6 +113,9 @@ def reduce(x: Tensor, axes: Iterable[int], mode: str, *, keep: bool = False, use
     if use_mask:
         for axis in axes:
             filled = masked(filled, x.dims[axis], _FILL[mode](x.dtype))
+    if mode in ("max", "min", "argmax", "argmin") and not all(x.shape[a] for a in axes if isinstance(x.shape[a], int)):
+        one = tuple((0, 1, 0) if i in axes and n == 0 else (0, 0, 0) for i, n in enumerate(x.shape))
+        filled = x.like(jax.lax.pad(filled.data, jnp.asarray(_FILL[mode](x.dtype), x.dtype), one))
     if mode == "mean":
         data = jnp.sum(filled.data, tuple(axes), keepdims=True) / count(x, axes, use_mask)
         data = data if keep else jnp.squeeze(data, tuple(axes))

@@ -20,6 +20,15 @@
       if (at.tagName === "DETAILS" && !at.open && !(e.tagName === "SUMMARY" && e.parentElement === at)) return false;
     return e.getClientRects().length > 0;
   };
+  // Lines run in the margins of what is around all that they join: the page, a frame, or a fold.
+  const around = (e) => e.parentElement.closest(".frame, .fold, .net");
+  const outside = (e) => around(frames.get(+e.dataset.place) || e);
+  const home = (elements) => {
+    const all = elements.map(outside);
+    let at = all[0];
+    while (!all.every((e) => at.contains(e))) at = around(at);
+    return at;
+  };
   const lanes = () => { // the first lane that is free all the way
     const used = [];
     return (from, to) => {
@@ -53,7 +62,8 @@
       group.to.add(to);
       group.ids.add(a).add(b);
     }
-    const left = lanes(), right = lanes(), jobs = [];
+    const margins = new Map([net, ...net.querySelectorAll(".frame, .fold")].map((e) => [e, { left: lanes(), right: lanes(), counts: { left: 0, right: 0 } }]));
+    const jobs = [];
     for (const g of groups.values()) {
       const out = g.kind === "out", from = box(g.end), tos = [...g.to].map((e) => ({ e, ...box(e) }));
       const start = out ? from.bottom : box(g.from).middle;
@@ -61,25 +71,34 @@
         const next = order[rank.get(g.from) + 1];
         const below = tos.find((t) => t.e === next && g.end === g.from && t.top >= from.bottom && t.top - from.bottom < 60);
         if (below) {
-          jobs.push({ g, straight: [from.left + 22, from.bottom, below.top] });
+          jobs.push({ g, straight: [Math.max(from.left, below.left) + 22, from.bottom, below.top] });
           tos.splice(tos.indexOf(below), 1);
           if (!tos.length) continue;
         }
       }
-      const shift = out ? 0 : 4, ys = [start + shift, ...tos.map((t) => t.middle - shift)], low = Math.min(...ys), high = Math.max(...ys);
-      jobs.push({ g, tos, start, low, high, lane: (out ? left : right)(low - 3, high + 3), from });
+      const shift = g.kind === "round" ? 6 : 0, ys = [start + shift, ...tos.map((t) => t.middle - shift)], low = Math.min(...ys), high = Math.max(...ys);
+      const within = home([g.from, ...tos.map((t) => t.e)]), side = out ? "left" : "right", margin = margins.get(within);
+      const lane = margin[side](low - 3, high + 3);
+      margin.counts[side] = Math.max(margin.counts[side], lane + 1);
+      jobs.push({ g, tos, start, shift, low, high, lane, from, within });
     }
-    const count = (kind) => jobs.reduce((n, j) => (j.tos && (j.g.kind === "out") === kind ? Math.max(n, j.lane + 1) : n), 0);
-    const wanted = [16 + LANE * count(true), 16 + LANE * count(false)].map((n) => `${n}px`);
-    if (net.style.getPropertyValue("--left") !== wanted[0] || net.style.getPropertyValue("--right") !== wanted[1]) {
-      net.style.setProperty("--left", wanted[0]);
-      net.style.setProperty("--right", wanted[1]);
+    let changed = false;
+    for (const [e, { counts }] of margins)
+      for (const side of ["left", "right"]) {
+        const wanted = counts[side] || e === net ? `${16 + LANE * counts[side]}px` : "initial"; // what is around has margins of its own
+        changed ||= e.style.getPropertyValue(`--${side}`) !== wanted;
+        e.style.setProperty(`--${side}`, wanted);
+      }
+    if (changed) {
       place.again = (place.again || 0) + 1;
-      if (place.again < 4) return place();
+      if (place.again < 6) return place();
     }
     place.again = 0;
     svg.replaceChildren();
-    const width = top.width, edge = [parseFloat(wanted[0]), width - parseFloat(wanted[1])];
+    const edge = (e, side) => { // of what is inside of it
+      const r = box(e), style = getComputedStyle(e), width = parseFloat(style[`padding${side}`]) + parseFloat(style[`border${side}Width`]);
+      return side === "Left" ? r.left + width : r.right - width;
+    };
     for (const j of jobs) {
       const g = make("g", { class: `line ${j.g.kind} g${j.g.colour}`, "data-ids": [...j.g.ids].join(" ") }, svg), c = `${j.g.kind} g${j.g.colour}`;
       make("title", {}, g).textContent = j.g.label;
@@ -89,14 +108,14 @@
         make("path", { class: `${c} tip`, d: `M${x - 4},${y1 - 6}h8l-4,6z` }, g);
         continue;
       }
-      const out = j.g.kind === "out", x = out ? edge[0] - 8 - LANE * j.lane : edge[1] + 8 + LANE * j.lane;
+      const out = j.g.kind === "out", x = out ? edge(j.within, "Left") - 8 - LANE * j.lane : edge(j.within, "Right") + 8 + LANE * j.lane;
       if (out) make("path", { class: c, d: `M${j.from.left + 14},${j.from.bottom}v4H${x + 4}q-4,0 -4,4V${j.high}` }, g);
       else {
-        make("path", { class: c, d: `M${box(j.g.from).right},${j.start + 4}H${x}` }, g);
+        make("path", { class: c, d: `M${box(j.g.from).right},${j.start + j.shift}H${x}` }, g);
         make("path", { class: c, d: `M${x},${j.low}V${j.high}` }, g);
       }
       for (const t of j.tos) {
-        const end = out ? t.left : t.right, tip = out ? -6 : 6, y = out ? t.middle : t.middle - 4;
+        const end = out ? t.left : t.right, tip = out ? -6 : 6, y = t.middle - j.shift;
         make("path", { class: c, d: `M${x},${y}H${end + tip}` }, g);
         make("path", { class: `${c} tip`, d: `M${end + tip},${y - 4}v8L${end},${y}z` }, g);
       }

@@ -96,7 +96,7 @@ def find(name: Any, path: str) -> type[Layer]:
     if not isinstance(name, str) or name not in classes:
         raise LayerClassError(
             f"layer '{path}': there is no layer class {name!r}",
-            near=nearest(str(name), classes),
+            near=nearest(str(name), (n for n, cls in classes.items() if not getattr(cls, "refused", False))),
             ways=["correct 'class'", "register your own:  @tn.network.layer('name')"],
         )
     return classes[name]

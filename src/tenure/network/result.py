@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from tenure.network import constraints, sizes
 from tenure.network.dims import batch_dim
+from tenure.network.losses.registry import without_prefix
 from tenure.network.tensor import Tensor
 from tenure.network.typing import Graph, Run
 
@@ -22,7 +23,7 @@ class Result:
 
     Attributes:
       outputs: of layers, by path.
-      losses: by name.
+      losses: by the names of their layers, without the prefix of `extra.search:…` unless two would be named alike.
       loss: the sum of the losses with their scales.
       constraints: L2 and other terms of the objective.
       scores: of searches, by the path of a layer with hypotheses: logarithms of their probabilities [beam, B].
@@ -71,7 +72,9 @@ def collect(run: Run, layers: Sequence[str] | None) -> Result:
         total = total + loss.total
     found = {key: x.beam_dim for key, x in outputs.items() if x.beam_dim is not None}
     scores = {key: Tensor(run.beams.get(dim).scores, (dim, batch_dim())) for key, dim in found.items()}
-    return Result(outputs, dict(run.losses), total, constraints.total(run), scores)
+    told = without_prefix(run.losses)
+    losses = {told[name]: loss for name, loss in run.losses.items()}
+    return Result(outputs, losses, total, constraints.total(run), scores)
 
 
 def with_lengths(x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from tenure.network.drawing import page
 from tenure.network.extern import placeholders
 from tenure.network.graph import Flags, Graph, Node
 from tenure.network.loop import LoopGraph
+from tenure.network.nodes import scope_name
 from tenure.network.tensor import Tensor
 from tenure.network.typing import Network
 
@@ -49,7 +50,7 @@ class Picture:
         rows: dict[str, list[Row]] = {}
         for row in plan.ledger.rows:
             rows.setdefault(row.path.rpartition("/")[0], []).append(row)
-        boxes = tuple(_boxes(network.graph(flags), {**network.forms(flags), **plan.out.outputs}, rows))
+        boxes = tuple(_boxes(network.graph(flags), {**network.forms(flags), **plan.out.outputs}, _Rows(rows)))
         return Picture(boxes, plan.ledger)
 
     def __str__(self) -> str:
@@ -98,11 +99,34 @@ class Picture:
         return self.html()
 
 
-def _boxes(
-    graph: Graph, outputs: Any, rows: dict[str, list[Row]], depth: int = 0, frames: tuple[str, ...] = ()
-) -> Iterator[Box]:
+class _Rows:
+    """The parameters of each layer: those below its scope, or below a path of its own where an earlier layer has that scope.
+
+    Attributes:
+      of_module: the path of a module → its parameters.
+      first: a scope → the key of the first layer that has it.
+    """
+
+    def __init__(self, of_module: dict[str, list[Row]]):
+        self.of_module = of_module
+        self.first: dict[str, str] = {}
+
+    def of(self, node: Node, graph: Graph) -> Iterator[Row]:
+        """The parameters of a layer that belong to no layer inside of it."""
+        scope = node.scope
+        if node.cls.container or not scope:  # type: ignore[attr-defined]
+            return
+        if self.first.setdefault(scope, node.key) != node.key:
+            scope += f"&{scope_name(node.key.replace('/', '.'))}"
+        others = {n.scope for n in graph.nodes.values() if n.scope.startswith(f"{scope}/")}
+        for module, found in self.of_module.items():
+            inside = module == scope or module.startswith(f"{scope}/")
+            if inside and not any(module == o or module.startswith(f"{o}/") for o in others):
+                yield from found
+
+
+def _boxes(graph: Graph, outputs: Any, rows: _Rows, depth: int = 0, frames: tuple[str, ...] = ()) -> Iterator[Box]:
     for key, node in graph.nodes.items():
-        mine = [] if node.cls.container else list(_rows_of(node.scope, rows, graph))  # type: ignore[attr-defined]
         tensor = _form(graph, key, outputs)
         around = [d.removeprefix("base:") for d in (*node.sources, *node.deps)]
         around += _frames(graph, key)
@@ -110,6 +134,7 @@ def _boxes(
         for inner in node.branches.values():  # they come first: the layer around gives what they give
             yield from _boxes(inner, outputs, rows, depth + 1, (*frames, *_around(graph, node), key))
             results += [r for r in inner.roots if r not in results]
+        mine = list(rows.of(node, graph))
         yield Box(
             key=key,
             name=node.class_name,
@@ -153,15 +178,6 @@ def _frames(graph: Graph, key: str) -> list[str]:
     if outside is None or not isinstance(graph, LoopGraph):
         return []
     return list(graph.owner.sources) if outside == "source" else [outside]
-
-
-def _rows_of(scope: str, rows: dict[str, list[Row]], graph: Graph) -> Iterator[Row]:
-    """The parameters in a layer's scope that belong to no layer inside of it."""
-    others = {n.scope for n in graph.nodes.values() if n.scope.startswith(f"{scope}/")}
-    for module, found in rows.items():
-        inside = module == scope or module.startswith((f"{scope}/", f"{scope}&"))
-        if scope and inside and not any(module == o or module.startswith(f"{o}/") for o in others):
-            yield from found
 
 
 def _dims(x: Tensor) -> str:

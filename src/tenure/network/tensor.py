@@ -228,8 +228,10 @@ class Tensor:
         Args:
           dim: of the new axis.
           data: the array with that axis.
-          as_time: whether the new axis is what "T" means from here on.
+          as_time: whether the new axis is what "T" means from here on. A time that somebody chose stays what it is, as no
+            slice could find it again.
         """
+        as_time = as_time and self.time_axis in (None, default_time_axis(self.dims))
         time = None if self.time_axis is None else self.time_axis + 1
         feature = None if self.feature_axis is None else self.feature_axis + 1
         return Tensor(data, (dim, *self.dims), self.sparse_dim, 0 if as_time else time, feature)

@@ -9,12 +9,15 @@ from tests.network.layers.in_steps import RNN
 from tests.network.layers.running import KEEP, LENGTHS, X, run
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_attention_of_a_decoder_to_what_it_has_so_far(compiled):
-    past = Dim(None, "past")
+@pytest.mark.parametrize(
+    "compiled, past", [(False, Dim(None, "past")), (True, Dim(None, "past")), (False, "stag:rec-history")]
+)
+def test_attention_of_a_decoder_to_what_it_has_so_far(compiled, past):
+    """The dim that there is by default is found by its name."""
+    own = {} if isinstance(past, str) else {"out_spatial_dim": past}
     unit = {
         **RNN,
-        "past": {"class": "cum_concat", "from": "s", "out_spatial_dim": past},
+        "past": {"class": "cum_concat", "from": "s", **own},
         "energy": {"class": "dot", "from": ["s", "past"], "reduce": "F"},
         "weights": {"class": "softmax_over_spatial", "from": "energy", "axis": past},
         "s2": {"class": "copy", "from": "s", "is_output_layer": True},

@@ -17,6 +17,14 @@ def test_prefix_and_postfix():
     assert lengths(t, 1).tolist() == (LENGTHS + 2).tolist()
 
 
+@pytest.mark.parametrize("cls", ["prefix_in_time", "postfix_in_time"])
+def test_the_longer_time_is_found_by_the_name_of_the_layer(cls):
+    net = {"encoder": {"class": cls, "from": "data", "repeat": 2}}
+    net["output"] = {"class": "reduce", "mode": "sum", "axis": "stag:enc", "from": "encoder"}
+    result, _ = run(net)
+    assert result.outputs["output"].shape == (X.shape[0], X.shape[2])
+
+
 def test_a_postfix_from_a_layer():
     more = {"last": {"class": "reduce", "mode": "sum", "axis": "T", "from": "data"}}
     y, _ = output({"class": "postfix_in_time", "postfix": "last"}, more=more)

@@ -132,4 +132,57 @@ def test_a_search_in_training_that_another_choice_follows_with_known_labels():
     found = np.asarray(result.outputs["labels"].data)  # [beam, labels, batch]
     np.testing.assert_array_equal(found, np.broadcast_to(LABELS_OF_TWO.T, found.shape))
     assert found.shape[0] == 2 and result.outputs["inner"].shape == (2, 2)
-    np.testing.assert_allclose(result.losses["extra.search:best"].loss, -result.outputs["score"].data.sum(), rtol=1e-6)
+    np.testing.assert_allclose(result.losses["best"].loss, -result.outputs["score"].data.sum(), rtol=1e-6)
+
+
+def two_passes(target):
+    """A decoder with teacher forcing, which `search_train_network_layers` has search in training as well."""
+    label = {"class": "choice", "target": "classes", "beam_size": 3, "from": "p", "initial_output": 0}
+    softened = "tf.nn.softmax(-20. * tf.cast(source(0), tf.float32))"
+    unit = {
+        "output": label,
+        "end": {"class": "compare", "from": "output", "value": 0},
+        "emb": {"class": "linear", "activation": None, "n_out": 4, "from": "prev:output", "initial_output": 0},
+        "att": {"class": "reduce", "mode": "mean", "axis": "T", "from": "base:enc"},
+        "s": {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 6, "from": ["emb", "att"]},
+        "p": {"class": "softmax", "from": ["s", "att"], "target": target, "loss": "ce"},
+        "table": {"class": "edit_distance_table", "from": "output", "target": "layer:base:data:classes"},
+        "best": {"class": "optimal_completions", "from": "prev:table", "target": "layer:base:data:classes"},
+        "soft": {"class": "eval", "eval": softened, "from": "best", "out_type": {"dtype": "float32"}},
+    }
+    net = {
+        "enc": {"class": "linear", "activation": "tanh", "n_out": 5, "from": "data"},
+        "output": {"class": "rec", "from": [], "target": "classes", "max_seq_len": "max_len_from('base:enc')", "unit": unit},
+        "decision": {"class": "decide", "from": "output", "loss": "edit_distance", "only_on_search": True, "target": "classes"},
+    }  # fmt: skip
+    data = {"data": {"dim": 3}, "classes": {"dim": 5, "sparse": True}}
+    model = tn.network(net, data, behavior_version=0, config={"search_train_network_layers": ["output", "decision"]})
+    x = np.sin(np.arange(24.0)).reshape(2, 4, 3).astype("float32")
+    batch = {"data": (x, np.array([4, 3])), "classes": (np.array([[1, 2, 3], [4, 1, 0]]), np.array([3, 2]))}
+    params, state = model.init(jax.random.key(0), batch)
+    draw, new = np.random.RandomState(1), {}
+    for module in ("enc", "output/rec/emb", "output/rec/p", "output/rec/s/rec/lstm_cell"):
+        new[module] = {
+            n: draw.uniform(-1, 1, params[module][n].shape).astype("float32") for n in sorted(params[module])
+        }
+    assert sorted(new) == sorted(params)  # each layer's parameters are there once
+    return model.apply(new, state, None, batch)[0]
+
+
+def test_layers_that_search_in_training_are_there_twice():
+    """With RETURNN's numbers; losses that both passes have are told apart by the prefix."""
+    losses = two_passes("classes").losses
+    assert sorted(losses) == ["decision", "extra.search:output/p", "output/p"]
+    found = [[float(getattr(losses[k], of)) for of in ("loss", "error", "norm_factor")] for k in sorted(losses)[1:]]
+    np.testing.assert_allclose(found, [[26.378788, 12, 1 / 15], [8.7259445, 4, 1 / 5]], rtol=1e-5)
+    assert float(losses["decision"].error) == 4
+
+
+def test_completions_of_the_hypotheses_of_each_step_are_targets_in_training():
+    """How many frames there are, and how many of them are wrong, is as in RETURNN, and the loss with teacher forcing."""
+    losses = two_passes("layer:soft").losses
+    searched = losses["extra.search:output/p"]
+    np.testing.assert_allclose(
+        [searched.error, 1 / searched.norm_factor, losses["decision"].error], [19, 22, 7], rtol=1e-5
+    )
+    np.testing.assert_allclose(losses["output/p"].loss, 8.7259445, rtol=1e-5)

@@ -25,6 +25,7 @@ def test_axes_that_come_and_go():
     wide = call("expand_dims_unbroadcast", X, axis=1, dim=4)
     assert wide.shape == (2, 4, 3) and (wide == X[:, None]).all()
     assert call("expand_multiple_dims", X, [0, 2]).shape == (1, 2, 1, 3)
+    assert call("expand_multiple_dims", X, [-1, -1]).shape == (2, 3, 1, 1)
     assert call("swapaxes", X, 0, 1).tolist() == X.T.tolist() == call("move_axis", X, 0, 1).tolist()
 
 

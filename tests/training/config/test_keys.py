@@ -28,8 +28,8 @@ def test_a_key_that_is_not_done_is_refused_only_when_it_says_something(tmp_path)
 
 
 def test_what_is_not_done_in_training_hinders_no_other_task(tmp_path):
-    text = "#!rnn.py\nsearch_train_network_layers = ['output']\ntask = config.value('task', 'train')\n"
-    with pytest.raises(ConfigError, match="'search_train_network_layers', which is not done"):
+    text = "#!rnn.py\nquick_eval = True\ntask = config.value('task', 'train')\n"
+    with pytest.raises(ConfigError, match="'quick_eval', which is not done"):
         check_keys(config_of(tmp_path, text))
     assert check_keys(config_of(tmp_path, text, "++task", "search")) == []
     with pytest.raises(ConfigError, match="'torch_distributed', which is not done"):

@@ -41,6 +41,7 @@ def config(folder, **more):
         "batching": "random",
         "batch_size": 1000,
         "max_seqs": 2,
+        "recurrent_net": True,
         "num_epochs": 2,
         **more,
     }

@@ -16,7 +16,7 @@ def test_data_without_sequences_are_called_by_their_name(tmp_path):
 
 def test_an_epoch_without_batches(tmp_path):
     with pytest.raises(TrainingError, match="'train' has no batch in this epoch"):
-        train(tmp_path, written(tmp_path / "good.hdf", GOOD), max_seq_length=1)
+        train(tmp_path, written(tmp_path / "good.hdf", GOOD), max_seq_length=1, recurrent_net=True)
 
 
 def test_sequences_are_left_out_in_training_and_long_ones_of_dev_only():

@@ -5,7 +5,7 @@ import pytest
 
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
-from tenure.training.errors import ConfigError
+from tenure.training.errors import BatchError, ConfigError
 from tests.training.engine.small import config
 from tests.training.engine.told import DATA
 
@@ -80,3 +80,84 @@ def test_whole_numbers_that_are_no_labels_are_written_as_they_are(tmp_path):
             assert file.attrs["inputPattSize"] == (2 if layer == "best" else 1)
     with h5py.File(tmp_path / "dump") as file:
         assert set(file["targets/data/less"][()]) <= {-3, -2}
+
+
+FOUR = np.array([[0.0], [1.0], [2.0], [3.0]], "float32")
+ONE = {"data": {"dim": 1}, "classes": {"dim": 2, "sparse": True}}
+
+
+def test_priors_are_of_chunks_as_they_are_trained_on(tmp_path):
+    """Chunks of 3 frames, 2 apart, are [0 1 2] and [2 3]: a frame in two of them counts twice, and sums begin anew."""
+    sums = {"class": "cumsum", "from": "data"}
+    both = {"class": "eval", "from": "sum", "eval": "tf.concat([source(0), source(0) * 0 + 1], -1)"}
+    net = {"sum": sums, "output": {**both, "out_type": {"dim": 2}}}
+    data = {"class": "StaticDataset", "data": [{"data": FOUR}, {"data": FOUR[:1] + 5}], "seq_ordering": "default"}
+    given = config(tmp_path, task="compute_priors", network=net, extern_data=ONE, num_inputs=None, num_outputs=None)
+    given |= {"allow_random_model_init": True, "train": data, "dev": None}
+    for more, wanted in (
+        ({}, (0 + 1 + 3 + 6 + 5) / 5),
+        ({"chunking": "3:2"}, (0 + 1 + 3 + 2 + 5 + 5) / 6),
+        ({"max_seq_length": 3}, 5),
+    ):
+        tasks.run({**given, **more, "output_file": str(tmp_path / "prior")}, Log(0))
+        np.testing.assert_allclose(np.exp(np.loadtxt(tmp_path / "prior")), [wanted, 1], rtol=1e-5)
+
+
+def searching(beam):
+    """Labels that no target says: with `forward_use_search`, those that are likely, in as many steps as there are frames."""
+    scores = {
+        "class": "eval",
+        "from": "data:source",
+        "eval": "tf.stack([source(0)[..., 0], 1 - source(0)[..., 0]], -1)",
+    }
+    unit = {
+        "scores": {**scores, "out_type": {"dim": 2}},
+        "output": {"class": "choice", "target": "classes", "beam_size": beam, "from": "scores", "input_type": "prob"},
+    }
+    return {
+        "output": {"class": "rec", "from": "data", "unit": unit, "target": "classes"},
+        "decision": {"class": "decide", "from": "output", "is_output_layer": True},
+    }
+
+
+def test_forward_with_a_search_writes_what_it_finds(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    frames = np.array([[0.9], [0.2], [0.6]], "float32")
+    data = {"class": "StaticDataset", "data": [{"data": frames, "classes": np.array([1, 1, 1], "int32")}]}
+    given = config(tmp_path, task="forward", extern_data=ONE, num_inputs=None, num_outputs=None, eval=data, dev=None)
+    given |= {"allow_random_model_init": True, "forward_override_hdf_output": True, "output_file": str(tmp_path / "o")}
+    for beam, layer in ((2, "decision"), (1, "output")):
+        more = {"network": searching(beam), "forward_output_layer": layer, "forward_use_search": True}
+        tasks.run({**given, **more}, Log(0))
+        with h5py.File(tmp_path / "o") as file:
+            assert file["inputs"][()].ravel().tolist() == [0, 1, 0]
+    with pytest.raises(ConfigError, match="(?s)'output', which has 2 hypotheses for each sequence.*'decide'"):
+        tasks.run({**given, "network": searching(2), "forward_use_search": True}, Log(0))
+
+
+def test_priors_of_labels_are_how_often_they_occur(tmp_path):
+    data = [{"data": np.eye(3, dtype="float32")[[0, 2, 0]]}, {"data": np.eye(3, dtype="float32")[[2, 0]]}]
+    given = {
+        "task": "compute_priors",
+        "train": {"class": "StaticDataset", "data": data},
+        "extern_data": {"data": {"dim": 3}},
+        "network": {"output": {"class": "reduce", "mode": "argmax", "axis": "F", "from": "data"}},
+        "output_file": str(tmp_path / "prior"),
+        "allow_random_model_init": True,
+        "model": str(tmp_path / "model"),
+    }
+    tasks.run(given, Log(0))
+    assert np.allclose(np.exp(np.loadtxt(tmp_path / "prior")), [0.6, 0, 0.4])
+
+
+def test_priors_of_no_sequence_are_an_error(tmp_path):
+    tasks.run(config(tmp_path), Log(0))
+    more = {
+        "task": "compute_priors",
+        "max_seq_length": 1,
+        "recurrent_net": True,
+        "output_file": str(tmp_path / "prior"),
+    }
+    with pytest.raises(BatchError, match="the data set 'train' has no batch in this epoch"):
+        tasks.run({**config(tmp_path), **more}, Log(0))
+    assert not (tmp_path / "prior").exists()

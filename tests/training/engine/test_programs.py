@@ -10,7 +10,7 @@ from tests.training.engine.padded import config, lines, run, sequences
 
 def test_known_shapes_are_compiled_ahead_the_largest_first(tmp_path):
     data = {"class": "StaticDataset", "data": sequences(40)}
-    _, log = run(tmp_path / "run", batching="default", train=data)
+    _, log = run(tmp_path / "run", batching="default", train=data, recurrent_net=True)
     known = [tuple(map(int, found)) for found in lines(log, "training of")]
     cells = [rows * (a + b) for rows, a, b in known]
     assert 1 < len(known) <= 8 and cells == sorted(cells, reverse=True)
@@ -22,7 +22,7 @@ def test_a_shape_that_nobody_knew_is_named(tmp_path):
     rows = [{"data": [0] * n, "classes": [1] * n} for n in (3, 5, 20)]
     net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
     given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
-    given |= {"batching": "default", "max_seqs": 2}
+    given |= {"batching": "default", "max_seqs": 2, "recurrent_net": True}
     data = {"class": "SourceDataset", "source": rows, "dims": {"data": 2}}
     _, log = run(tmp_path / "run", **given, train=data)
     assert re.findall(r"compiled a new shape, (.*?):", log) == ["2 x (data 8)", "2 x (data 24)"]
@@ -34,7 +34,7 @@ def test_pieces_of_words_have_known_shapes(tmp_path):
     letters = {"class": "CharacterTargets", "labels": ["a", "[END]"], "seq_postfix": [1], "unknown_label": None}
     data = {"class": "LmDataset", "corpus_file": str(text), "dtype": "int32", "orth_vocab": letters}
     net = {"output": {"class": "softmax", "loss": "ce", "target": "data", "from": "data", "n_out": 2}}
-    given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None}
+    given = {"extern_data": {"data": {"dim": 2, "sparse": True}}, "network": net, "dev": None, "recurrent_net": True}
     _, log = run(tmp_path / "run", **given, train=data, batching="sorted", max_seqs=2, buckets=2)
     assert re.findall(r"compiled training of (.*?):", log) == ["1 x (data 24)", "2 x (data 8)"]
     assert not lines(log, "a new shape")

@@ -86,6 +86,7 @@ def test_what_is_trained_is_saved_if_the_signal_ends_what_loads_too(tmp_path, na
         "extern_data": {"data": {"dim": 2}, "classes": {"dim": 2, "sparse": True}},
         "network": {"output": {"class": "softmax", "loss": "ce", "from": "data"}},
         "max_seqs": 4,
+        "recurrent_net": True,
         "num_epochs": 1,
         "save_interval": 5,
         "buckets": "exact",

@@ -20,8 +20,8 @@ def same(a, b):
 
 @pytest.mark.parametrize("steps", [1, 5])
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, steps):
-    whole = run(tmp_path / "whole")
-    given = config(tmp_path / "parts")
+    whole = run(tmp_path / "whole", batch_size=100)
+    given = config(tmp_path / "parts", batch_size=100)
     with pytest.raises(Stopped, match="the same command goes on") as stop:
         Training(given, Log(0), StopAt(steps)).run()
     assert stop.value.status == 143

@@ -15,7 +15,7 @@ from tenure.network.tensor import Tensor
 
 @layer("cum_concat")
 class CumConcat(Layer):
-    """In each step of a loop, the frames from the first to this one, in the dim `out_spatial_dim`.
+    """In each step of a loop, the frames from the first to this one, in the dim `out_spatial_dim`; by default one that its name "rec-history" finds.
 
     The array has room for the whole loop, and the dim's length, one number for all sequences, grows with each step.
 
@@ -24,7 +24,7 @@ class CumConcat(Layer):
 
     stepwise = True
 
-    def forward(self, source: Tensor, *, out_spatial_dim: Dim, axis: Dim | None = None) -> Output:
+    def forward(self, source: Tensor, *, out_spatial_dim: Dim | None = None, axis: Dim | None = None) -> Output:
         time = self.run.loop_time
         if time is None or not self.run.single_step:
             raise self.error(
@@ -32,6 +32,11 @@ class CumConcat(Layer):
             )
         if axis is not None and axis is not single_step_dim:
             raise self.error("axis", axis, "it joins steps only", ["leave 'axis' out"])
+        if (
+            out_spatial_dim is None
+        ):  # one history for all such layers of a loop, as in RETURNN before its dims were objects
+            key = ("rec-history", self.run.graph.root.path)
+            out_spatial_dim = self.run.network.dims.setdefault(key, Dim(None, "rec-history"))
         if not isinstance(out_spatial_dim, Dim):
             raise self.error("out_spatial_dim", out_spatial_dim, "a Dim is needed", ["Dim(None, 'so far')"])
         x = source.batch_first()

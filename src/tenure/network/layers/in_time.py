@@ -22,6 +22,11 @@ def _positions(x: Tensor, at: int) -> jnp.ndarray:
     return jnp.arange(x.shape[at]).reshape([-1 if i == at else 1 for i in range(x.ndim)])
 
 
+def _named(dim: Dim, layer: Layer) -> Dim:
+    """The dim, which "stag:…" also finds by the name of the layer that made it, as published configs do."""
+    return dim.copy(name=f"{dim.name}:{layer.node.name}")
+
+
 @layer("prefix_in_time")
 class PrefixInTime(Layer):
     """A value put before each sequence, so many times, which may differ for each sequence.
@@ -48,7 +53,7 @@ class PrefixInTime(Layer):
             data = jnp.pad(
                 source.data, [(repeat if i == at else 0, 0) for i in range(source.ndim)], constant_values=value
             )
-            return source.replace_dim(at, self._dim(repeat + old, out_dim, size_base)).like(data)
+            return source.replace_dim(at, self._dim(_named(repeat + old, self), out_dim, size_base)).like(data)
         x = source.batch_first()
         x = x.move_axis(x.dims.index(old), min(1, x.ndim - 1))
         at = x.dims.index(old)
@@ -98,7 +103,7 @@ class PostfixInTime(Layer):
         if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
             raise self.error("repeat", repeat, "a number of at least 0 is needed")
         old = source.dims[at]
-        dim = same(old + repeat, out_dim)
+        dim = same(_named(old + repeat, self), out_dim)
         data = jnp.pad(source.data, [(0, repeat if i == at else 0) for i in range(source.ndim)])
         x = source.replace_dim(at, dim).like(data)
         value = self._value(postfix, source, at)
@@ -335,6 +340,8 @@ class Resize(Layer):
 
     def _interpolated(self, data: Any, n: int, size: int, kind: str) -> Any:
         """TensorFlow's first way: output `i` is at `i n / size`, not at the middle of its cell."""
+        if isinstance(n, int) and not n:
+            return data
         at = jnp.arange(size) * (n / size)
         low = jnp.minimum(jnp.floor(at).astype(jnp.int32), n - 1)
         if kind in ("nn", "nearest_neighbor"):

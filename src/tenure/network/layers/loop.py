@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
 from tenure.network import loop_length, ops, sizes
+from tenure.network.errors import option_error
 from tenure.network.graph import Graph, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.loop_frames import clean
 from tenure.network.layers.loop_pass import Pass
-from tenure.network.layers.loop_steps import STEPWISE, Steps
+from tenure.network.layers.loop_steps import STEPWISE, TARGETS, Steps
 from tenure.network.loop import LoopGraph
 from tenure.network.losses.registry import add_loss
 from tenure.network.output import Output, map_tensors
@@ -37,6 +39,9 @@ class Loop(Layer):
 
     @classmethod
     def link(cls, graph: Graph, node: Node) -> None:
+        if not isinstance(node.get("unit"), Mapping):
+            why = "a loop has a dictionary of layers"
+            raise option_error(node.key, node.class_name, "unit", node.get("unit"), why, ["'class': 'rec'  for a cell"])
         body = node.branches["unit"] = LoopGraph(graph, node, node.get("unit")).build()
         assert isinstance(body, LoopGraph)
         loop_length.link(graph, node, body)
@@ -89,7 +94,9 @@ def _result(of: Pass, back_prop: bool) -> Output:
     run.outputs |= found
     for key in split.inside:
         if key in found and graph.nodes[key].get("loss") and not run.dry:
-            add_loss(run.build(graph.nodes[key]), found.get(f"{STEPWISE}{key}", found[key]))
+            add_loss(
+                run.build(graph.nodes[key]), found.get(f"{STEPWISE}{key}", found[key]), found.get(f"{TARGETS}{key}")
+            )
     for key in split.after:
         of.whole(key)
     of.outer.params += run.params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 import jax
@@ -57,7 +58,8 @@ class Pass:
         self.time = self.run.loop_time = loop.new_dim("steps", None)  # a sequence as a whole has the outer dim
         self.run.loop_dim = self.outer_time
         known.declare(self.time, known.padded(self.outer_time), known.lengths(self.outer_time))
-        self.apart = own_labels(graph, self.split, [k for k, x in frames.items() if not x.has(self.outer_time)])
+        others = [key for key, x in frames.items() if not x.has(self.outer_time)]
+        self.apart = own_labels(graph, self.split, others)
         self.frames = {
             k: x if k in self.apart else self._frames(loop_length.fitted(loop, graph, k, x, self.outer_time))
             for k, x in frames.items()
@@ -91,8 +93,11 @@ class Pass:
         return self._turned(x.replace_dim(x.axis(self.outer_time), self.time))
 
     def leaving(self, x: Tensor) -> Tensor:
-        """An output as it is outside of the loop."""
-        return self._turned(x).replace_dim(x.axis(self.time), self.outer_time) if x.has(self.time) else x
+        """An output as it is outside of the loop, where its time is what the loop goes over."""
+        if not x.has(self.time):
+            return x
+        axis = x.axis(self.time)
+        return dataclasses.replace(self._turned(x).replace_dim(axis, self.outer_time), time_axis=axis)
 
     def _turned(self, x: Tensor) -> Tensor:
         return turned(x, self.time) if self.reverse else x

@@ -25,7 +25,7 @@ from tenure.network.steps import Carry, over_frames, trace_back, until_ended
 from tenure.network.tensor import Tensor
 
 _LENGTHS = ":lengths"
-STEPWISE = ":steps of "
+STEPWISE, TARGETS = ":steps of ", ":targets of "
 """Before the key of a layer whose hypotheses are those of each step, and not the ones that the last step leads back to."""
 
 
@@ -184,16 +184,20 @@ class Steps:
         return self._masked(new, carry, number), given
 
     def _with_losses(self, run: Run) -> dict[str, Output]:
-        """What losses count of: the hypotheses that there are in the step, whether they go on or not."""
+        """What losses count of, and their targets: the hypotheses that there are in the step, whether they go on or not."""
         if self.search.beam is None or not self.graph.counts_losses:
             return {}
         found = {}
         for key in (k for k in self.kept if self.graph.nodes[k].get("loss")):
-            of = run.outputs[key].tensor.beam_dim
-            if of is not None:
-                dim = self.loop.new_dim(f"beam of '{key}'", sizes.current().padded(of), BEAM, special=True)
-                raw = run.beams.read_all(portable(run.outputs[key]), of)
-                found[f"{STEPWISE}{key}"] = map_tensors(functools.partial(relabel, dim=dim), raw)
+            parts = {f"{STEPWISE}{key}": run.outputs[key]}
+            targets = [t for t in self.graph.nodes[key].refs.get("target") or () if t in self.split.inside]
+            parts |= {f"{TARGETS}{key}": run.outputs[t] for t in targets if t not in self.graph.previous}
+            of = run.beams.latest(x.tensor.beam_dim for x in parts.values())
+            if of is None or run.outputs[key].tensor.beam_dim is None:
+                continue
+            dim = self.loop.new_dim(f"beam of '{key}'", sizes.current().padded(of), BEAM, special=True)
+            for name, x in parts.items():
+                found[name] = map_tensors(functools.partial(relabel, dim=dim), run.beams.read_all(portable(x), of))
         return found
 
     def _held(self, run: Run, outputs: Any, states: Any, old: Carry, later: Any) -> Any:

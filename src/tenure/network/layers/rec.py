@@ -58,6 +58,9 @@ class CellLayer(Layer):
         state = self._first_state({"": like}, beside=True)
         return state.get("h", state.get("state", like))
 
+    def after_loop(self, state: Mapping[str, Tensor], time: Dim) -> None:
+        keep_states(self, {part: x.data for part, x in state.items()})
+
     def over_loop(self, x: Tensor) -> Tensor:
         """An input that is the same in all steps, for each of them, where the layer is moved out of a loop."""
         time = self.run.loop_time
@@ -125,7 +128,8 @@ class CellLayer(Layer):
             keep = ops.mask(frames[0], frames)
             keep = None if keep is None else jnp.broadcast_to(keep, x.shape[: len(frames)])
             y, last = cells.run(cell, params, x.data, keep, start, key=key, **how)
-        keep_states(self, last)
+        if axis is not None or not self.run.single_step:  # a loop keeps that of its last step
+            keep_states(self, last)
         out = Tensor(y, (*frames, out_dim), feature_axis=len(frames))
         if axis is not None:
             out = dataclasses.replace(out, time_axis=0)
@@ -151,7 +155,7 @@ class Rec(CellLayer):
     @property
     def over_all_steps(self) -> bool:
         axis, time = self.node.get("axis"), self.run.loop_time
-        return _is_one_step(axis) or (axis is None and _of_one_step(self.source(), time).time_axis is None)
+        return _is_one_step(axis) or (axis is None and _of_one_step(self.source(dropout=False), time).time_axis is None)
 
     @classmethod
     def variant(cls, options: Mapping[str, Any]) -> type[Layer]:

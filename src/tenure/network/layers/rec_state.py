@@ -13,7 +13,7 @@ from tenure.core.run.frame import Scope, current_frame
 from tenure.core.run.state import get_state, set_state
 from tenure.network import ops
 from tenure.network.cells import Cell, State
-from tenure.network.dims import Dim
+from tenure.network.dims import Dim, DimError
 from tenure.network.graph import Key
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
@@ -114,11 +114,13 @@ def last_state(out: Output) -> Tensor:
 def _aligned(layer: Layer, value: Tensor, dims: Sequence[Dim], shape: Sequence[int]) -> jax.Array:
     if value.feature_axis is not None and value.shape[value.feature_axis] == shape[-1]:
         value = value.replace_dim(value.feature_axis, dims[-1])
-    found = ops.aligned(value, dims)
-    if any(n not in (1, m) for n, m in zip(found.shape, shape, strict=True)):
-        raise layer.error(
-            "initial_state", layer.node.get("initial_state"), f"{value!r} is no state of shape {tuple(shape)}"
-        )
+    found = None
+    with contextlib.suppress(DimError):
+        found = ops.aligned(value, dims)
+    if found is None or any(n not in (1, m) for n, m in zip(found.shape, shape, strict=True)):
+        option = "initial_state" if layer.node.get("state") is None else "state"
+        why = f"{value!r} is no state of {[*dims]}, of shape {tuple(shape)}"
+        raise layer.error(option, layer.node.get(option), why, [f"a layer with 'n_out': {shape[-1]}"])
     return found
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 
 from tenure.core.errors import brief, nearest
+from tenure.network import sizes
+from tenure.network.beams import relabel
+from tenure.network.dims import Dim
 from tenure.network.errors import OptionError, option_error
 from tenure.network.lanes import over_lanes
 from tenure.network.losses import framewise, outside, sequences
@@ -131,23 +136,29 @@ def _from_options(node: Node, cls: type[Loss], options: dict[str, Any]) -> Loss:
     return cls(**options)
 
 
-def add_loss(layer: Layer, out: Output) -> None:
-    """Computes the layer's loss, and keeps it for the pass."""
+def add_loss(layer: Layer, out: Output, target: Output | None = None) -> None:
+    """Computes the layer's loss, and keeps it for the pass; of its target, if no other is given."""
     node, run = layer.node, layer.run
     if not run.graph.counts_losses or (node.get("loss_only_on_non_search") and run.flags.search) or run.dry:
         return
-    beam = out.tensor.beam_dim
+    beam, against = out.tensor.beam_dim, target_of(layer) if target is None else target.tensor
     if beam is None or loss_class(node).of_beams:
-        run.losses[loss_name(node)] = compute(layer, out)
+        run.losses[loss_name(node)] = compute(layer, out, against)
         return
     found: list[LossValue] = []
 
-    def one(given: Output, number: Any) -> Output:
-        found.append(compute(layer, given))
+    def one(given: tuple[Output, Tensor | None], number: Any) -> Output:
+        found.append(compute(layer, *given))
         return packed(found[-1])
 
-    lanes = over_lanes(beam, out, one).tensor.data
+    lanes = over_lanes(beam, (out, against), one, lengths=_of_lanes(out.tensor, beam)).tensor.data
     run.losses[loss_name(node)] = summed(found[-1], lanes)
+
+
+def _of_lanes(x: Tensor, beam: Dim) -> dict[Dim, Tensor]:
+    """How long each lane is where only the final hypotheses' lengths are known: as RETURNN, by the lane's number."""
+    known = ((dim, sizes.current().lengths(dim)) for dim in x.dims)
+    return {dim: relabel(n, beam) for dim, n in known if n is not None and n.beam_dim not in (None, beam)}
 
 
 def loss_name(node: Node) -> str:
@@ -156,14 +167,28 @@ def loss_name(node: Node) -> str:
     return f"{parent}/{node.name}" if last == UNIT else node.key
 
 
-def compute(layer: Layer, out: Output) -> LossValue:
-    """The value, the error and the norm factor of a layer's loss."""
+def without_prefix(names: Iterable[str]) -> dict[str, str]:
+    """By what name a pass tells each loss: without the prefix of `extra.search:…`, as in RETURNN, unless two would be named alike.
+
+    >>> without_prefix(["extra.search:decision", "extra.search:output/p", "output/p"])
+    {'extra.search:decision': 'decision', 'extra.search:output/p': 'extra.search:output/p', 'output/p': 'output/p'}
+    """
+    plain = {name: _EXTRA.sub("", name) for name in names}
+    often = collections.Counter(plain.values())
+    return {name: short if often[short] == 1 else name for name, short in plain.items()}
+
+
+_EXTRA = re.compile(r"^extra(\.[A-Za-z0-9_.()]+)?:")
+
+
+def compute(layer: Layer, out: Output, target: Tensor | None) -> LossValue:
+    """The value, the error and the norm factor of a layer's loss for this output and target."""
     node = layer.node
     references = node.refs.get("loss_opts") or {}
     filled = {k: layer.fill(v, whole=k in _WHOLE) for k, v in references.items()}
     loss = make_loss(node, filled)
     out = dataclasses.replace(out, tensor=_wide(out.tensor), logits=None if out.logits is None else _wide(out.logits))
-    seen = view(layer, out, target_of(layer) if loss.needs_target or node.get("target") else None, loss)
+    seen = view(layer, out, target if loss.needs_target or node.get("target") else None, loss)
     if node.get("only_on_eval") and layer.training:
         (value, each), (error, wrong) = (jnp.zeros(()), None), (jnp.zeros(()), None)
     else:

@@ -11,16 +11,55 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from tenure.network.tf import random
+from tenure.core.errors import TenureError
+from tenure.network.tf import arrays, loops, random
 from tenure.network.tf.static import UnknownTensorFlowError, is_static
 
 Function = Callable[..., Any]
 UNROLLED = 100
+UNROLLED_IF_NEEDED = 2**12
 LONGEST = 20  # a loop has at most 2²⁰ steps, one inside of its body 2¹⁰, and so on: half the exponent each time
 
 _depth: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_loop_depth", default=0)
+
+
+class _Steps:
+    """How many steps were unrolled, of a loop and of all loops inside of it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def check(self, error: Exception, more: int = 1) -> None:
+        """Refuses more steps than a dictionary, which is data, may have unrolled.
+
+        Args:
+          error: what the body said when it got no known numbers.
+          more: so many steps are to be unrolled.
+
+        Raises:
+          UnknownTensorFlowError: they are too many.
+        """
+        if self.count + more > UNROLLED_IF_NEEDED:
+            raise UnknownTensorFlowError(
+                f"a loop of TensorFlow whose body needs known numbers has more than {UNROLLED_IF_NEEDED} steps, those of loops "
+                f"inside of it included; without known numbers the body says: {[*str(error).splitlines(), ''][0]}",
+                ways=["a body that gives arrays of the same shapes in each step", "fewer steps"],
+            ) from error
+
+
+_steps: contextvars.ContextVar[_Steps | None] = contextvars.ContextVar("tenure_unrolled_steps", default=None)
+
+
+@contextlib.contextmanager
+def _unrolled_steps() -> Iterator[_Steps]:
+    """The steps of the outermost loop that is being computed."""
+    found = _steps.get() or _Steps()
+    token = _steps.set(found)
+    try:
+        yield found
+    finally:
+        _steps.reset(token)
 
 
 def cond(
@@ -36,7 +75,7 @@ def cond(
     true_fn, false_fn = true_fn or fn1, false_fn or fn2
     if is_static(pred):
         return (true_fn if pred else false_fn)()
-    return jax.tree.map(lambda a, b: jnp.where(pred, a, b), true_fn(), false_fn())
+    return jax.tree.map(lambda a, b: jnp.where(pred, a, b), *arrays.alike(true_fn(), false_fn()))
 
 
 def while_loop(
@@ -53,8 +92,10 @@ def while_loop(
 ) -> Any:
     """`body` on the loop's variables as long as `cond` holds of them.
 
-    A loop whose condition is known before the program runs is unrolled. Any other is a loop of the program; its gradient
-    computes the variables of each step once more, from the start, so it suits loops of few steps.
+    A loop whose condition is known before the program runs is unrolled: its first 100 steps, and more where a step needs known
+    numbers, as with arrays whose shapes differ from step to step. In all, with the loops inside of its body, 2¹² steps are
+    unrolled. Any other is a loop of the program; its gradient computes the variables of each step once more, from the start,
+    so it suits loops of few steps.
 
     A loop may have 2²⁰ steps, one inside of a loop's body 2¹⁰, as a dictionary is data, and must not take hours. Where the
     condition still holds after that many, all of its variables are NaN, and those of other dtypes the least number.
@@ -68,7 +109,8 @@ def while_loop(
       return_same_structure: whether a list of one variable stays a list.
 
     Raises:
-      UnknownTensorFlowError: the loop would never end, or `maximum_iterations` is a number beyond the bound.
+      UnknownTensorFlowError: the loop would never end, `maximum_iterations` is a number beyond the bound, or too many steps
+        need known numbers.
     """
     most = 2 ** (LONGEST >> _depth.get())
     if isinstance(maximum_iterations, (int, np.integer)) and maximum_iterations > most:
@@ -78,7 +120,7 @@ def while_loop(
         )
     single = not isinstance(loop_vars, (list, tuple))
     values = (loop_vars,) if single else tuple(loop_vars)
-    with random.own_keys() as keys:
+    with random.own_keys() as keys, _unrolled_steps() as steps:
 
         def step(index: Any, now: tuple[Any, ...]) -> tuple[Any, ...]:
             with keys.step(index), _inside():
@@ -87,12 +129,6 @@ def while_loop(
             return tuple(new)
 
         limit = None if maximum_iterations is None else maximum_iterations
-        count, more = 0, cond(*values)
-        while is_static(more, limit) and count < UNROLLED:
-            if not more or (limit is not None and count >= limit):
-                return _result(values, single, return_same_structure)
-            values, count = step(count, values), count + 1
-            more = cond(*values)
 
         def goes_on(index: Any, now: tuple[Any, ...]) -> Any:
             held = cond(*now)
@@ -104,10 +140,28 @@ def while_loop(
             held = jnp.asarray(held).reshape(())
             return held if limit is None else held & (index < limit)
 
+        count, more, failed = 0, cond(*values), None
+        while is_static(more, limit):
+            if not more or (limit is not None and count >= limit):
+                return _result(values, single, return_same_structure)
+            if failed is None and (count == UNROLLED or steps.count >= UNROLLED_IF_NEEDED):
+                try:
+                    return _result(_compiled(goes_on, step, values, count, most), single, return_same_structure)
+                except _NEEDS_NUMBERS as error:
+                    failed = error
+            if failed is not None:
+                steps.check(failed)
+            values, count = step(count, values), count + 1
+            steps.count += 1
+            more = cond(*values)
         return _result(_compiled(goes_on, step, values, count, most), single, return_same_structure)
 
 
+_NEEDS_NUMBERS = (TenureError, TypeError, IndexError, ValueError)  # what a step says that got a tracer for a number
+
+
 def _result(values: tuple[Any, ...], single: bool, same: bool) -> Any:
+    values = jax.tree.map(lambda x: x.filled() if arrays.is_array(x) else x, values, is_leaf=arrays.is_array)
     return values[0] if single or (len(values) == 1 and not same) else values
 
 
@@ -123,8 +177,8 @@ def _inside() -> Iterator[None]:
 
 def _compiled(goes_on: Function, step: Function, values: Any, start: int, most: int) -> Any:
     """The loop as one of the program, with a gradient; its last leaf counts the steps."""
-    leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, values))
     first = jnp.asarray(start, jnp.int32)
+    leaves, tree = jax.tree.flatten(jax.tree.map(jnp.asarray, _settled(step, first, values)))
 
     def next_leaves(index: Any, *now: jax.Array) -> list[jax.Array]:
         new = jax.tree.leaves(step(index, jax.tree.unflatten(tree, now[:-1])))
@@ -134,11 +188,21 @@ def _compiled(goes_on: Function, step: Function, values: Any, start: int, most: 
         return goes_on(index, jax.tree.unflatten(tree, now[:-1])) & (index < most)
 
     leaves = [*leaves, first]
-    test_fn, test_consts = _closed(test, first, leaves)
-    step_fn, step_consts = _closed(next_leaves, first, leaves)
-    *found, steps = _loop(test_fn, step_fn, first, leaves, test_consts, step_consts)
+    *found, steps = loops.loop(test, next_leaves, first, leaves)
     cut = (steps >= most) & goes_on(steps, jax.tree.unflatten(tree, found))
     return jax.tree.unflatten(tree, [jnp.where(cut, _no_number(x.dtype), x) for x in found])
+
+
+def _settled(step: Function, first: Any, values: Any) -> Any:
+    """The variables with each TensorArray as one array, with the shape of elements that a step writes."""
+    rows = [x for x in jax.tree.leaves(values, is_leaf=arrays.is_array) if arrays.is_array(x)]
+    for row in rows:
+        row.must_not_grow()
+    if not rows:
+        return values
+    after = jax.eval_shape(step, first, values)
+    settle = lambda old, new: old.like(new) if arrays.is_array(old) else old  # noqa: E731
+    return jax.tree.map(settle, values, tuple(after), is_leaf=arrays.is_array)
 
 
 def _no_number(dtype: Any) -> np.ndarray:
@@ -148,16 +212,6 @@ def _no_number(dtype: Any) -> np.ndarray:
     return np.array(np.iinfo(dtype).min if jnp.issubdtype(dtype, jnp.integer) else False, dtype)
 
 
-def _closed(function: Function, index: Any, leaves: list[jax.Array]) -> tuple[Function, list[Any]]:
-    """The function with all that it closes over as its last argument, and what that is."""
-    found = jax.make_jaxpr(function)(index, *leaves)
-
-    def call(index: Any, now: Any, consts: Any) -> Any:
-        return jaxpr_as_fun(ClosedJaxpr(found.jaxpr, consts))(index, *now)
-
-    return call, list(found.consts)
-
-
 def _as(value: Any, dtype: Any) -> jax.Array:
     """A Python number in the dtype of its variable; of other kinds JAX says that they differ."""
     array = jnp.asarray(value)
@@ -165,90 +219,25 @@ def _as(value: Any, dtype: Any) -> jax.Array:
     return array.astype(dtype) if same_kind else array
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _loop(test: Function, step: Function, start: Any, leaves: Any, test_consts: Any, step_consts: Any) -> Any:
-    return _counted(test, step, start, leaves, test_consts, step_consts)[1]
-
-
-def _counted(test: Function, step: Function, start: Any, leaves: Any, test_consts: Any, step_consts: Any) -> Any:
-    def body(carry: Any) -> Any:
-        index, now = carry
-        return index + 1, step(index, now, step_consts)
-
-    return jax.lax.while_loop(lambda carry: test(*carry, test_consts)[0], body, (start, leaves))
-
-
-def _forward(test: Function, step: Function, *args: Any) -> Any:
-    end, found = _counted(test, step, *args)
-    return found, (end, *args)
-
-
-def _backward(test: Function, step: Function, kept: Any, given: Any) -> Any:
-    end, start, leaves, test_consts, step_consts = kept
-
-    def back(carry: Any) -> Any:
-        index, of_values, of_consts = carry
-        now = jax.lax.fori_loop(start, index, lambda i, x: step(i, x, step_consts), leaves)
-
-        def reals(values: Any, consts: Any) -> list[Any]:
-            new = step(index, _with_reals(now, values), _with_reals(step_consts, consts))
-            return _reals(new)
-
-        _, pull = jax.vjp(reals, _reals(now), _reals(step_consts))
-        before, more = pull(of_values)
-        return index - 1, before, jax.tree.map(jnp.add, of_consts, more)
-
-    first = (end - 1, [g for g, x in zip(given, leaves, strict=True) if _is_real(x)], _zeros(_reals(step_consts)))
-    _, of_values, of_consts = jax.lax.while_loop(lambda carry: carry[0] >= start, back, first)
-    return (
-        _no_gradient(start),
-        _cotangents(leaves, of_values),
-        _cotangents(test_consts, _zeros(_reals(test_consts))),
-        _cotangents(step_consts, of_consts),
-    )
-
-
-def _is_real(x: Any) -> bool:
-    return bool(jnp.issubdtype(jnp.result_type(x) if not hasattr(x, "dtype") else x.dtype, jnp.inexact))
-
-
-def _reals(values: Any) -> list[Any]:
-    """Those that have a gradient."""
-    return [x for x in values if _is_real(x)]
-
-
-def _with_reals(values: Any, reals: Any) -> list[Any]:
-    """`values`, with others in place of those that have a gradient."""
-    rest = iter(reals)
-    return [next(rest) if _is_real(x) else x for x in values]
-
-
-def _zeros(values: Any) -> list[Any]:
-    return [jnp.zeros_like(x) for x in values]
-
-
-def _cotangents(values: Any, of_reals: Any) -> list[Any]:
-    rest = iter(of_reals)
-    return [next(rest) if _is_real(x) else _no_gradient(x) for x in values]
-
-
-def _no_gradient(x: Any) -> Any:
-    return np.zeros(np.shape(x), jax.dtypes.float0)
-
-
-_loop.defvjp(_forward, _backward)
-
-
 def map_fn(fn: Function, elems: Any, dtype: Any = None, name: str | None = None, **unused: Any) -> Any:
-    """`fn` of each entry of the first axis, one after the other."""
-    with random.own_keys() as keys:
+    """`fn` of each entry of the first axis, one after the other; known entries stay known where `fn` needs numbers."""
+    with random.own_keys() as keys, _unrolled_steps() as steps:
         size = len(jax.tree.leaves(elems)[0])
 
         def one(pair: Any) -> Any:
             with keys.step(pair[0]):
                 return fn(pair[1])
 
-        return jax.lax.map(one, (jnp.arange(size), jax.tree.map(jnp.asarray, elems)))
+        known = any(is_static(x) for x in jax.tree.leaves(elems))
+        try:
+            return jax.lax.map(one, (jnp.arange(size), jax.tree.map(jnp.asarray, elems)))
+        except _NEEDS_NUMBERS as error:
+            if not known or not size:
+                raise
+            steps.check(error, size)
+        steps.count += size
+        found = [one((i, jax.tree.map(lambda x: x[i], elems))) for i in range(size)]  # noqa: B023
+        return jax.tree.map(lambda *x: jnp.stack(x), *found)
 
 
 def scan(fn: Function, elems: Any, initializer: Any = None, *unused: Any, reverse: bool = False, **more: Any) -> Any:
@@ -370,6 +359,7 @@ def table() -> dict[str, Function]:
         "case": case,
         "custom_gradient": custom_gradient,
         "map_fn": map_fn,
+        "TensorArray": arrays.TensorArray,
         **dict.fromkeys(scopes, _scope),
         **dict.fromkeys(silent, nothing),
     }

@@ -28,7 +28,6 @@ _WAYS = {
     "numpy_function": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
     "gradients": "a layer {'class': 'gradient', 'y': …, 'x': …}",
     "GradientTape": "a layer {'class': 'gradient', 'y': …, 'x': …}",
-    "TensorArray": "tf.unstack, tf.stack, tf.scan and tf.map_fn do without it",
     "py_func": "`jax.pure_callback` in a layer class of your own: `@tenure.network.registry.layer('name')`",
     "Session": "there are no graphs and sessions: functions compute at once",
 }

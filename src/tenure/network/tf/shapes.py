@@ -12,6 +12,7 @@ from jax.export import is_symbolic_dim
 
 from tenure.core.errors import brief
 from tenure.network import bounds
+from tenure.network.array_methods import Known
 from tenure.network.tf.static import UnknownTensorFlowError, array, dtype_of, either, is_static, on_jax, plain, shape_of
 from tenure.network.tf.words import Words
 
@@ -48,9 +49,12 @@ def fill(dims: Any, value: Any, name: str | None = None) -> jax.Array:
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
-    """A value as an array, repeated to fill a shape if one is given; texts as words."""
+    """A value as an array, repeated to fill a shape if one is given; a whole number alone stays known; texts as words."""
     if isinstance(value, str | bytes):
         return Words.of(value)
+    if shape is None and isinstance(value, (bool, int, np.bool_, np.integer)):
+        kind = bool if isinstance(value, (bool, np.bool_)) else int
+        return Known.of(value, dtype_of(kind if dtype is None else dtype))
     found = jnp.asarray(value, None if dtype is None else dtype_of(dtype))
     return found if shape is None else jnp.broadcast_to(found, shape_of(shape))
 
@@ -197,6 +201,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> jax.Array:
     """Repeated along each axis."""
+    input = array(input)
     bounds.elements((*shape_of(multiples), np.size(input)))
     return jnp.tile(input, shape_of(multiples))
 

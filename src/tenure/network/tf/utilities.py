@@ -68,8 +68,11 @@ def expand_dims_unbroadcast(x: Any, axis: int, dim: Any, name: str | None = None
 
 
 def expand_multiple_dims(x: Any, axes: Sequence[int], name: str | None = None) -> Any:
-    """New axes of size 1 at these places of the result."""
-    return jnp.expand_dims(array(x), tuple(axes))
+    """New axes of size 1, one after the other, least place first: `[-1, -1]` appends two."""
+    x = array(x)
+    for axis in sorted(axes):
+        x = jnp.expand_dims(x, axis)
+    return x
 
 
 def tile_transposed(x: Any, axis: int, multiples: int) -> Any:

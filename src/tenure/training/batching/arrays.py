@@ -23,6 +23,7 @@ class Padded:
       tags: of the rows' sequences.
       indices: of the rows' sequences, in the order of the epoch.
       planned: the batch of which these are the arrays.
+      names: the tags of all its sequences, by their place in the epoch; several may lie in one row.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -30,6 +31,23 @@ class Padded:
     tags: tuple[str, ...]
     indices: tuple[int, ...]
     planned: Batch
+    names: Mapping[int, str]
+
+    def sequences_with(self, key: str, marks: np.ndarray) -> list[str]:
+        """The tags of the sequences that have a marked entry, in the order of rows and frames.
+
+        Args:
+          key: of the stream.
+          marks: for each entry of its array, whether it is marked.
+        """
+        marks = marks[: self.planned.rows]  # further rows only fill the shape up
+        rows, *frames = np.nonzero(marks.any(axis=tuple(range(2, marks.ndim))))
+        places = zip(rows.tolist(), frames[0].tolist() if frames else [0] * len(rows), strict=True)
+        return list(dict.fromkeys(self._tag_at(row, frame, key) for row, frame in places))
+
+    def _tag_at(self, row: int, frame: int, key: str) -> str:
+        before = [piece for piece in self.planned.pieces if piece.row == row and piece.offset[key] <= frame]
+        return self.names[before[-1].index]
 
 
 def padded(
@@ -63,7 +81,8 @@ def padded(
                 array[batch.rows :] = array[batch.rows - 1]
     last = {piece.row: piece for piece in batch.pieces}
     tags = tuple(loaded[last[row].index][0] for row in range(batch.rows))
-    return Padded(arrays, lengths, tags, tuple(last[row].index for row in range(batch.rows)), batch)
+    names = {index: tag for index, (tag, _) in loaded.items()}
+    return Padded(arrays, lengths, tags, tuple(last[row].index for row in range(batch.rows)), batch, names)
 
 
 def _stream(

@@ -91,9 +91,10 @@ window: frames around each frame are joined to it
 batching: the order of sequences
 shuffle_frames_of_nseqs: not used by networks with time
 seq_drop: the share of sequences that is left out at random
-recurrent_net: False: frames of all sequences in one row
+recurrent_net: False: the frames of all sequences of a batch are in one row, True: each sequence has its own; by default, the former if no layer is recurrent
 on_size_limit: "chunk" cuts what is too long for a batch of evaluation
 forward_batch_size: batch_size of evaluation, search and forward
+batches_in_flight: at most so many batches of evaluation, search and forward are computed at the same time, by default 2 on a CPU with several processors, else 1
 # optimizer
 optimizer: {"class": "adam", …}
 adam: True: Adam
@@ -102,7 +103,9 @@ adadelta: True: Adadelta
 adagrad: True: Adagrad
 rmsprop: RMSprop, with this decay
 smorms3: True: SMORMS3
+adasecant: True: AdaSecant, as RETURNN's Theano backend has it
 momentum: of plain gradient descent
+momentum2: of the updates of any optimizer, as RETURNN's Theano backend has it
 nesterov_momentum: Nesterov's momentum of plain gradient descent
 optimizer_epsilon: in the denominator of Adam and its relatives
 gradient_clip: no entry of a gradient is greater
@@ -146,6 +149,7 @@ pretrain_construction_algo: from_input or from_output
 pretrain_repetitions: so many epochs for each network
 pretrain_greedy: from the second network on, only new layers and those with a loss are trained
 pretrain_copy_output_layer: whether the output layer is kept
+search_train_network_layers: layers that search in training too, with all that they need once more; their losses count
 # data
 train: the data set to train on
 dev: the data set to evaluate on
@@ -175,6 +179,7 @@ search_scores: False: WER, CER, BLEU and chrF of a search are not computed
 search_scores_file: where they go, as JSON
 output_file: where forward writes
 forward_output_layer: the layer that is written
+forward_use_search: True: the task forward searches, and what it writes is of the hypotheses that it finds
 forward_override_hdf_output: True: an output_file that is there is replaced
 eval_output_file: where scores go
 eval_output_file_per_seq: one line for each sequence
@@ -196,9 +201,7 @@ _WITHOUT_MEANING = """use_tensorflow device backend multiprocessing update_on_de
     horovod_avg_grad"""
 _NOT_DONE = {
     "torch_distributed": "several devices are the keys 'devices' and 'mesh'",
-    "adasecant": "use optimizer = {'class': 'adam'}",
-    "momentum2": "use momentum",
-    "mean_normalized_sgd": "use momentum",
+    "mean_normalized_sgd": "Theano's averages of the inputs of each layer are not kept: use momentum or adam",
     "update_multiple_models": "train one model",
     "update_batch_size": "use batch_size with accum_grad_multiple_step",
     "extra_updates": "write the update as a layer with a state",
@@ -208,7 +211,6 @@ _NOT_DONE = {
     "maximize_grad_norm": "add a loss",
     "hyper_param_tuning": "run several trainings",
     "custom_get_net_dict": "write get_network",
-    "search_train_network_layers": "losses of searched hypotheses are not trained on",
     "quick_eval": "use a dev set with fewer sequences, such as with seq_list_filter_file",
 }
 

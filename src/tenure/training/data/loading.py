@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -82,7 +82,7 @@ class Loader:
         return found
 
 
-def ahead(items: Iterable[A], make: Callable[[A], B], count: int = AHEAD) -> Iterator[B]:
+def ahead(items: Iterable[A], make: Callable[[A], B], count: int = AHEAD) -> Generator[B]:
     """What `make` gives for the items, in their order, computed in a thread at most `count` items ahead.
 
     >>> list(ahead(range(3), lambda n: n * n))

@@ -13,13 +13,16 @@ import numpy as np
 
 from tenure.core.errors import brief, nearest
 from tenure.network.graph import Flags, Graph
-from tenure.network.losses.registry import loss_class, loss_name
+from tenure.network.losses.registry import loss_class, loss_name, without_prefix
 from tenure.network.tensor import Tensor
+from tenure.training.batching.arrays import Padded
 from tenure.training.engine import log_lines
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
+from tenure.training.engine.in_flight import batches_in_flight, computed
 from tenure.training.engine.log import Log
 from tenure.training.engine.outputs import rows, shown
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import evaluation_options, evaluation_sets, named
 from tenure.training.engine.training import Training, Watch
@@ -82,11 +85,16 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
     if form not in (None, "txt", "py"):
         raise ConfigError(f"output_per_seq_file_format is {brief(form)}", ways=["txt or py"])
     ((name, options),) = sets.items()
-    feed = Feed.of(options, evaluation_options(config), {**config, "max_seqs": 1}, training.network, training=False)
+    single = {**config, "max_seqs": 1}
+    feed = Feed.of(options, evaluation_options(config), single, training.network, training=False, apart=True)
     scores, told, began = Scores(), [], time.monotonic()
     sequences, aligned = feed.data.epoch(epoch), _is_aligned(training.network.graph(Flags(False, True, False)), loss)
-    for batch in feed.batches(epoch, order=sequences):
-        losses, frames, output = training.steps.each_frame(training.state, feed.fed(batch), loss)
+
+    def step(number: int, batch: Padded) -> Ready:
+        return training.steps.each_frame(training.state, feed.fed(batch), loss)
+
+    at_once = batches_in_flight(config, training.steps.mesh)
+    for batch, (losses, frames, output) in computed(feed.batches(epoch, order=sequences), step, at_once):
         if loss not in losses:
             raise ConfigError(f"loss_name is {loss!r}", near=nearest(loss, losses), ways=list(losses))
         scores.add(jax.device_get(losses))
@@ -107,12 +115,11 @@ def _each_sequence(training: Training, config: Mapping[str, Any], epoch: int) ->
 
 def _is_aligned(graph: Graph, loss: str) -> bool:
     """Whether a loss is one of frames, and not of whole sequences; it may be inside of a loop."""
-    for node in graph.nodes.values():
-        if node.get("loss") and loss_name(node) == loss:
-            return loss_class(node).aligned
-        if any(_is_aligned(branch, loss) for branch in node.branches.values()):
-            return True
-    return False
+    nodes = {loss_name(node): node for node in graph.nodes.values() if node.get("loss")}
+    told = {short: nodes[name] for name, short in without_prefix(nodes).items()}
+    if loss in told:
+        return loss_class(told[loss]).aligned
+    return any(_is_aligned(branch, loss) for node in graph.nodes.values() for branch in node.branches.values())
 
 
 def _of_sequence(loss: Any, frames: tuple[Any, Any], length: int, aligned: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tenure.training.data.loading import Loader, ahead
 from tenure.training.data.processes import workers
 from tenure.training.engine import streams
 from tenure.training.engine.bucketing import buckets_of
+from tenure.training.engine.one_row import in_one_row
 from tenure.training.errors import BatchError, DataSetError
 
 _LIMITS = ("packed_batch_size", "max_seq_length", "min_seq_length", "max_pad_size", "max_total_num_seqs", "seq_drop")
@@ -37,7 +38,9 @@ _OF_OTHERS = ("packed_batch_size",)
 _MIXING = ("batch_median_pooling", "triplet_loss")  # a layer and a loss in which rows of a batch meet
 
 
-def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str], name: str = "") -> Batching:
+def limits(
+    config: Mapping[str, Any], *, training: bool, keys: Iterable[str], name: str = "", apart: bool = True
+) -> Batching:
     """The limits of batches of a config.
 
     Args:
@@ -45,16 +48,15 @@ def limits(config: Mapping[str, Any], *, training: bool, keys: Iterable[str], na
       training: whether for training: else no sequence is left out, but in "dev" those that are longer than `max_seq_length`, as in RETURNN.
       keys: the streams that count.
       name: of the data set.
+      apart: whether each sequence gets a row of its own.
     """
     size: Any = config.get("batch_size") or 10_000
     if not training:
         size = config.get("forward_batch_size") or size
     taken = _LIMITS if training else _OF_DEV if name == "dev" else _OF_OTHERS
     given = {k: config[k] for k in taken if config.get(k)}
-    seqs, recurrent = config.get("max_seqs"), bool(config.get("recurrent_net", True))
-    return Batching(
-        batch_size=size, max_seqs=-1 if seqs is None else seqs, recurrent=recurrent, keys=tuple(keys), **given
-    )
+    seqs = config.get("max_seqs")
+    return Batching(batch_size=size, max_seqs=-1 if seqs is None else seqs, recurrent=apart, keys=tuple(keys), **given)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Feed:
         flags: Flags = Flags(),
         before: Feed | None = None,
         name: str = "",
+        apart: bool = False,
     ) -> Feed:
         """The data of a config.
 
@@ -114,6 +117,7 @@ class Feed:
           flags: what the network is built for; what it needs then must be there.
           before: batches of the same data set, which is not opened again then.
           name: of the data set, for messages.
+          apart: whether each sequence has a row of its own in any case, as something is asked of each; else the network decides.
 
         Raises:
           DataSetError: the data lack a stream that the network is fed.
@@ -141,9 +145,13 @@ class Feed:
                     ways=[f"streams of the data: {', '.join(data.streams)}"],
                 )
         mixing = any(node.class_name in _MIXING or node.get("loss") in _MIXING for node in needed.values())
+        used = {key: timed for key, timed in keys.items() if f"data:{key}" in needed}
+        apart = apart or not in_one_row(config, network, flags, used)
+        if not apart:
+            keys = used
         feed = cls(
             data,
-            limits(config, training=training, keys=keys, name=name),
+            limits(config, training=training, keys=keys, name=name, apart=apart),
             keys,
             {key: network.templates[key].dtype for key in keys},
             Chunking.parse(both.get("chunking"), both.get("min_chunk_size", 0), both.get("chunking_variance", 0)),
@@ -178,6 +186,8 @@ class Feed:
         return self._plan(epoch, Loader(sequences, known=self.data.knows_lengths).lengths())
 
     def _plan(self, epoch: int, lengths: Iterable[Frames]) -> Iterator[Batch]:
+        if not self.limits.recurrent:  # a row has the frames of what it is fed, and no gaps for other streams
+            lengths = (each.only(self.keys) for each in lengths)
         return self.limits.batches(lengths, self.chunking, self.context, self.data.order.seed(epoch))
 
     def batches(self, epoch: int, skip: int = 0, order: Epoch | None = None) -> Iterator[Padded]:

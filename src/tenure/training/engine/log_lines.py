@@ -43,6 +43,16 @@ def using_batch(batch_size: Any, max_seqs: int) -> str:
     return f"using batch size: {batch_size}, max seqs: {max_seqs}"
 
 
+def in_one_row(chunked: bool) -> str:
+    """The frames of all sequences of a batch share one row.
+
+    >>> in_one_row(True)
+    'no layer is recurrent: the frames of all sequences are in one row, without chunks (recurrent_net = True keeps sequences apart)'
+    """
+    without = ", without chunks" if chunked else ""
+    return f"no layer is recurrent: the frames of all sequences are in one row{without} (recurrent_net = True keeps sequences apart)"
+
+
 def finished(epoch: int, what: str, steps: int, elapsed: float, computing: float, pretraining: bool = False) -> str:
     """The end of a pass over data.
 
@@ -217,25 +227,33 @@ def step(
     took: float | None = None,
     elapsed: float = 0.0,
     complete: float = 0.0,
+    exp: bool = False,
 ) -> str:
     """One step, at the highest verbosity.
 
     Args:
       epoch, number: which.
-      costs, sizes: by name.
+      costs, sizes: by name; without sizes, the number of sequences is not told either.
       sequences: of its batch.
       pretraining: whether it is one of pretraining.
       took: seconds since the step before.
       elapsed: seconds of this pass over the data.
       complete: share of the data, 0 to 1.
+      exp: whether the exponentials of costs are told too.
 
     >>> step(1, 3, {"loss": 0.5}, {"data": 9}, 2, took=0.25, elapsed=10, complete=0.5)
     'train epoch 1, step 3, loss 0.5, max_size:data 9, num_seqs 2, 0.250 sec/step, elapsed 0:00:10, exp. remaining 0:00:10, complete 50.00%'
+    >>> step(1, 3, {"cost:b": np.float32(0.1), "error:b": np.float32(0.2), "cost:a": np.float32(0)}, {}, 2, exp=True)
+    'train epoch 1, step 3, cost:a 0.0, cost:a:exp 1.0, cost:b 0.1, cost:b:exp 1.105171, error:b 0.2'
     """
-    told = [f"{key} {value}" for key, value in costs.items()]
+    values = {
+        **costs,
+        **{f"{key}:exp": np.exp(value) for key, value in costs.items() if exp and key.startswith("cost:")},
+    }
+    told = [f"{key} {value!s}" for key, value in sorted(values.items())]  # float32 with as many digits as it has
     told += [f"max_size:{key} {value}" for key, value in sizes.items()]
     name = _named(epoch, pretraining) if pretraining else f"train {_named(epoch, False)}"
-    parts = [name, f"step {number}", *told, f"num_seqs {sequences}"]
+    parts = [name, f"step {number}", *told, *([f"num_seqs {sequences}"] if sizes else [])]
     if took is not None:
         left = elapsed / complete - elapsed if complete > 0 else 0.0
         parts += [f"{took:.3f} sec/step", f"elapsed {seconds(elapsed)}", f"exp. remaining {seconds(left)}"]

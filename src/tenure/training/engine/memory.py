@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from tenure.network.model import ROWS
 from tenure.training.batching.arrays import Padded
 from tenure.training.batching.buckets import Shape
 from tenure.training.engine.feeding import Feed
-from tenure.training.engine.programs import size
+from tenure.training.engine.programs import inside, size
 from tenure.training.engine.step import State, Steps
 from tenure.training.errors import TrainingError
 
@@ -154,7 +153,7 @@ def peak(jaxpr: Any, donated: int = 0) -> int:
     alive = most = sum(_bytes(var) for var in (*jaxpr.invars, *jaxpr.constvars))
     made: set[Any] = set(jaxpr.invars[:donated])
     for place, equation in enumerate(jaxpr.eqns):
-        inner = max((_more(sub) for sub in _inside(equation)), default=0)
+        inner = max((_more(sub) for sub in inside(equation)), default=0)
         new = [] if equation.primitive.name in _VIEWS else equation.outvars
         made.update(new)
         results = sum(_bytes(var) for var in new)
@@ -184,11 +183,3 @@ _LOOPS = ("scan", "while")  # XLA copies what goes into a loop and is changed th
 def _more(jaxpr: Any) -> int:
     """What a part needs beyond its inputs."""
     return peak(jaxpr) - sum(_bytes(var) for var in (*jaxpr.invars, *jaxpr.constvars))
-
-
-def _inside(equation: Any) -> Iterator[Any]:
-    for value in equation.params.values():
-        for part in value if isinstance(value, tuple | list) else (value,):
-            jaxpr = getattr(part, "jaxpr", part)
-            if isinstance(jaxpr, core.Jaxpr):
-                yield jaxpr

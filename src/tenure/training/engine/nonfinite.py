@@ -23,7 +23,7 @@ def nonfinite(epoch: int, step: int, loss: Any, batch: Padded, parameters: Seque
     return TrainingError(
         f"epoch {epoch}, step {step}: the loss is {loss}",
         ways=[
-            f"sequences of the batch: {', '.join(batch.tags)}",
+            f"sequences of the batch: {', '.join(batch.names.values())}",
             f"their lengths: { {k: v.tolist() for k, v in batch.lengths.items()} }",
             f"sequences with values that are no numbers: {', '.join(_not_numbers(batch)) or 'none'}",
             f"parameters that are no numbers: {', '.join(parameters) or 'none'}",
@@ -34,10 +34,5 @@ def nonfinite(epoch: int, step: int, loss: Any, batch: Padded, parameters: Seque
 
 def _not_numbers(batch: Padded) -> list[str]:
     """Sequences of a batch whose data are not finite, with the stream."""
-    floats = {key: x for key, x in batch.arrays.items() if x.dtype.kind == "f" and not np.isfinite(x).all()}
-    return [
-        f"{tag!r} ({key!r})"
-        for key, x in floats.items()
-        for tag, row in zip(batch.tags, x)
-        if not np.isfinite(row).all()
-    ]
+    wrong = {key: ~np.isfinite(x) for key, x in batch.arrays.items() if x.dtype.kind == "f"}
+    return [f"{tag!r} ({key!r})" for key, marks in wrong.items() for tag in batch.sequences_with(key, marks)]

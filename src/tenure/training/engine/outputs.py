@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,26 @@ def rows(x: Tensor) -> list[np.ndarray]:
     if lengths is None:
         lengths = np.full(len(array), array.shape[1])
     return [row[:n] for row, n in zip(array, np.broadcast_to(lengths, len(array)), strict=True)]
+
+
+def hypothesis(output: Tensor, axis: int, index: int) -> Tensor:
+    """One hypothesis of each sequence.
+
+    Args:
+      output: of a search, with a beam.
+      axis: of the beam.
+      index: which hypothesis, 0 for the best one.
+    """
+    lengths = {}
+    for dim, n in output.lengths.items():
+        own = next((i for i, d in enumerate(n.dims) if d.is_beam), None)
+        lengths[dim] = n if own is None else _without(n, own, index)
+    return dataclasses.replace(_without(output, axis, index), lengths=lengths)
+
+
+def _without(x: Tensor, axis: int, index: int) -> Tensor:
+    dims = tuple(d for i, d in enumerate(x.dims) if i != axis)
+    return Tensor(np.take(np.asarray(x.data), index, axis), dims, x.sparse_dim)
 
 
 def shown(value: Any) -> str:

@@ -78,6 +78,10 @@ class OwnModel:
         """The inputs as nodes: all are needed."""
         return SimpleNamespace(nodes={key: _Input(key) for key in self.templates})
 
+    def recurrent(self, flags: Any = None) -> bool:
+        """True: its function is called with a row for each sequence."""
+        return True
+
     def _called(self, name: str, *arguments: Any, train: bool) -> Any:
         """A function of the model, in training or in evaluation."""
         function = getattr(self.model if train else self._evaluated, name)
@@ -114,6 +118,7 @@ class OwnModel:
         search: bool = False,
         layers: Sequence[str] | None = None,
         step: Any = None,
+        probes: Any = None,
     ) -> tuple[Result, Any]:
         """One forward pass: its losses, and the outputs that are asked for."""
         _no_search(search)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
+from jax.extend import core
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -64,6 +65,8 @@ class Programs:
         self.jitted = jax.jit(function, static_argnames=tuple(static), donate_argnums=donated)
         self._batch, self._say = batch, say
         self.known: dict[Any, Any] = {}
+        self._calling_python: set[Any] = set()
+        self._done: set[Any] = set()
 
     def _key(self, arguments: tuple[Any, ...], static: Mapping[str, Any]) -> Any:
         leaves, tree = jax.tree.flatten(arguments[self._batch])
@@ -77,26 +80,81 @@ class Programs:
             done = self.compile(arguments, **static)
             self._say(f"compiled a new shape, {shape(arguments[self._batch])}: {done}")
         try:
-            return self.known[key](*arguments)
+            found = self.known[key](*arguments)
         except (TypeError, ValueError):  # it was compiled for other types or places of parameters
             self.known[key] = functools.partial(self.jitted, **static)
-            return self.known[key](*arguments)
+            found = self.known[key](*arguments)
+        self._done.add(key)
+        return found
 
     def has(self, arguments: tuple[Any, ...], **static: Any) -> bool:
         """Whether there is a program for such arguments."""
         return self._key(arguments, static) in self.known
 
+    def beside_others(self, arguments: tuple[Any, ...], **static: Any) -> bool:
+        """Whether threads may run the program for such arguments at the same time: it has run once, and calls no Python."""
+        key = self._key(arguments, static)
+        return key in self._done and key not in self._calling_python
+
     def compile(self, arguments: tuple[Any, ...], **static: Any) -> Compiled:
         """Compiles the function for the shapes of arguments; they may be abstract, and nothing is computed."""
-        began = time.monotonic()
-        program = self.jitted.lower(*arguments, **static).compile()
-        self.known[self._key(arguments, static)] = program
+        began, key = time.monotonic(), self._key(arguments, static)
+        traced = self.jitted.trace(*arguments, **static)
+        if _calls_python(traced.jaxpr):
+            self._calling_python.add(key)
+        program = traced.lower().compile()
+        self.known[key] = program
         memory = program.memory_analysis()
         took = time.monotonic() - began
         if memory is None:
             return Compiled(took, None, None)
         held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
         return Compiled(took, held, memory.temp_size_in_bytes)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A step whose batch is there, and which is computed when it is called.
+
+    Attributes:
+      program: that computes it.
+      arguments, static: of the program.
+      finish: makes the step's result of what the program gives.
+    """
+
+    program: Programs
+    arguments: tuple[Any, ...]
+    static: Mapping[str, Any]
+    finish: Callable[[Any], Any]
+
+    @property
+    def beside_others(self) -> bool:
+        """Whether it may be computed in a thread while others are; see `Programs`."""
+        return self.program.beside_others(self.arguments, **self.static)
+
+    def __call__(self) -> Any:
+        """Its result, which the device may still be computing."""
+        return self.finish(self.program(*self.arguments, **self.static))
+
+    def whole(self) -> Any:
+        """Its result, when that is there."""
+        return jax.block_until_ready(self())
+
+
+def inside(equation: Any) -> Iterator[Any]:
+    """The jaxprs that an equation of a jaxpr calls."""
+    for value in equation.params.values():
+        for part in value if isinstance(value, tuple | list) else (value,):
+            jaxpr = getattr(part, "jaxpr", part)
+            if isinstance(jaxpr, core.Jaxpr):
+                yield jaxpr
+
+
+def _calls_python(jaxpr: Any) -> bool:
+    """Whether there are callbacks in a jaxpr, those that print included."""
+    return bool(jaxpr.effects) or any(
+        "callback" in equation.primitive.name or any(map(_calls_python, inside(equation))) for equation in jaxpr.eqns
+    )
 
 
 def shape(batch: Mapping[str, Any]) -> str:

@@ -21,7 +21,9 @@ from tenure.training.batching.arrays import Padded
 from tenure.training.engine import log_lines, text_scores
 from tenure.training.engine.dumping import Dumps
 from tenure.training.engine.feeding import Feed
-from tenure.training.engine.outputs import rows, shown
+from tenure.training.engine.in_flight import batches_in_flight, computed
+from tenure.training.engine.outputs import hypothesis, rows, shown
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.scores import Scores
 from tenure.training.engine.settings import named
 from tenure.training.engine.training import Training
@@ -60,15 +62,20 @@ def search(training: Training, config: Mapping[str, Any]) -> dict[str, Found]:
         *({}, config, training.network),
         training=False,
         flags=flags,
+        apart=True,
     )
     began, scores, count, found = time.monotonic(), Scores(), 0, {}
     sequences, labels = feed.data.epoch(epoch), {layer: labels_of(training, feed, layer) for layer in layers}
     with Dumps(training.network, flags, training.log) as dumps:
         dumps.begin("search", epoch)
-        for batch in feed.batches(epoch, order=sequences):
-            key = jax.random.fold_in(training.key, count)
-            wanted = (*layers, *dumps.layers)
-            result = training.steps.searched(training.state, feed.fed(batch), wanted, key, losses=compare)
+        wanted = (*layers, *dumps.layers)
+
+        def step(number: int, batch: Padded) -> Ready:
+            key = jax.random.fold_in(training.key, number)
+            return training.steps.search(training.state, feed.fed(batch), wanted, key, losses=compare)
+
+        at_once = batches_in_flight(config, training.steps.mesh)
+        for batch, result in computed(feed.batches(epoch, order=sequences), step, at_once):
             dumps.take(batch.tags, result.outputs)
             scores.add({n: (v.loss, v.error, v.norm_factor) for n, v in result.losses.items()})
             told = {layer: _of_batch(training, batch, result, layer, labels[layer], compare) for layer in layers}
@@ -171,22 +178,8 @@ def texts(result: Result, layer: str, labels: Sequence[str] | None) -> list[Text
         return [text(row, labels) for row in rows(output)]
     values = np.asarray(result.scores[layer].data)  # [beam, batch]
     beam = next(i for i, d in enumerate(output.dims) if d.is_beam)
-    each = [[text(row, labels) for row in rows(_at(output, beam, k))] for k in range(len(values))]
+    each = [[text(row, labels) for row in rows(hypothesis(output, beam, k))] for k in range(len(values))]
     return [[(np.float32(values[k, b]), each[k][b]) for k in range(len(values))] for b in range(values.shape[1])]
-
-
-def _at(output: Tensor, axis: int, index: int) -> Tensor:
-    """One hypothesis of each sequence."""
-    lengths = {}
-    for dim, n in output.lengths.items():
-        own = next((i for i, d in enumerate(n.dims) if d.is_beam), None)
-        lengths[dim] = n if own is None else _without(n, own, index)
-    return dataclasses.replace(_without(output, axis, index), lengths=lengths)
-
-
-def _without(x: Tensor, axis: int, index: int) -> Tensor:
-    dims = tuple(d for i, d in enumerate(x.dims) if i != axis)
-    return Tensor(np.take(np.asarray(x.data), index, axis), dims, x.sparse_dim)
 
 
 def text(row: np.ndarray, labels: Sequence[str] | None) -> str:

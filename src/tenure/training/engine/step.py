@@ -14,10 +14,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenure.core.errors import brief
 from tenure.network.losses.base import LossValue
 from tenure.network.model import ROWS, Network
+from tenure.network.occurrences import Probe
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
 from tenure.training.engine.mesh import rules_of, shardings
-from tenure.training.engine.programs import Compiled, Programs, shape
+from tenure.training.engine.programs import Compiled, Programs, Ready, shape
 from tenure.training.errors import ConfigError
 from tenure.training.optimizing.updater import Updater
 
@@ -151,7 +152,7 @@ class Steps:
         """
         return self._train(state, self.fed(batch), np.float32(rate), np.int32(step), key)
 
-    def evaluate(
+    def evaluation(
         self,
         state: State,
         batch: Mapping[str, Any],
@@ -160,25 +161,36 @@ class Steps:
         layers: Sequence[str] = (),
         losses: bool = True,
         key: Any = None,
-    ) -> tuple[Losses, dict[str, Any], Any]:
-        """The losses, outputs of layers, and the network's state after it."""
+    ) -> Ready:
+        """A step that gives the losses, outputs of layers, and the network's state after it."""
+
+        def finish(found: Any) -> tuple[Losses, dict[str, Any], Any]:
+            told, outputs, new = found
+            return told, {name: counted(x, batch) for name, x in outputs.items()}, new
+
         arguments = (state.params, state.state, self.fed(batch), np.int32(step), key)
-        told, outputs, new = self._evaluate(*arguments, layers=tuple(layers), losses=losses)
-        return told, {name: counted(x, batch) for name, x in outputs.items()}, new
+        return Ready(self._evaluate, arguments, {"layers": tuple(layers), "losses": losses}, finish)
 
-    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> tuple[Losses, Any, Any]:
-        """The losses, those of each frame by their names (see `LossValue`), and the output of a layer."""
-        told, frames, output = self._frames(state.params, state.state, self.fed(batch), layer=layer)
-        return told, frames, counted(output, batch)
+    def each_frame(self, state: State, batch: Mapping[str, Any], layer: str) -> Ready:
+        """A step that gives the losses, those of each frame by their names (see `LossValue`), and the output of a layer."""
 
-    def searched(
+        def finish(found: Any) -> tuple[Losses, Any, Tensor]:
+            told, frames, output = found
+            return told, frames, counted(output, batch)
+
+        return Ready(self._frames, (state.params, state.state, self.fed(batch)), {"layer": layer}, finish)
+
+    def search(
         self, state: State, batch: Mapping[str, Any], layers: Sequence[str], key: Any = None, *, losses: bool = True
-    ) -> Result:
-        """What the network finds: outputs of layers, with the scores of hypotheses, and losses where there are targets."""
+    ) -> Ready:
+        """A step that gives what the network finds: outputs of layers, with the scores of hypotheses, and losses where there are targets."""
+
+        def finish(found: Result) -> Result:
+            outputs, scores = ({n: counted(x, batch) for n, x in of.items()} for of in (found.outputs, found.scores))
+            return dataclasses.replace(found, outputs=outputs, scores=scores)
+
         arguments = (state.params, state.state, self.fed(batch), key)
-        found = self._search(*arguments, layers=tuple(layers), losses=losses)
-        outputs, scores = ({n: counted(x, batch) for n, x in of.items()} for of in (found.outputs, found.scores))
-        return dataclasses.replace(found, outputs=outputs, scores=scores)
+        return Ready(self._search, arguments, {"layers": tuple(layers), "losses": losses}, finish)
 
     def _search_step(self, params: Any, state: Any, batch: Any, key: Any, *, layers: Any, losses: bool) -> Result:
         return self.network.apply(params, state, key, batch, layers=layers, losses=losses, search=True)[0]
@@ -191,10 +203,15 @@ class Steps:
         own, noise = jax.random.split(jax.random.fold_in(key, 2 * step + 1))
         network, read = self.network, updater.read_by_labels
 
-        def objective(params: Any) -> tuple[Any, tuple[Any, Result, Any]]:
+        probes = {path: Probe.of(limit) for path, limit in updater.probes.items()}
+
+        def objective(params: Any, probes: Any) -> tuple[Any, tuple[Any, Result, Any]]:
+            by_module = {module: probe for (module, _), probe in probes.items()}
             params, inputs = lowered((params, batch), self._dtype)
             layers = (*read, *self.dumped)
-            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=layers)
+            result, new = network.apply(
+                params, state.state, own, inputs, train=True, step=step, layers=layers, probes=by_module
+            )
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
             value = jnp.asarray(result.loss if updater.decoupled else result.objective, jnp.float32)
@@ -204,7 +221,8 @@ class Steps:
             result, _ = network.apply(params, state.state, own, batch, train=True, step=step, layers=())
             return jnp.asarray(result.constraints, jnp.float32)
 
-        (_, (value, result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        of_all = jax.value_and_grad(objective, (0, 1), has_aux=True)
+        (_, (value, result, new)), (grads, seen) = of_all(state.params, probes)
         pulls = jax.grad(pull)(state.params) if updater.decoupled else None
         params, optimizer = updater.update(
             *(grads, state.optimizer, state.params),
@@ -213,6 +231,7 @@ class Steps:
             key=noise,
             constraints=pulls,
             labels={name: labels_read(x, batch) for name, x in result.outputs.items() if name in read},
+            squares={path: probe.squares for path, probe in seen.items()},
         )
         after = State(params, new, optimizer)
         if self._rules:  # XLA would place as it likes what no rule places

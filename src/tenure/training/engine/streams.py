@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from tenure.network.extern import Template
 from tenure.training.batching.arrays import Padded
 from tenure.training.data.base import Stream
@@ -71,14 +69,13 @@ def check_lengths(one: str, other: str, why: str, batch: Padded) -> None:
     Raises:
       DataSetError: there is one; the message names it.
     """
-    wrong = np.flatnonzero(batch.lengths[one] != batch.lengths[other])
-    if len(wrong):
-        row = int(wrong[0])
-        raise DataSetError(
-            f"the sequence {batch.tags[row]!r} has {batch.lengths[one][row]} frames in the stream {one!r} and "
-            f"{batch.lengths[other][row]} in {other!r}, and {why}",
-            ways=["data with an alignment", "a loss of whole sequences, such as 'ctc'"],
-        )
+    for piece in batch.planned.pieces:
+        a, b = (int(piece.end[key] - piece.start[key]) for key in (one, other))
+        if a != b:
+            raise DataSetError(
+                f"the sequence {batch.names[piece.index]!r} has {a} frames in the stream {one!r} and {b} in {other!r}, and {why}",
+                ways=["data with an alignment", "a loss of whole sequences, such as 'ctc'"],
+            )
 
 
 def check_numbers(key: str, batch: Padded) -> None:
@@ -108,10 +105,9 @@ def check_labels(key: str, batch: Padded, size: int) -> None:
     array = batch.arrays[key]
     if not array.size or array.dtype.kind not in "iu" or (array.min() >= 0 and array.max() < size):
         return
-    wrong = ((array < 0) | (array >= size)).reshape(len(array), -1)
-    row = int(wrong.any(axis=1).argmax())
+    wrong = (array < 0) | (array >= size)
     raise DataSetError(
-        f"the sequence {batch.tags[row]!r} has the label {array[row].flat[int(wrong[row].argmax())]} in the stream {key!r}, "
+        f"the sequence {batch.sequences_with(key, wrong)[0]!r} has the label {array[wrong][0]} in the stream {key!r}, "
         f"and the network has {size} labels there, from 0",
         ways=[f"the size of {key!r} in extern_data or num_outputs", "the vocabulary of the data set"],
     )

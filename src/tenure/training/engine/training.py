@@ -17,17 +17,20 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from tenure.training.batching.arrays import Padded
 from tenure.training.data.loading import ahead
 from tenure.training.engine import lock, log_lines
 from tenure.training.engine.changes import basis
 from tenure.training.engine.early_stopping import best_is_old
 from tenure.training.engine.feeding import Feed, check_not_empty
 from tenure.training.engine.feeds import Feeds
+from tenure.training.engine.in_flight import batches_in_flight, computed
 from tenure.training.engine.learner import Config, Learner
 from tenure.training.engine.log import Log
 from tenure.training.engine.model import flat
 from tenure.training.engine.models import metadata, to_keep
 from tenure.training.engine.nonfinite import nonfinite
+from tenure.training.engine.programs import Ready
 from tenure.training.engine.scores import Scores, Sum
 from tenure.training.engine.settings import (
     epoch_to_go_on_from,
@@ -256,6 +259,8 @@ class Training(Learner):
     def _train(self, position: Position, config: Config, rate: float) -> Scores:
         options = training_options(config)
         feed = self.feeds.of("train", named(config, config.get("train")), options, config, self.network, training=True)
+        if not feed.limits.recurrent:
+            self.log.say(log_lines.in_one_row(feed.chunking is not None), 4)
         assert self.dumps is not None
         self.dumps.begin("train", position.epoch, resumed=self._resumed, goes_on=position.done > 0)
         scores = self.__dict__.pop("_scores", None) if position.done else None
@@ -313,9 +318,9 @@ class Training(Learner):
             return losses, objective, outputs
         assert self.dumps is not None
         key = jax.random.fold_in(self.key, position.done)
-        losses, outputs, state = self.steps.evaluate(
+        losses, outputs, state = self.steps.evaluation(
             self.state, given, position.step, layers=self.dumps.layers, key=key
-        )
+        )()
         if self.config.get("padding_legacy"):
             self.state = self.state._replace(state=state)
         return losses, sum(value for value, _, _ in losses.values() if value is not None), outputs
@@ -334,7 +339,8 @@ class Training(Learner):
         took, elapsed = now - self._told_at, now - self._epoch_began
         complete = min(1.0, (max(batch.indices) + 1) / more["sequences"])
         options = {"pretraining": pretraining, "took": took, "elapsed": elapsed, "complete": complete}
-        self.log.say(log_lines.step(epoch, number, costs, sizes, len(batch.tags), **options), 5)
+        shown = sizes if self.config.get("log_batch_size") else {}
+        self.log.say(log_lines.step(epoch, number, costs, shown, len(batch.tags), exp=scores.with_exp, **options), 5)
         self._told_at = now
 
     def _say_key(self, epoch: int, told: Mapping[str, Any]) -> None:
@@ -430,9 +436,14 @@ class Training(Learner):
         scores, began, count = Scores(with_exp=bool(config.get("calculate_exp_loss"))), time.monotonic(), 0
         of = epoch if config.get("dev_epochs") or config.get("padding_legacy") else 1
         sequences = feed.data.epoch(of)
-        for batch in self.signals.until(feed.batches(of, order=sequences)):
-            key = jax.random.fold_in(self.key, count)
-            losses, outputs, state = self.steps.evaluate(self.state, feed.fed(batch), layers=layers, key=key)
+
+        def step(number: int, batch: Padded) -> Ready:
+            key = jax.random.fold_in(self.key, number)
+            return self.steps.evaluation(self.state, feed.fed(batch), layers=layers, key=key)
+
+        at_once = 1 if config.get("padding_legacy") else batches_in_flight(config, self.steps.mesh)
+        found = computed(feed.batches(of, order=sequences), step, at_once)
+        for batch, (losses, outputs, state) in self.signals.until(found):
             if seen is not None:
                 seen.take(batch.tags, outputs)
             if config.get("padding_legacy"):  # in old versions, RETURNN's running means see what is evaluated

@@ -15,6 +15,7 @@ import optax
 
 from tenure.core.errors import brief, nearest
 from tenure.training.errors import ConfigError
+from tenure.training.optimizing.older import adasecant
 
 EPSILON = 1e-16  # RETURNN's default of optimizer_epsilon
 Direction: TypeAlias = optax.GradientTransformationExtraArgs
@@ -195,6 +196,7 @@ _KINDS: dict[str, tuple[dict[str, Any], Callable[..., Direction]]] = {
         lambda **o: _ftrl(*o.values()),
     ),
     "smorms3": ({"epsilon": EPSILON}, _smorms3),
+    "adasecant": ({}, adasecant),
     "neuraloptimizer1": (
         {"beta1": 0.9, "decrease_factor": 0.1},
         lambda beta1, decrease_factor: _by_agreement(beta1, decrease_factor),
