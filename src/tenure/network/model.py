@@ -30,7 +30,7 @@ _OURS = (STEP, ROWS, PROBES)
 
 
 def _names(given: Any) -> list[str]:
-    return given.split(",") if isinstance(given, str) else list(given or ())
+    return [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given or ())
 
 
 def _rebuilt(arguments: Mapping[str, Any], evaluated: bool = False, takes_key: bool = True) -> Network:
