@@ -66,6 +66,29 @@ def test_options_of_a_wrong_kind(options):
         network.network({"output": {"class": "copy", "from": "data"}}, {"data": {"dim": 4, **options}})
 
 
+@pytest.mark.parametrize(
+    "option, shape",
+    [
+        ("batch_dim_axis", {}),
+        ("time_dim_axis", {}),
+        ("feature_dim_axis", {}),
+        ("time_dim_axis", {"dim_tags": ["B", "T", "F"]}),
+        ("feature_dim_axis", {"dim_tags": ["B", "T", "F"]}),
+    ],
+)
+def test_an_axis_that_there_is_not(option, shape):
+    for axis in (3, -4):
+        with pytest.raises(TenureError, match=rf"'{option}' is {axis}, of 3 axes"):
+            network.network({"output": {"class": "copy", "from": "data"}}, {"data": {"dim": 4, option: axis, **shape}})
+
+
+def test_axes_counted_from_the_last():
+    given = {"dim": 4, "batch_dim_axis": -1, "shape": (4, None), "time_dim_axis": -2, "feature_dim_axis": -3}
+    (found,) = network.network({"output": {"class": "copy", "from": "data"}}, {"data": given}).templates.values()
+    x = found.tensor
+    assert (x.time_axis, x.feature_axis) == (1, 0) and x.dims[2].is_batch and x.dims[0].size == 4
+
+
 def test_a_dtype_of_none_is_the_usual_one():
     inputs = {"data": {"dim": 4, "dtype": None}, "classes": {"dim": 4, "sparse": True, "dtype": None}}
     net = network.network({"output": {"class": "copy", "from": "data"}}, inputs)

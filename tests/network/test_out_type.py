@@ -48,7 +48,7 @@ def test_lengths_of_another_axis_than_the_first():
 
 
 def test_a_function_is_given_layers_and_says_all_of_the_output():
-    """Lengths are those of an input, by the very array; without 'shape', there are frames of labels."""
+    """Lengths are those of an input, by the very array, or are computed; without 'shape', there are frames of labels."""
 
     def described(sources, **keywords):
         return {"sparse": True, "dim": 7, "size_placeholder": {0: sources[0].output.get_sequence_lengths()}}
@@ -59,10 +59,15 @@ def test_a_function_is_given_layers_and_says_all_of_the_output():
     np.testing.assert_array_equal(tensor.lengths[tensor.dims[1]].data, LENGTHS)
 
     def other(sources, **keywords):
-        return {"shape": (None,), "size_placeholder": {0: sources[0].output.get_sequence_lengths() + 1}}
+        return {
+            "shape": (None,),
+            "dtype": "int32",
+            "size_placeholder": {0: sources[0].output.get_sequence_lengths() // 2},
+        }
 
-    with pytest.raises(TenureError, match="lengths that are those of an input"):
-        output({**options, "out_type": other})
+    _, tensor = output({**options, "eval": "tf.cast(source(0)[:, :3, 0], 'int32')", "out_type": other})
+    assert tensor.shape == (3, 3)
+    np.testing.assert_array_equal(tensor.lengths[tensor.dims[1]].data, LENGTHS // 2)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +76,14 @@ def test_a_function_is_given_layers_and_says_all_of_the_output():
         ({}, "source(0)", ("batch", "time", "feature")),
         ({"time_dim_axis": None}, "source(0)[:, 0]", ("batch", "feature")),
         ({"batch_dim_axis": None}, "source(0)[0, 0]", ("feature",)),
-        ({"size_placeholder": {0: np.array([1])}, "shape": (5,)}, "source(0)[:, 0]", None),
+        ({"size_placeholder": {0: np.array([1])}, "shape": (None, 5)}, "source(0)", None),
     ],
 )
 def test_the_axes_that_a_function_does_not_name_are_those_of_an_object_data(given, eval, dims):
-    """RETURNN's own rules; `size_placeholder` must be lengths of an input."""
+    """RETURNN's own rules; `size_placeholder` must have the length of each sequence."""
     options = {"class": "eval", "eval": eval, "from": "data", "out_type": lambda **keywords: {"dim": 5, **given}}
     if dims is None:
-        with pytest.raises(TenureError, match="lengths that are those of an input"):
+        with pytest.raises(TenureError, match="the length of each sequence"):
             output(options)
         return
     sizes = {"batch": 3, "time": 6, "feature": 5}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
 
 class TensorShape(tuple[Any, ...]):
@@ -61,6 +62,26 @@ def _set_shape(x: Any, shape: Any) -> None:
 
 
 METHODS: dict[str, Callable[..., Any]] = {"get_shape": _get_shape, "set_shape": _set_shape}
+
+
+class Known(np.ndarray):
+    """A known array with TensorFlow's methods; as in TensorFlow, `x += 1` makes another one.
+
+    >>> i = Known.of(3, "int32")
+    >>> i.get_shape().ndims, int(i + 1), type(i + 1).__name__
+    (0, 4, 'Known')
+    """
+
+    get_shape, set_shape = _get_shape, _set_shape
+
+    @classmethod
+    def of(cls, value: Any, dtype: Any) -> Known:
+        """This value."""
+        return np.array(value, dtype).view(cls)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
+    setattr(Known, f"__i{_name}__", getattr(np.ndarray, f"__{_name}__"))
 
 _lock = threading.Lock()
 _depth = 0

@@ -138,7 +138,6 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
     if sparse and sparse_dim is None:
         sparse_dim = feature_dim(size, key, auto=True)
     dims = entry.get("dim_tags", entry.get("dims"))
-    time_axis, feature_axis = entry.get("time_dim_axis", AUTO), entry.get("feature_dim_axis", AUTO)
     if dims is None:
         dims, time_axis, feature_axis = _dims(key, entry, sparse, size)
     else:
@@ -147,6 +146,7 @@ def _from_options(key: str, entry: dict[str, Any], known: Mapping[str, Template]
                 f"extern_data['{key}']: its dims are {brief(dims)}, not a list", ways=["[batch_dim, time, …]"]
             )
         dims = [_dim_of(key, i, d, size) for i, d in enumerate(dims)]
+        time_axis, feature_axis = (_place(key, entry, f"{of}_dim_axis", len(dims)) for of in ("time", "feature"))
     if feature_axis is AUTO and not sparse and not any(d.is_feature for d in dims) and "feature_dim" in entry:
         feature_axis = list(dims).index(entry["feature_dim"])
     for other in _same(entry):
@@ -180,18 +180,28 @@ def _same(entry: Mapping[str, Any]) -> list[Dim]:
     return [dim for dim in same.values() if isinstance(dim, Dim)] if isinstance(same, Mapping) else []
 
 
+def _place(key: str, entry: Mapping[str, Any], option: str, count: int) -> Any:
+    """The number of an axis that an option names, of so many, counted from the first; None and AUTO as they are."""
+    axis = entry.get(option, AUTO)
+    if not _is_number(axis):
+        return AUTO if axis is not None else None
+    if not -count <= axis < count:
+        raise DataError(f"extern_data['{key}']: '{option}' is {axis}, of {count} axes", ways=[f"0 to {count - 1}"])
+    return int(axis) % count
+
+
 def _dims(key: str, entry: Mapping[str, Any], sparse: bool, size: Any) -> tuple[list[Dim], Any, Any]:
     """Dims from "shape" (without the batch) and the numbers of the special axes."""
-    batch = entry.get("batch_dim_axis", 0)
     shape = entry.get("shape", (None,) if sparse else (None, size))
     given: list[Any] = list(shape)
+    batch = _place(key, {"batch_dim_axis": 0, **entry}, "batch_dim_axis", len(given) + 1)
     if batch is not None:
         given.insert(batch, batch_dim())
     rest = [i for i in range(len(given)) if i != batch]
-    time = entry.get("time_dim_axis", AUTO)
+    time = _place(key, entry, "time_dim_axis", len(given))
     if time is AUTO:
         time = next((i for i in rest if given[i] is None), None)
-    feature = entry.get("feature_dim_axis", AUTO)
+    feature = _place(key, entry, "feature_dim_axis", len(given))
     if feature is AUTO:
         static = [i for i in rest if i != time and given[i] is not None]
         others = [i for i in rest if i != time]

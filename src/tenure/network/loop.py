@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import jax
+
 from tenure.network import registry
-from tenure.network.graph import Graph, Level, Node
+from tenure.network.graph import Graph, Key, Level, Node
 
 PREV = "prev:"
 STEP = ":i"  # the number of the step
@@ -112,6 +114,10 @@ class LoopGraph(Graph):
             self.add(Node(key, key, registry.find("frame", key), {"class": "frame"}, self.root, ""))
         return key
 
+    def of_now(self, key: str) -> str:
+        """The layer whose output a node is, in this step or the one before."""
+        return self.previous.get(key, key)
+
     def _outside(self, level: Level, ref: str, asker: str, option: str) -> str:
         if level is self.root:
             return self._import(self.owner.level, ref, asker, option)
@@ -133,7 +139,9 @@ class Parts:
     after: list[str]
 
 
-def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = ()) -> Parts:
+def parts(
+    graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = (), states_in_steps: bool = True
+) -> Parts:
     """What has to run step by step, and what is moved out of the loop.
 
     Step by step run the layers that need what they gave a step ago, that keep a state, or that are between such layers.
@@ -143,14 +151,20 @@ def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = (
       move_out: whether layers may leave the loop at all.
       over_whole: the layers that go over a whole sequence, and keep no state from step to step: one that needs nothing of
         the loop leaves it.
+      states_in_steps: whether cells whose states other layers read run step by step, as their states are those of each
+        step. RETURNN moves them out, too, and whoever reads their states gets those after the last step.
     """
     needs = _needs(graph)
     end = f"{graph.root.path}end"
     stuck = {key for group in _circles(needs) for key in group}
+    read = _of_states(graph)
+    late = {k for k in read if _reads_states(graph.nodes[k]) and move_out and not states_in_steps}
+    for key in read.keys() - late:
+        stuck |= {key, *read[key]}
     for key, node in graph.nodes.items():
         free = key in graph.frames or key in graph.previous or _is_whole(node) or _unmasks_whole(graph, needs, key)
         moves = move_out and node.cls.moves_out(node, graph.flags)  # type: ignore[attr-defined]
-        if (not free and not moves) or mask_around(node) or (key == end and graph.open_ended):
+        if (not free and not moves and key not in late) or masks_around(node) or (key == end and graph.open_ended):
             stuck.add(key)
     stuck -= _the_same(graph, needs, stuck, {*over_whole} if move_out else set())
     order, users = _order(needs, graph), _turned(needs)
@@ -158,12 +172,33 @@ def parts(graph: LoopGraph, move_out: bool = True, over_whole: Iterable[str] = (
         behind = _reached(needs, stuck)
         ahead = _reached(users, stuck)  # what the stuck ones are needed by
         inside = [k for k in graph.nodes if k in stuck or (k in behind and k in ahead)]
-        beside = _collocated(graph, inside)
+        beside = _collocated(graph, inside) | {k for k in late if not read[k].isdisjoint(inside)}
         if beside <= set(inside):
             break
         stuck |= beside
     rest = [k for k in order if k not in set(inside)]
     return Parts([k for k in rest if k not in ahead], inside, [k for k in rest if k in ahead])
+
+
+def _of_states(graph: LoopGraph) -> dict[str, set[str]]:
+    """The layers that read or start from states of others in the loop, each with those."""
+    found = {}
+    for key, node in graph.nodes.items():
+        given = [node.refs.get(option) for option in ("initial_state", "state")]
+        todo = list(node.sources) if _reads_states(node) else [k for k in jax.tree.leaves(given) if isinstance(k, Key)]
+        of = set()
+        while todo:
+            at = graph.of_now(todo.pop())
+            if at in graph.nodes:
+                of.add(at)
+                todo += [k for k in [graph.nodes[at].refs.get("output")] if isinstance(k, str)]  # of a sub-network
+        if of:
+            found[key] = of
+    return found
+
+
+def _reads_states(node: Node) -> bool:
+    return node.class_name == "get_last_hidden_state"
 
 
 def _the_same(graph: LoopGraph, needs: Mapping[str, list[str]], stuck: set[str], over_whole: set[str]) -> set[str]:
@@ -178,16 +213,14 @@ def _the_same(graph: LoopGraph, needs: Mapping[str, list[str]], stuck: set[str],
         found = fewer
 
 
-def mask_around(node: Node) -> str | None:
-    """The node of the mask, for a layer that a `masked_computation` runs."""
-    owner = node.level.owner
-    while owner is not None:
-        if owner.class_name == "masked_computation":
-            return owner.refs.get("mask")
-        if owner.branches:
-            return None  # of a loop or a branch around
+def masks_around(node: Node) -> list[str]:
+    """The nodes of the masks of the masked computations that a layer is in, those inside of others first."""
+    found, owner = [], node.level.owner
+    while owner is not None and not owner.branches:  # of a loop or a branch around
+        if owner.class_name == "masked_computation" and "mask" in owner.refs:
+            found.append(str(owner.refs["mask"]))
         owner = owner.level.owner
-    return None
+    return found
 
 
 def own_labels(graph: LoopGraph, split: Parts, others: Iterable[str]) -> set[str]:

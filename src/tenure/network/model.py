@@ -15,6 +15,8 @@ from tenure.network import extern, layout, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
+from tenure.network.nodes import names_of_layers
+from tenure.network.occurrences import Probe
 from tenure.network.output_options import finish
 from tenure.network.picklable import check_picklable
 from tenure.network.recurrent import is_recurrent
@@ -23,11 +25,9 @@ from tenure.network.run import Run, run_graph
 from tenure.network.show import Picture
 from tenure.network.tensor import Tensor
 
-STEP, ROWS = ":step", ":rows"  # under which the number of training steps, and that of the rows that count, are fed
-
-
-def _names(given: Any) -> list[str]:
-    return given.split(",") if isinstance(given, str) else list(given or ())
+STEP, ROWS, PROBES = ":step", ":rows", ":probes"
+"""Under which the number of training steps, that of the rows that count, and probes are fed."""
+_OURS = (STEP, ROWS, PROBES)
 
 
 def _rebuilt(arguments: Mapping[str, Any], evaluated: bool = False, takes_key: bool = True) -> Network:
@@ -178,7 +178,7 @@ class Network:
                 default_input=self.default_input,
                 default_target=self.default_target,
                 training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
-                searched=_names(self.config.get("search_train_network_layers")),
+                searched=names_of_layers("search_train_network_layers", self.config),
             )
             return graph.build(roots, more=more)
 
@@ -192,11 +192,11 @@ class Network:
             step = batch.get(STEP, 0)
             if ROWS in batch:
                 known.declare_rows(batch[ROWS])
-            inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k not in (STEP, ROWS)}, known)
+            inputs = extern.feed(self.templates, {k: v for k, v in batch.items() if k not in _OURS}, known)
             if self.padding != "legacy":
                 inputs = {key: layout.zeroed(x) for key, x in inputs.items()}
             graph = self.graph(flags, layers)
-            run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers))
+            run = run_graph(self, graph, flags, inputs, step, finish, wanted(graph, layers), batch.get(PROBES))
             self._forms[flags] = run.forms
             self._trainable[flags] = {use.path: use.trainable for use in run.params}
             return collect(run, layers)
@@ -267,6 +267,7 @@ class Network:
         layers: Sequence[str] | None = None,
         step: Any = None,
         rows: Any = None,
+        probes: Mapping[str, Probe] | None = None,
     ) -> tuple[Result, Any]:
         """One forward pass.
 
@@ -280,6 +281,7 @@ class Network:
           step: how many training steps there were, for layers and expressions that ask.
           rows: how many rows of the batch count; losses and batch statistics leave out those after them, which only fill the
             shape up. None: all.
+          probes: module → what is done with the gradients of its matrix, of which labels say the rows.
           layers: whose outputs to return; `None`: "output" and all with `is_output_layer`; `("*",)`: all.
 
         Returns:
@@ -302,6 +304,8 @@ class Network:
             fed[STEP] = step
         if rows is not None:
             fed[ROWS] = rows
+        if probes:
+            fed[PROBES] = dict(probes)
         try:
             return self.model.apply(params, state, key, fed, flags, layers)
         except MissingParameterError as error:

@@ -63,16 +63,30 @@ def _whole(layer: Layer, given: Any) -> Any:
         found["shape"] = (*[None] * timed, *[found["dim"]] * (not found.get("sparse")))
     if "shape" in found:
         found.setdefault("batch_dim_axis", 0)
-        found["shape"] = [_of_lengths(layer, lengths[i]) if i in lengths else n for i, n in enumerate(found["shape"])]
+        found["shape"] = [
+            _of_lengths(layer, lengths[i], i) if i in lengths else n for i, n in enumerate(found["shape"])
+        ]
     return found
 
 
-def _of_lengths(layer: Layer, lengths: Any) -> Dim:
-    """The dim of an input that has these lengths."""
+def _of_lengths(layer: Layer, lengths: Any, axis: int) -> Dim:
+    """The dim of an input that has these lengths, or one of the layer's own for lengths that were computed."""
     found = sizes.current().dim_of(lengths)
-    if found is None:
-        raise layer.error("out_type", "size_placeholder", "lengths that are those of an input are needed")
-    return found
+    return layer.new_dim(f"out-type-lengths{axis}", None) if found is None else found
+
+
+def _declare(layer: Layer, out: Tensor) -> None:
+    """Tells the lengths of the dims that `out_type` made, where the data tell how much room there is."""
+    given, known = layer.node.get("out_type"), sizes.current()
+    told = _called(layer, given) if callable(given) else None
+    lengths = told.get("size_placeholder") if isinstance(told, Mapping) else None
+    for axis, n in (lengths or {}).items():
+        dim = _of_lengths(layer, n, axis)
+        if known.knows(dim) or dim not in out.dims:
+            continue
+        if jnp.shape(n) != (out.shape[out.batch_axis or 0],):
+            raise layer.error("out_type", "size_placeholder", "the length of each sequence of the batch is needed")
+        known.declare(dim, out.shape[out.axis(dim)], Tensor(jnp.asarray(n, jnp.int32), (batch_dim(),)))
 
 
 def reshapes(given: Mapping[str, Any]) -> bool:
@@ -217,4 +231,6 @@ def check(layer: Layer, out: Tensor, data: Any) -> Tensor:
         out = out.replace_dim(axis, meant)
 
     shape = tuple(known.padded(d) if known.knows(d) else n for d, n in zip(out.dims, data.shape, strict=True))
-    return out.like(jnp.broadcast_to(data, shape))
+    out = out.like(jnp.broadcast_to(data, shape))
+    _declare(layer, out)
+    return out

@@ -25,6 +25,7 @@ from tenure.network.lanes import over_lanes
 from tenure.network.losses.lanes import hide, unhide
 from tenure.network.losses.outputs import output_dim
 from tenure.network.noise import with_noise
+from tenure.network.occurrences import Probe
 from tenure.network.output import Output, tensors
 from tenure.network.param_use import ParamUse
 from tenure.network.sharing import NOTHING, sharing
@@ -72,11 +73,12 @@ class Run:
       loop_dim: what that dim is outside of the loop.
       loop_step: the number of the step.
       all_steps: whether it computes what was moved out of the loop over `loop_time`, for all steps at once.
-      stepped: the keys of the layers that run step by step, in a loop's body.
+      stepped: the keys of the layers that run step by step in RETURNN, in a loop's body.
       search: in one step of a search, what choices need of the step before.
       dry: whether only the form of outputs is looked for: nothing is asked for, drawn or kept.
       outer: the pass around, in the body of a loop or a branch.
       finish: what is done with every layer's output.
+      probes: module → `occurrences.Probe` of its matrix.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Run:
         self.missing: set[str] = set()
         self.wanted: frozenset[str] = frozenset()
         self.inputs: dict[str, Tensor] = {}
+        self.probes: Mapping[str, Probe] = {} if outer is None else outer.probes
         self.layers: dict[str, Layer] = {}
         self.params: list[ParamUse] = [] if outer is None else outer.params
         self.losses: dict[str, Any] = {} if outer is None else outer.losses
@@ -386,6 +389,7 @@ def run_graph(
     step: Any = 0,
     finish: Callable[[Layer, Output], Output] = _unchanged,
     wanted: Iterable[str] = (),
+    probes: Mapping[str, Probe] | None = None,
 ) -> Run:
     """One pass over these inputs, with the network's behaviour version.
 
@@ -397,9 +401,10 @@ def run_graph(
       step: how many training steps there were.
       finish: what is done with every layer's output.
       wanted: the layers that it is made for.
+      probes: see `Run`.
     """
     with versions.use(network.behavior_version):
         run = Run(network, graph, flags, finish=finish)
-        run.step, run.wanted = step, frozenset(wanted)
+        run.step, run.wanted, run.probes = step, frozenset(wanted), probes or {}
         run.inputs.update(inputs)
         return run.go()

@@ -195,3 +195,36 @@ def test_without_a_mask_the_frames_are_those_of_masked_from_alone():
     np.testing.assert_allclose(result.outputs["output"].batch_first().data[KEEP], expected[KEEP], atol=1e-5)
     with pytest.raises(NetworkError, match="'mask' is None: it says which frames"):
         run({"output": {"class": "masked_computation", "mask": None, "from": "data", "unit": LINEAR}})
+
+
+@pytest.mark.parametrize("nested", ["in a sub-network", "at once"])
+def test_a_mask_inside_of_a_masked_layer_counts_where_both_do(nested):
+    """A cell under two masks goes on where both say so, as under one mask of both."""
+
+    def mask(name, value):
+        score = {"class": "linear", "n_out": 1, "from": ["data:source", "prev:s"]}
+        one = {"class": "squeeze", "axis": "F", "from": f"{name}:score"}
+        compared = {"class": "compare", "kind": "greater", "value": value, "from": f"{name}:one"}
+        return {f"{name}:score": score, f"{name}:one": one, name: compared}
+
+    cell = {"class": "rec", "unit": "nativelstm2", "n_out": 3, "from": "data"}
+    inner = {"class": "masked_computation", "mask": "n", "from": "data", "unit": cell}
+    sub = {"a": {**inner, "mask": "base:n"}, "output": {"class": "copy", "from": "a"}}
+    two = inner if nested == "at once" else {"class": "subnetwork", "from": "data", "subnetwork": sub}
+    unit = {
+        **mask("m", -1.0),
+        **mask("n", -1.0),
+        "both": {"class": "combine", "kind": "logical_and", "from": ["m", "n"]},
+        "s": {"class": "linear", "n_out": 3, "activation": "tanh", "from": ["data:source", "prev:s"]},
+        "two": {"class": "masked_computation", "mask": "m", "from": "s", "unit": two},
+        "one": {"class": "masked_computation", "mask": "both", "from": "s", "unit": cell},
+        "output": {"class": "copy", "from": ["two", "one"]},
+    }
+    model = network.Network({"output": {"class": "rec", "from": "data", "unit": unit}}, data())
+    params, state = model.init(jax.random.key(3), BATCH)
+    (one,) = (m for m in params if m.endswith("/one/rec"))
+    (twos,) = (m for m in params if "/two" in m)
+    result, _ = model.apply({**params, twos: params[one]}, state, None, BATCH)
+    found = np.asarray(result.outputs["output"].batch_first().data)[KEEP]
+    assert np.unique(found.round(5), axis=0).shape[0] > 4  # some frames are masked, and some are not
+    np.testing.assert_allclose(found[:, :3], found[:, 3:], atol=1e-6)

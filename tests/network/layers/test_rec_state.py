@@ -6,7 +6,7 @@ import pytest
 
 import tenure as tn
 from tenure.core.errors import TenureError
-from tests.network.layers.running import LENGTHS, output, run
+from tests.network.layers.running import BATCH, KEEP, LABELS, LENGTHS, X, data, output, run
 
 
 def test_states_go_from_layer_to_layer():
@@ -36,17 +36,120 @@ def test_the_first_native_lstm_starts_from_zeros():
         output({"class": "rec", "unit": "nativelstm", "n_out": 3, "initial_state": "ones"})
 
 
-def test_a_learned_start_is_named_after_where_the_cell_runs():
+CELL = {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 3}
+REC = {"class": "rec", "unit": "nativelstm2", "n_out": 3}
+MODES = {"training": {"train": True}, "evaluation": {}, "search": {"losses": False, "search": True}}
+
+
+def starts(net, **flags):
+    """Where the learned starts are."""
+    params, _ = tn.network(net, data()).init(jax.random.key(0), BATCH, **flags)
+    names = {f"{m}/{n}".removeprefix("output/rec/") for m, of in params.items() for n in of}
+    return {n for n in names if "/initial" in n}
+
+
+@pytest.mark.parametrize("cell", [CELL, REC])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_learned_start_is_named_after_where_the_cell_runs(cell, mode):
     """RETURNN's names: below `rec/` where the cell is moved out of the loop, beside it where it runs in each step."""
-    cell = {"class": "rnn_cell", "unit": "LSTMBlock", "n_out": 3, "initial_state": {"c": "var", "h": "zeros"}}
+    cell = {**cell, "initial_state": {"c": "var", "h": "zeros"}}
     body = {
         "out": {**cell, "from": "data:source"},
         "in": {**cell, "from": ["data:source", "prev:in"]},
-        "output": {"class": "copy", "from": ["in", "out"]},
+        "labelled": {**cell, "from": ["data:source", "words"]},
+        "words": {"class": "linear", "n_out": 2, "from": "prev:output"},
+        "p": {"class": "softmax", "from": ["in", "out", "labelled"], "n_out": 4},
+        "output": {"class": "choice", "from": "p", "beam_size": 2, "target": "classes", "initial_output": 0},
+        "ce": {"class": "softmax", "from": "p", "loss": "ce", "target": "classes", "is_output_layer": True},
     }
-    params = run({"output": {"class": "rec", "from": "data", "unit": body}})[1]
-    names = {f"{m}/{n}" for m, of in params.items() for n in of if n.startswith(("initial", "rec/initial"))}
-    assert names == {"output/rec/out/rec/initial_c", "output/rec/in/initial_c"}
+    rec = {"class": "rec", "from": "data", "target": "classes", "unit": body}
+    labelled = "labelled/initial_c" if mode == "search" else "labelled/rec/initial_c"
+    assert starts({"output": rec}, **MODES[mode]) == {"out/rec/initial_c", "in/initial_c", labelled}
+    kept = {"output": {**rec, "optimize_move_layers_out": False}}
+    assert starts(kept, **MODES[mode]) == {"out/initial_c", "in/initial_c", "labelled/initial_c"}
+
+
+def test_a_cell_over_another_sequence_has_its_start_among_its_parameters():
+    body = {
+        "s": {**REC, "initial_state": "var", "from": "base:other"},
+        "output": {"class": "linear", "n_out": 2, "from": ["mean", "data:source"]},
+        "mean": {"class": "reduce", "mode": "mean", "axis": "T", "from": "s"},
+    }
+    other = {"class": "linear", "n_out": 2, "from": "classes2"}
+    rec = {"class": "rec", "from": "data", "unit": body, "optimize_move_layers_out": False}
+    inputs, batch = {**data(), "classes2": {"dim": 3}}, {**BATCH, "classes2": (X[:, :5, :3], LENGTHS - 1)}
+    net = {"other": {**other, "from": "data:classes2"}, "output": rec}
+    params, _ = tn.network(net, inputs).init(jax.random.key(0), batch)
+    assert {"rec/initial_c", "rec/initial_h"} <= {f"rec/{n}" for n in params["output/rec/s/rec"]}
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_cell_in_a_loop_gives_what_it_gives_outside(moved):
+    """A constant input is the same in all steps, and `prev:` of a cell is its start in the first one."""
+    body = {
+        "s": {**REC, "initial_state": "ones", "from": "data:source"},
+        "still": {**REC, "from": "base:mean"},
+        "output": {"class": "copy", "from": ["s", "prev:s", "still"]},
+    }
+    net = {
+        "mean": {"class": "reduce", "mode": "mean", "axis": "T", "from": "data"},
+        "output": {"class": "rec", "from": "data", "unit": body, "optimize_move_layers_out": moved},
+        "whole": {**REC, "initial_state": "ones", "from": "data", "is_output_layer": True},
+    }
+    model = tn.network(net, data())
+    params, state = model.init(jax.random.key(0), BATCH)
+    params = {**params, "whole/rec": params["output/rec/s/rec"]}
+    result, _ = model.apply(params, state, None, BATCH, layers=("*",))
+    found, whole = (np.asarray(result.outputs[k].batch_first().data) for k in ("output", "whole"))
+    inside = KEEP[..., None]
+    np.testing.assert_allclose(found[..., :3] * inside, whole * inside, atol=1e-5)
+    before = np.concatenate([np.ones((3, 1, 3)), whole[:, :-1]], axis=1)
+    np.testing.assert_allclose(found[..., 3:6] * inside, before * inside, atol=1e-5)
+    assert np.abs(np.diff(found[0, :, 6:], axis=0)).min() > 1e-5  # it goes on with what it keeps
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_states_of_a_cell_that_returnn_moves_out(legacy):
+    """The state is that of each step; in RETURNN, where the cell is moved out of the loop, that after the last one."""
+    body = {
+        "s": {**REC, "from": "data:source"},
+        "h": {"class": "get_last_hidden_state", "key": "h", "n_out": 3, "from": "s"},
+        "output": {"class": "copy", "from": ["s", "h"]},
+    }
+    net = {"output": {"class": "rec", "from": "data", "unit": body}}
+    model = tn.network(net, data(), **({"reuse": "legacy"} if legacy else {}))
+    params, state = model.init(jax.random.key(0), BATCH)
+    found = np.asarray(model.apply(params, state, None, BATCH)[0].outputs["output"].batch_first().data)
+    outputs = found[..., :3]
+    last = np.broadcast_to(outputs[np.arange(3), LENGTHS - 1][:, None], outputs.shape)
+    wanted = last if legacy else outputs
+    np.testing.assert_allclose(found[..., 3:] * KEEP[..., None], wanted * KEEP[..., None], atol=1e-5)
+
+
+def test_prev_of_a_cell_that_is_moved_out_has_a_start_of_its_own():
+    """As in RETURNN: the first step sees the one beside the cell, which itself starts from the one among its parameters."""
+    body = {"s": {**REC, "initial_state": "var", "from": "data:source"}, "output": {"class": "copy", "from": "prev:s"}}
+    model = tn.network({"output": {"class": "rec", "from": "data", "unit": body}}, data())
+    params, state = model.init(jax.random.key(0), BATCH)
+    assert starts({"output": {"class": "rec", "from": "data", "unit": body}}) == {
+        f"s/{where}initial_{part}" for where in ("", "rec/") for part in "ch"
+    }
+    params["output/rec/s"] = {**params["output/rec/s"], "initial_h": np.array([1.0, 2.0, 3.0], "float32")}
+    found = model.apply(params, state, None, BATCH)[0].outputs["output"].batch_first().data
+    np.testing.assert_allclose(found[:, 0], np.broadcast_to([1, 2, 3], (3, 3)))
+
+
+def test_the_last_output_of_no_step_is_the_cells_start():
+    body = {"s": {**CELL, "initial_state": "ones", "need_last": True, "from": "data:source"}}
+    net = {
+        "rec": {"class": "rec", "from": "data", "unit": {**body, "output": {"class": "copy", "from": "s"}}},
+        "output": {"class": "rec_last_output", "rec_layer": "rec", "sub_layer_name": "s"},
+    }
+    lengths = np.array([6, 0, 1])
+    batch = {"data": (X, lengths), "classes": (LABELS, lengths)}
+    found = run(net, batch=batch)[0].outputs["output"].data
+    np.testing.assert_allclose(found[1], 1)
+    assert not np.allclose(found[0], 1)
 
 
 @pytest.mark.parametrize("unit", ["lstm", "gru"])

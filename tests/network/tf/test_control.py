@@ -1,5 +1,7 @@
 """TensorFlow's loops, scopes and segments on JAX."""
 
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,3 +113,41 @@ def test_what_is_refused_says_what_to_write(name):
     with pytest.raises(tn.TenureError, match=name) as e:
         getattr(tf, name)
     assert "layer" in str(e.value) or "tf.scan" in str(e.value)
+
+
+def growing(count, inside):
+    """A loop of `count` steps whose array grows, and in each step another one of `inside` steps."""
+
+    def inner(y):
+        return tf.while_loop(lambda j, _: j < inside, lambda j, y: (j + 1, tf.concat([y, y[-1:]], 0)[: j + 2]), (0, y))
+
+    def outer(i, x):
+        return i + 1, tf.concat([x, inner(x[:1])[1][-1:]], 0)
+
+    return jax.eval_shape(lambda x: tf.while_loop(lambda i, _: i < count, outer, (0, x))[1], jnp.ones((1, 2)))
+
+
+def test_a_loop_of_growing_arrays_is_unrolled_within_a_bound_that_loops_inside_of_it_share():
+    assert growing(130, 2).shape == (131, 2) and growing(3, 130).shape == (4, 2)
+    for count, inside in ((5000, 0), (120, 120)):  # of the latter, each loop is short enough by itself
+        began = time.monotonic()
+        with pytest.raises(tn.TenureError, match="more than 4096 steps, those of loops inside of it included"):
+            growing(count, inside)
+        assert time.monotonic() - began < 30
+
+
+def test_a_known_loop_inside_of_others_goes_on_as_one_of_the_program_where_too_much_is_unrolled():
+    def inner(x):
+        return tf.while_loop(lambda j, _: j < 90, lambda j, y: (j + 1, y + 1), (0, x))[1]
+
+    found = jax.jit(lambda x: tf.while_loop(lambda i, _: i < 60, lambda i, x: (i + 1, inner(x)), (0, x))[1])
+    text = str(jax.make_jaxpr(found)(jnp.zeros(())))
+    assert found(0.0) == 60 * 90 and "while" in text and text.count("add") < 4500
+
+
+def test_entries_that_a_function_needs_as_numbers():
+    given = np.arange(3)
+    found = tf.map_fn(lambda n: tf.pad(tf.ones([2]), [[n, 2 - n]]), given)
+    assert found.tolist() == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]]
+    with pytest.raises(tn.TenureError, match="more than 4096 steps"):
+        tf.map_fn(lambda n: tf.pad(tf.ones([2]), [[n, 5000 - n]]), np.arange(5000))

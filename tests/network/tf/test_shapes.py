@@ -33,3 +33,21 @@ def test_a_function_that_asks_a_shape_for_what_only_tensorflow_has_is_told_the_w
 def test_a_list_of_computed_numbers_is_repeated():
     found = jax.jit(lambda x: tf.tile([[x, 2 * x]], [2, 1]))(jnp.float32(3))
     assert found.tolist() == [[3, 6], [3, 6]]
+
+
+def test_a_constant_that_is_known_has_the_methods_of_arrays():
+    """As TensorFlow's loops ask it for `shape_invariants`."""
+    i = tf.constant(2)
+    first = i
+    i += 1
+    assert (int(first), int(i)) == (2, 3) and i.get_shape().ndims == 0 and (i * 2).get_shape().ndims == 0
+    assert first.set_shape(()) is None and str(first.dtype) == "int32" and str(tf.constant(True).dtype) == "bool"
+    shapes = [first.get_shape(), tf.TensorShape([None])]
+    found = tf.while_loop(
+        lambda i, x: i < 5,
+        lambda i, x: (i + 1, tf.concat([x, [1.0]], 0)),
+        [first, tf.ones([1])],
+        shape_invariants=shapes,
+    )
+    assert found[1].shape == (4,)
+    assert jax.jit(lambda x: x * first + tf.range(first)[1])(jnp.int32(4)) == 9

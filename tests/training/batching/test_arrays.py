@@ -29,3 +29,16 @@ def test_a_shape_is_filled_up_with_empty_rows_or_copies():
     assert empty.arrays["classes"].shape == (4, 5) and empty.lengths["classes"].tolist() == [3, 1, 2, 0]
     copies = padded(batch, load, ["classes"], at_least={"classes": 4}, rows=4, copies=True)
     assert copies.arrays["classes"][3].tolist() == [1, 2, 0, 0] and copies.lengths["classes"][3] == 2
+
+
+def test_sequences_with_marked_entries_are_named_and_no_rows_that_fill_the_shape_up():
+    batch, load = planned()
+    for copies in (False, True):
+        found = padded(batch, load, ["data", "classes"], rows=5, copies=copies)
+        assert found.sequences_with("classes", found.arrays["classes"] == 2) == ["seq-0", "seq-2"]
+        assert found.sequences_with("data", found.arrays["data"] == 1) == ["seq-0", "seq-1", "seq-2"]
+    (row,) = Batching(batch_size=100, recurrent=False).batches(
+        StaticDataset(DATA).epoch(1).lengths(i) for i in range(3)
+    )
+    found = padded(row, load, ["classes"])
+    assert found.sequences_with("classes", found.arrays["classes"] == 2) == ["seq-0", "seq-2"]

@@ -23,6 +23,9 @@ WRONG = {
     "model": [3, {"a": 1}],
     "log": [3],
     "cleanup_old_models": ["x"],
+    "momentum2": ["x"],
+    "batches_in_flight": ["two", 1.5, 0, -1],
+    "search_train_network_layers": [3, [3], {"output": 1}],
 }
 
 
@@ -39,8 +42,15 @@ def test_a_dim_of_a_stream_is_a_whole_number():
 
 
 def test_values_that_configs_give_are_taken():
-    good = {"num_epochs": np.int64(3), "learning_rate": np.float32(0.1), "max_seqs": float("inf"), "gradient_clip": 0}
+    good = {
+        "num_epochs": np.int64(3),
+        "learning_rate": np.float32(0.1),
+        "max_seqs": float("inf"),
+        "gradient_clip": 0,
+        "batches_in_flight": 2,
+    }
     good |= {"batch_size": {"data": 100, "classes": 20}, "max_seq_length": None, "eval_datasets": {}, "rmsprop": True}
+    good |= {"search_train_network_layers": ["output"], "momentum2": 0.9}
     good |= {"learning_rates": list(np.linspace(0.1, 0.2, 3)), "preload_from_files": {}, "random_seed": 3.0}
     check_keys(Config(good))
     check_keys(Config({}, {"num_epochs": ["3"], "learning_rate": ["1e-3"], "learning_rates": ["0.1", "0.2"]}))

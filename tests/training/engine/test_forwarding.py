@@ -5,7 +5,7 @@ import pytest
 
 from tenure.training.engine import tasks
 from tenure.training.engine.log import Log
-from tenure.training.errors import ConfigError
+from tenure.training.errors import BatchError, ConfigError
 from tests.training.engine.small import config
 from tests.training.engine.told import DATA
 
@@ -133,3 +133,31 @@ def test_forward_with_a_search_writes_what_it_finds(tmp_path):
             assert file["inputs"][()].ravel().tolist() == [0, 1, 0]
     with pytest.raises(ConfigError, match="(?s)'output', which has 2 hypotheses for each sequence.*'decide'"):
         tasks.run({**given, "network": searching(2), "forward_use_search": True}, Log(0))
+
+
+def test_priors_of_labels_are_how_often_they_occur(tmp_path):
+    data = [{"data": np.eye(3, dtype="float32")[[0, 2, 0]]}, {"data": np.eye(3, dtype="float32")[[2, 0]]}]
+    given = {
+        "task": "compute_priors",
+        "train": {"class": "StaticDataset", "data": data},
+        "extern_data": {"data": {"dim": 3}},
+        "network": {"output": {"class": "reduce", "mode": "argmax", "axis": "F", "from": "data"}},
+        "output_file": str(tmp_path / "prior"),
+        "allow_random_model_init": True,
+        "model": str(tmp_path / "model"),
+    }
+    tasks.run(given, Log(0))
+    assert np.allclose(np.exp(np.loadtxt(tmp_path / "prior")), [0.6, 0, 0.4])
+
+
+def test_priors_of_no_sequence_are_an_error(tmp_path):
+    tasks.run(config(tmp_path), Log(0))
+    more = {
+        "task": "compute_priors",
+        "max_seq_length": 1,
+        "recurrent_net": True,
+        "output_file": str(tmp_path / "prior"),
+    }
+    with pytest.raises(BatchError, match="the data set 'train' has no batch in this epoch"):
+        tasks.run({**config(tmp_path), **more}, Log(0))
+    assert not (tmp_path / "prior").exists()

@@ -62,3 +62,32 @@ def test_decoupled_constraints_move_parameters_by_their_gradient_whatever_the_fa
     grads = {"h": {"W": jnp.array([1.0])}}
     new, _ = updater.update(grads, updater.init(params), params, learning_rate=0.1, step=0, constraints=pulls)
     np.testing.assert_allclose(new["h"]["W"], [1 - 0.1 - 0.25], rtol=1e-6)
+
+
+def moved(**clipping):
+    """How an embedding with the gradients 3 and 1 of its first row, and a bias with the gradient 2, move."""
+    names = {"embed": {"W": True}, "h": {"b": True}}
+    updater = Updater({"optimizer": "sgd", **clipping}, names, by_place=frozenset({PATH}))
+    assert set(updater.probes) == {PATH}
+    limit = updater.probes[PATH] or 9.0
+    at_places = [min(3.0, limit), min(1.0, limit)]
+    params = {"embed": {"W": jnp.zeros((2, 1))}, "h": {"b": jnp.zeros(1)}}
+    grads = {"embed": {"W": jnp.float32([[sum(at_places)], [0]])}, "h": {"b": jnp.float32([2])}}
+    squares = {PATH: jnp.float32([9 + 1, sum(g * g for g in at_places)])}
+    new, _ = updater.update(grads, updater.init(params), params, learning_rate=1.0, step=0, squares=squares)
+    return -float(new["embed"]["W"][0, 0]), -float(new["h"]["b"][0])
+
+
+def test_an_embedding_is_clipped_at_each_place_by_itself():
+    """TensorFlow's numbers, whose gradient of such a matrix is a list of rows."""
+    np.testing.assert_allclose(moved(gradient_clip=2.0), (2 + 1, 2))
+    np.testing.assert_allclose(moved(gradient_clip_norm=1.0), (4 / 10**0.5, 1), rtol=1e-6)
+    norm = (9 + 1 + 4) ** 0.5
+    np.testing.assert_allclose(moved(gradient_clip_global_norm=1.0), (4 / norm, 2 / norm), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"gradient_clip": 1.0, "gradient_noise": 0.1}, {"gradient_clip": 1.0, "accum_grad_multiple_step": 2}]
+)
+def test_places_are_looked_at_only_where_they_make_a_difference(more):
+    assert not Updater(more, {"embed": {"W": True}}, by_place=frozenset({PATH})).probes

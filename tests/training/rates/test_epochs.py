@@ -58,3 +58,10 @@ def test_a_measured_epoch_keeps_its_rate():
 def test_the_epoch_to_go_back_to(epoch, option, pretraining, wanted):
     rates = rates_of(4.0, 1.0, 3.0, 2.0, 5.0)
     assert epoch_to_go_back_to(epoch, rates, {"use_last_best_model": option}, pretraining) == wanted
+
+
+def test_a_list_of_rates_counts_after_pretraining_and_is_what_the_file_says_before():
+    """RETURNN's numbers: an epoch of pretraining and the one after it have the first rate, whatever the list has for them."""
+    rates = LearningRates.from_config({**CONFIG, "learning_rates": [0.5, 0.4, 0.3, 0.2, 0.15]})
+    assert [rate_of_epoch(epoch, rates, {}, PRETRAINING, {}) for epoch in range(1, 6)] == [0.1, 0.1, 0.1, 0.1, 0.15]
+    assert [rates.rate(epoch) for epoch in range(1, 6)] == [0.5, 0.4, 0.3, 0.2, 0.15]

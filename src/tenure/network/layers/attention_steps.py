@@ -23,7 +23,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer
 from tenure.network.layers.attention_memory import Memory
 from tenure.network.layers.stepwise import kept
-from tenure.network.loop import mask_around
+from tenure.network.loop import masks_around
 from tenure.network.output import Output, tensors
 from tenure.network.tensor import Tensor
 from tenure.nn.traced import traced_once
@@ -37,7 +37,7 @@ def together(layer: Layer) -> bool:
     run = layer.run
     if not run.single_step or run.search is None or run.flags.train or run.loop_time is None:
         return False
-    if mask_around(layer.node) is not None or layer.node.get("initial_state") is not None:
+    if masks_around(layer.node) or layer.node.get("initial_state") is not None:
         return False
     n = sizes.current().padded(run.loop_time)
     if not isinstance(n, int) or n < 1:

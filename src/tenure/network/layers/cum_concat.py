@@ -34,7 +34,7 @@ class CumConcat(Layer):
             raise self.error("axis", axis, "it joins steps only", ["leave 'axis' out"])
         if (
             out_spatial_dim is None
-        ):  # as in RETURNN before its dims were objects: all such layers of a loop have one history
+        ):  # one history for all such layers of a loop, as in RETURNN before its dims were objects
             key = ("rec-history", self.run.graph.root.path)
             out_spatial_dim = self.run.network.dims.setdefault(key, Dim(None, "rec-history"))
         if not isinstance(out_spatial_dim, Dim):

@@ -12,6 +12,7 @@ from tenure.functional import affine
 from tenure.network import activations
 from tenure.network.dims import Dim
 from tenure.network.layer import Layer, layer
+from tenure.network.occurrences import probed
 from tenure.network.output import Output
 from tenure.network.tensor import Tensor
 
@@ -45,7 +46,12 @@ class Linear(Layer):
         shape = (out_dim, in_dim) if use_transposed_weights else (in_dim, out_dim)
         w = self.param("W", shape, forward_weights_init)
         b = self.param("b", (out_dim,), bias_init) if with_bias else None
-        y = product(source, w.T if use_transposed_weights else w, out_dim, b)
+        probe = self.run.probes.get(self.node.scope)
+        if probe is not None and source.sparse and not use_transposed_weights:
+            y = product(source, w, out_dim)
+            y = y.like(probed(y.data, probe.limit, probe.squares) + (0 if b is None else b))
+        else:
+            y = product(source, w.T if use_transposed_weights else w, out_dim, b)
         if grad_filter:
             y = y.like(gradient_filter(y.data, 0 if y.batch_axis is None else y.batch_axis, float(grad_filter)))
         return activations.apply(self, y, activation)

@@ -28,6 +28,9 @@ class Loop(Layer):
     The loop goes over the input's time, or the target's if there is no input; in search until `end` says so, at most
     `max_seq_len` steps. Input [B, T, …], output [T, B, …] of the layer `output` inside, with the dim of the hypotheses
     where it searches; `rec/x` are outputs of layers inside.
+
+    Attributes:
+      done: the pass that it made last.
     """
 
     container = True
@@ -74,7 +77,8 @@ class Loop(Layer):
             raise self.error("direction", direction, "forward is 1, backward is -1")
         self.unsupported("a dictionary of layers has no options of a cell", unit_opts=unit_opts)
         self.unsupported("steps are counted from 0", use_global_rec_step_offset=use_global_rec_step_offset)
-        return _result(Pass(self), back_prop is not False)
+        self.done = Pass(self)
+        return _result(self.done, back_prop is not False)
 
 
 def _result(of: Pass, back_prop: bool) -> Output:
@@ -85,6 +89,8 @@ def _result(of: Pass, back_prop: bool) -> Output:
     for key in split.before:
         of.whole(key)
     found = Steps(of).result() if split.inside else {}
+    if not back_prop:
+        found = map_tensors(_without_gradient, found)
     run.outputs |= found
     for key in split.inside:
         if key in found and graph.nodes[key].get("loss") and not run.dry:
@@ -102,4 +108,11 @@ def _result(of: Pass, back_prop: bool) -> Output:
     out = map_tensors(of.leaving, out)
     for dim, padded, lengths in of.new_lengths:
         sizes.current().declare(dim.root, padded, of.leaving(lengths))
-    return out if back_prop else map_tensors(lambda x: ops.map1(jax.lax.stop_gradient, x), out)
+    moved = (
+        of.outer.network.reuse == "legacy"
+    )  # in RETURNN, gradients of what is moved out of the loop are there all the same
+    return out if back_prop or moved else map_tensors(_without_gradient, out)
+
+
+def _without_gradient(x: Tensor) -> Tensor:
+    return ops.map1(jax.lax.stop_gradient, x)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from tenure.network import ops, sizes
 from tenure.network.graph import Graph, Key, Node
 from tenure.network.layer import Layer, layer
-from tenure.network.layers.first_output import first_output
 from tenure.network.tensor import Tensor
 
 
@@ -97,11 +96,11 @@ class RecLastOutput(Layer):
         y = x.move_axis(axis, 0)
         one = y.without(0)
         start = one.like(jnp.zeros(y.shape[1:], y.dtype))
-        body = self.run.graph.nodes[self.node.refs["loop"]].branches["unit"]
-        inner = body.nodes.get(f"{body.root.path}{sub_layer_name}")
+        of = self.run.layers[self.node.refs["loop"]].done
+        key = f"{of.graph.root.path}{sub_layer_name}"
+        inner = of.graph.nodes.get(key)
         if inner is not None and (inner.get("initial_output") is not None or not x.sparse):
-            around = {f"base:{k}": out for k, out in self.run.outputs.items()}  # as the loop's layers name them
-            start = first_output(self.run._view(around, {}), inner, start)
+            start = of.first_output(key, start)
         frames = jnp.concatenate([start.data[None], y.data])
         lengths = sizes.current().lengths(dim)
         if lengths is None:

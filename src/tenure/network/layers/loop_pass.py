@@ -13,7 +13,7 @@ from tenure.network.dims import Dim
 from tenure.network.layer import Layer
 from tenure.network.layers.first_output import first_output
 from tenure.network.layers.loop_frames import turned
-from tenure.network.loop import LoopGraph, mask_around, own_labels, parts
+from tenure.network.loop import LoopGraph, masks_around, own_labels, parts
 from tenure.network.output import Output, map_tensors
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
@@ -28,6 +28,7 @@ class Pass:
       time: the dim that it goes over.
       run: the pass over what is moved out.
       split: which layers run when.
+      named_in_steps: the layers that run step by step in RETURNN, after which its parameters' names go.
       apart: what is computed of labels that need not be as long as the loop, over a time of their own.
       forms: what the layers inside give, as far as dims and dtypes go; known once the steps are looked at.
       new_lengths: the lengths of dims that only steps know of.
@@ -39,8 +40,10 @@ class Pass:
         assert isinstance(graph, LoopGraph)
         self.graph = graph
         move_out = loop.node.get("optimize_move_layers_out") is not False
-        self.split = parts(graph, move_out, self._over_whole())
         legacy = self.outer.network.reuse == "legacy"  # RETURNN's loops of layers go forward, whatever 'direction' says
+        whole = list(self._over_whole())
+        self.split = parts(graph, move_out, whole, states_in_steps=not legacy)
+        self.named_in_steps = frozenset(parts(graph, move_out, whole, states_in_steps=False).inside)
         self.reverse = loop.node.get("direction") == -1 and not legacy
         self.remat: bool | int = loop.node.get("remat") or False
         self.run = self.step_run()
@@ -66,7 +69,7 @@ class Pass:
         """A pass over the body, with what it needs from outside."""
         run = Run(self.outer.network, self.graph, self.graph.flags, self.outer)
         run.params, run.losses, run.constraints = [], {}, []
-        run.stepped = frozenset(self.split.inside)
+        run.stepped = self.named_in_steps
         for key in self.graph.imports:
             if key in self.outer.outputs:
                 run.outputs[f"base:{key}"] = self.outer.outputs[key]
@@ -76,7 +79,7 @@ class Pass:
         """The recurrent layers and loops inside that go over a sequence outside."""
         for key, node in self.graph.nodes.items():
             chooses = node.cls.chooses(node, self.graph.flags)  # type: ignore[attr-defined]
-            if node.class_name != "rec" or not node.sources or chooses or mask_around(node):
+            if node.class_name != "rec" or not node.sources or chooses or masks_around(node):
                 continue
             outside = [self.outer.outputs.get(k.removeprefix("base:")) for k in node.sources if k.startswith("base:")]
             found = [out for out in outside if out is not None and out.tensor.time_axis is not None]

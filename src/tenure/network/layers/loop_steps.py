@@ -18,7 +18,7 @@ from tenure.network.layers.loop_compaction import times as compaction_times
 from tenure.network.layers.loop_frames import Whole, arrays, filled, first_frame, in_front, portable, refilled
 from tenure.network.layers.loop_pass import Pass
 from tenure.network.layers.loop_search import Search
-from tenure.network.loop import mask_around
+from tenure.network.loop import masks_around
 from tenure.network.output import Output, map_tensors, tensors
 from tenure.network.run import Run
 from tenure.network.steps import Carry, over_frames, trace_back, until_ended
@@ -203,20 +203,17 @@ class Steps:
     def _held(self, run: Run, outputs: Any, states: Any, old: Carry, later: Any) -> Any:
         """What layers under a mask give and keep stays as it was where they are masked."""
         for key in {*outputs, *states}:
-            name = mask_around(self.graph.nodes[key])
-            mask = None if name is None else run.outputs[name].tensor
-            if mask is None or mask.time_axis is not None:
-                continue
-            keep = later(mask)
+            masks = [run.outputs[name].tensor for name in masks_around(self.graph.nodes[key])]
+            for mask in (later(m) for m in masks if m.time_axis is None):
 
-            def hold(new: Tensor, before: Tensor, keep: Tensor = keep) -> Tensor:
-                before = later(before) if before.beam_dim is not None and self.search.beam is not None else before
-                return new.like(jnp.where(ops.aligned(keep, new.dims), new.data, before.data))
+                def hold(new: Tensor, before: Tensor, keep: Tensor = mask) -> Tensor:
+                    before = later(before) if before.beam_dim is not None and self.search.beam is not None else before
+                    return new.like(jnp.where(ops.aligned(keep, new.dims), new.data, before.data))
 
-            if key in outputs:
-                outputs[key] = hold(outputs[key], old.outputs[key])
-            if key in states:
-                states[key] = {n: hold(x, old.states[key][n]) for n, x in states[key].items()}
+                if key in outputs:
+                    outputs[key] = hold(outputs[key], old.outputs[key])
+                if key in states:
+                    states[key] = {n: hold(x, old.states[key][n]) for n, x in states[key].items()}
         return outputs, states
 
     def _masked(self, new: Carry, old: Carry, number: Any) -> Carry:

@@ -14,19 +14,29 @@ from tenure.network import cells, ops, sizes, versions
 from tenure.network.dims import Dim, single_step_dim
 from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
-from tenure.network.layers.rec_state import initial_state, keep_states, state_tensors
+from tenure.network.layers.rec_state import beside_cell, initial_state, keep_states, state_tensors
 from tenure.network.output import Output
 from tenure.network.registry import find
 from tenure.network.tensor import Tensor
 
 
 class CellLayer(Layer):
-    """What `rec` and `rnn_cell` have in common."""
+    """What `rec` and `rnn_cell` have in common.
+
+    Attributes:
+      makes_steps: whether each step of the loop around is one of the cell; else the cell goes over a sequence.
+    """
 
     single_step_names = False
     stepwise = True
+    makes_steps = True
 
     def first_state(self, form: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        if not self.makes_steps:  # no state goes from one step to the next
+            return form
+        return self._first_state(form, beside_cell(self))
+
+    def _first_state(self, form: Mapping[str, Tensor], beside: bool) -> Mapping[str, Tensor]:
         like = next(iter(form.values()))
         if like.beam_dim is not None:  # all hypotheses start from the same
             axis = like.axis(like.beam_dim)
@@ -34,16 +44,18 @@ class CellLayer(Layer):
         *rest, out_dim = like.dims
         size = out_dim.root.size or 1
         cell = self.cell(self.node.get("unit", "lstm"), self.node.get("unit_opts"), size)
-        start = initial_state(self, cell, tuple(rest), like.shape[:-1], out_dim)
+        start = initial_state(self, cell, tuple(rest), like.shape[:-1], out_dim, beside)
         return state_tensors(start, rest, out_dim)
 
     def output_of_first_state(self, like: Tensor) -> Tensor:
         """What was its output, going by the state that it starts from.
 
+        A learned one is beside the cell's parameters, even if the cell is moved out of the loop and starts from one of its own.
+
         Args:
           like: a tensor of the form of its output, all zeros.
         """
-        state = self.first_state({"": like})
+        state = self._first_state({"": like}, beside=True)
         return state.get("h", state.get("state", like))
 
     def after_loop(self, state: Mapping[str, Tensor], time: Dim) -> None:
@@ -52,7 +64,7 @@ class CellLayer(Layer):
     def over_loop(self, x: Tensor) -> Tensor:
         """An input that is the same in all steps, for each of them, where the layer is moved out of a loop."""
         time = self.run.loop_time
-        if not self.run.all_steps or time is None or x.has(time):
+        if not self.run.all_steps or time is None or x.time_axis is not None:
             return x
         n = sizes.current().padded(time)
         return x.stacked(time, jnp.broadcast_to(x.data, (n, *x.shape)), as_time=True)
@@ -99,9 +111,10 @@ class CellLayer(Layer):
         params = self.cell_params(cell, inputs, inits)  # type: ignore[arg-type]
         rest = frames if axis is None else frames[1:]
         shape = x.shape[: len(frames)] if axis is None else x.shape[1 : len(frames)]
-        before = self.run.states.get(self.node.key) if axis is None else None
+        self.makes_steps = axis is None
+        before = self.run.states.get(self.node.key) if self.makes_steps else None
         if before is None:
-            start = initial_state(self, cell, rest, shape, out_dim)
+            start = initial_state(self, cell, rest, shape, out_dim, self.makes_steps and beside_cell(self))
         else:  # in a loop, the state of the step before
             start = {part: ops.aligned(before[part], (*rest, out_dim)) for part in cell.parts}
         key = (
@@ -123,15 +136,6 @@ class CellLayer(Layer):
         return Output(out, state=state_tensors(last, rest, out_dim))
 
 
-def states_are_read(node: Node) -> bool:
-    """Whether the dictionary around reads hidden states, or carries them, so that each step's is needed."""
-    if node.get("state") is not None:
-        return True
-    entries = [e for e in node.level.layers.values() if isinstance(e, Mapping)]
-    words = ("initial_state", "state")
-    return any(e.get("class") == "get_last_hidden_state" or any(e.get(w) == node.name for w in words) for e in entries)
-
-
 @layer("rec")
 class Rec(CellLayer):
     """A recurrent cell over a sequence; a loop if the unit is a dictionary of layers.
@@ -146,11 +150,12 @@ class Rec(CellLayer):
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
         axis = node.get("axis")
-        return isinstance(axis, Dim) and axis == single_step_dim and not states_are_read(node)
+        return node.get("state") is None and (axis is None or _is_one_step(axis))
 
     @property
     def over_all_steps(self) -> bool:
-        return True
+        axis, time = self.node.get("axis"), self.run.loop_time
+        return _is_one_step(axis) or (axis is None and _of_one_step(self.source(dropout=False), time).time_axis is None)
 
     @classmethod
     def variant(cls, options: Mapping[str, Any]) -> type[Layer]:
@@ -198,16 +203,26 @@ class Rec(CellLayer):
             "weights": weights,
             "bias": 0.0 if bias_init is None else bias_init,
         }
-        if isinstance(axis, Dim) and axis == single_step_dim and self.run.all_steps and self.run.loop_time is not None:
+        if self.run.all_steps and self.run.loop_time is not None and self.over_all_steps:
             source, axis = self.over_loop(source), self.run.loop_time
         at = self._axis(source, axis)
         out = self.unroll(cell, source, at, inits, out_dim, reverse=direction == -1, remat=remat)
-        return out if back_prop is not False else out.with_tensor(ops.map1(jax.lax.stop_gradient, out.tensor))
+        cut = back_prop is False and self.run.network.reuse != "legacy"  # RETURNN heeds it in loops of layers only
+        return out.with_tensor(ops.map1(jax.lax.stop_gradient, out.tensor)) if cut else out
 
     def _axis(self, source: Tensor, axis: Any) -> int | None:
         if axis is None:  # with a state given, or nothing to go along, it is one step
             return None if self.node.get("state") is not None else source.time_axis
-        return None if isinstance(axis, Dim) and axis == single_step_dim else self.axis(source, axis)
+        return None if _is_one_step(axis) else self.axis(source, axis)
+
+
+def _is_one_step(axis: Any) -> bool:
+    return isinstance(axis, Dim) and axis == single_step_dim
+
+
+def _of_one_step(x: Tensor, time: Dim | None) -> Tensor:
+    """The form that one step of a loop over that dim sees."""
+    return x.without(x.axis(time)) if time is not None and x.has(time) else x
 
 
 @layer("rnn_cell")
@@ -223,7 +238,7 @@ class RnnCell(CellLayer):
 
     @classmethod
     def moves_out(cls, node: Node, flags: Flags) -> bool:
-        return not states_are_read(node)
+        return node.get("state") is None
 
     @property
     def over_all_steps(self) -> bool:

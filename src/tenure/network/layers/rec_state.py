@@ -32,7 +32,14 @@ def _written(layer: Layer) -> Any:
     return None
 
 
-def initial_state(layer: Layer, cell: Cell, dims: Sequence[Dim], shape: Sequence[int], out_dim: Dim) -> State:
+def beside_cell(layer: Layer) -> bool:
+    """Whether a learned start of a cell in a loop is beside its parameters, where RETURNN has that of one that runs step by step."""
+    return layer.node.key in layer.run.stepped
+
+
+def initial_state(
+    layer: Layer, cell: Cell, dims: Sequence[Dim], shape: Sequence[int], out_dim: Dim, beside: bool = False
+) -> State:
     """What the cell starts from.
 
     Args:
@@ -41,11 +48,12 @@ def initial_state(layer: Layer, cell: Cell, dims: Sequence[Dim], shape: Sequence
       dims: of the batch, that is, all but time and features.
       shape: sizes of these.
       out_dim: of the state's features.
+      beside: whether learned parts are beside the cell's parameters, not among them.
     """
     written = _written(layer)
     full = (*shape, cell.size)
     return {
-        part: jnp.broadcast_to(_part(layer, part, value, (*dims, out_dim), full), full)
+        part: jnp.broadcast_to(_part(layer, part, value, (*dims, out_dim), full, beside), full)
         for part, value in _by_part(layer, cell, written).items()
     }
 
@@ -73,7 +81,7 @@ def _by_part(layer: Layer, cell: Cell, written: Any) -> dict[str, Any]:
     return dict.fromkeys(parts, written)
 
 
-def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Sequence[int]) -> jax.Array:
+def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Sequence[int], beside: bool) -> jax.Array:
     if isinstance(value, Tensor):
         return _aligned(layer, value, dims, shape)
     if isinstance(value, Key):
@@ -84,8 +92,7 @@ def _part(layer: Layer, part: str, value: Any, dims: Sequence[Dim], shape: Seque
         return jnp.ones(shape)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value in (0, 1):
         return jnp.full(shape, value, jnp.float32)
-    step = layer.layer_class == "rnn_cell" and layer.node.key in layer.run.stepped
-    prefix = "rec/" if layer.node.get("name_scope") is None and not step else ""
+    prefix = "rec/" if layer.node.get("name_scope") is None and not beside else ""
     name = "var" if part == "state" else part
     if value == "var":
         return layer.param(f"{prefix}initial_{name}", dims[1:], 0.0)

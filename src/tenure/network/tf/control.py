@@ -24,6 +24,44 @@ LONGEST = 20  # a loop has at most 2²⁰ steps, one inside of its body 2¹⁰, 
 _depth: contextvars.ContextVar[int] = contextvars.ContextVar("tenure_loop_depth", default=0)
 
 
+class _Steps:
+    """How many steps were unrolled, of a loop and of all loops inside of it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def check(self, error: Exception, more: int = 1) -> None:
+        """Refuses more steps than a dictionary, which is data, may have unrolled.
+
+        Args:
+          error: what the body said when it got no known numbers.
+          more: so many steps are to be unrolled.
+
+        Raises:
+          UnknownTensorFlowError: they are too many.
+        """
+        if self.count + more > UNROLLED_IF_NEEDED:
+            raise UnknownTensorFlowError(
+                f"a loop of TensorFlow whose body needs known numbers has more than {UNROLLED_IF_NEEDED} steps, those of loops "
+                f"inside of it included; without known numbers the body says: {[*str(error).splitlines(), ''][0]}",
+                ways=["a body that gives arrays of the same shapes in each step", "fewer steps"],
+            ) from error
+
+
+_steps: contextvars.ContextVar[_Steps | None] = contextvars.ContextVar("tenure_unrolled_steps", default=None)
+
+
+@contextlib.contextmanager
+def _unrolled_steps() -> Iterator[_Steps]:
+    """The steps of the outermost loop that is being computed."""
+    found = _steps.get() or _Steps()
+    token = _steps.set(found)
+    try:
+        yield found
+    finally:
+        _steps.reset(token)
+
+
 def cond(
     pred: Any,
     true_fn: Function | None = None,
@@ -54,9 +92,10 @@ def while_loop(
 ) -> Any:
     """`body` on the loop's variables as long as `cond` holds of them.
 
-    A loop whose condition is known before the program runs is unrolled: its first 100 steps, and as many as 2¹² where a step
-    needs known numbers, as with arrays whose shapes differ from step to step. Any other is a loop of the program; its
-    gradient computes the variables of each step once more, from the start, so it suits loops of few steps.
+    A loop whose condition is known before the program runs is unrolled: its first 100 steps, and more where a step needs known
+    numbers, as with arrays whose shapes differ from step to step. In all, with the loops inside of its body, 2¹² steps are
+    unrolled. Any other is a loop of the program; its gradient computes the variables of each step once more, from the start,
+    so it suits loops of few steps.
 
     A loop may have 2²⁰ steps, one inside of a loop's body 2¹⁰, as a dictionary is data, and must not take hours. Where the
     condition still holds after that many, all of its variables are NaN, and those of other dtypes the least number.
@@ -70,7 +109,8 @@ def while_loop(
       return_same_structure: whether a list of one variable stays a list.
 
     Raises:
-      UnknownTensorFlowError: the loop would never end, or `maximum_iterations` is a number beyond the bound.
+      UnknownTensorFlowError: the loop would never end, `maximum_iterations` is a number beyond the bound, or too many steps
+        need known numbers.
     """
     most = 2 ** (LONGEST >> _depth.get())
     if isinstance(maximum_iterations, (int, np.integer)) and maximum_iterations > most:
@@ -80,7 +120,7 @@ def while_loop(
         )
     single = not isinstance(loop_vars, (list, tuple))
     values = (loop_vars,) if single else tuple(loop_vars)
-    with random.own_keys() as keys:
+    with random.own_keys() as keys, _unrolled_steps() as steps:
 
         def step(index: Any, now: tuple[Any, ...]) -> tuple[Any, ...]:
             with keys.step(index), _inside():
@@ -100,18 +140,19 @@ def while_loop(
             held = jnp.asarray(held).reshape(())
             return held if limit is None else held & (index < limit)
 
-        count, more, unrolled = 0, cond(*values), UNROLLED
+        count, more, failed = 0, cond(*values), None
         while is_static(more, limit):
             if not more or (limit is not None and count >= limit):
                 return _result(values, single, return_same_structure)
-            if count == unrolled:
+            if failed is None and (count == UNROLLED or steps.count >= UNROLLED_IF_NEEDED):
                 try:
                     return _result(_compiled(goes_on, step, values, count, most), single, return_same_structure)
-                except _NEEDS_NUMBERS:
-                    if count == UNROLLED_IF_NEEDED:
-                        raise
-                    unrolled = UNROLLED_IF_NEEDED
+                except _NEEDS_NUMBERS as error:
+                    failed = error
+            if failed is not None:
+                steps.check(failed)
             values, count = step(count, values), count + 1
+            steps.count += 1
             more = cond(*values)
         return _result(_compiled(goes_on, step, values, count, most), single, return_same_structure)
 
@@ -180,7 +221,7 @@ def _as(value: Any, dtype: Any) -> jax.Array:
 
 def map_fn(fn: Function, elems: Any, dtype: Any = None, name: str | None = None, **unused: Any) -> Any:
     """`fn` of each entry of the first axis, one after the other; known entries stay known where `fn` needs numbers."""
-    with random.own_keys() as keys:
+    with random.own_keys() as keys, _unrolled_steps() as steps:
         size = len(jax.tree.leaves(elems)[0])
 
         def one(pair: Any) -> Any:
@@ -190,9 +231,11 @@ def map_fn(fn: Function, elems: Any, dtype: Any = None, name: str | None = None,
         known = any(is_static(x) for x in jax.tree.leaves(elems))
         try:
             return jax.lax.map(one, (jnp.arange(size), jax.tree.map(jnp.asarray, elems)))
-        except _NEEDS_NUMBERS:
-            if not known or not 0 < size <= UNROLLED_IF_NEEDED:
+        except _NEEDS_NUMBERS as error:
+            if not known or not size:
                 raise
+            steps.check(error, size)
+        steps.count += size
         found = [one((i, jax.tree.map(lambda x: x[i], elems))) for i in range(size)]  # noqa: B023
         return jax.tree.map(lambda *x: jnp.stack(x), *found)
 

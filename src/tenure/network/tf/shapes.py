@@ -12,6 +12,7 @@ from jax.export import is_symbolic_dim
 
 from tenure.core.errors import brief
 from tenure.network import bounds
+from tenure.network.array_methods import Known
 from tenure.network.tf.static import UnknownTensorFlowError, array, dtype_of, either, is_static, on_jax, plain, shape_of
 from tenure.network.tf.words import Words
 
@@ -52,10 +53,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     if isinstance(value, str | bytes):
         return Words.of(value)
     if shape is None and isinstance(value, (bool, int, np.bool_, np.integer)):
-        known = np.asarray(
-            value, dtype_of((bool if isinstance(value, (bool, np.bool_)) else int) if dtype is None else dtype)
-        )
-        return known[()]
+        kind = bool if isinstance(value, (bool, np.bool_)) else int
+        return Known.of(value, dtype_of(kind if dtype is None else dtype))
     found = jnp.asarray(value, None if dtype is None else dtype_of(dtype))
     return found if shape is None else jnp.broadcast_to(found, shape_of(shape))
 

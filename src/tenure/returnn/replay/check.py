@@ -168,7 +168,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(of)
 
 
-def _flags(case: Case) -> dict[str, bool]:
+def _flags(case: Case) -> dict[str, Any]:
     data = case.data
     return {"train": data["train_flag"] is True, "losses": bool(data["eval_flag"]), "search": bool(data["search_flag"])}
 

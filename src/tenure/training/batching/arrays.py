@@ -40,6 +40,7 @@ class Padded:
           key: of the stream.
           marks: for each entry of its array, whether it is marked.
         """
+        marks = marks[: self.planned.rows]  # further rows only fill the shape up
         rows, *frames = np.nonzero(marks.any(axis=tuple(range(2, marks.ndim))))
         places = zip(rows.tolist(), frames[0].tolist() if frames else [0] * len(rows), strict=True)
         return list(dict.fromkeys(self._tag_at(row, frame, key) for row, frame in places))

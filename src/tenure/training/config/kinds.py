@@ -24,7 +24,7 @@ _NUMBERS = {
     *("learning_rate", "min_learning_rate", "pretrain_learning_rate"),
     *("gradient_clip", "gradient_clip_norm", "gradient_clip_avg_norm"),
     *("gradient_clip_global_norm", "gradient_noise", "grad_norm_to_clip_to_zero"),
-    *("optimizer_epsilon", "momentum", "rmsprop"),
+    *("optimizer_epsilon", "momentum", "momentum2", "rmsprop"),
     *("decouple_constraints_factor", "learning_rate_decay", "learning_rate_growth"),
     *("newbob_learning_rate_decay", "newbob_learning_rate_growth", "newbob_relative_error_threshold"),
     *("newbob_relative_error_grow_threshold", "newbob_error_threshold", "seq_drop"),
@@ -94,6 +94,8 @@ def check_kind(name: str, value: Any) -> None:
         return
     if name in _WHOLE and not _is_number(value, whole=True):
         raise ConfigError(f"{name} is {brief(value)}, and no whole number")
+    if name == "batches_in_flight" and value < 1:
+        raise ConfigError(f"{name} is {brief(value)}", ways=["1, for one after the other", "2"])
     if name in _NUMBERS and not _is_number(value):
         raise ConfigError(f"{name} is {brief(value)}, and no number")
     if name in _FRAMES and not all(map(_is_number, value.values() if isinstance(value, Mapping) else [value])):
@@ -110,6 +112,8 @@ def check_kind(name: str, value: Any) -> None:
         raise ConfigError(f"{name} is {brief(value)}", ways=["True", '{"keep_last_n": 2, "keep_best_n": 4}'])
     if name == "learning_rates" and not _are_numbers(value):
         raise ConfigError(f"{name} is {brief(value)}", ways=["[0.001, 0.0005]", "{1: 0.001, 20: 0.0005}"])
+    if name == "search_train_network_layers" and not _are_names(value):
+        raise ConfigError(f"{name} is {brief(value)}, and no list of names of layers", ways=['["output", "decision"]'])
     if name == "extern_data":
         _check_streams(value)
 
@@ -125,6 +129,11 @@ def _check_streams(value: Any) -> None:
                 f"the 'dim' of {stream!r} in extern_data is {brief(options['dim'])}, and no whole number",
                 ways=[f'{{"{stream}": {{"dim": 40}}}}'],
             )
+
+
+def _are_names(value: Any) -> bool:
+    """Whether these are names: in a list, or in a text with commas in between."""
+    return isinstance(value, str) or (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value))
 
 
 def _are_numbers(value: Any) -> bool:

@@ -157,7 +157,16 @@ def compute_priors(config: Mapping[str, Any], log: Log | None, watch: Watch | No
     for _, output in _forwarded(training, feed, layer):
         steps += 1
         for array in rows(output):
-            total, count = total + array.sum(axis=0, dtype=np.float64), count + len(array)
+            total, count = total + _summed(array, output), count + len(array)
     training.log.say(log_lines.finished(epoch, "forward", steps, time.monotonic() - began, 1.0))
-    prior = np.log(total / max(count, 1))
+    check_not_empty(count, "the data set 'train'")
+    with np.errstate(divide="ignore"):  # a label that never occurs
+        prior = np.log(total / count)
     write_text(path, "".join(f"{value:.18e}\n" for value in prior))
+
+
+def _summed(frames: np.ndarray, output: Tensor) -> np.ndarray:
+    """The sum of a sequence's probabilities; labels count as a probability of 1, as in RETURNN."""
+    if output.sparse_dim is None:
+        return np.asarray(frames.sum(axis=0, dtype=np.float64))
+    return np.bincount(frames, minlength=output.sparse_dim.size or 0).astype(np.float64)

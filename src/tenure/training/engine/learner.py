@@ -32,6 +32,7 @@ from tenure.training.engine.model import (
     filled,
     flat,
     network_of,
+    read_at_places,
 )
 from tenure.training.engine.models import Models, epoch_of, is_ours, read
 from tenure.training.engine.step import State, Steps
@@ -182,8 +183,11 @@ class Learner:
         }
         layers = layers_with_options(nodes)
         updater = Updater(config, trainable, layers)
-        if any(part.lazy and part.every == 1 for part in updater.parts):
-            return Updater(config, trainable, layers, embeddings(self.network))
+        parts = [part for part in updater.parts if part.every == 1]
+        rows = embeddings(self.network) if any(part.lazy for part in parts) else None
+        places = any(part.clipping.by_occurrence for part in parts)
+        if rows or places:
+            return Updater(config, trainable, layers, rows, read_at_places(self.network) if places else frozenset())
         return updater
 
     # values

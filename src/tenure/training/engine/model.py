@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -173,7 +173,11 @@ def embeddings(network: Network) -> dict[tuple[str, str], tuple[str, ...]]:
     for node in linear.values():
         outputs = [result.outputs.get(source) for source in node.sources]
         sparse = bool(outputs) and all(x is not None and x.sparse_dim is not None for x in outputs)
-        if sparse and (not node.get("L2") or network.config.get("decouple_constraints")):
+        if (
+            sparse
+            and not node.get("use_transposed_weights")
+            and (not node.get("L2") or network.config.get("decouple_constraints"))
+        ):
             found[node.scope, "W"] = tuple(node.sources)
     ledger = network.plan(train=True).ledger
     alone = {}
@@ -183,3 +187,27 @@ def embeddings(network: Network) -> dict[tuple[str, str], tuple[str, ...]]:
         if all(pair in found for pair in pairs):
             alone[module, name] = tuple(dict.fromkeys([*sources, *(s for pair in pairs for s in found[pair])]))
     return alone
+
+
+def read_at_places(network: Any) -> frozenset[tuple[str, str]]:
+    """The matrices of which layers read rows, in loops too, and which nothing else uses: their gradients are clipped at each place by itself."""
+    found: set[tuple[str, str]] = set()
+    plain = ("linear", "hidden", "forward")
+    for node in _all_nodes(network.graph(TRAINING)):
+        forms = [
+            network.forms(TRAINING).get(source.removeprefix("prev:").removeprefix("base:")) for source in node.sources
+        ]
+        sparse = bool(forms) and all(form is not None and form.sparse_dim is not None for form in forms)
+        own = not node.get("L2") or network.config.get("decouple_constraints")
+        if node.class_name in plain and sparse and own and not node.get("use_transposed_weights"):
+            found.add((node.scope, "W"))
+    ledger = network.plan(train=True).ledger
+    return frozenset(path for path in found if ledger.users_of("/".join(path)) == ("/".join(path),))
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of a graph, and of those inside of them."""
+    for node in graph.nodes.values():
+        yield node
+        for branch in node.branches.values():
+            yield from _all_nodes(branch)

@@ -118,6 +118,7 @@ class OwnModel:
         search: bool = False,
         layers: Sequence[str] | None = None,
         step: Any = None,
+        probes: Any = None,
     ) -> tuple[Result, Any]:
         """One forward pass: its losses, and the outputs that are asked for."""
         _no_search(search)

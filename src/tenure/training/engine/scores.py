@@ -54,7 +54,7 @@ class Scores:
             if error is not None:
                 total.error = (total.error or 0.0) + float(error)
                 told[f"error:{name}"] = np.float32(float(error) * factor)
-            total.count += 1 / factor if factor else 0.0
+            total.count += float(np.float32(1) / np.float32(factor)) if factor else 0.0  # rounded, a whole number again
         return told
 
     def scores(self) -> dict[str, float]:

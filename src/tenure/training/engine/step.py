@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenure.core.errors import brief
 from tenure.network.losses.base import LossValue
 from tenure.network.model import ROWS, Network
+from tenure.network.occurrences import Probe
 from tenure.network.result import Result
 from tenure.network.tensor import Tensor
 from tenure.training.engine.mesh import rules_of, shardings
@@ -202,10 +203,15 @@ class Steps:
         own, noise = jax.random.split(jax.random.fold_in(key, 2 * step + 1))
         network, read = self.network, updater.read_by_labels
 
-        def objective(params: Any) -> tuple[Any, tuple[Any, Result, Any]]:
+        probes = {path: Probe.of(limit) for path, limit in updater.probes.items()}
+
+        def objective(params: Any, probes: Any) -> tuple[Any, tuple[Any, Result, Any]]:
+            by_module = {module: probe for (module, _), probe in probes.items()}
             params, inputs = lowered((params, batch), self._dtype)
             layers = (*read, *self.dumped)
-            result, new = network.apply(params, state.state, own, inputs, train=True, step=step, layers=layers)
+            result, new = network.apply(
+                params, state.state, own, inputs, train=True, step=step, layers=layers, probes=by_module
+            )
             if self._dtype is not None:
                 new = jax.tree.map(lambda a, b: jnp.asarray(a, jnp.asarray(b).dtype), new, state.state)
             value = jnp.asarray(result.loss if updater.decoupled else result.objective, jnp.float32)
@@ -215,7 +221,8 @@ class Steps:
             result, _ = network.apply(params, state.state, own, batch, train=True, step=step, layers=())
             return jnp.asarray(result.constraints, jnp.float32)
 
-        (_, (value, result, new)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+        of_all = jax.value_and_grad(objective, (0, 1), has_aux=True)
+        (_, (value, result, new)), (grads, seen) = of_all(state.params, probes)
         pulls = jax.grad(pull)(state.params) if updater.decoupled else None
         params, optimizer = updater.update(
             *(grads, state.optimizer, state.params),
@@ -224,6 +231,7 @@ class Steps:
             key=noise,
             constraints=pulls,
             labels={name: labels_read(x, batch) for name, x in result.outputs.items() if name in read},
+            squares={path: probe.squares for path, probe in seen.items()},
         )
         after = State(params, new, optimizer)
         if self._rules:  # XLA would place as it likes what no rule places

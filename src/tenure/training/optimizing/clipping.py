@@ -41,7 +41,25 @@ class Clipping:
         fields: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(cls)}
         return cls(**{name: type(default)(config.get(name) or default) for name, default in fields.items()})
 
-    def __call__(self, grads: Tree, key: jax.Array | None = None, step: Any = 0, norm: Any = None) -> Tree:
+    @property
+    def by_occurrence(self) -> bool:
+        """Whether it makes a difference to the gradient of an embedding that RETURNN clips it before the gradients of equal rows are added."""
+        of_values = (
+            self.gradient_clip,
+            self.gradient_clip_norm,
+            self.gradient_clip_global_norm,
+            self.grad_norm_to_clip_to_zero,
+        )
+        return any(of_values) and not self.gradient_noise
+
+    def __call__(
+        self,
+        grads: Tree,
+        key: jax.Array | None = None,
+        step: Any = 0,
+        norm: Any = None,
+        squares: Mapping[Any, Any] | None = None,
+    ) -> Tree:
         """The gradients after all that.
 
         Args:
@@ -49,6 +67,7 @@ class Clipping:
           key: for noise.
           step: how many steps there were.
           norm: of all gradients of the step, those of other layers included; that of `grads` if it is not given.
+          squares: for those of `grads`, a dict, whose values were clipped already, the sum of squares of what was clipped.
 
         >>> float(Clipping(gradient_clip=0.5)(jnp.float32(-2)))
         -0.5
@@ -59,10 +78,13 @@ class Clipping:
             grads = jax.tree.map(lambda g: jnp.where(small, g, 0), grads)
         if self.gradient_noise and key is not None:
             grads = _noisy(grads, key, self.gradient_noise, step)
+        apart = {path: grads[path] for path in squares or {}}
         if self.gradient_clip:
             grads = jax.tree.map(lambda g: jnp.clip(g, -self.gradient_clip, self.gradient_clip), grads)
         if self.gradient_clip_norm:
             grads = jax.tree.map(lambda g: _within(g, jnp.linalg.norm(g.ravel()), self.gradient_clip_norm), grads)
+            apart = {p: _within(g, jnp.sqrt((squares or {})[p]), self.gradient_clip_norm) for p, g in apart.items()}
+        grads = {**grads, **apart} if apart else grads
         if self.gradient_clip_avg_norm:
             limit = self.gradient_clip_avg_norm
             grads = jax.tree.map(lambda g: _within(g, jnp.linalg.norm(g.ravel()) / g.size, limit), grads)

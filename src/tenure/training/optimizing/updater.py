@@ -69,6 +69,7 @@ class Updater:
         does not apply its `decouple_constraints_factor`.
       loss_scale: how the objective is scaled, if it is: then the gradients are those of the scaled one.
       read_by_labels: layers whose outputs `update` wants as `labels`.
+      probes: embeddings whose gradients are clipped place by place, with the largest absolute value; 0 where there is none.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Updater:
         trainable: Mapping[str, Mapping[str, bool]],
         layers: Mapping[str, Mapping[str, Any]] | None = None,
         embeddings: Mapping[Path, tuple[str, ...]] | None = None,
+        by_place: frozenset[Path] = frozenset(),
     ):
         """What a config asks for.
 
@@ -86,6 +88,7 @@ class Updater:
           layers: module → its layer's `updater_opts`, for layers that have some.
           embeddings: parameters of which a step reads some rows only, with the layers that say which: where TensorFlow's optimizer
             leaves the others as they are, so does this.
+          by_place: parameters whose gradients are clipped at each place where a row is read, as far as that makes a difference.
 
         Raises:
           ConfigError: an option is unknown or cannot be used.
@@ -109,6 +112,12 @@ class Updater:
         lazy = {path for part in self.parts if part.lazy and part.every == 1 for path in part.paths}
         read = [name for path, names in self._embeddings.items() if path in lazy for name in names]
         self.read_by_labels: tuple[str, ...] = tuple(dict.fromkeys(read))
+        self.probes: dict[Path, float] = {}
+        if self.loss_scale is None and any(part.clipping.by_occurrence for part in self.parts):
+            places = {path: part for part in self.parts for path in part.paths if part.every == 1}
+            noisy = {path for path, part in places.items() if part.clipping.gradient_noise}
+            known = sorted((by_place & places.keys()) - noisy)
+            self.probes = {path: places[path].clipping.gradient_clip for path in known}
 
     def init(self, params: Params) -> Any:
         """The state before the first step."""
@@ -139,6 +148,7 @@ class Updater:
         key: jax.Array | None = None,
         constraints: Params | None = None,
         labels: Mapping[str, Any] | None = None,
+        squares: Mapping[Path, Any] | None = None,
     ) -> tuple[Params, Any]:
         """New parameters and the new state.
 
@@ -151,9 +161,10 @@ class Updater:
           key: for noise.
           constraints: the gradients of the constraints, where those are decoupled.
           labels: of the layers `read_by_labels`; without them, rows whose gradient is zero count as not read.
+          squares: for embeddings in `probes`, the sums of squares of their gradients at each place, before they are clipped and after.
         """
         if self.loss_scale is None:
-            return self._updated(grads, state, params, learning_rate, step, key, constraints, labels)
+            return self._updated(grads, state, params, learning_rate, step, key, constraints, labels, squares)
         *parts, scaling = state
         grads = jax.tree.map(lambda g: g / scaling["scale"].astype(g.dtype), grads)
         finite = all_finite(_chosen(grads, self.paths))
@@ -162,9 +173,18 @@ class Updater:
         return kept[0], [*kept[1], self.loss_scale.after(scaling, finite)]
 
     def _updated(
-        self, grads: Params, state: Any, params: Params, rate: Any, step: Any, key: Any, constraints: Any, labels: Any
+        self,
+        grads: Params,
+        state: Any,
+        params: Params,
+        rate: Any,
+        step: Any,
+        key: Any,
+        constraints: Any,
+        labels: Any,
+        squares: Any = None,
     ) -> tuple[Params, Any]:
-        read, norm = self._rows_read(params, grads, labels or {}), optax.tree.norm(_chosen(grads, self.paths))
+        read, norm = self._rows_read(params, grads, labels or {}), self._norm(grads, squares or {})
         result = {module: dict(names) for module, names in params.items()}
         after = []
         for number, (part, before) in enumerate(zip(self.parts, state, strict=True)):
@@ -172,12 +192,17 @@ class Updater:
             pulls = None if constraints is None else _chosen(constraints, part.paths)
             new, now = self._of_part(
                 *(part, before, _chosen(grads, part.paths), _chosen(params, part.paths)),
-                *(rate, step, own, pulls, read, norm),
+                *(rate, step, own, pulls, read, norm, {p: s[1] for p, s in (squares or {}).items() if p in part.paths}),
             )
             after.append(now)
             for (module, name), value in new.items():
                 result[module][name] = value
         return result, after
+
+    def _norm(self, grads: Params, squares: Mapping[Path, Any]) -> Any:
+        """Of all gradients together; of an embedding, those at each place count by themselves."""
+        norm = optax.tree.norm(_chosen(grads, self.paths - squares.keys()))
+        return jnp.sqrt(jnp.square(norm) + sum(before for before, _ in squares.values())) if squares else norm
 
     def _rows_read(self, params: Params, grads: Params, labels: Mapping[str, Any]) -> dict[Path, Any]:
         """For each embedding, which of its rows the step has read: [rows, 1]."""
@@ -207,11 +232,12 @@ class Updater:
         pulls: Any,
         read: Any,
         norm: Any,
+        squares: Any,
     ) -> tuple[Any, Any]:
         rate = rate * part.multiplier
 
         def moved(state: Any) -> Any:
-            clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step, norm)
+            clipped = part.clipping(state["sum"] if part.every > 1 else grads, key, step, norm, squares)
             updates, optimizer = part.direction.update(clipped, state["optimizer"], params, learning_rate=rate)
             if part.lazy and part.every == 1:
                 updates = {path: jnp.where(read[path], u, 0) if path in read else u for path, u in updates.items()}

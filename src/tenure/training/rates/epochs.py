@@ -31,12 +31,11 @@ def rate_of_epoch(
     measured = known is not None and bool(known.scores)
     if "learning_rate" in overrides and not measured:
         rates.set_rate(epoch, float(overrides["learning_rate"]))
-    elif not always and epoch <= last and not measured:
-        rates.set_rate(epoch, config.get("pretrain_learning_rate", rates.rule.initial))
-    elif not always and last and epoch == last + 1 and not measured:
-        rates.set_rate(epoch, rates.rule.initial)
-    elif not always and last and not measured and epoch in rates.fixed:
-        rates.set_rate(epoch, rates.rule.rate(epoch, {e: s for e, s in rates.epochs.items() if e < epoch}))
+    elif not always and last and epoch <= last + 1 and not measured:
+        rate = float(config.get("pretrain_learning_rate", rates.rule.initial) if epoch <= last else rates.rule.initial)
+        if known is None or not known.learning_rate:  # the file keeps what `learning_rates` says
+            rates.set_rate(epoch, rate)
+        return rate
     return rates.rate(epoch)
 
 
