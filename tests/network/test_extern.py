@@ -93,3 +93,48 @@ def test_a_dtype_of_none_is_the_usual_one():
     inputs = {"data": {"dim": 4, "dtype": None}, "classes": {"dim": 4, "sparse": True, "dtype": None}}
     net = network.network({"output": {"class": "copy", "from": "data"}}, inputs)
     assert [str(t.dtype) for t in net.templates.values()] == ["float32", "int32"]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [
+        ([4, 3], r"'data' has the lengths \[4, 3\] along .*: 4 is above the array's size 3"),
+        ([3, -1], "-1 is negative"),
+        ([3, 2.5], "they are no whole numbers"),
+        ([3, np.nan], "they are no whole numbers"),
+        ([True, False], "they are no whole numbers"),
+        (["a", "b"], "they are no whole numbers"),
+        ([3], "there are 2 sequences"),
+        ([[3, 2]], "one for each sequence is needed"),
+        (3, "one for each sequence is needed"),
+        ([2**40, 1], "above the array's size"),
+    ],
+)
+def test_lengths_are_one_whole_number_for_each_sequence(lengths, said):
+    loop = {"class": "rec", "from": "data", "unit": {"output": linear(**{"from": ["data:source", "prev:output"]})}}
+    net = tn.network({"output": loop}, DATA)
+    params, state = net.init(jax.random.key(0))
+    batch = {"data": (np.ones((2, 3, 3), "float32"), lengths)}
+    for given in (batch, {"data": (batch["data"][0], {net.templates["data"].tensor.dims[1]: lengths})}):
+        with pytest.raises(network.errors.DataError, match=said):
+            net.apply(params, state, None, given, losses=False)
+
+
+def test_what_is_known_of_traced_lengths_is_checked():
+    net = tn.network({"output": linear()}, DATA)
+    params, state = net.init(jax.random.key(0))
+
+    def run(lengths):
+        return net.apply(params, state, None, {"data": (np.ones((2, 3, 3), "float32"), lengths)}, losses=False)[0]
+
+    assert jax.jit(lambda n: run(n).outputs["output"].data)(np.array([3, 1])).shape == (2, 3, 4)
+    for wrong in (np.array([3.0, 1.0]), np.array([3, 1, 1])):
+        with pytest.raises(network.errors.DataError, match="whole numbers|2 sequences"):
+            jax.jit(lambda n: run(n).outputs["output"].data)(wrong)
+
+
+def test_lengths_of_a_dim_that_the_data_lack():
+    net = tn.network({"output": linear()}, DATA)
+    params, state = net.init(jax.random.key(0))
+    with pytest.raises(network.errors.DataError, match="'data' has lengths of .*other"):
+        net.apply(params, state, None, {"data": (np.ones((2, 3, 3), "float32"), {Dim(None, "other"): [3, 1]})})

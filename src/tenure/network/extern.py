@@ -260,8 +260,48 @@ def _one(key: str, dims: Sequence[Dim], value: Any) -> dict[str, Any]:
         first = next((d for d in dims if d.is_dynamic), None)
         lengths = {} if first is None else {first: lengths}
     for dim, given in (lengths or {}).items():
-        entry[str(list(dims).index(dim))] = given
+        if dim not in dims:
+            raise DataError(f"the batch's '{key}' has lengths of {dim!r}, and the dims {list(dims)}")
+        axis = list(dims).index(dim)
+        if given is not None:
+            _check_lengths(key, dims, axis, shape, given)
+            entry[str(axis)] = given
     return entry
+
+
+def _check_lengths(key: str, dims: Sequence[Dim], axis: int, shape: Sequence[int], given: Any) -> None:
+    """Raises `DataError` unless lengths are whole numbers, one for each sequence, and within the array.
+
+    Of lengths that are traced only shape and dtype are known.
+    """
+    batch = next((n for n, dim in zip(shape, dims, strict=True) if dim.is_batch), None)
+    array, wanted = (given.data, None) if isinstance(given, Tensor) else (given, () if batch is None else (batch,))
+    traced = isinstance(array, (jax.core.Tracer, jax.ShapeDtypeStruct))
+    try:
+        values = array if traced else np.asarray(array)
+        number = np.issubdtype(values.dtype, np.number)
+    except (TypeError, ValueError):  # lists of several lengths
+        values, number = np.asarray(None), False
+
+    def refuse(why: str) -> DataError:
+        text = f"of shape {tuple(values.shape)}" if traced else brief(values.tolist())
+        ways = ["(array, lengths):  one whole number for each sequence, at most the array's size"]
+        return DataError(f"the batch's '{key}' has the lengths {text} along {dims[axis]!r}: {why}", ways=ways)
+
+    if not number or (traced and not np.issubdtype(values.dtype, np.integer)):
+        raise refuse("they are no whole numbers")
+    if wanted is not None and len(values.shape) != len(wanted):
+        raise refuse("one for each sequence is needed" if wanted else "a single one is needed")
+    fixed = wanted is not None and all(isinstance(n, int) for n in (*wanted, *values.shape))
+    if fixed and tuple(values.shape) != wanted:
+        raise refuse(f"there are {wanted[0]} sequences")  # type: ignore[misc]
+    if traced or not values.size:
+        return
+    if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+        raise refuse("they are no whole numbers")
+    if values.min() < 0 or values.max() > shape[axis]:
+        wrong = values.min() if values.min() < 0 else values.max()
+        raise refuse(f"{int(wrong)} is " + ("negative" if wrong < 0 else f"above the array's size {shape[axis]}"))
 
 
 def feed(templates: Mapping[str, Template], batch: Mapping[str, Any], sizes: Sizes) -> dict[str, Tensor]:

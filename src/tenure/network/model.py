@@ -15,6 +15,7 @@ from tenure.network import extern, layout, sizes, versions
 from tenure.network.dims import Dim
 from tenure.network.errors import NetworkError
 from tenure.network.graph import Flags, Graph, Level, Node, scope_name
+from tenure.network.nodes import names_of_layers
 from tenure.network.occurrences import Probe
 from tenure.network.output_options import finish
 from tenure.network.picklable import check_picklable
@@ -27,10 +28,6 @@ from tenure.network.tensor import Tensor
 STEP, ROWS, PROBES = ":step", ":rows", ":probes"
 """Under which the number of training steps, that of the rows that count, and probes are fed."""
 _OURS = (STEP, ROWS, PROBES)
-
-
-def _names(given: Any) -> list[str]:
-    return [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given or ())
 
 
 def _rebuilt(arguments: Mapping[str, Any], evaluated: bool = False, takes_key: bool = True) -> Network:
@@ -181,7 +178,7 @@ class Network:
                 default_input=self.default_input,
                 default_target=self.default_target,
                 training_only=[k for k, of in self.templates.items() if not of.available_for_inference],
-                searched=_names(self.config.get("search_train_network_layers")),
+                searched=names_of_layers("search_train_network_layers", self.config),
             )
             return graph.build(roots, more=more)
 

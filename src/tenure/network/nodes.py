@@ -8,11 +8,28 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tenure.core.errors import brief
 from tenure.network.errors import NetworkError, option_error
 from tenure.network.typing import Graph
 
 MAX_DEPTH = 400
 _MARKS = ("class", "loss", "is_output_layer", "need_last", "only_on_search", "only_on_eval", "register_as_extern_data")
+
+
+def names_of_layers(key: str, config: Mapping[str, Any]) -> list[str]:
+    """The names of layers that a key of a config gives: a list, or a text with commas in between; none if it is not set.
+
+    Raises:
+      NetworkError: it is of another kind.
+
+    >>> names_of_layers("layers", {"layers": "output, decision"}), names_of_layers("layers", {})
+    (['output', 'decision'], [])
+    """
+    given = config.get(key) or ()
+    found = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(found, (list, tuple)) or not all(isinstance(name, str) for name in found):
+        raise NetworkError(f"the key '{key}' of the config is {brief(given)}", ways=[f"{key} = ['output', 'decision']"])
+    return list(found)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -178,6 +178,18 @@ def test_layers_that_search_in_training_are_there_twice():
     assert float(losses["decision"].error) == 4
 
 
+@pytest.mark.parametrize("given", [3, [None], {"output": 1}])
+def test_layers_that_search_in_training_are_given_by_names(given):
+    net = {"output": {"class": "softmax", "loss": "ce", "from": "data"}}
+    data = {"data": {"dim": 3}, "classes": {"dim": 5, "sparse": True}}
+    with pytest.raises(tn.TenureError, match="the key 'search_train_network_layers' of the config is "):
+        tn.network(net, data, config={"search_train_network_layers": given}).plan(train=True)
+    for names in ("output, output", ["output"], None):
+        assert (
+            tn.network(net, data, config={"search_train_network_layers": names}).plan(train=True).ledger.count() == 20
+        )
+
+
 def test_completions_of_the_hypotheses_of_each_step_are_targets_in_training():
     """How many frames there are, and how many of them are wrong, is as in RETURNN, and the loss with teacher forcing."""
     losses = two_passes("layer:soft").losses
