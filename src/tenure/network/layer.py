@@ -73,6 +73,11 @@ class Layer(OwnParameters):
         """Whether its tensors have the dim of a search's hypotheses; others compute for one hypothesis."""
         return False
 
+    @transparent
+    def inputs_of_search(self) -> dict[str, Output]:
+        """What the layer reads of the search that it is a step of, to be found in `run.outputs`, for one hypothesis as inputs are."""
+        return {}
+
     @property
     @transparent
     def over_all_steps(self) -> bool:

@@ -179,7 +179,7 @@ class Run:
         node, time = layer.node, self.loop_time
         if not self.beams and not self.all_steps:
             return layer()
-        given = {k: self.outputs[k] for k in dict.fromkeys(node.deps) if k in self.outputs}
+        given = {k: self.outputs[k] for k in dict.fromkeys(node.deps) if k in self.outputs} | layer.inputs_of_search()
         states = self.states.get(node.key, {})
         found = tensors((given, states))
         beam = self.beams.latest(x.beam_dim for x in found)

@@ -6,7 +6,7 @@ import pytest
 
 import tenure as tn
 from tenure import TenureError
-from tests.network.layers.running import LABELS, LENGTHS, run
+from tests.network.layers.running import BATCH, LABELS, LENGTHS, data, run
 from tests.network.losses.test_edit_distance import levenshtein
 
 
@@ -64,6 +64,45 @@ def test_step_by_step_with_completions():
             for label in range(4):
                 wanted = min(levenshtein([*a[:t], label], ref[:j]) for j in range(n + 1))
                 assert best[b, t, label] == wanted
+
+
+def test_what_follows_the_end_of_a_hypothesis_edits_nothing():
+    target = {"target": "layer:base:data:classes"}
+    unit = {
+        "output": {"class": "choice", "target": "classes", "beam_size": 3, "from": "p", "initial_output": 0},
+        "end": {"class": "compare", "from": "output", "value": 0},
+        "old": {"class": "linear", "activation": "tanh", "n_out": 5, "from": "prev:output"},
+        "p": {"class": "softmax", "from": ["old", "base:mean"], "target": "classes"},
+        "table": {"class": "edit_distance_table", "from": "output", "is_output_layer": True, **target},
+        "best": {"class": "optimal_completions", "from": "prev:table", "is_output_layer": True, **target},
+    }
+    net = {
+        "mean": {"class": "reduce", "mode": "mean", "axis": "T", "from": "data"},
+        "rec": {"class": "rec", "from": [], "target": "classes", "max_seq_len": 5, "unit": unit},
+        "output": {"class": "copy", "from": "rec"},
+        "rows": {"class": "copy", "from": "rec/table", "is_output_layer": True},
+        "best": {"class": "copy", "from": "rec/best", "is_output_layer": True},
+    }
+    model, flags = tn.network(net, data(), behavior_version=30), {"search": True, "losses": False}
+    params, state = model.init(jax.random.key(0), BATCH, train=False, **flags)
+    result, _ = model.apply(params, state, None, BATCH, layers=("*",), train=False, **flags)
+    names = ("output", "rows", "best")
+    labels, rows, best = (arranged(result.outputs[k]) for k in names)  # [beam, batch, time, …]
+    ended = 0
+    for i, b in np.ndindex(*labels.shape[:2]):
+        a, ref = list(labels[i, b]), reference(b)
+        going = a.index(0) + 1 if 0 in a else len(a)  # the label that ends is one of the sequence
+        wanted = table(a[:going], ref)
+        assert np.array_equal(rows[i, b, :going, : len(ref) + 1], wanted)
+        for t in range(going, len(a)):
+            assert np.array_equal(rows[i, b, t, : len(ref) + 1], wanted[-1])
+            assert np.array_equal(best[i, b, t], np.full(4, wanted[-1].min()))  # no label is better than another
+            ended += 1
+    assert ended
+
+
+def arranged(x):
+    return np.asarray(x.move_axis(x.axis(x.beam_dim), 0).move_axis(x.batch_axis, 1).data)
 
 
 def test_inputs_that_are_no_labels():

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from tenure.network.dims import FEATURE, Dim
 from tenure.network.errors import option_error
-from tenure.network.graph import Node
+from tenure.network.graph import Flags, Node
 from tenure.network.layer import Layer, layer
 from tenure.network.layers.dims_of import same
 from tenure.network.losses.base import lengths_of
@@ -21,6 +21,26 @@ from tenure.network.losses.edit_distance import next_row
 from tenure.network.output import Output
 from tenure.network.run import Run
 from tenure.network.tensor import Tensor
+
+_ENDED = ":ended"
+
+
+class _OfHypotheses(Layer):
+    """A layer whose sequences may be hypotheses of a search: what follows the end of one edits nothing, as in RETURNN.
+
+    Losses count such frames where a hypothesis has ended in a step that the final one of its place goes through.
+    """
+
+    def inputs_of_search(self) -> dict[str, Output]:
+        return {} if self.run.search is None else {_ENDED: Output(self.run.search.ended)}
+
+    def advance(self, row: jax.Array, labels: jax.Array, reference: Tensor, blank: int | None) -> jax.Array:
+        """The row [B, N + 1] after one more label for each sequence; that of before where the sequence has ended."""
+        ended = self.run.outputs.get(_ENDED)
+        new = next_row(row, labels, reference.data)
+        stays = jnp.zeros(labels.shape, bool) if ended is None else ended.tensor.data
+        stays = stays if blank is None else stays | (labels == blank)
+        return _repeat_last(jnp.where(stays[:, None], row, new), lengths_of(reference))
 
 
 def _reference(node: Node, run: Run) -> Tensor:
@@ -37,13 +57,6 @@ def _reference(node: Node, run: Run) -> Tensor:
     return found.batch_first()
 
 
-def _advance(row: jax.Array, labels: jax.Array, reference: Tensor, blank: int | None) -> jax.Array:
-    """The row [B, N + 1] after one more label for each sequence."""
-    new = next_row(row, labels, reference.data)
-    new = new if blank is None else jnp.where((labels == blank)[:, None], row, new)
-    return _repeat_last(new, lengths_of(reference))
-
-
 def _repeat_last(rows: jax.Array, lengths: jax.Array) -> jax.Array:
     """Rows [B, N + 1] where what is beyond the end of the reference repeats the entry at its end."""
     places = jnp.arange(rows.shape[1])
@@ -51,7 +64,7 @@ def _repeat_last(rows: jax.Array, lengths: jax.Array) -> jax.Array:
 
 
 @layer("edit_distance_table")
-class EditDistanceTable(Layer):
+class EditDistanceTable(_OfHypotheses):
     """For each label of the input, the edits between all up to it and each prefix of the target: [B, N + 1].
 
     In a loop it takes one label a step, and outside of loops a whole sequence. `blank_idx` is a label that edits nothing.
@@ -94,15 +107,15 @@ class EditDistanceTable(Layer):
         before = self.run.states.get(self.node.key)
         row = first.data if before is None else before["row"].data
         if x.ndim == 1:
-            found = Tensor(_advance(row, x.data, reference, blank_idx), (x.dims[0], dim), feature_axis=1)
+            found = Tensor(self.advance(row, x.data, reference, blank_idx), (x.dims[0], dim), feature_axis=1)
             return Output(found, state={"row": found})
-        last, rows = jax.lax.scan(lambda r, a: (_advance(r, a, reference, blank_idx),) * 2, row, x.data.T)
+        last, rows = jax.lax.scan(lambda r, a: (self.advance(r, a, reference, blank_idx),) * 2, row, x.data.T)
         found = Tensor(last, (x.dims[0], dim), feature_axis=1)
         return Output(Tensor(jnp.swapaxes(rows, 0, 1), (*x.dims, dim), None, 1, 2), state={"row": found})
 
 
 @layer("optimal_completions")
-class OptimalCompletions(Layer):
+class OptimalCompletions(_OfHypotheses):
     """For each label that may come next, the edits that the best completion after it leaves: [B, labels].
 
     The input is a row of `edit_distance_table`, usually of the step before: `prev:table`.
@@ -110,6 +123,10 @@ class OptimalCompletions(Layer):
     Input [B, N + 1], output [B, labels].
     Source: Sabour et al. 2018, "Optimal completion distillation", https://arxiv.org/abs/1810.01398.
     """
+
+    @classmethod
+    def moves_out(cls, node: Node, flags: Flags) -> bool:
+        return not flags.search  # only the steps of a search know which hypotheses have ended
 
     def forward(self, sources: Sequence[Tensor], *, blank_idx: int | None = None, debug: bool = False) -> Tensor:
         (x,) = sources
@@ -123,7 +140,7 @@ class OptimalCompletions(Layer):
 
         def best(label: jax.Array) -> jax.Array:
             labels = jnp.broadcast_to(label, (x.shape[0],))
-            return jnp.min(_advance(x.data, labels, reference, blank_idx), axis=1)
+            return jnp.min(self.advance(x.data, labels, reference, blank_idx), axis=1)
 
         found = jax.vmap(best, out_axes=1)(jnp.arange(size, dtype=jnp.int32))
         return Tensor(found, (x.dims[0], self.new_dim("labels", size, FEATURE)))
