@@ -68,3 +68,9 @@ def test_a_sequence_without_a_path():
     assert not np.any(jax.jit(jax.grad(lambda x: ctc.loss(x, *args[1:], no_path=quiet)[0]))(logits))
     longer = (logits, jnp.array([1]), *args[2:])
     assert ctc.loss(*longer, no_path=ctc.NoPath(ignore_longer=True))[0] == 0
+
+
+def test_a_batch_without_frames():
+    args = (jnp.zeros((2, 0, 3)), jnp.zeros(2, int), jnp.array([[1], [0]]), jnp.array([0, 1]), ctc.Topology(2))
+    assert ctc.loss(*args).tolist() == [0, np.inf]  # nothing says no label, and no path says one
+    assert ctc.best_path(*args)[0].shape == (2, 0)

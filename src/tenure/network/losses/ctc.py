@@ -69,8 +69,11 @@ def _arrivals(alpha: jax.Array, states: Automaton) -> jax.Array:
     return jnp.stack(shifted, axis=-1)
 
 
-def _start(emit: jax.Array) -> jax.Array:
-    return jnp.where(jnp.arange(emit.shape[1]) < 2, emit, IMPOSSIBLE)
+def _start(emits: jax.Array) -> jax.Array:
+    """[B, S]: the scores after the first frame of [T, B, S]; there may be none."""
+    if isinstance(emits.shape[0], int) and not emits.shape[0]:
+        return jnp.full(emits.shape[1:], IMPOSSIBLE)
+    return jnp.where(jnp.arange(emits.shape[2]) < 2, emits[0], IMPOSSIBLE)
 
 
 def _end(alpha: jax.Array, states: Automaton) -> jax.Array:
@@ -116,7 +119,7 @@ def scores(
         new = jnp.maximum(reduce(_arrivals(alpha, states), axis=-1), IMPOSSIBLE) + emit
         return jnp.where((t < frames)[:, None], jnp.maximum(new, IMPOSSIBLE), alpha), None
 
-    alpha, _ = jax.lax.scan(step, _start(emits[0]), (emits[1:], jnp.arange(1, emits.shape[0])))
+    alpha, _ = jax.lax.scan(step, _start(emits), (emits[1:], jnp.arange(1, emits.shape[0])))
     total = reduce(_end(alpha, states), axis=-1)
     return jnp.where(frames > 0, total, jnp.where(lengths == 0, 0.0, IMPOSSIBLE))
 
@@ -204,7 +207,7 @@ def best_path(
         valid = (t < frames)[:, None]
         return jnp.where(valid, new, alpha), jnp.where(valid, jnp.argmax(arrivals, axis=-1), 0)
 
-    alpha, steps = jax.lax.scan(step, _start(emits[0]), (emits[1:], jnp.arange(1, emits.shape[0])))
+    alpha, steps = jax.lax.scan(step, _start(emits), (emits[1:], jnp.arange(1, emits.shape[0])))
     ends = _end(alpha, states)
     state = jnp.maximum(states.last - jnp.argmax(ends, axis=-1), 0)
 
@@ -213,6 +216,6 @@ def best_path(
         return before, state
 
     first, rest = jax.lax.scan(back, state, steps, reverse=True)
-    path = jnp.concatenate([first[None], rest]).T
+    path = jnp.concatenate([first[None], rest])[: emits.shape[0]].T
     found = jnp.take_along_axis(states.labels, path, axis=1)
     return jnp.where(jnp.arange(path.shape[1]) < frames[:, None], found, 0), jnp.max(ends, axis=-1)
