@@ -126,6 +126,25 @@ def test_states_of_a_cell_that_returnn_moves_out(legacy):
     np.testing.assert_allclose(found[..., 3:] * KEEP[..., None], wanted * KEEP[..., None], atol=1e-5)
 
 
+@pytest.mark.parametrize("legacy", [True, False])
+def test_states_after_the_last_step_have_no_time(legacy):
+    """Where they are read from outside of the loop, too."""
+    body = {
+        "s": {**REC, "from": "data:source"},
+        "h": {"class": "get_last_hidden_state", "key": "h", "n_out": 3, "from": "s", "is_output_layer": True},
+        "output": {"class": "copy", "from": "s"},
+    }
+    net = {"rec": {"class": "rec", "from": "data", "unit": body}, "output": {"class": "copy", "from": "rec/h"}}
+    model = tn.network(net, data(), **({"reuse": "legacy"} if legacy else {}))
+    params, state = model.init(jax.random.key(0), BATCH)
+    outputs = model.apply(params, state, None, BATCH, layers=("*",))[0].outputs
+    cells, found = (np.asarray(outputs[k].batch_first().data) for k in ("rec", "output"))
+    wanted = cells[np.arange(3), LENGTHS - 1] if legacy else cells
+    keep = 1 if legacy else KEEP[..., None]
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found * keep, wanted * keep, atol=1e-5)
+
+
 def test_prev_of_a_cell_that_is_moved_out_has_a_start_of_its_own():
     """As in RETURNN: the first step sees the one beside the cell, which itself starts from the one among its parameters."""
     body = {"s": {**REC, "initial_state": "var", "from": "data:source"}, "output": {"class": "copy", "from": "prev:s"}}
