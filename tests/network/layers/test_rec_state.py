@@ -220,3 +220,21 @@ def test_a_cell_in_a_loop_keeps_its_state_for_the_next_batch_wherever_it_runs(in
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-6)
     for name, value in found[0][2].items():
         np.testing.assert_allclose(value, found[1][2][name], atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", [CELL, REC])
+@pytest.mark.parametrize("decided", ["after", "z_after"])
+def test_the_learned_start_of_a_search_in_training_is_named_as_in_a_search(cell, decided):
+    """The cell runs in the steps there, and is moved out of the loop in training."""
+    body = {
+        "words": {"class": "linear", "n_out": 2, "from": "prev:output"},
+        "s": {**cell, "initial_state": "var", "from": "words"},
+        "p": {"class": "softmax", "from": "s", "n_out": 4, "loss": "ce", "target": "classes"},
+        "output": {"class": "choice", "from": "p", "beam_size": 2, "target": "classes", "initial_output": 0},
+        "end": {"class": "compare", "from": "output", "value": 0},
+    }
+    rec = {"class": "rec", "from": [], "target": "classes", "max_seq_len": 5, "unit": body}
+    net = {"output": rec, decided: {"class": "decide", "from": "extra.search:output", "is_output_layer": True}}
+    beside = {"s/initial_c", "s/initial_h"}
+    assert starts(net, train=True) == beside | {"s/rec/initial_c", "s/rec/initial_h"}
+    assert starts({"output": rec}, losses=False, search=True) == beside
