@@ -294,7 +294,7 @@ def _check_lengths(key: str, dims: Sequence[Dim], axis: int, shape: Sequence[int
         raise refuse("one for each sequence is needed" if wanted else "a single one is needed")
     fixed = wanted is not None and all(isinstance(n, int) for n in (*wanted, *values.shape))
     if fixed and tuple(values.shape) != wanted:
-        raise refuse(f"there are {wanted[0]} sequences")  # type: ignore[misc]
+        raise refuse(f"there are {batch} sequences")
     if traced or not values.size:
         return
     if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):

@@ -388,4 +388,4 @@ SEARCHED = "extra.search:"
 _NEEDED = ("output", "position", "target_")
 """Options without whose layers a layer is not computed either: of a sub-network, `gather`, `loss`."""
 
-__all__ = ["Flags", "Graph", "Key", "Level", "Node", "scope_name"]
+__all__ = ["SEARCHED", "Flags", "Graph", "Key", "Level", "Node", "scope_name"]

@@ -20,6 +20,7 @@ from tenure.network.dims import Dim
 from tenure.network.errors import option_error
 from tenure.network.initializers import initializer
 from tenure.network.noise import stages
+from tenure.network.sharing import module_of
 from tenure.network.typing import Node, Run
 
 MAX_PARAMETER = 2**36
@@ -75,18 +76,20 @@ class OwnParameters(Module):
             return jnp.zeros(shape, dtype)
         trained = trainable and self.run.is_trainable(self.node)
         staged = self.run.network.reuse != "legacy" and trained and jnp.issubdtype(dtype, jnp.floating)
-        with self._scope(name) as last:
+        path = module_of(self, name)
+        with self._scope(name, path) as last:
             value = get_parameter(
                 last, shape, dtype, initializer(init), stages=(stages(self) or None) if staged else None
             )
-        self.run.record_param(self, name, value, trained)
+        self.run.record_param(self, name, value, trained, path)
         return self.run.noise(self, name, value, trained)
 
     @contextlib.contextmanager
-    def _scope(self, name: str) -> Iterator[str]:
-        """The scope that a name with "/" stands in; gives the last part of the name."""
+    def _scope(self, name: str, module: str = "") -> Iterator[str]:
+        """The scope that a name with "/" stands in, below a module or the layer's own; gives the last part of the name."""
         scope, _, last = name.rpartition("/")
-        path = f"{self.module_name}/{scope}" if scope else self.module_name
+        module = module or self.module_name
+        path = f"{module}/{scope}" if scope else module
         with current_frame("param").within(Scope(path, "__call__", self)):
             yield last
 

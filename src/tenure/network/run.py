@@ -325,9 +325,9 @@ class Run:
             at = at.level.owner
         return True
 
-    def record_param(self, layer: Layer, name: str, value: Any, trainable: bool) -> None:
-        """Notes that a layer asked for a parameter."""
-        path = f"{layer.module_name}/{name}"
+    def record_param(self, layer: Layer, name: str, value: Any, trainable: bool, module: str) -> None:
+        """Notes that a layer asked for a parameter, which belongs to the module of that path."""
+        path = f"{module}/{name}"
         if not any(u.path == path and u.layer == layer.node.key for u in self.params):
             self.params.append(ParamUse(layer.node.key, name, path, trainable, value))
 

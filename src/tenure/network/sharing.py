@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from tenure.core.slots.sources import own
 from tenure.network import reuse
-from tenure.network.graph import Node
-from tenure.network.typing import Network, Run
+from tenure.network.graph import SEARCHED, Node
+from tenure.network.typing import Layer, Network, Run
 
 
 class Sharing(NamedTuple):
@@ -42,6 +42,22 @@ def sharing(network: Network, run: Run, node: Node) -> Sharing:
     if share is None and run.module_path(node) != node.scope and node.scope:
         share = {"*": [f"/{node.scope}", None]}  # the layer that had the scope first owns what is in it
     return Sharing(share, stages, True)
+
+
+def module_of(layer: Layer, name: str) -> str:
+    """The path of the module that a parameter of a layer belongs to: the layer's own.
+
+    A search in training has the scopes of the layers that it computes a second time. What only the later one of the two
+    asks for, such as a learned start where its cell runs in the steps, is in that scope, too, as in RETURNN.
+    """
+    node, root = layer.node, layer.run
+    while root.outer is not None:
+        root = root.outer
+    first = root.scopes.get(node.scope, node.key)
+    if first == node.key or not any(key.startswith(SEARCHED) for key in (first, node.key)):
+        return str(layer.module_name)
+    others = {use.path for use in root.params if use.layer != node.key}
+    return str(layer.module_name) if f"{node.scope}/{name}" in others else str(node.scope)
 
 
 def _own(network: Network, run: Run, node: Node, speaker: Node, prefix: str) -> Any:

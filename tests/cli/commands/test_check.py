@@ -60,7 +60,7 @@ eval = {"class": "ExternSprintDataset"}
         ("network = [network]\n", "and no dictionary of layers"),
         ("target = 'text'\n", "the streams of extern_data: 'classes', 'data'"),
         ("model = None\n", "wrong  settings: 'model'"),
-        ("max_seq_length = 1\n", "wrong  data set 'train': the data set 'train' has no batch"),
+        ("max_seq_length = 1\nrecurrent_net = True\n", "wrong  data set 'train': the data set 'train' has no batch"),
     ],
 )
 def test_what_does_not_fit_is_found(tmp_path, more, words):

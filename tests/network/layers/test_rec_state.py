@@ -126,6 +126,25 @@ def test_states_of_a_cell_that_returnn_moves_out(legacy):
     np.testing.assert_allclose(found[..., 3:] * KEEP[..., None], wanted * KEEP[..., None], atol=1e-5)
 
 
+@pytest.mark.parametrize("legacy", [True, False])
+def test_states_after_the_last_step_have_no_time(legacy):
+    """Where they are read from outside of the loop, too."""
+    body = {
+        "s": {**REC, "from": "data:source"},
+        "h": {"class": "get_last_hidden_state", "key": "h", "n_out": 3, "from": "s", "is_output_layer": True},
+        "output": {"class": "copy", "from": "s"},
+    }
+    net = {"rec": {"class": "rec", "from": "data", "unit": body}, "output": {"class": "copy", "from": "rec/h"}}
+    model = tn.network(net, data(), **({"reuse": "legacy"} if legacy else {}))
+    params, state = model.init(jax.random.key(0), BATCH)
+    outputs = model.apply(params, state, None, BATCH, layers=("*",))[0].outputs
+    cells, found = (np.asarray(outputs[k].batch_first().data) for k in ("rec", "output"))
+    wanted = cells[np.arange(3), LENGTHS - 1] if legacy else cells
+    keep = 1 if legacy else KEEP[..., None]
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found * keep, wanted * keep, atol=1e-5)
+
+
 def test_prev_of_a_cell_that_is_moved_out_has_a_start_of_its_own():
     """As in RETURNN: the first step sees the one beside the cell, which itself starts from the one among its parameters."""
     body = {"s": {**REC, "initial_state": "var", "from": "data:source"}, "output": {"class": "copy", "from": "prev:s"}}
@@ -201,3 +220,21 @@ def test_a_cell_in_a_loop_keeps_its_state_for_the_next_batch_wherever_it_runs(in
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-6)
     for name, value in found[0][2].items():
         np.testing.assert_allclose(value, found[1][2][name], atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", [CELL, REC])
+@pytest.mark.parametrize("decided", ["after", "z_after"])
+def test_the_learned_start_of_a_search_in_training_is_named_as_in_a_search(cell, decided):
+    """The cell runs in the steps there, and is moved out of the loop in training."""
+    body = {
+        "words": {"class": "linear", "n_out": 2, "from": "prev:output"},
+        "s": {**cell, "initial_state": "var", "from": "words"},
+        "p": {"class": "softmax", "from": "s", "n_out": 4, "loss": "ce", "target": "classes"},
+        "output": {"class": "choice", "from": "p", "beam_size": 2, "target": "classes", "initial_output": 0},
+        "end": {"class": "compare", "from": "output", "value": 0},
+    }
+    rec = {"class": "rec", "from": [], "target": "classes", "max_seq_len": 5, "unit": body}
+    net = {"output": rec, decided: {"class": "decide", "from": "extra.search:output", "is_output_layer": True}}
+    beside = {"s/initial_c", "s/initial_h"}
+    assert starts(net, train=True) == beside | {"s/rec/initial_c", "s/rec/initial_h"}
+    assert starts({"output": rec}, losses=False, search=True) == beside

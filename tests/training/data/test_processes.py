@@ -36,7 +36,7 @@ def options(tmp_path):
 
 def batches(options, **config):
     net = Network(NET, {"data": {"dim": 5, "sparse": True}})
-    feed = Feed.of(options, {}, {"batch_size": 40, **config}, net, training=True)
+    feed = Feed.of(options, {}, {"batch_size": 40, "recurrent_net": True, **config}, net, training=True)
     found = [(b.tags, b.arrays["data"]) for epoch in (1, 2) for b in feed.batches(epoch)]
     return feed, found
 

@@ -265,6 +265,13 @@ class GetLastHiddenState(Layer):
 
     stepwise = True
 
+    @property
+    def over_all_steps(self) -> bool:
+        """States without the loop's time are those after its last step, once for all steps."""
+        time = self.run.loop_time
+        states = [x for k in self.node.sources for x in self.given(k).state.values()]
+        return time is not None and not any(x.has(time) for x in states)
+
     def forward(self, *, combine: str = "concat", key: Any = "*") -> Output:
         outputs = [self.given(k) for k in self.node.sources]
         if not outputs:
