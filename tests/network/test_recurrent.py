@@ -77,7 +77,9 @@ def test_a_network_is_recurrent_as_in_returnn(name):
     assert net.recurrent() == recurrent
 
 
-def test_a_users_own_layer_may_see_anything():
+def test_a_users_own_layer_may_see_anything(monkeypatch):
+    monkeypatch.setattr(registry, "_classes", dict(registry.load()))
+
     @tn.network.layer("own_layer_of_test_recurrent")
     class Own(tn.network.Layer):
         def forward(self, source):
