@@ -23,6 +23,7 @@ from tenure.training.engine.programs import Programs, Ready
 from tenure.training.engine.signals import Stopped
 from tenure.training.errors import ConfigError, DataSetError
 from tests.training.engine.padded import sequences
+from tests.training.engine.told import BEST
 
 ROOT = str(in_flight.__file__).rpartition("/src/")[0]
 
@@ -175,14 +176,7 @@ NOISY = {
     "h": {"class": "linear", "activation": "tanh", "n_out": 3, "from": "data"},
     "noise": {"class": "eval", "from": "h", "eval": "source(0) + tf.random.normal(tf.shape(source(0)))"},
     "output": {"class": "softmax", "loss": "ce", "from": "noise"},
-    "labels": {
-        "class": "reduce",
-        "mode": "argmax",
-        "axis": "f",
-        "from": "output",
-        "target": "classes",
-        "is_output_layer": True,
-    },
+    "labels": BEST,
 }
 DATA = {"class": "StaticDataset", "data": sequences(30, 3)}
 
