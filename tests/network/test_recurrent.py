@@ -37,6 +37,16 @@ CASES = {
             "h": {"class": "merge_dims", "axes": "static", "from": "w"},
         },
     ),
+    "conv": (True, {"h": {"class": "conv", "filter_size": (3,), "n_out": 4, "padding": "same", "from": "data"}}),
+    "pool": (
+        True,
+        {"h": {"class": "pool", "mode": "max", "pool_size": (3,), "strides": 1, "padding": "same", "from": "data"}},
+    ),
+    "self-attention": (
+        True,
+        {"h": {"class": "self_attention", "num_heads": 2, "total_key_dim": 4, "n_out": 4, "from": "data"}},
+    ),
+    "positions": (True, {"h": {"class": "positional_encoding", "add_to_input": True, "from": "data"}}),
     "subnetwork": (True, {"h": {"class": "subnetwork", "from": "data", "subnetwork": SUB}}),
     "mean over time": (False, {"m": MEAN, "h": add(kind="add") | {"from": ["data", "m"]}}),
     "shift": (
